@@ -1,0 +1,52 @@
+# `make demo` and `make test` need Python 3.10 to 3.13 and the package index.
+# They make .venv once, and again when a pinned version changes.
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+WORKERS ?= 2
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check
+PINS := -c requirements/constraints.txt
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test lint install clean
+help:
+	@echo "make demo     train the baseline and DSRL on generated streets, compare"
+	@echo "make test     run the test suite; ARGS='-k name' for a part of it"
+	@echo "make lint     check the style"
+	@echo "make install  make .venv only"
+	@echo "make clean    remove .venv and everything else that was built"
+	@echo "PYTHON=python3.12 and TORCH='torch==2.6.0' choose what .venv is made"
+	@echo "with; to change them, make clean first"
+
+demo: $(STAMP)
+	$(RUN) tools/demo.py $(ARGS)
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+
+install: $(STAMP)
+
+$(STAMP): setup.py $(wildcard requirements/*.txt)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || \
+	  { echo "mmhires needs Python 3.10 to 3.13; choose one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+ifeq ($(origin TORCH),file)
+	$(PIP) install --only-binary=:all: $(PINS) '$(TORCH)'
+else
+	$(PIP) install --only-binary=:all: '$(TORCH)'
+endif
+	$(PIP) install --only-binary=:all: $(PINS) -r requirements/runtime.txt \
+	  -r requirements/deploy.txt -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation -r requirements/openmmlab.txt -e .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info mmhires/.mim demo_out .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,64 @@
+# Drawn street scenes: no files, so nothing to load and nothing to download
+dataset_type = 'mmhires.StreetsDataset'
+size = (256, 512)
+crop_size = size
+# 1 / ln(1.02 + pixel frequency) in the training set, as for CamVid.
+class_weight = [
+    6.68, 3.77, 30.44, 3.47, 12.36, 13.95, 31.9, 23.88, 10.43, 37.21, 39.39
+]
+train_pipeline = [
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs')
+]
+test_pipeline = [dict(type='PackSegInputs')]
+# 1.0 comes first: SegTTAModel scores with the labels of the first variant,
+# and here the labels are resized and flipped with the image.
+img_ratios = [1.0, 0.75, 1.25]
+tta_pipeline = [
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale_factor=r, keep_ratio=True)
+                for r in img_ratios
+            ],
+            [
+                dict(type='RandomFlip', prob=0., direction='horizontal'),
+                dict(type='RandomFlip', prob=1., direction='horizontal')
+            ], [dict(type='PackSegInputs')]
+        ])
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type=dataset_type,
+        size=size,
+        length=400,
+        split='train',
+        cache=True,
+        pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        size=size,
+        length=60,
+        split='val',
+        cache=True,
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+val_evaluator = [
+    dict(
+        type='mmhires.ClasswiseIoUMetric',
+        groups=dict(thin=['pole', 'sign', 'pedestrian'])),
+    dict(type='mmhires.BoundaryIoUMetric')
+]
+test_evaluator = val_evaluator

@@ -1,0 +1,60 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The training and testing scripts of the package a config belongs to."""
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+HOSTS = dict(mmseg='mmsegmentation', mmpose='mmpose')
+
+
+def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
+    """Find the ``main`` of MMSegmentation's or MMPose's own script.
+
+    ``default_scope`` of the config among the arguments says whose. Having that
+    script run, instead of a copy of it, keeps every option and behaviour what
+    the host's users know. It is imported rather than run as ``__main__``, so
+    that data loading processes which are spawned (not forked) start from our
+    script, which imports mmhires first.
+
+    Args:
+        tool (str): File name of the script, ``'train.py'`` or ``'test.py'``.
+        argv (Sequence[str]): Arguments that the script will be run with. With
+            no config among them (``--help``) MMSegmentation answers.
+
+    Returns:
+        Callable: The script's ``main()``; it reads ``sys.argv``.
+
+    Raises:
+        FileNotFoundError: The config, or the host's script, does not exist.
+        ModuleNotFoundError: The host is not installed.
+        ValueError: The config belongs to neither host.
+    """
+    scope = 'mmseg'
+    config = next((arg for arg in argv if arg.endswith(
+        ('.py', '.json', '.yml', '.yaml')) and '=' not in arg), None)
+    if config is not None:
+        scope = Config.fromfile(
+            config, import_custom_modules=False).get('default_scope', scope)
+    if scope not in HOSTS:
+        raise ValueError(f'{config}: default_scope must be one of '
+                         f'{", ".join(HOSTS)}, got {scope!r}')
+    package = importlib.util.find_spec(scope)
+    if package is None:
+        raise ModuleNotFoundError(
+            f'{config or tool} needs {scope}, which is not installed: '
+            f'pip install {HOSTS[scope]}')
+
+    folder = Path(package.origin).parent
+    # a wheel carries the tools in .mim, an editable install beside the package
+    scripts = [folder / '.mim/tools' / tool, folder.parent / 'tools' / tool]
+    script = next((path for path in scripts if path.is_file()), None)
+    if script is None:
+        raise FileNotFoundError(
+            f'{scope} was installed without its tools: no {scripts[0]}')
+    spec = importlib.util.spec_from_file_location(f'{scope}_{script.stem}',
+                                                  script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main

@@ -1,0 +1,55 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Lets the released OpenMMLab wheels run on current PyTorch.
+
+MMEngine 0.10.7, MMCV 2.1.0, MMSegmentation 1.2.2 and MMPose 1.3.2 are the
+newest releases, and older than the PyTorch, NumPy and setuptools of today.
+Each :class:`Item` below answers one failure of that combination, looks first
+whether the failure is there, and can be deleted when upstream ships a fix.
+
+``import mmhires`` calls :func:`apply`. An item which concerns a package that
+is not imported yet waits for its import, so that applying costs no import of
+its own. ``python -m mmhires.compat`` prints what was done and why.
+"""
+from ._item import Item
+
+ITEMS = (
+    Item('mmcv_ext', 'mmcv-lite has no compiled operators'),
+    Item(
+        'checkpoint_globals',
+        'torch.load refuses the checkpoints of MMEngine',
+        after='torch'),
+    Item(
+        'cpu',
+        'a launcher needs CUDA even where there is none',
+        after='mmengine.runner'),
+    Item(
+        'atomic',
+        'a kill leaves half a checkpoint, or none',
+        after='mmengine.runner'),
+    Item(
+        'resume',
+        'resuming trusts last_checkpoint blindly',
+        after='mmengine.runner'),
+    Item('torchvision', 'a torchvision that does not load stops every Runner'),
+    Item('pkg_resources', 'setuptools 82 removed what MMEngine imports'),
+    Item(
+        'xtcocotools',
+        'MMPose needs xtcocotools, built for NumPy 1',
+        after='mmpose'),
+    Item(
+        'to_pil_image',
+        'MMPose cannot be imported without torchvision',
+        after='mmpose'),
+)
+
+
+def apply() -> None:
+    """Apply every item, or have it applied when what it is about is imported.
+
+    Applying again does nothing.
+    """
+    for item in ITEMS:
+        item.apply()
+
+
+__all__ = ['ITEMS', 'Item', 'apply']

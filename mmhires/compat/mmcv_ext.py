@@ -1,0 +1,66 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Answers for the C++ extension that mmcv-lite does not have.
+
+``mmseg.models`` and ``mmpose.models`` import ``mmcv.ops`` whatever the model,
+and ``mmcv.ops`` loads ``mmcv._ext``. Hardly a model calls an operator of it.
+"""
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+
+EXTENSION = 'mmcv._ext'
+
+
+def _operator(name: str):
+    """Stand-in for the operator ``name``, or for a function of build info."""
+    # MMCV and MMSegmentation print these two with their environment.
+    if name in ('get_compiler_version', 'get_compiling_cuda_version'):
+        return lambda: 'not available (mmcv-lite)'
+
+    def missing(*args, **kwargs):
+        raise RuntimeError(
+            f'the MMCV operator "{name}" needs the full mmcv, this is '
+            'mmcv-lite: pip uninstall mmcv-lite, then '
+            'pip install mmcv==2.1.0 (compiles for about ten minutes)')
+
+    missing.__name__ = name
+    return missing
+
+
+class _ExtensionFinder(MetaPathFinder, Loader):
+    """Offers ``mmcv._ext``, at the end of ``sys.meta_path`` only."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == EXTENSION:
+            return ModuleSpec(name, self, origin='mmhires.compat')
+        return None
+
+    def exec_module(self, module):
+
+        def __getattr__(name):  # noqa: N807
+            if name.startswith('__'):
+                raise AttributeError(name)
+            return _operator(name)
+
+        module.__getattr__ = __getattr__
+
+
+def install() -> tuple[bool, str]:
+    """Offer ``mmcv._ext`` where MMCV lacks it.
+
+    The finder is the last to be asked, so a real extension is used even if
+    it appears later.
+
+    Returns:
+        tuple[bool, str]: Whether anything was changed, and why.
+    """
+    mmcv = find_spec('mmcv')
+    if mmcv is None:
+        return False, ('mmcv is not installed: pip install mmcv-lite==2.1.0, '
+                       'or mmcv==2.1.0 for compiled operators')
+    if PathFinder.find_spec(EXTENSION, mmcv.submodule_search_locations):
+        return False, 'mmcv has its compiled operators'
+    sys.meta_path.append(_ExtensionFinder())
+    return True, ('mmcv-lite: operators raise an error that names them when '
+                  'they are called')

@@ -1,0 +1,40 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Puts pycocotools in the place of an xtcocotools that does not load.
+
+MMPose imports xtcocotools, an extension of pycocotools. Its wheels are built
+for NumPy 1 and end at Python 3.11; its source does not build on Python 3.13.
+"""
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec
+
+
+def install() -> tuple[bool, str]:
+    """Make ``import xtcocotools.cocoeval`` work.
+
+    Returns:
+        tuple[bool, str]: Whether anything was changed, and why.
+    """
+    if find_spec('xtcocotools') is not None:
+        try:
+            importlib.import_module('xtcocotools._mask')
+            return False, 'xtcocotools loads'
+        except (ImportError, ValueError) as error:
+            # Its Python part is fine; the compiled part is pycocotools' own.
+            for name in list(sys.modules):
+                if name.split('.')[0] == 'xtcocotools':
+                    del sys.modules[name]
+            sys.modules['xtcocotools._mask'] = importlib.import_module(
+                'pycocotools._mask')
+            return True, f"it uses pycocotools' compiled part: {error}"
+    package = module_from_spec(
+        ModuleSpec('xtcocotools', None, is_package=True))
+    for name, source in (('coco', 'pycocotools.coco'),
+                         ('cocoeval', f'{__package__}._cocoeval'),
+                         ('mask', 'pycocotools.mask')):
+        module = importlib.import_module(source)
+        setattr(package, name, module)
+        sys.modules[f'xtcocotools.{name}'] = module
+    sys.modules['xtcocotools'] = package
+    return True, 'it is not installed: pycocotools answers by its name'

@@ -1,0 +1,8 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Datasets and what reads their published forms."""
+
+from .camvid import CamVidDataset
+from .checked import CheckedSegDataset
+from .streets import StreetsDataset
+
+__all__ = ['CamVidDataset', 'CheckedSegDataset', 'StreetsDataset']

@@ -1,0 +1,73 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""From the name of a scene to its photograph."""
+
+from statistics import NormalDist
+
+import cv2
+import numpy as np
+
+from .buildings import draw_skyline
+from .canvas import Canvas
+from .ground import draw_ground, draw_sky
+from .street import Street
+
+# Maps bytes to normally distributed numbers.
+_QUANTILES = np.array(
+    [NormalDist().inv_cdf((byte + .5) / 256) for byte in range(256)])
+
+
+def render(entropy, size, supersample=2, void=False):
+    """Photograph one scene.
+
+    Args:
+        entropy (Sequence[int]): Names the scene; the same numbers give the
+            same street at every size.
+        size (tuple[int, int]): (H, W) in pixels.
+        supersample (int): Samples per pixel and side, 1 to 4.
+        void (bool): See :meth:`Canvas.labels`.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: BGR image (H, W, 3) and labels (H, W),
+        both uint8.
+    """
+    plan, sensor = (
+        np.random.default_rng(seed)
+        for seed in np.random.SeedSequence(entropy).spawn(2))
+    noise = _noise_tile(plan)
+    street = Street(plan, noise)
+    canvas = Canvas(size, supersample, street.view, noise)
+    draw_sky(canvas, np.random.default_rng(street.seed()))
+    draw_skyline(canvas, np.random.default_rng(street.seed()))
+    draw_ground(canvas, street.ribbons, street.spots, street.shadows)
+    for _, draw, seed, args in sorted(
+            street.things, key=lambda thing: -thing[0]):
+        draw(canvas, np.random.default_rng(seed), *args)
+    return _develop(canvas.px, size, sensor), canvas.labels(void)
+
+
+def _noise_tile(rng):
+    """Grain with some structure at 1, 2 and 4 texels, (256, 256) uint8."""
+    tile = np.zeros((256, 256), np.float32)
+    for cell, weight in ((1, .45), (2, .5), (4, .55)):
+        side = 256 // cell
+        grain = np.frombuffer(rng.bytes(side * side), np.uint8)
+        tile += weight * cv2.resize(grain.reshape(side, side), (256, 256))
+    return np.clip(tile - 64, 0, 255).astype(np.uint8)
+
+
+def _develop(px, size, rng):
+    """Samples to picture: lens blur, exposure, white balance, noise."""
+    image = cv2.resize(px, size[::-1], interpolation=cv2.INTER_AREA)
+    image = cv2.GaussianBlur(
+        cv2.cvtColor(image, cv2.COLOR_RGBA2BGR), (3, 3), rng.uniform(.25, .5))
+    brightness = np.mean(cv2.mean(image)[:3])
+    exposure = np.clip(rng.uniform(95, 130) / brightness, .8, 1.6)
+    gain = exposure * rng.uniform(.95, 1.05, 3)
+    gamma, contrast = rng.uniform(.9, 1.15, 2)
+    curve = np.clip(np.linspace(0, 1, 256)[:, None] * gain, 0, 1)**gamma
+    curve = np.clip(255 * ((curve - .5) * contrast + .5), 0, 255)
+    image = cv2.LUT(image, curve.astype(np.uint8)[:, None])
+    grain = np.frombuffer(rng.bytes(image.size), np.uint8)
+    table = np.rint(_QUANTILES * rng.uniform(1.5, 4)).astype(np.int16)
+    grain = cv2.LUT(grain.reshape(image.shape), table)
+    return cv2.add(image, grain, dtype=cv2.CV_8U)

@@ -1,0 +1,134 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""A procedural street-scene dataset that needs no files."""
+
+import numpy as np
+from mmseg.datasets import BaseSegDataset
+
+from mmhires.registry import DATASETS
+
+from ._streets import CLASSES, render
+from .camvid import CamVidDataset
+
+SPLITS = ('train', 'val', 'test')
+MIN_SIDE = 32
+
+
+@DATASETS.register_module()
+class StreetsDataset(BaseSegDataset):
+    """Drawn street scenes with CamVid's 11 classes, for demos and tests.
+
+    Every sample is a street seen from a car: textured houses, trees, lamps,
+    signs, fences, cars, people and bicycles in perspective, with sun and
+    shadow, haze, lens blur and sensor noise. Poles are 1 to 6 pixels wide at
+    256x512, so a network that sees half of that resolution loses them.
+
+    ``seed``, ``split`` and the index decide a scene, ``size`` only how it is
+    photographed: the scenes of a 512x1024 dataset are those of a 256x512 one.
+    Nothing is random after that, in any process or worker.
+
+    Samples come with image and labels in place, so a pipeline leaves
+    ``LoadImageFromFile`` and ``LoadAnnotations`` out. ``img_path`` is a name
+    (``'streets/train/000123'``), not a file; hooks that read it back, such as
+    ``SegVisualizationHook(draw=True)``, cannot be used.
+
+    Args:
+        size (Sequence[int]): (H, W) of the pictures in pixels, each at least
+            32. Defaults to (256, 512).
+        length (int): Number of scenes, at least 1. Defaults to 400.
+        split (str): 'train', 'val' or 'test': disjoint sets of scenes.
+            Defaults to 'train'.
+        seed (int): Another seed, another set of scenes; at least 0.
+            Defaults to 0.
+        supersample (int): Samples per pixel and side, 1 to 4, for smooth
+            edges in the image. Labels are never blended. Defaults to 2.
+        void (bool): Label pixels of which no class covers more than half 255.
+            Defaults to False: the smaller kind of object gets them.
+        cache (bool): Keep every picture once drawn: 4 H W bytes per scene in
+            every worker. Defaults to False.
+        **kwargs: ``pipeline``, ``metainfo``, ``indices``, ``test_mode`` and
+            so on, as ``mmseg.datasets.BaseSegDataset``; those about files
+            have no effect.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+    METAINFO = dict(
+        classes=CLASSES,
+        palette=CamVidDataset.METAINFO['palette'])
+
+    def __init__(self,
+                 size=(256, 512),
+                 length: int = 400,
+                 split: str = 'train',
+                 seed: int = 0,
+                 supersample: int = 2,
+                 void: bool = False,
+                 cache: bool = False,
+                 **kwargs) -> None:
+        if len(size) != 2 or min(size) < MIN_SIDE:
+            raise ValueError(f'size must be (H, W), each at least {MIN_SIDE}, '
+                             f'but is {size}')
+        if length < 1 or seed < 0:
+            raise ValueError('length must be at least 1 and seed at least 0, '
+                             f'but they are {length} and {seed}')
+        if split not in SPLITS:
+            raise ValueError(
+                f'split must be one of {SPLITS}, but is {split!r}')
+        if supersample not in range(1, 5):
+            raise ValueError(
+                f'supersample must be 1, 2, 3 or 4, but is {supersample}')
+        self.size = tuple(size)
+        self.length = length
+        self.split = split
+        self.seed = seed
+        self.supersample = supersample
+        self.void = void
+        self._cache = {} if cache else None
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list:
+        """List the scenes.
+
+        Returns:
+            list[dict]: One entry per scene, without its picture.
+        """
+        return [
+            dict(
+                img_path=f'streets/{self.split}/{scene:06d}',
+                scene=scene,
+                label_map=self.label_map,
+                reduce_zero_label=self.reduce_zero_label,
+                seg_fields=['gt_seg_map']) for scene in range(self.length)
+        ]
+
+    def prepare_data(self, idx: int) -> dict:
+        """Draw a scene and run the pipeline on it.
+
+        Args:
+            idx (int): Index of the sample.
+
+        Returns:
+            dict: What the pipeline makes of ``img`` (H, W, 3), BGR, and
+            ``gt_seg_map`` (H, W), both uint8.
+        """
+        results = self.get_data_info(idx)
+        image, label = self._picture(results.pop('scene'))
+        results.update(
+            img=image,
+            gt_seg_map=label,
+            img_shape=self.size,
+            ori_shape=self.size)
+        return self.pipeline(results)
+
+    def _picture(self, scene: int) -> tuple:
+        if self._cache is not None and scene in self._cache:
+            return tuple(array.copy() for array in self._cache[scene])
+        entropy = (self.seed, SPLITS.index(self.split), scene)
+        image, label = render(entropy, self.size, self.supersample, self.void)
+        if self.label_map is not None:
+            table = np.arange(256, dtype=np.uint8)
+            table[list(self.label_map)] = list(self.label_map.values())
+            label = table[label]
+        if self._cache is not None:
+            self._cache[scene] = image.copy(), label.copy()
+        return image, label

@@ -1,0 +1,24 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Remove the parts of a model that only training needs."""
+from torch import nn
+
+
+def strip(model: nn.Module) -> nn.Module:
+    """Remove auxiliary heads and training-only branches, in place.
+
+    Auxiliary heads of MMSegmentation's segmentors go, and every module that
+    has a ``switch_to_deploy()``, as :class:`mmhires.DSRLHead` has, is told to.
+    The predictions stay the same.
+
+    Args:
+        model (nn.Module): Any model.
+
+    Returns:
+        nn.Module: The same model.
+    """
+    if getattr(model, 'auxiliary_head', None) is not None:
+        model.auxiliary_head = None
+    for module in list(model.modules()):
+        if hasattr(module, 'switch_to_deploy'):
+            module.switch_to_deploy()
+    return model

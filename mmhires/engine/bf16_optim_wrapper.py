@@ -1,0 +1,44 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Training in bfloat16 mixed precision, on CPUs too."""
+from contextlib import contextmanager
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner import autocast
+from torch import nn
+
+from mmhires.registry import OPTIM_WRAPPERS
+
+
+@OPTIM_WRAPPERS.register_module()
+class BF16OptimWrapper(OptimWrapper):
+    """Runs the forward pass and the losses under bfloat16 autocast.
+
+    ``AmpOptimWrapper`` of MMEngine refuses to be built without a GPU. This
+    one works on CPUs and on GPUs that support bfloat16. Parameters, gradients
+    and the optimizer's state stay in float32. bfloat16 has the exponent range
+    of float32, so that, unlike in float16, losses are not scaled.
+
+    Validation and testing run in the precision of the model, float32, as
+    they do with ``AmpOptimWrapper``.
+
+    Args:
+        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`:
+            ``optimizer``, ``accumulative_counts`` and ``clip_grad``.
+
+    Examples:
+        >>> optim_wrapper = dict(
+        ...     type='mmhires.BF16OptimWrapper',
+        ...     optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module):
+        """Enter autocast on the device of the model.
+
+        Args:
+            model (nn.Module): The model that is trained.
+        """
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), autocast(device, torch.bfloat16):
+            yield

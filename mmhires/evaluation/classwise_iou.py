@@ -1,0 +1,84 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""IoU per class and per group of classes as numbers, not only as a table."""
+
+import math
+from collections.abc import Sequence
+
+from mmseg.evaluation import IoUMetric
+
+from mmhires.registry import METRICS
+
+
+@METRICS.register_module()
+class ClasswiseIoUMetric(IoUMetric):
+    """mmseg's ``IoUMetric`` that also returns what it prints in its table.
+
+    Beside mmseg's results it gives ``IoU.{class}`` for every class that
+    occurs in the labels or the predictions, and ``mIoU.{group}``, the mean
+    over the classes of each group that occur. All are percentages.
+
+    Args:
+        groups (dict[str, Sequence[str]], optional): Classes by group, for
+            example ``dict(thin=['pole', 'sign'])``. Defaults to None.
+        classwise (bool): Whether to return the single classes. Defaults to
+            True.
+        **kwargs: As ``mmseg.evaluation.IoUMetric``.
+
+    Raises:
+        ValueError: If a group names a class that the dataset does not have.
+    """
+
+    quantity = 'IoU'
+
+    def __init__(self,
+                 groups: dict | None = None,
+                 classwise: bool = True,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.groups = dict(groups or {})
+        self.classwise = classwise
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Collect the areas of one batch.
+
+        Args:
+            data_batch (dict): Not used.
+            data_samples (Sequence[dict]): Each with ``pred_sem_seg`` and
+                ``gt_sem_seg``, whose ``data`` is (1, H, W).
+        """
+        classes = self.dataset_meta['classes']
+        for group, names in self.groups.items():
+            unknown = set(names) - set(classes)
+            if unknown:
+                raise ValueError(f'group {group!r} names {sorted(unknown)}, '
+                                 f'but the classes are {list(classes)}')
+        super().process(data_batch, data_samples)
+
+    def compute_metrics(self, results: list) -> dict:
+        """Compute the metrics of the whole set.
+
+        Args:
+            results (list[tuple]): Per image, areas by class: intersection,
+                union, prediction, label.
+
+        Returns:
+            dict[str, float]: Percentages by name.
+        """
+        metrics = super().compute_metrics(results)
+        if self.format_only:
+            return metrics
+        intersect = sum(areas[0] for areas in results).tolist()
+        union = sum(areas[1] for areas in results).tolist()
+        classes = self.dataset_meta['classes']
+        iou = {
+            name: round(100 * part / whole, 2)
+            for name, part, whole in zip(classes, intersect, union) if whole
+        }
+        if self.classwise:
+            metrics.update(
+                {f'{self.quantity}.{name}': iou[name] for name in iou})
+        for group, names in self.groups.items():
+            present = [iou[name] for name in names if name in iou]
+            metrics[f'm{self.quantity}.{group}'] = (
+                sum(present) / len(present) if present else math.nan)
+        return metrics

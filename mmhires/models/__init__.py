@@ -1,0 +1,6 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+from .data_preprocessors import LowResSegDataPreProcessor
+from .decode_heads import *  # noqa: F403
+from .losses import *  # noqa: F403
+
+__all__ = ['LowResSegDataPreProcessor']

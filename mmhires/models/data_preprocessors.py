@@ -1,0 +1,168 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Data preprocessor that feeds a network a down-sampled copy of its images."""
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.models import SegDataPreProcessor
+from mmseg.structures import SegDataSample
+
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class LowResSegDataPreProcessor(SegDataPreProcessor):
+    """Full-size images and labels in, down-sampled images to the network.
+
+    The pipeline (crop, flip, colour) works at full size. Here every image is
+    normalised and padded as upstream does, then the network gets it reduced by
+    ``scale`` with an anti-aliasing filter, while each data sample keeps the
+    full-size labels and, in training, the normalised full-size image as
+    ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``): the target of DSRL's
+    super-resolution branch and the input of HRFR's teacher. At test time the
+    meta information speaks of the full-size image, so that the logits of any
+    upstream head come out at that size and upstream's post-processing
+    (padding, flip, test-time augmentation) holds unchanged.
+
+    ``test_cfg=dict(mode='slide')`` of the segmentor cuts windows out of the
+    small image and glues small logits together; use ``mode='whole'``.
+
+    Args:
+        scale (int): Full-size image : network input, at least 1. Default: 2.
+        interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
+            anti-aliasing. Default: ``'bilinear'``.
+        low_res_label (bool): Supervise with labels reduced to the network's
+            input (nearest neighbour), as a network without DSRL is trained in
+            the paper. Testing still uses the full-size labels.
+            Default: False.
+        low_res_input (bool): The images given at test time are small already:
+            they are not reduced, and the prediction is ``scale`` times their
+            size. Training needs full-size images. Default: False.
+        min_size (int): Shortest side in pixels that the network can take,
+            usually the stride of its backbone. Default: 32.
+        size (tuple[int], optional): Full size ``(H, W)`` to pad training
+            images to, a multiple of ``scale``.
+        size_divisor (int, optional): Pad training images to a multiple of it,
+            itself a multiple of ``scale``. Default: ``scale``, unless ``size``
+            is given.
+        test_cfg (dict, optional): ``size`` or ``size_divisor`` for testing.
+            Default: ``dict(size_divisor=scale)``.
+        **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
+
+    Raises:
+        ValueError: A ``scale`` below 1 or not whole, padding that ``scale``
+            does not divide, an image too small for the network, or
+            ``low_res_input`` in training.
+    """
+
+    def __init__(self,
+                 scale: int = 2,
+                 interpolation: str = 'bilinear',
+                 low_res_label: bool = False,
+                 low_res_input: bool = False,
+                 min_size: int = 32,
+                 size: tuple | None = None,
+                 size_divisor: int | None = None,
+                 test_cfg: dict | None = None,
+                 **kwargs) -> None:
+        if not isinstance(scale, int) or scale < 1:
+            raise ValueError('LowResSegDataPreProcessor: scale must be a '
+                             f'whole number of at least 1, got {scale!r}')
+        if interpolation not in ('bilinear', 'bicubic'):
+            raise ValueError(
+                'LowResSegDataPreProcessor: interpolation must be '
+                f"'bilinear' or 'bicubic', got {interpolation!r}")
+        if size is None and size_divisor is None:
+            size_divisor = scale
+        test_cfg = test_cfg or dict(size_divisor=1 if low_res_input else scale)
+        for name, pad_to in (('size', size), ('size_divisor', size_divisor),
+                             ('test_cfg.size', test_cfg.get('size')),
+                             ('test_cfg.size_divisor',
+                              test_cfg.get('size_divisor'))):
+            _check_divides(name, pad_to, 1 if low_res_input else scale)
+        super().__init__(
+            size=size, size_divisor=size_divisor, test_cfg=test_cfg, **kwargs)
+        self.scale = scale
+        self.interpolation = interpolation
+        self.low_res_label = low_res_label
+        self.low_res_input = low_res_input
+        self.min_size = min_size
+
+    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
+        """Normalise, pad and down-sample a batch.
+
+        Args:
+            data (dict): ``inputs``, images ``(3, H, W)`` of any size, and
+                ``data_samples``.
+            training (bool): Whether the batch is for training. Default: False.
+
+        Returns:
+            dict: ``inputs`` ``(N, 3, H / scale, W / scale)`` and
+            ``data_samples``.
+        """
+        if self.low_res_input and training:
+            raise ValueError(
+                'LowResSegDataPreProcessor: low_res_input=True is for '
+                'testing; train on full-size images, which are reduced here')
+        if not training and data.get('data_samples') is None:
+            data = dict(data, data_samples=_empty_samples(data['inputs']))
+        data = super().forward(data, training)
+        images, samples = data['inputs'], data['data_samples']
+        if self.low_res_input:
+            _enlarge_meta(samples, self.scale)
+            self._check_size(images, samples)
+            return data
+
+        height, width = images.shape[-2:]
+        inputs = F.interpolate(
+            images,
+            size=(height // self.scale, width // self.scale),
+            mode=self.interpolation,
+            antialias=True) if self.scale > 1 else images
+        self._check_size(inputs, samples)
+        if training:
+            for image, sample in zip(images, samples):
+                sample.gt_img = PixelData(data=image)
+                if self.low_res_label:
+                    label = sample.gt_sem_seg.data
+                    sample.gt_sem_seg = PixelData(
+                        data=label[..., ::self.scale, ::self.scale])
+        return dict(inputs=inputs, data_samples=samples)
+
+    def _check_size(self, inputs: torch.Tensor,
+                    samples: list[SegDataSample]) -> None:
+        if min(inputs.shape[-2:]) < self.min_size:
+            name = samples[0].metainfo.get('img_path') or 'an image'
+            raise ValueError(
+                f'{name}: the network would get {tuple(inputs.shape[-2:])} '
+                f'pixels (scale {self.scale}), fewer than min_size='
+                f'{self.min_size}; give larger images or pad them through '
+                'size / test_cfg')
+
+
+def _check_divides(name: str, pad_to, scale: int) -> None:
+    sides = pad_to if isinstance(pad_to, (tuple, list)) else [pad_to or scale]
+    if any(side % scale for side in sides):
+        raise ValueError(f'LowResSegDataPreProcessor: {name}={pad_to} must be '
+                         f'a multiple of scale={scale}')
+
+
+def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:
+    """Samples that tell post-processing the size of the given images."""
+    return [
+        SegDataSample(
+            metainfo=dict(
+                ori_shape=tuple(image.shape[-2:]),
+                img_shape=tuple(image.shape[-2:]))) for image in images
+    ]
+
+
+def _enlarge_meta(samples: list[SegDataSample], scale: int) -> None:
+    """Say ``scale`` times the size, which is the size of the prediction."""
+    for sample in samples:
+        sample.set_metainfo({
+            key: tuple(scale * pixels for pixels in sample.metainfo[key])
+            for key in ('ori_shape', 'img_shape', 'pad_shape',
+                        'img_padding_size') if key in sample.metainfo
+        })

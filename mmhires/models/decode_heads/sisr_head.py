@@ -1,0 +1,135 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Single-image super-resolution branch of DSRL."""
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from mmcv.cnn.bricks.upsample import PixelShufflePack
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmhires.models.layers.upsample import count_doublings
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class SISRHead(BaseModule):
+    """Rebuild the full-size image from features of the small one.
+
+    The SISR branch of DSRL (section 3.2, equation 5), after the sub-pixel
+    convolution of ESPCN (`arXiv 1609.05158 <https://arxiv.org/abs/1609.05158>`_).
+    It projects the maps it shares with the segmentation head, brings them to
+    the size of that head's features and sums them, doubles the sum by sub-pixel
+    convolution to the size of the SSSR features, where the feature-affinity
+    loss compares the two, and makes an image of it by one more sub-pixel
+    convolution. Used inside :class:`DSRLHead`, in training only.
+
+    Args:
+        in_channels (int | Sequence[int]): Width of each map that is read.
+        in_index (int | Sequence[int]): Which outputs of the backbone or neck to
+            read. A shallow one makes a sharper image. Default: -1.
+        channels (int): Width of the branch. Default: 64.
+        scale (int): Full-size image : network input, a power of two.
+            Default: 2.
+        upscale (int): Full-size image : SSSR features. It is the stride of the
+            wrapped head's features, e.g. 4 for DeepLabV3+ and 8 for FCN or
+            PSPNet on a backbone of output stride 8. Default: 4.
+        loss_weight (float): ``w1`` of equation 3. Default: 0.1.
+        norm_cfg (dict, optional): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: ReLU.
+        align_corners (bool): For resizing the maps that are read.
+            Default: False.
+        init_cfg (dict, optional): Of :class:`mmengine.model.BaseModule`.
+
+    Raises:
+        ValueError: ``in_channels`` and ``in_index`` differ in length, or
+            ``scale`` is not a power of two.
+    """  # noqa: E501
+
+    def __init__(self,
+                 in_channels: int | Sequence[int],
+                 in_index: int | Sequence[int] = -1,
+                 channels: int = 64,
+                 scale: int = 2,
+                 upscale: int = 4,
+                 loss_weight: float = 0.1,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='ReLU'),
+                 align_corners: bool = False,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        in_channels, in_index = ([value] if isinstance(value, int) else value
+                                 for value in (in_channels, in_index))
+        if len(in_channels) != len(in_index):
+            raise ValueError(f'SISRHead: in_channels={in_channels} and '
+                             f'in_index={in_index} must be of equal length')
+        self.in_index = in_index
+        self.scale = scale
+        self.upscale = upscale
+        self.loss_weight = loss_weight
+        self.align_corners = align_corners
+        conv = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.project = nn.ModuleList(
+            ConvModule(width, channels, 1, **conv) for width in in_channels)
+        self.upsample = nn.Sequential()
+        for _ in range(count_doublings(scale)):
+            self.upsample.append(PixelShufflePack(channels, channels, 2, 3))
+            self.upsample.append(
+                ConvModule(channels, channels, 3, padding=1, **conv))
+        self.to_image = PixelShufflePack(channels, 3, upscale, 3)
+
+    def forward(self, inputs: Sequence[Tensor],
+                size: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Features at the SSSR resolution and the image they make.
+
+        Args:
+            inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the
+                backbone or neck.
+            size (Sequence[int]): Size ``(H, W)`` of the SSSR features.
+
+        Returns:
+            tuple[Tensor, Tensor]: ``(N, channels, H, W)`` and
+            ``(N, 3, upscale * H, upscale * W)``, normalised as the images.
+        """
+        small = [pixels // self.scale for pixels in size]
+        shared = sum(
+            F.interpolate(
+                project(inputs[i]),
+                size=small,
+                mode='bilinear',
+                align_corners=self.align_corners)
+            for project, i in zip(self.project, self.in_index))
+        feat = self.upsample(shared)
+        return feat, self.to_image(feat)
+
+    def loss(self, image: Tensor, target: Tensor) -> Tensor:
+        """Weighted mean squared error, equation 5.
+
+        Args:
+            image (Tensor): What :meth:`forward` rebuilt. It may exceed the
+                target at the right and bottom by less than ``upscale`` steps
+                of the SSSR features' coarser grid, which is cut off.
+            target (Tensor): Normalised full-size images ``(N, 3, H, W)``.
+
+        Returns:
+            Tensor: ``w1`` times the mean over pixels and colour channels.
+
+        Raises:
+            ValueError: ``upscale`` does not lead to the size of the target.
+        """
+        height, width = target.shape[-2:]
+        # The encoder rounds sizes up to its stride, upscale * scale pixels of
+        # the full-size image at most for the maps compared here.
+        surplus = [
+            got - want
+            for got, want in zip(image.shape[-2:], (height, width))
+        ]
+        if min(surplus) < 0 or max(surplus) >= self.upscale * self.scale:
+            fitting = self.upscale * height / image.shape[-2]
+            raise ValueError(
+                f'SISRHead(upscale={self.upscale}) rebuilt '
+                f'{tuple(image.shape[-2:])} pixels for full-size images of '
+                f'{(height, width)}: set upscale to about {fitting:.3g}, the '
+                'stride of the segmentation head\'s features')
+        return self.loss_weight * F.mse_loss(image[..., :height, :width],
+                                             target)

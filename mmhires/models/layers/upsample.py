@@ -1,0 +1,89 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Learned upsampling by transposed convolutions."""
+
+import torch
+import torch.nn as nn
+from mmcv.cnn import ConvModule
+from torch import Tensor
+
+
+def count_doublings(scale: int) -> int:
+    """How many doublings make a factor.
+
+    Args:
+        scale (int): The factor, a power of two of at least 2.
+
+    Returns:
+        int: Its logarithm to base 2.
+
+    Raises:
+        ValueError: Doubling does not reach ``scale``.
+    """
+    if scale < 2 or scale & (scale - 1):
+        raise ValueError('upsampling doubles the size a step: scale must '
+                         f'be a power of two of at least 2, got {scale}')
+    return scale.bit_length() - 1
+
+
+class BilinearDeconv(nn.ConvTranspose2d):
+    """Transposed convolution that starts as a projection and a resize.
+
+    The weights begin as the product of a random 1x1 projection (Kaiming) and
+    the bilinear kernel, so that an untrained layer is smooth where a random
+    one paints a checkerboard. Kernel 4, stride 2, padding 1 doubles the size.
+    """
+
+    def reset_parameters(self) -> None:
+        """Fill the weights as described above."""
+        projection = torch.empty(self.in_channels, self.out_channels, 1, 1)
+        nn.init.kaiming_normal_(projection, mode='fan_out')
+        size, stride = self.kernel_size[0], self.stride[0]
+        offsets = torch.arange(size) - (size - 1) / 2
+        ramp = (1 - offsets.abs() / stride).clamp(min=0)
+        with torch.no_grad():
+            self.weight.copy_(projection * ramp[:, None] * ramp)
+            if self.bias is not None:
+                self.bias.zero_()
+
+    # A convolution that has this keeps its weights inside mmcv's ConvModule.
+    init_weights = reset_parameters
+
+
+class DeconvUpsample(nn.Sequential):
+    """Stack of deconvolution + norm + activation, 2x a step.
+
+    DSRL's extra upsampling module ("a stack of deconvolution layers, each
+    followed by BatchNorm and ReLU", section 3.2 of the paper).
+
+    Args:
+        in_channels (int): Width of the input.
+        channels (int): Width of every step.
+        scale (int): Total factor, a power of two.
+        norm_cfg (dict, optional): Normalisation. Default: None.
+        act_cfg (dict): Activation. Default: ReLU.
+
+    Raises:
+        ValueError: ``scale`` is not a power of two of at least 2.
+    """
+
+    def __init__(
+            self,
+            in_channels: int,
+            channels: int,
+            scale: int,
+            norm_cfg: dict | None = None,
+            act_cfg: dict = dict(type='ReLU'),
+    ) -> None:
+        super().__init__(*(ConvModule(
+            in_channels if step == 0 else channels,
+            channels,
+            kernel_size=4,
+            stride=2,
+            padding=1,
+            conv_cfg=dict(type=BilinearDeconv),
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg) for step in range(count_doublings(scale))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, channels, s H, s W)``."""
+        return super().forward(x)

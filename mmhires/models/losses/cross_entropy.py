@@ -1,0 +1,87 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Class-weighted cross-entropy that knows ignored pixels."""
+from collections.abc import Sequence
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class WeightedCrossEntropyLoss(nn.Module):
+    """Cross-entropy over the pixels that have a label, classes weighted.
+
+    MMSegmentation 1.2.2's ``CrossEntropyLoss`` raises IndexError on a label of
+    255 as soon as ``class_weight`` is set, and divides by ignored pixels too.
+    This one averages as :func:`torch.nn.functional.cross_entropy` does, over
+    the weights of labelled pixels, and is 0 with a gradient of 0 where no
+    pixel of the batch has a label.
+
+    Args:
+        class_weight (Sequence[float], optional): A weight for each class, for
+            example ``1 / ln(1.02 + frequency)`` (ENet, arXiv 1606.02147, which
+            EdgeNets' and DABNet's training code uses). Default: None.
+        loss_weight (float): Weight of the loss. Default: 1.0.
+        loss_name (str): Key in the log; must begin with ``loss_`` to be
+            optimised. Default: ``'loss_ce'``.
+    """
+
+    def __init__(self,
+                 class_weight: Sequence[float] | None = None,
+                 loss_weight: float = 1.0,
+                 loss_name: str = 'loss_ce') -> None:
+        super().__init__()
+        self.register_buffer(
+            'class_weight',
+            None if class_weight is None else torch.tensor(
+                class_weight, dtype=torch.float32),
+            persistent=False)
+        self.loss_weight = loss_weight
+        self._loss_name = loss_name
+
+    def forward(self,
+                cls_score: Tensor,
+                label: Tensor,
+                weight: Tensor | None = None,
+                ignore_index: int = 255) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            cls_score (Tensor): Logits ``(N, C, H, W)``.
+            label (Tensor): Class of each pixel ``(N, H, W)``.
+            weight (Tensor, optional): Weight of each pixel ``(N, H, W)``, for
+                example from a pixel sampler. Default: None.
+            ignore_index (int): Label that counts nowhere. Default: 255.
+
+        Returns:
+            Tensor: A scalar.
+
+        Raises:
+            ValueError: Logits and ``class_weight`` differ in classes.
+        """
+        classes = cls_score.shape[1]
+        if self.class_weight is not None and len(self.class_weight) != classes:
+            raise ValueError(
+                f'WeightedCrossEntropyLoss: {len(self.class_weight)} class '
+                f'weights for logits of {classes} classes')
+        # Sums over millions of pixels need more than half precision.
+        cls_score = cls_score.to(
+            torch.promote_types(cls_score.dtype, torch.float32))
+        counted = label != ignore_index
+        pixel_weight = counted.to(cls_score.dtype)
+        if self.class_weight is not None:
+            pixel_weight *= self.class_weight[label.where(counted, 0)]
+        if weight is not None:
+            pixel_weight *= weight
+        loss = F.cross_entropy(
+            cls_score, label, reduction='none', ignore_index=ignore_index)
+        total = pixel_weight.sum().clamp(min=torch.finfo(loss.dtype).tiny)
+        return self.loss_weight * (loss * pixel_weight).sum() / total
+
+    @property
+    def loss_name(self) -> str:
+        """Key of the loss in the log."""
+        return self._loss_name

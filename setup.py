@@ -1,0 +1,88 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Package mmhires, with its configs and tools where ``mim`` looks for them."""
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+
+def requirements(name):
+    """Lines of ``requirements/{name}.txt`` without comments."""
+    text = (ROOT / 'requirements' / f'{name}.txt').read_text()
+    lines = (line.split('#')[0].strip() for line in text.splitlines())
+    return [line for line in lines if line]
+
+
+def add_mim_extension(folder, link):
+    """Put configs, tools and the model index into a ``.mim`` folder.
+
+    Args:
+        folder (Path): The ``.mim`` folder. What it held before goes.
+        link (bool): Link to the files of this source tree (an editable
+            install) rather than copy them (a wheel).
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ('configs', 'tools', 'model-index.yml'):
+        source, target = ROOT / name, folder / name
+        if link:
+            target.symlink_to(Path('..', '..', name))
+        elif source.is_dir():
+            shutil.copytree(
+                source, target, ignore=shutil.ignore_patterns('__pycache__'))
+        else:
+            shutil.copy(source, target)
+
+
+class BuildWithMim(build_py):
+    """Fills ``.mim`` in the built package, not in the source tree.
+
+    OpenMMLab's usual recipe looks for ``develop`` and ``bdist_wheel`` in
+    ``sys.argv``, which misses the ``editable_wheel`` of today's pip.
+    """
+
+    def run(self):
+        """Build, then add ``.mim``."""
+        super().run()
+        package = ROOT if self.editable_mode else Path(self.build_lib)
+        add_mim_extension(package / 'mmhires' / '.mim', self.editable_mode)
+
+
+openmmlab = {line.split('==')[0]: line for line in requirements('openmmlab')}
+
+setup(
+    name='mmhires',
+    version=re.search(r"__version__ = '(.+)'",
+                      (ROOT / 'mmhires' / 'version.py').read_text())[1],
+    description='High-resolution dense prediction at low cost, for '
+    'MMSegmentation and MMPose',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author='mmhires contributors',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmhires', 'mmhires.*']),
+    python_requires='>=3.10',
+    # What `import mmhires` needs. Neither mmcv nor mmcv-lite: they own the
+    # same folder, and one installed over the other corrupts it. The host
+    # packages are left to the user, who may have a fork of them.
+    install_requires=[
+        'mmengine>=0.10.7,<0.11', 'numpy', 'setuptools<81', 'torch>=2.1'
+    ],
+    extras_require=dict(
+        # segmentation, complete, without compiled operators
+        lite=[
+            openmmlab['mmcv-lite'], openmmlab['mmsegmentation'],
+            'opencv-python<5', 'ftfy', 'regex'
+        ],
+        # all that mmpose imports; mmpose itself goes in with --no-deps
+        pose=[
+            openmmlab['mmdet'], 'json-tricks', 'munkres', 'pycocotools', 'six'
+        ],
+        deploy=requirements('deploy'),
+        dev=requirements('dev')),
+    cmdclass=dict(build_py=BuildWithMim),
+    zip_safe=False)

@@ -1,0 +1,79 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import os
+from pathlib import Path
+
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.structures import PixelData
+
+# Before any test module imports mmseg or mmpose, which need its compat.
+import mmhires  # noqa: F401
+
+ROOT = Path(__file__).resolve().parents[1]
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session')
+def repo_root():
+    """The source tree."""
+    return ROOT
+
+
+@pytest.fixture(scope='session')
+def shared_dir():
+    """Real images and reference numbers, which not every machine has."""
+    path = ROOT.parent / 'shared'
+    if not path.is_dir():
+        pytest.skip('no ../shared beside the repository')
+    return path
+
+
+@pytest.fixture
+def streets_config():
+    """Makes configs of a run of seconds on small drawn streets."""
+    baseline_name = 'deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py'
+    dsrl_name = f'dsrl_{baseline_name[:-3]}-to-192x384.py'
+
+    def build(work_dir, dsrl=True, iters=2):
+        cfg = Config.fromfile(ROOT / 'configs' / 'dsrl' /
+                              (dsrl_name if dsrl else baseline_name))
+        for loader, length in (('train', 4), ('val', 2), ('test', 2)):
+            cfg[f'{loader}_dataloader'].update(
+                num_workers=0, persistent_workers=False)
+            cfg[f'{loader}_dataloader'].dataset.update(
+                size=(64, 128), length=length)
+        cfg.train_dataloader.batch_size = 2
+        cfg.model.data_preprocessor.update(size=(64, 128), min_size=16)
+        cfg.train_cfg.update(max_iters=iters, val_interval=iters)
+        cfg.default_hooks.checkpoint.interval = 1
+        cfg.work_dir = str(work_dir)
+        cfg.experiment_name = Path(work_dir).name
+        cfg.randomness = dict(seed=0)
+        return cfg
+
+    return build
+
+
+@pytest.fixture
+def random_batch():
+    """Makes what a data loader hands to a segmentor, two images of noise."""
+    # Not at the top: without mmhires it cannot be imported beside mmcv-lite.
+    from mmseg.structures import SegDataSample
+
+    def build(num_classes, size):
+        torch.manual_seed(0)
+        return dict(
+            inputs=[torch.randint(0, 256, (3, *size)) for _ in range(2)],
+            data_samples=[
+                SegDataSample(
+                    gt_sem_seg=PixelData(
+                        data=torch.randint(0, num_classes, (1, *size))),
+                    metainfo=dict(
+                        img_path='x.png', ori_shape=size, img_shape=size))
+                for _ in range(2)
+            ])
+
+    return build

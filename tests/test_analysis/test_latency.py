@@ -1,0 +1,41 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import time
+
+import pytest
+from torch import nn
+
+from mmhires.analysis import measure_latency
+
+
+class Sleeper(nn.Module):
+
+    def __init__(self, seconds, calls):
+        super().__init__()
+        self.seconds = seconds
+        self.calls = calls
+
+    def forward(self, x):
+        self.calls.append(self.seconds)
+        time.sleep(self.seconds)
+
+
+def test_medians_are_milliseconds_of_each_model():
+    result = measure_latency(
+        dict(slow=Sleeper(0.02, []), fast=Sleeper(0.002, [])), (1, 3, 4, 4),
+        repeats=5)
+    assert 20 <= result['slow'].median < 60
+    assert 2 <= result['fast'].low <= result['fast'].median < 20
+
+
+def test_models_take_turns_and_warm_up_runs_are_not_counted():
+    calls = []
+    measure_latency(
+        dict(a=Sleeper(0, calls), b=Sleeper(0.001, calls)), (1, 3, 4, 4),
+        repeats=2,
+        warmup=1)
+    assert calls == [0, 0.001] * 3
+
+
+def test_too_few_repeats_for_a_spread_are_refused():
+    with pytest.raises(ValueError, match='repeats'):
+        measure_latency({}, (1, 3, 4, 4), repeats=1)

@@ -1,0 +1,95 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import importlib
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from mmhires import compat
+from mmhires.compat import _import_hook
+
+
+def run_python(*args, **env):
+    return subprocess.run([sys.executable, '-W', 'ignore', *args],
+                          env={
+                              **os.environ,
+                              **env
+                          },
+                          text=True,
+                          capture_output=True,
+                          timeout=300)
+
+
+def test_importing_mmhires_imports_nothing_it_repairs_even_when_launched():
+    code = ('import mmhires, sys; print(sorted({"torch", "mmengine", "mmcv", '
+            '"mmseg", "mmpose", "torchvision", "numpy"} & set(sys.modules)))')
+    done = run_python('-c', code, RANK='0', WORLD_SIZE='2', LOCAL_RANK='0')
+    assert done.stdout.strip() == '[]', done.stderr
+
+
+def test_report_names_every_item_and_none_failed_or_still_waits():
+    done = run_python('-m', 'mmhires.compat')
+    assert done.returncode == 0, done.stderr
+    states = {
+        line.split()[0]: line[20:33].strip()
+        for line in done.stdout.split('\n\n')[0].splitlines()
+        if not line.startswith(' ')
+    }
+    assert set(states) == {item.name for item in compat.ITEMS}
+    pose = {item.name for item in compat.ITEMS if item.after == 'mmpose'}
+    for name, state in states.items():
+        if name not in pose or find_spec('mmpose'):
+            assert state in ('applied', 'not needed'), done.stdout
+    assert f'python              {sys.version.split()[0]}' in done.stdout
+
+
+def test_applying_twice_changes_nothing():
+    compat.apply()
+    finders = list(sys.meta_path)
+    states = [(item.state, item.why) for item in compat.ITEMS]
+    compat.apply()
+    assert sys.meta_path == finders
+    assert [(item.state, item.why) for item in compat.ITEMS] == states
+
+
+def test_failing_item_warns_and_does_not_raise():
+    item = compat.Item('no_such_module', 'nothing')
+    with pytest.warns(UserWarning, match=r'compat\.no_such_module \(nothing'):
+        item.apply()
+    assert item.state == 'failed'
+    assert 'no_such_module' in item.why
+
+
+@pytest.fixture
+def later(tmp_path, monkeypatch):
+    """Name of a module that can be imported and is not yet."""
+    name = 'mmhires_test_later'
+    (tmp_path / f'{name}.py').write_text('value = 1\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def test_callbacks_run_in_order_once_after_the_module_is_complete(later):
+    calls = []
+    for number in (1, 2):
+        _import_hook.when_imported(
+            later,
+            lambda number=number: calls.append(
+                (number, sys.modules[later].value)))
+    assert find_spec(later) is not None  # looking is not importing
+    assert calls == []
+    module = importlib.import_module(later)
+    assert calls == [(1, 1), (2, 1)]
+    assert type(module.__loader__).__name__ == 'SourceFileLoader'
+    assert module.__spec__.loader is module.__loader__
+    importlib.reload(module)
+    assert len(calls) == 2
+
+
+def test_callback_runs_at_once_for_an_imported_module():
+    calls = []
+    _import_hook.when_imported('sys', lambda: calls.append('sys'))
+    assert calls == ['sys']

@@ -1,0 +1,55 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import pytest
+import torch
+
+from mmhires.models.decode_heads import SISRHead
+
+
+def inputs():
+    torch.manual_seed(0)
+    return [torch.randn(2, 8, 12, 16), torch.randn(2, 24, 3, 4)]
+
+
+@pytest.mark.parametrize('scale, upscale', [(2, 4), (4, 8)])
+def test_features_have_the_sssr_size_and_the_image_upscale_times_it(
+        scale, upscale):
+    head = SISRHead([8, 24], [0, 1], channels=16, scale=scale,
+                    upscale=upscale)
+    size = (12 * scale, 16 * scale)
+    feat, image = head(inputs(), size)
+    assert feat.shape == (2, 16, *size)
+    assert image.shape == (2, 3, size[0] * upscale, size[1] * upscale)
+
+
+def test_both_maps_that_are_read_change_the_image():
+    head = SISRHead([8, 24], [0, 1]).eval()
+    feats = inputs()
+    image = head(feats, (24, 32))[1]
+    for i in range(2):
+        changed = list(feats)
+        changed[i] = -feats[i]
+        assert (head(changed, (24, 32))[1] - image).abs().max() > 1e-3
+
+
+def test_loss_is_w1_times_the_mean_squared_error_inside_the_image():
+    head = SISRHead(8, loss_weight=0.1)
+    image, target = torch.rand(2, 3, 24, 32), torch.rand(2, 3, 21, 30)
+    torch.testing.assert_close(
+        head.loss(image, target),
+        0.1 * ((image[..., :21, :30] - target)**2).mean())
+
+
+@pytest.mark.parametrize('size', [(48, 64), (16, 32), (20, 36)])
+def test_an_upscale_that_misses_the_image_is_answered_with_the_right_one(size):
+    with pytest.raises(ValueError, match='upscale to about'):
+        SISRHead(8, upscale=2).loss(
+            torch.rand(1, 3, 24, 32), torch.rand(1, 3, *size))
+
+
+@pytest.mark.parametrize('config, message', [
+    (dict(in_channels=[8, 24], in_index=0), 'in_index'),
+    (dict(in_channels=8, scale=3), 'got 3'),
+])
+def test_a_setting_that_cannot_work_is_named(config, message):
+    with pytest.raises(ValueError, match=message):
+        SISRHead(**config)

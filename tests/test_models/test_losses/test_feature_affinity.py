@@ -1,0 +1,129 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmhires.models.losses import (
+    FALoss,
+    feature_affinity,
+    feature_affinity_loss,
+)
+
+
+def equations_1_and_2(seg, sisr):
+    """Plain float64 re-statement: every pair of pixels, image by image."""
+    total = 0.
+    for a, b in zip(seg.double().flatten(2), sisr.double().flatten(2)):
+        a, b = a / a.norm(dim=0), b / b.norm(dim=0)
+        total = total + (a.T @ a - b.T @ b).abs().mean()
+    return total / len(seg)
+
+
+def maps(batch=2, channels=(5, 3), size=(7, 9), dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        torch.randn(
+            batch, width, *size, generator=generator,
+            dtype=dtype).requires_grad_() for width in channels
+    ]
+
+
+@pytest.mark.parametrize('batch', [1, 3])
+@pytest.mark.parametrize('size', [(1, 1), (7, 9), (13, 4)])
+def test_value_and_gradients_are_those_of_equations_1_and_2(batch, size):
+    seg, sisr = maps(batch, size=size)
+    ours = feature_affinity_loss(seg, sisr)
+    plain = equations_1_and_2(seg, sisr)
+    torch.testing.assert_close(ours, plain, rtol=0, atol=1e-10)
+    for got, expected in zip(
+            torch.autograd.grad(ours, (seg, sisr)),
+            torch.autograd.grad(plain, (seg, sisr))):
+        torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
+
+
+def test_blocks_of_rows_add_up_to_the_whole(monkeypatch):
+    seg, sisr = maps()
+    whole = feature_affinity_loss(seg, sisr)
+    grads = torch.autograd.grad(whole, (seg, sisr))
+    monkeypatch.setattr(feature_affinity, '_BLOCK', 5 * 63)  # 63 pixels
+    blocks = feature_affinity_loss(seg, sisr)
+    torch.testing.assert_close(blocks, whole, rtol=0, atol=1e-12)
+    for got, expected in zip(torch.autograd.grad(blocks, (seg, sisr)), grads):
+        torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
+
+
+def test_gradcheck_in_float64():
+    assert torch.autograd.gradcheck(feature_affinity_loss,
+                                    maps(size=(3, 4)))
+
+
+def test_subsampling_pools_windows_and_keeps_a_smaller_last_one():
+    seg, sisr = maps(size=(9, 10))
+    pooled = [F.avg_pool2d(x, 4, ceil_mode=True) for x in (seg, sisr)]
+    assert pooled[0].shape[-2:] == (3, 3)
+    torch.testing.assert_close(
+        FALoss(subsample=4)(seg, sisr), equations_1_and_2(*pooled))
+
+
+def test_equal_structure_in_other_channels_and_scale_costs_nothing():
+    seg, _ = maps()
+    rotation, _ = torch.linalg.qr(torch.randn(5, 5, dtype=torch.float64))
+    turned = 3 * torch.einsum('oc,nchw->nohw', rotation, seg)
+    assert feature_affinity_loss(seg, turned) < 1e-12
+    assert feature_affinity_loss(seg, seg.flip(3)) > 0.1
+
+
+def test_a_batch_of_copies_costs_what_one_image_costs():
+    seg, sisr = maps(batch=1)
+    one = feature_affinity_loss(seg, sisr)
+    four = feature_affinity_loss(
+        seg.expand(4, -1, -1, -1), sisr.expand(4, -1, -1, -1))
+    torch.testing.assert_close(one, four)
+
+
+def test_loss_weight_is_w2():
+    seg, sisr = maps()
+    torch.testing.assert_close(
+        FALoss(1, loss_weight=0.25)(seg, sisr), FALoss(1)(seg, sisr) / 4)
+
+
+def test_bf16_autocast_does_not_lower_the_precision_of_the_sum():
+    seg, sisr = (x.detach().float() for x in maps(size=(40, 40)))
+    expected = feature_affinity_loss(seg.double(), sisr.double())
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        loss = FALoss(1)(seg, sisr)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
+
+
+def test_all_zero_features_give_a_finite_gradient():
+    seg, sisr = (torch.zeros(1, 4, 3, 3, requires_grad=True) for _ in range(2))
+    loss = FALoss(1)(seg, sisr)
+    loss.backward()
+    assert loss == 0
+    assert seg.grad.isfinite().all()
+
+
+def test_no_matrix_of_all_pairs_is_kept():
+    seg, sisr = (x.detach().float().requires_grad_()
+                 for x in maps(1, size=(64, 64)))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+            lambda x: kept.append(x.numel()) or x, lambda x: x):
+        feature_affinity_loss(seg, sisr).backward()
+    assert max(kept) <= 5 * 64 * 64
+
+
+@pytest.mark.parametrize('sisr_shape', [(2, 3, 7, 8), (1, 3, 7, 9)])
+def test_maps_of_different_size_are_refused_with_both_shapes(sisr_shape):
+    with pytest.raises(
+            ValueError,
+            match=r'\(2, 5, 7, 9\).*' + re.escape(str(sisr_shape))):
+        feature_affinity_loss(maps()[0], torch.zeros(sisr_shape))
+
+
+def test_subsample_below_one_is_refused():
+    with pytest.raises(ValueError, match='subsample'):
+        FALoss(subsample=0)

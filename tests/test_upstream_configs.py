@@ -1,0 +1,70 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The README's "make your own config low-resolution", done to upstream's."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+
+from mmhires.registry import MODELS
+
+README = Path(__file__).resolve().parents[1] / 'README.md'
+# What the example of the README says for PSPNet, and what the other networks
+# need in its place.
+PSPNET = ('pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py',
+          'in_channels=[256, 2048], in_index=[0, 3], upscale=8')
+NETWORKS = {
+    'pspnet': PSPNET,
+    'deeplabv3plus':
+    ('deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py',
+     'in_channels=[64, 512], in_index=[0, 3], upscale=4'),
+    'segformer':
+    ('segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py',
+     'in_channels=[32, 256], in_index=[0, 3], upscale=4'),
+    'fastscnn': ('fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
+                 'in_channels=[64, 128], in_index=[0, 2], upscale=8'),
+}
+
+
+def example():
+    """The first config of the README's section."""
+    section = README.read_text().split(
+        '## Make your own config low-resolution')[1]
+    return section.split('```python\n')[1].split('```')[0]
+
+
+def test_the_example_changes_about_ten_lines():
+    lines = [line for line in example().splitlines() if line.strip()]
+    assert len(lines) <= 14
+    assert all(part in example() for part in PSPNET)
+
+
+@pytest.mark.parametrize('network', NETWORKS)
+def test_an_upstream_config_trains_and_predicts_at_twice_its_input(
+        network, random_batch, tmp_path):
+    upstream, sisr = NETWORKS[network]
+    path = tmp_path / 'mine.py'
+    path.write_text(example().replace(PSPNET[0], upstream).replace(
+        PSPNET[1], sisr))
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    cfg.model.pretrained = cfg.model.backbone.init_cfg = None
+    cfg.model.data_preprocessor.update(size=(128, 256), test_cfg=None)
+    model = revert_sync_batchnorm(MODELS.build(cfg.model))
+
+    inputs = []
+    model.backbone.register_forward_pre_hook(
+        lambda _, args: inputs.append(args[0].shape[-2:]))
+    losses = model(
+        **model.data_preprocessor(
+            random_batch(19, (128, 256)), training=True), mode='loss')
+    assert {'decode.loss_ce', 'decode.loss_mse', 'decode.loss_fa'
+            } <= set(losses)
+    assert all(torch.as_tensor(v).isfinite().all() for v in losses.values())
+    model.eval()
+    with torch.no_grad():
+        result = model.test_step(random_batch(19, (128, 256)))[0]
+    assert result.pred_sem_seg.shape == (128, 256)
+    assert inputs == [(64, 128), (64, 128)]

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Test on several GPUs, or with that many processes on a machine without one.
+# Usage: tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of tools/test.py]
+# NNODES, NODE_RANK, MASTER_ADDR, PORT and PYTHON come from the environment.
+set -eu
+[ $# -ge 3 ] ||
+    { echo "usage: $0 CONFIG CHECKPOINT GPUS [options]" >&2; exit 2; }
+TOOLS=$(cd "$(dirname "$0")" && pwd)
+
+PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}" \
+"${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master_port="${PORT:-29500}" \
+    --nproc_per_node="$3" \
+    "$TOOLS/test.py" "$1" "$2" --launcher pytorch "${@:4}"

@@ -1,0 +1,12 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Train a model with the train.py of MMSegmentation or MMPose, as it is."""
+import sys
+
+from mmhires.apis.host_tools import host_main
+
+if __name__ == '__main__':
+    try:
+        main = host_main('train.py', sys.argv[1:])
+    except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
+        sys.exit(f'train.py: {error}')
+    main()
