@@ -1,0 +1,21 @@
+# The four images of MMPose's own tests, to learn by heart: tested on what is
+# trained on, without other augmentation than the flip, which testing needs.
+_base_ = './coco_keypoints_256x192.py'
+data_root = 'data/coco_sample/'
+train_pipeline = _base_.train_pipeline
+del train_pipeline[3:5]
+train_dataloader = dict(
+    batch_size=12,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='test_coco.json',
+        data_prefix=dict(img=''),
+        pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=12,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='test_coco.json',
+        bbox_file=None,
+        data_prefix=dict(img='')))
+test_dataloader = val_dataloader

@@ -1,0 +1,38 @@
+# DDRNet-23-slim: deep supervision at weight 0.4, OHEM on both heads.
+# ImageNet weights as MMSegmentation publishes them.
+checkpoint = 'https://download.openmmlab.com/mmsegmentation/v0.5/ddrnet/pretrain/ddrnet23s-in1kpre_3rdparty-1ccac5b1.pth'  # noqa: E501
+norm_cfg = dict(type='SyncBN', requires_grad=True)
+loss_decode = dict(
+    type='mmhires.OhemCrossEntropyLoss', thres=0.9, min_kept=131072)
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255),
+    backbone=dict(
+        type='mmhires.DDRNet',
+        arch='23-slim',
+        norm_cfg=norm_cfg,
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
+    decode_head=dict(
+        type='mmhires.DAPPMHead',
+        in_channels=[128, 512],
+        channels=64,
+        context=dict(type='mmhires.DAPPM'),
+        num_classes=19,
+        norm_cfg=norm_cfg,
+        loss_decode=loss_decode),
+    auxiliary_head=dict(
+        type='mmhires.PreActHead',
+        in_channels=64,
+        in_index=0,
+        channels=64,
+        num_classes=19,
+        norm_cfg=norm_cfg,
+        loss_decode=dict(loss_weight=0.4, **loss_decode)),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'))

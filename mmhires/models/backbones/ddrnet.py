@@ -1,0 +1,219 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Deep dual-resolution networks, every one of the paper in one class."""
+import torch.nn as nn
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule, build_activation_layer
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+from mmhires.models.layers.residual import ResidualBlock
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class DDRNet(BaseModule):
+    """Backbone of two resolutions that exchange their features.
+
+    `Deep Dual-resolution Networks for Real-time and Accurate Semantic
+    Segmentation of Road Scenes <https://arxiv.org/abs/2101.06085>`_, Tables I
+    and II, in the form for segmentation of section III-D. The structure
+    follows the `authors' code <https://github.com/ydhongHIT/DDRNet>`_, weights
+    of which :mod:`mmhires.converters` reads. Any input size of 32 pixels and
+    more works: the high-resolution branch sets the size of each fusion.
+
+    Args:
+        arch (str | dict): ``'23-slim'``, ``'23'``, ``'39'``, ``'39-1.5x'``, or
+            a dict of ``channels``, the width p of the stem, and ``depths``,
+            the numbers of residual blocks of conv2, conv3, each group of conv4
+            and conv5. Default: ``'23-slim'``.
+        in_channels (int): Channels of the image. Default: 3.
+        final_stride (int): Stride of the low-resolution branch's last block: 2
+            for segmentation, 1 for classification. Default: 2.
+        norm_cfg (dict): Of every normalisation layer. Default: BN.
+        act_cfg (dict): Of every activation. Default: ReLU.
+        align_corners (bool): Of the bilinear resize. Default: False.
+        frozen_stages (int): Stages that do not train, statistics included: 0
+            the stem, 1 to 4 up to conv2, conv3, conv4, conv5, 5 everything; -1
+            for none. Default: -1.
+        norm_eval (bool): Keep running statistics in training. Default: False.
+        with_cp (bool): Compute activations again in the backward pass rather
+            than keep them. Default: False.
+        init_cfg (dict | list[dict], optional): Default: Kaiming, fan out.
+
+    Raises:
+        KeyError: Unknown ``arch``, or a dict without ``channels`` or
+            ``depths``.
+        ValueError: ``depths`` or ``frozen_stages`` out of range.
+    """
+    arch_settings = {
+        '23-slim': dict(channels=32, depths=(2, 2, 2, 2)),
+        '23': dict(channels=64, depths=(2, 2, 2, 2)),
+        '39': dict(channels=64, depths=(3, 4, 3, 3, 3)),
+        '39-1.5x': dict(channels=96, depths=(3, 4, 3, 3, 3)),
+    }
+
+    def __init__(
+        self,
+        arch: str | dict = '23-slim',
+        in_channels: int = 3,
+        final_stride: int = 2,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        align_corners: bool = False,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = [
+            dict(type='Kaiming', layer='Conv2d'),
+            dict(type='Constant', val=1, layer='_BatchNorm')
+        ]
+    ) -> None:
+        super().__init__(init_cfg)
+        p, (conv2, conv3, *groups) = self._settings(arch)
+        if frozen_stages not in range(-1, 6):
+            raise ValueError('DDRNet: frozen_stages must be from -1 (none) to '
+                             f'5 (everything), got {frozen_stages}')
+        self.align_corners = align_corners
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.with_cp = with_cp
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+
+        # With biases before BN, as the authors' weights have them.
+        self.stem = nn.Sequential(*(ConvModule(
+            width, p, 3, stride=2, padding=1, bias=True, **cfg)
+                                    for width in (in_channels, p)))
+        self.layer1 = _make_stage(p, p, conv2, 1, cfg)
+        self.layer2 = _make_stage(p, 2 * p, conv3, 2, cfg)
+        # Width and stride of the low-resolution branch in each group: conv4
+        # starts at 1/16, conv5, the last, at 1/32.
+        plan = [(4 * p, 2)] + [(4 * p, 1)] * (len(groups) - 2) + [(8 * p, 2)]
+        self.low, self.high, self.fusions = (nn.ModuleList() for _ in range(3))
+        width = 2 * p
+        for depth, (channels, stride) in zip(groups, plan):
+            self.low.append(_make_stage(width, channels, depth, stride, cfg))
+            self.high.append(_make_stage(2 * p, 2 * p, depth, 1, cfg))
+            self.fusions.append(
+                _BilateralFusion(2 * p, channels, align_corners, **cfg))
+            width = channels
+        bottleneck = dict(bottleneck=True, final_act=False, **cfg)
+        self.low_bottleneck = ResidualBlock(width, width, final_stride,
+                                            **bottleneck)
+        self.high_bottleneck = ResidualBlock(2 * p, 2 * p, **bottleneck)
+        self.act = build_activation_layer(act_cfg)
+        self._freeze_stages()
+
+    @classmethod
+    def _settings(cls, arch: str | dict) -> tuple[int, tuple[int, ...]]:
+        if isinstance(arch, str):
+            if arch not in cls.arch_settings:
+                raise KeyError(
+                    f'DDRNet: unknown arch {arch!r}; there are '
+                    f'{", ".join(cls.arch_settings)}, or a dict of channels '
+                    'and depths')
+            arch = cls.arch_settings[arch]
+        missing = {'channels', 'depths'} - set(arch)
+        if missing:
+            raise KeyError(f'DDRNet: arch lacks {sorted(missing)}; got {arch}')
+        depths = tuple(arch['depths'])
+        if len(depths) < 4 or min(depths) < 1:
+            raise ValueError(
+                'DDRNet: depths must be positive numbers of blocks of conv2, '
+                f'conv3, each group of conv4 and conv5, got {depths}')
+        return arch['channels'], depths
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Extract features, all before their activation.
+
+        Args:
+            x (Tensor): ``(N, in_channels, H, W)``.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: With p the width of the stem and
+            sizes rounded up: ``(N, 2p, H/8, W/8)`` after the last fusion of
+            conv4, for the auxiliary head; ``(N, 4p, H/8, W/8)`` of the high-
+            and ``(N, 16p, H/64, W/64)`` of the low-resolution branch (1/32
+            with ``final_stride=1``).
+        """
+        x = self._run(self.stem, x)
+        x = self._run(self.layer1, x)
+        low = high = self._run(self.layer2, self.act(x))
+        fused = []
+        for low_stage, high_stage, fusion in zip(self.low, self.high,
+                                                 self.fusions):
+            low = self._run(low_stage, self.act(low))
+            high = self._run(high_stage, self.act(high))
+            low, high = self._run(fusion, low, high)
+            fused.append(high)
+        return (fused[-2], self._run(self.high_bottleneck, self.act(high)),
+                self._run(self.low_bottleneck, self.act(low)))
+
+    def _run(self, stage: nn.Module, *inputs: Tensor):
+        if self.with_cp and any(x.requires_grad for x in inputs):
+            return checkpoint(stage, *inputs, use_reentrant=False)
+        return stage(*inputs)
+
+    def _freeze_stages(self) -> None:
+        conv4 = [self.low[:-1], self.high[:-1], self.fusions[:-1]]
+        conv5 = [self.low[-1:], self.high[-1:], self.fusions[-1:]]
+        stages = [[self.stem], [self.layer1], [self.layer2], conv4, conv5,
+                  [self.low_bottleneck, self.high_bottleneck]]
+        for stage in stages[:self.frozen_stages + 1]:
+            for module in stage:
+                module.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'DDRNet':
+        """Leave frozen stages, and with ``norm_eval`` all norms, as is."""
+        super().train(mode)
+        self._freeze_stages()
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+
+class _BilateralFusion(nn.Module):
+    """Each branch adds what the other one was before this fusion (eq. 1)."""
+
+    def __init__(self, high_channels: int, low_channels: int,
+                 align_corners: bool, norm_cfg: dict, act_cfg: dict) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        self.act = build_activation_layer(act_cfg)
+        # One 3x3 convolution of stride 2 for each doubling of the width.
+        widths = [high_channels]
+        while 2 * widths[-1] < low_channels:
+            widths.append(2 * widths[-1])
+        self.down = nn.Sequential(*(ConvModule(
+            width,
+            2 * width,
+            3,
+            stride=2,
+            padding=1,
+            norm_cfg=norm_cfg,
+            act_cfg=None if 2 * width == low_channels else act_cfg)
+                                    for width in widths))
+        self.compress = ConvModule(
+            low_channels, high_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
+
+    def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        up = F.interpolate(
+            self.compress(self.act(low)),
+            size=high.shape[-2:],
+            mode='bilinear',
+            align_corners=self.align_corners)
+        return low + self.down(self.act(high)), high + up
+
+
+def _make_stage(in_channels: int, channels: int, depth: int, stride: int,
+                cfg: dict) -> nn.Sequential:
+    """Basic blocks, the last without its final activation."""
+    return nn.Sequential(*(ResidualBlock(
+        in_channels if i == 0 else channels,
+        channels,
+        stride if i == 0 else 1,
+        final_act=i < depth - 1,
+        **cfg) for i in range(depth)))

@@ -1,0 +1,134 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Deep aggregation pyramid pooling."""
+from collections.abc import Sequence
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmseg.models.utils import resize
+from torch import Tensor
+
+from mmhires.models.layers.pre_act import PreActConv
+from mmhires.registry import MODELS
+
+GLOBAL = 'global'
+
+
+@MODELS.register_module()
+class DAPPM(nn.Module):
+    """Context of a small map: pooled at growing scales, fused one by one.
+
+    `Deep Dual-resolution Networks <https://arxiv.org/abs/2101.06085>`_,
+    section III-C and equation 2. Scale ``s`` is an average pool of kernel
+    ``2 s + 1`` and stride ``s``; each pooled map is enlarged, added to the
+    result of the scale before and passed through a 3x3 convolution. All
+    results are concatenated, compressed and added to a projection of the
+    input. Every convolution is BN, ReLU, convolution.
+
+    Args:
+        in_channels (int): Width of the input.
+        out_channels (int): Width of the output.
+        channels (int): Width of every scale. Default: 128.
+        scales (Sequence[int | str] | str): Ascending strides of the pools,
+            ``'global'`` last for the whole map; ``'auto'`` for the strides 2,
+            4, 8, ... at which the map of ``input_size`` keeps more than one
+            pixel, and the whole map. Empty for the paper's Table IV without
+            pooling. Default: ``(2, 4, 8, 'global')``, the paper's, made for
+            inputs of 1024 pixels and more.
+        input_size (tuple[int, int], optional): Height and width of the
+            network's input in training. Needed by ``'auto'``; otherwise
+            ``scales`` are checked against it. Default: None.
+        map_stride (int): Input size of the network : size of the map.
+            Default: 64.
+        norm_cfg (dict): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: ReLU.
+        align_corners (bool): Of the bilinear resize. Default: False.
+
+    Raises:
+        ValueError: ``scales`` are no ascending strides, or a stride leaves one
+            pixel of the map of ``input_size``, or ``'auto'`` without
+            ``input_size``.
+    """
+
+    def __init__(
+            self,
+            in_channels: int,
+            out_channels: int,
+            channels: int = 128,
+            scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
+            input_size: tuple[int, int] | None = None,
+            map_stride: int = 64,
+            norm_cfg: dict = dict(type='BN'),
+            act_cfg: dict = dict(type='ReLU'),
+            align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        self.scale_strides = _resolve_scales(scales, input_size, map_stride)
+        self.align_corners = align_corners
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        steps = len(self.scale_strides)
+        self.scales = nn.ModuleList(
+            PreActConv(in_channels, channels, **cfg) for _ in range(steps + 1))
+        self.processes = nn.ModuleList(
+            PreActConv(channels, channels, 3, **cfg) for _ in range(steps))
+        self.compression = PreActConv(channels * (steps + 1), out_channels,
+                                      **cfg)
+        self.shortcut = PreActConv(in_channels, out_channels, **cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gather context.
+
+        Args:
+            x (Tensor): ``(N, in_channels, H, W)``, any size.
+
+        Returns:
+            Tensor: ``(N, out_channels, H, W)``.
+        """
+        maps = [self.scales[0](x)]
+        for stride, scale, process in zip(self.scale_strides, self.scales[1:],
+                                          self.processes):
+            pooled = resize(
+                scale(_pool(x, stride)),
+                size=x.shape[-2:],
+                mode='bilinear',
+                align_corners=self.align_corners)
+            maps.append(process(pooled + maps[-1]))
+        return self.compression(torch.cat(maps, dim=1)) + self.shortcut(x)
+
+
+def _pool(x: Tensor, stride: int | str) -> Tensor:
+    if stride == GLOBAL:
+        return F.adaptive_avg_pool2d(x, 1)
+    return F.avg_pool2d(x, 2 * stride + 1, stride, padding=stride)
+
+
+def _resolve_scales(scales: Sequence[int | str] | str,
+                    input_size: tuple[int, int] | None,
+                    map_stride: int) -> tuple[int | str, ...]:
+    """Strides of the pools, checked against the map where it is known."""
+    shortest = None
+    if input_size is not None:
+        size = [-(-side // map_stride) for side in input_size]
+        shortest = min(size)
+    if scales == 'auto':
+        if shortest is None:
+            raise ValueError("DAPPM: scales='auto' needs input_size=(height, "
+                             'width), the size the network is trained at')
+        strides = [2**i for i in range(1, 16) if 2**i < shortest]
+        return (*strides, GLOBAL)
+    strides = [s for s in scales if s != GLOBAL]
+    well_formed = all(isinstance(s, int) and s > 1 for s in strides)
+    if not well_formed or strides != sorted(set(strides)) or \
+            list(scales) not in (strides, [*strides, GLOBAL]):
+        raise ValueError(
+            "DAPPM: scales must be 'auto' or ascending strides of at least 2, "
+            f"'{GLOBAL}' last, for example (2, 4, 8, '{GLOBAL}'); got "
+            f'{scales!r}')
+    too_large = [s for s in strides if shortest and s >= shortest]
+    if too_large:
+        raise ValueError(
+            f'DAPPM: scales {too_large} do not fit the map of '
+            f'{size[0]}x{size[1]} that an input of {input_size[0]}x'
+            f'{input_size[1]} leaves at stride {map_stride}; a stride must be '
+            f"below {shortest}, or use scales='auto'")
+    return tuple(scales)

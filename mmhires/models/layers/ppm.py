@@ -1,0 +1,74 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Pyramid pooling as DAPPM's paper compares with."""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmseg.models.utils import resize
+from torch import Tensor
+
+from mmhires.models.layers.pre_act import PreActConv
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class SimplifiedPPM(nn.Module):
+    """Spatial pyramid pooling of SwiftNet, a simplified PPM.
+
+    The comparison of Table X of `DDRNet <https://arxiv.org/abs/2101.06085>`_;
+    the module is that of `In Defense of Pre-trained ImageNet Architectures
+    <https://arxiv.org/abs/1903.08469>`_, section 3.2: a bottleneck, one pool
+    to each grid with a projection, all concatenated and fused. Every
+    convolution is BN, ReLU, 1x1 convolution.
+
+    Args:
+        in_channels (int): Width of the input.
+        out_channels (int): Width of the output.
+        channels (int): Width of the bottleneck; the grids share as many.
+            Default: 128.
+        grids (tuple[int]): Sides of the pooled maps. Default: (6, 3, 2, 1),
+            DDRNet's Table IV.
+        norm_cfg (dict): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: ReLU.
+        align_corners (bool): Of the bilinear resize. Default: False.
+    """
+
+    def __init__(
+            self,
+            in_channels: int,
+            out_channels: int,
+            channels: int = 128,
+            grids: tuple[int, ...] = (6, 3, 2, 1),
+            norm_cfg: dict = dict(type='BN'),
+            act_cfg: dict = dict(type='ReLU'),
+            align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        self.grids = grids
+        self.align_corners = align_corners
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        width = channels // len(grids)
+        self.bottleneck = PreActConv(in_channels, channels, **cfg)
+        self.levels = nn.ModuleList(
+            PreActConv(channels, width, **cfg) for _ in grids)
+        self.fuse = PreActConv(channels + width * len(grids), out_channels,
+                               **cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gather context.
+
+        Args:
+            x (Tensor): ``(N, in_channels, H, W)``, any size.
+
+        Returns:
+            Tensor: ``(N, out_channels, H, W)``.
+        """
+        x = self.bottleneck(x)
+        maps = [x]
+        for grid, level in zip(self.grids, self.levels):
+            maps.append(
+                resize(
+                    level(F.adaptive_avg_pool2d(x, grid)),
+                    size=x.shape[-2:],
+                    mode='bilinear',
+                    align_corners=self.align_corners))
+        return self.fuse(torch.cat(maps, dim=1))
