@@ -82,6 +82,8 @@ setup(
         pose=[
             openmmlab['mmdet'], 'json-tricks', 'munkres', 'pycocotools', 'six'
         ],
+        # the ImageNet configs; it declares all that it imports
+        pretrain=[openmmlab['mmpretrain']],
         deploy=requirements('deploy'),
         dev=requirements('dev')),
     cmdclass=dict(build_py=BuildWithMim),

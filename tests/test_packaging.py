@@ -125,7 +125,7 @@ def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     always = {need.name for need in needs if need.marker is None}
     assert always == {'mmengine', 'numpy', 'setuptools', 'torch'}
     assert set(meta.get_all('Provides-Extra')) == {
-        'lite', 'pose', 'deploy', 'dev'
+        'lite', 'pose', 'pretrain', 'deploy', 'dev'
     }
     lite = {n.name for n in needs if n.marker and 'lite' in str(n.marker)}
     assert {'mmcv-lite', 'mmsegmentation'} <= lite

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Test a model with the test.py of MMSegmentation or MMPose, as it is."""
+"""Test a model with the test.py of the package its config is for."""
 import sys
 
 from mmhires.apis.host_tools import host_main

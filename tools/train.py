@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Train a model with the train.py of MMSegmentation or MMPose, as it is."""
+"""Train a model with the train.py of the package its config is for."""
 import sys
 
 from mmhires.apis.host_tools import host_main

@@ -6,11 +6,15 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-HOSTS = dict(mmseg='mmsegmentation', mmpose='mmpose')
+# By scope, what to install.
+HOSTS = dict(
+    mmseg='mmsegmentation',
+    mmpose='mmpose',
+    mmpretrain='"mmhires[pretrain]"')
 
 
 def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
-    """Find the ``main`` of MMSegmentation's or MMPose's own script.
+    """Find the ``main`` of the host's own script.
 
     ``default_scope`` of the config among the arguments says whose. Having that
     script run, instead of a copy of it, keeps every option and behaviour what
@@ -29,7 +33,7 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
     Raises:
         FileNotFoundError: The config, or the host's script, does not exist.
         ModuleNotFoundError: The host is not installed.
-        ValueError: The config belongs to neither host.
+        ValueError: The config belongs to no host.
     """
     scope = 'mmseg'
     config = next((arg for arg in argv if arg.endswith(

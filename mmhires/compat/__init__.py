@@ -31,6 +31,7 @@ ITEMS = (
         'resuming trusts last_checkpoint blindly',
         after='mmengine.runner'),
     Item('torchvision', 'a torchvision that does not load stops every Runner'),
+    Item('mmpretrain', 'MMPretrain cannot be imported without torchvision'),
     Item('pkg_resources', 'setuptools 82 removed what MMEngine imports'),
     Item(
         'xtcocotools',
@@ -39,6 +40,10 @@ ITEMS = (
     Item(
         'to_pil_image',
         'MMPose cannot be imported without torchvision',
+        after='mmpose'),
+    Item(
+        'draw_circles',
+        'MMPose cannot draw keypoints beside NumPy 2.4',
         after='mmpose'),
 )
 

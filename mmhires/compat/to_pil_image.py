@@ -4,11 +4,11 @@
 One class of torchvision, ``ToPILImage``, is all that MMPose takes from it.
 """
 import importlib
-import sys
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec
 
 from PIL import Image
+
+from ._torchvision_stand_in import torchvision_stand_in, why_absent
 
 
 class ToPILImage:
@@ -34,29 +34,14 @@ class ToPILImage:
 def install() -> tuple[bool, str]:
     """Import ``mmpose.visualization`` with a stand-in for torchvision.
 
-    The stand-in is taken away again, so that everyone else finds torchvision
-    absent, and not a fake of it.
-
     Returns:
         tuple[bool, str]: Whether anything was changed, and why.
     """
     if find_spec('mmpose') is None:
         return False, 'mmpose is not installed'
-    try:
-        importlib.import_module('torchvision.transforms')
+    why = why_absent()
+    if not why:
         return False, 'torchvision loads'
-    except Exception as error:
-        why = str(error)
-    package, transforms = (
-        module_from_spec(ModuleSpec(name, None, is_package=True))
-        for name in ('torchvision', 'torchvision.transforms'))
-    transforms.ToPILImage = ToPILImage
-    sys.modules.update({
-        'torchvision': package,
-        'torchvision.transforms': transforms
-    })
-    try:
+    with torchvision_stand_in(ToPILImage=ToPILImage):
         importlib.import_module('mmpose.visualization')
-    finally:
-        del sys.modules['torchvision'], sys.modules['torchvision.transforms']
     return True, f'ToPILImage stands in for torchvision: {why}'

@@ -1,4 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-from .convert import SOURCES, convert
+from . import ddrnet, fastfcn  # noqa: F401
+from .convert import SOURCES, TARGETS, convert, convert_file
 
-__all__ = ['SOURCES', 'convert']
+__all__ = ['SOURCES', 'TARGETS', 'convert', 'convert_file']

@@ -1,23 +1,30 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Renaming the keys of a state dict, every one accounted for."""
 import re
-from typing import Dict, Sequence, Tuple
+from collections.abc import Sequence
 
 from torch import Tensor
 
 WRAPPERS = ('module.', 'model.')
 
 
-def strip_prefixes(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take off what DataParallel and trainers put before all the keys.
 
     Args:
         state_dict (dict[str, Tensor]): Keys with or without ``module.`` and
-            ``model.``, in any order and number.
+            ``model.``, in any order and number, and perhaps the class weights
+            of the trainer's loss, ``loss.criterion.weight``.
 
     Returns:
-        dict[str, Tensor]: The same tensors, without a prefix that all share.
+        dict[str, Tensor]: The same tensors, without a prefix that all share,
+        and without those of the loss.
     """
+    state_dict = {
+        key: value
+        for key, value in state_dict.items()
+        if not key.startswith('loss.criterion.')
+    }
     for prefix in WRAPPERS:
         if state_dict and all(key.startswith(prefix) for key in state_dict):
             return strip_prefixes({
@@ -27,8 +34,8 @@ def strip_prefixes(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]:
     return state_dict
 
 
-def rename(state_dict: Dict[str, Tensor],
-           rules: Sequence[Tuple[str, str]]) -> Dict[str, Tensor]:
+def rename(state_dict: dict[str, Tensor],
+           rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
     """Rename keys by the first rule that matches the whole key's beginning.
 
     Args:

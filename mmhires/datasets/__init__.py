@@ -3,6 +3,10 @@
 
 from .camvid import CamVidDataset
 from .checked import CheckedSegDataset
+from .class_balanced import ClassBalancedSegDataset
 from .streets import StreetsDataset
 
-__all__ = ['CamVidDataset', 'CheckedSegDataset', 'StreetsDataset']
+__all__ = [
+    'CamVidDataset', 'CheckedSegDataset', 'ClassBalancedSegDataset',
+    'StreetsDataset'
+]

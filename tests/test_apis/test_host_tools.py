@@ -20,7 +20,7 @@ def config(tmp_path):
     return write
 
 
-@pytest.mark.parametrize('scope', ['mmseg', 'mmpose'])
+@pytest.mark.parametrize('scope', ['mmseg', 'mmpose', 'mmpretrain'])
 @pytest.mark.parametrize('tool', ['train.py', 'test.py'])
 def test_default_scope_chooses_the_script(scope, tool, config):
     pytest.importorskip(scope)
@@ -49,15 +49,17 @@ def test_script_is_not_main_so_spawned_processes_import_mmhires_first(config):
 
 
 def test_foreign_scope_is_refused_by_name(config):
-    with pytest.raises(ValueError, match="mmseg, mmpose, got 'mmhires'"):
+    with pytest.raises(ValueError, match="mmpose, mmpretrain, got 'mmhires'"):
         host_main('train.py', [config('mmhires')])
 
 
-def test_missing_host_is_named_with_its_cure(config, monkeypatch):
+@pytest.mark.parametrize('scope, cure', [
+    ('mmpose', 'pip install mmpose'),
+    ('mmpretrain', r'pip install "mmhires\[pretrain\]"')])
+def test_missing_host_is_named_with_its_cure(scope, cure, config, monkeypatch):
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    with pytest.raises(
-            ModuleNotFoundError, match='pip install mmpose'):
-        host_main('train.py', [config('mmpose')])
+    with pytest.raises(ModuleNotFoundError, match=cure):
+        host_main('train.py', [config(scope)])
 
 
 def test_host_of_an_editable_install_has_its_tools_beside_it(

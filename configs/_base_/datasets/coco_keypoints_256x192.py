@@ -2,6 +2,7 @@
 # files of this name change the size. Unlike MSRAHeatmap, this codec brings
 # keypoints back to a fraction of a pixel and needs no shift in the flip test.
 dataset_type = 'CocoDataset'
+data_mode = 'topdown'
 data_root = 'data/coco/'
 codec = dict(
     type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
@@ -29,7 +30,7 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_train2017.json',
         data_prefix=dict(img='train2017/'),
         pipeline=train_pipeline))
@@ -42,7 +43,7 @@ val_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_val2017.json',
         bbox_file=data_root + 'person_detection_results/'
         'COCO_val2017_detections_AP_H_56_person.json',

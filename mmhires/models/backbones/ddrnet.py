@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from mmhires.models.backbones import ddrnet_keys
 from mmhires.models.layers.residual import ResidualBlock
 from mmhires.registry import MODELS
 
@@ -40,7 +41,10 @@ class DDRNet(BaseModule):
         norm_eval (bool): Keep running statistics in training. Default: False.
         with_cp (bool): Compute activations again in the backward pass rather
             than keep them. Default: False.
-        init_cfg (dict | list[dict], optional): Default: Kaiming, fan out.
+        init_cfg (dict | list[dict], optional): ``type='Pretrained'`` takes a
+            ``checkpoint``, file or URL, of ours, MMSegmentation's or the
+            authors', and all of its backbone or none. Default: Kaiming, fan
+            out.
 
     Raises:
         KeyError: Unknown ``arch``, or a dict without ``channels`` or
@@ -154,6 +158,23 @@ class DDRNet(BaseModule):
         if self.with_cp and any(x.requires_grad for x in inputs):
             return checkpoint(stage, *inputs, use_reentrant=False)
         return stage(*inputs)
+
+    def init_weights(self) -> None:
+        """Load weights by whatever names they were published, or initialise.
+
+        Raises:
+            ValueError: The checkpoint does not have all of this backbone.
+        """
+        pretrained = ddrnet_keys.pretrained_cfg(self.init_cfg)
+        if pretrained is None:
+            super().init_weights()
+        else:
+            ddrnet_keys.load_pretrained(self, **pretrained)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
+                              **kwargs) -> None:
+        ddrnet_keys.check_keys(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _freeze_stages(self) -> None:
         conv4 = [self.low[:-1], self.high[:-1], self.fusions[:-1]]

@@ -62,10 +62,19 @@ class WeightedCrossEntropyLoss(nn.Module):
         Raises:
             ValueError: Logits and ``class_weight`` differ in classes.
         """
+        loss, pixel_weight = self._pixel_losses(cls_score, label, weight,
+                                                ignore_index)
+        total = pixel_weight.sum().clamp(min=torch.finfo(loss.dtype).tiny)
+        return self.loss_weight * (loss * pixel_weight).sum() / total
+
+    def _pixel_losses(self, cls_score: Tensor, label: Tensor,
+                      weight: Tensor | None,
+                      ignore_index: int) -> tuple[Tensor, Tensor]:
+        """Unweighted cross-entropy and weight of each pixel ``(N, H, W)``."""
         classes = cls_score.shape[1]
         if self.class_weight is not None and len(self.class_weight) != classes:
             raise ValueError(
-                f'WeightedCrossEntropyLoss: {len(self.class_weight)} class '
+                f'{type(self).__name__}: {len(self.class_weight)} class '
                 f'weights for logits of {classes} classes')
         # Sums over millions of pixels need more than half precision.
         cls_score = cls_score.to(
@@ -78,8 +87,7 @@ class WeightedCrossEntropyLoss(nn.Module):
             pixel_weight *= weight
         loss = F.cross_entropy(
             cls_score, label, reduction='none', ignore_index=ignore_index)
-        total = pixel_weight.sum().clamp(min=torch.finfo(loss.dtype).tiny)
-        return self.loss_weight * (loss * pixel_weight).sum() / total
+        return loss, pixel_weight
 
     @property
     def loss_name(self) -> str:

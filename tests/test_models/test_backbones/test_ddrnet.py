@@ -110,7 +110,9 @@ def test_norm_and_activation_settings_reach_every_layer():
 
 
 def test_align_corners_reaches_the_fusions():
-    nets = [DDRNet(TINY, align_corners=value).eval() for value in (False, True)]
+    nets = [
+        DDRNet(TINY, align_corners=value).eval() for value in (False, True)
+    ]
     nets[1].load_state_dict(nets[0].state_dict())
     x = torch.randn(1, 3, 97, 131)
     assert (nets[0](x)[1] - nets[1](x)[1]).abs().max() > 1e-3

@@ -1,9 +1,0 @@
-_base_ = './coco_sample_256x192.py'
-codec = dict(input_size=(96, 128), heatmap_size=(24, 32))
-train_pipeline = _base_.train_pipeline
-test_pipeline = _base_.test_pipeline
-train_pipeline[3].input_size = test_pipeline[2].input_size = codec['input_size']
-train_pipeline[4].encoder.update(codec)
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader

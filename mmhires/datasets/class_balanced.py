@@ -1,0 +1,95 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Class-balanced sampling of segmentation datasets."""
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from mmengine.dataset import BaseDataset, ClassBalancedDataset
+from mmengine.dist import is_main_process
+from mmengine.utils import track_iter_progress
+from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadAnnotations
+
+from mmhires.registry import DATASETS
+
+from .checked import _CheckedLoadLabel
+
+
+@DATASETS.register_module()
+class ClassBalancedSegDataset(ClassBalancedDataset):
+    """Shows images of rare classes more often, from any labelled dataset.
+
+    DDRNet's authors ask for class-balanced sampling without saying which. This
+    is the one MMEngine offers, `repeat factors
+    <https://arxiv.org/abs/1908.03195>`_: with ``f(c)`` the fraction of images
+    that contain class ``c``, an image appears in an epoch as often as its
+    class with the largest ``sqrt(oversample_thr / f(c))`` says, rounded up, at
+    least once. MMEngine asks the dataset which classes an image has, which
+    MMSegmentation's cannot tell. Here all labels are read once, when the
+    dataset is built, by the loading transform of its own pipeline, label
+    mapping included, several at a time: a label of 1024x2048 takes a core
+    about 45 ms. For training data::
+
+        train_dataloader = dict(
+            dataset=dict(
+                _delete_=True,
+                type='mmhires.ClassBalancedSegDataset',
+                oversample_thr=0.5,
+                dataset=_base_.train_dataloader.dataset))
+
+    Args:
+        dataset (dict | BaseSegDataset): Any dataset of MMSegmentation or ours.
+        oversample_thr (float): Images of classes that fewer than this fraction
+            of the images contain are repeated, in (0, 1].
+        num_threads (int): Labels read at a time. Default: 8.
+        lazy_init (bool): Do not read anything yet. Default: False.
+
+    Raises:
+        TypeError: ``dataset`` is no ``BaseSegDataset``, for example a wrapper.
+        ValueError: ``oversample_thr`` out of range, or the pipeline of
+            ``dataset`` loads no labels.
+    """
+
+    def __init__(self,
+                 dataset: dict | BaseDataset,
+                 oversample_thr: float,
+                 num_threads: int = 8,
+                 lazy_init: bool = False) -> None:
+        if not 0 < oversample_thr <= 1:
+            raise ValueError('ClassBalancedSegDataset: oversample_thr must be '
+                             f'in (0, 1], got {oversample_thr}')
+        self.num_threads = num_threads
+        super().__init__(dataset, oversample_thr, lazy_init=True)
+        self._load = self._label_loader()
+        if not lazy_init:
+            self.full_init()
+
+    def full_init(self) -> None:
+        """Read all labels and decide how often each image appears."""
+        if self._fully_initialized:
+            return
+        self.dataset.full_init()
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            found = pool.map(self._classes_of, range(len(self.dataset)))
+            if is_main_process():
+                found = track_iter_progress((found, len(self.dataset)),
+                                            file=sys.stderr)
+            # What MMEngine's wrapper asks its dataset for.
+            self.dataset.get_cat_ids = list(found).__getitem__
+        super().full_init()
+
+    def _label_loader(self) -> LoadAnnotations | _CheckedLoadLabel:
+        if not isinstance(self.dataset, BaseSegDataset):
+            raise TypeError(
+                'ClassBalancedSegDataset: wrap a BaseSegDataset, got '
+                f'{type(self.dataset).__name__}')
+        for transform in self.dataset.pipeline.transforms:
+            if isinstance(transform, (LoadAnnotations, _CheckedLoadLabel)):
+                return transform
+        raise ValueError(
+            'ClassBalancedSegDataset: no LoadAnnotations in the pipeline of '
+            f'{type(self.dataset).__name__} to read the labels with')
+
+    def _classes_of(self, idx: int) -> list[int]:
+        label = self._load(self.dataset.get_data_info(idx))['gt_seg_map']
+        return np.setdiff1d(label, self.dataset.ignore_index).tolist()

@@ -1,0 +1,259 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Published weights of DDRNet by the keys of ours."""
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import torch
+from mmengine.model import PretrainedInit
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import Tensor, nn
+
+Rules = Sequence[tuple[str, str]]
+
+# A key that each layout of names has, and no other.
+MARKERS = dict(
+    mmhires='low_bottleneck.conv1.conv.weight',
+    mmseg='context_branch_layers.2.0.conv1.conv.weight',
+    authors='layer5_.0.conv1.weight')
+# From our keys to MMSegmentation's, applied one after the other.
+MMSEG: Rules = (
+    (r'^layer1\.', 'stem.2.'),
+    (r'^layer2\.', 'stem.4.'),
+    (r'^low\.', 'context_branch_layers.'),
+    (r'^low_bottleneck\.', 'context_branch_layers.2.0.'),
+    (r'^high\.', 'spatial_branch_layers.'),
+    (r'^high_bottleneck\.', 'spatial_branch_layers.2.0.'),
+    (r'^fusions\.0\.compress\.', 'compression_1.'),
+    (r'^fusions\.1\.compress\.', 'compression_2.'),
+    (r'^fusions\.0\.down\.0\.', 'down_1.'),
+    (r'^fusions\.1\.down\.', 'down_2.'),
+    (r'\.downsample\.conv\.', '.downsample.0.'),
+    (r'\.downsample\.bn\.', '.downsample.1.'),
+)
+
+
+def authors(groups: int) -> Rules:
+    """From our keys to the authors'.
+
+    Args:
+        groups (int): Groups of conv4 and conv5 in each branch, two of
+            DDRNet-23 and three of DDRNet-39.
+
+    Returns:
+        Sequence[tuple[str, str]]: Rules of :func:`translate`.
+    """
+    rules = [
+        (r'^stem\.0\.conv\.', 'conv1.0.'),
+        (r'^stem\.0\.bn\.', 'conv1.1.'),
+        (r'^stem\.1\.conv\.', 'conv1.3.'),
+        (r'^stem\.1\.bn\.', 'conv1.4.'),
+        (r'^low_bottleneck\.', 'layer5.0.'),
+        (r'^high_bottleneck\.', 'layer5_.0.'),
+    ]
+    for i, name in enumerate(('3', '4') if groups == 2 else ('3_1', '3_2',
+                                                             '4')):
+        rules += [
+            (rf'^low\.{i}\.', f'layer{name}.'),
+            (rf'^high\.{i}\.', f'layer{name}_.'),
+            (rf'^fusions\.{i}\.compress\.conv\.', f'compression{name}.0.'),
+            (rf'^fusions\.{i}\.compress\.bn\.', f'compression{name}.1.'),
+            (rf'^fusions\.{i}\.down\.0\.conv\.', f'down{name}.0.'),
+            (rf'^fusions\.{i}\.down\.0\.bn\.', f'down{name}.1.'),
+            (rf'^fusions\.{i}\.down\.1\.conv\.', f'down{name}.3.'),
+            (rf'^fusions\.{i}\.down\.1\.bn\.', f'down{name}.4.'),
+        ]
+    return (
+        *rules,
+        (r'\.conv(\d)\.conv\.', r'.conv\1.'),
+        (r'\.conv(\d)\.bn\.', r'.bn\1.'),
+        (r'\.downsample\.conv\.', '.downsample.0.'),
+        (r'\.downsample\.bn\.', '.downsample.1.'),
+    )
+
+
+def translate(key: str, rules: Rules) -> str:
+    """Apply substitutions to a key, one after the other."""
+    for pattern, replacement in rules:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
+         name: Callable[[str], str]) -> dict[str, Tensor]:
+    """Take the tensors of a model from weights with other names.
+
+    Args:
+        expected (Mapping[str, Tensor]): State dict of the model, for its keys
+            and shapes.
+        state_dict (Mapping[str, Tensor]): The weights.
+        name (Callable): From a key of the model to that of ``state_dict``.
+
+    Returns:
+        dict[str, Tensor]: Every expected key, with its tensor.
+
+    Raises:
+        ValueError: Keys that are missing, that the model has no place for, or
+            of another shape.
+    """
+    names = {key: name(key) for key in expected}
+    missing = [name for name in names.values() if name not in state_dict]
+    unknown = sorted(set(state_dict) - set(names.values()))
+    shapes = [
+        f'{name} {tuple(state_dict[name].shape)} instead of '
+        f'{tuple(expected[key].shape)}' for key, name in names.items()
+        if name in state_dict and state_dict[name].shape != expected[key].shape
+    ]
+    faults = [
+        f'{what} ({len(keys)}): {", ".join(keys[:3])}'
+        f'{", ..." if len(keys) > 3 else ""}'
+        for what, keys in (('missing keys', missing),
+                           ('unknown keys', unknown),
+                           ('other shapes', shapes)) if keys
+    ]
+    if faults:
+        raise ValueError('; '.join(faults))
+    return {key: state_dict[name] for key, name in names.items()}
+
+
+def find(state_dict: Mapping[str, Tensor],
+         prefix: str | None = None) -> tuple[str, str] | None:
+    """Look for the backbone among weights.
+
+    Args:
+        state_dict (Mapping[str, Tensor]): Any weights.
+        prefix (str, optional): What stands before the backbone's keys.
+            Default: None, whatever it may be.
+
+    Returns:
+        tuple[str, str], optional: A key of ``MARKERS`` and the prefix; None if
+        there is no DDRNet.
+    """
+    for layout, marker in MARKERS.items():
+        for key in state_dict:
+            before = key[:-len(marker)]
+            if key.endswith(marker) and before[-1:] in (
+                    '', '.') and prefix in (None, before):
+                return layout, before
+    return None
+
+
+def size_of(state_dict: Mapping[str, Tensor], layout: str,
+            prefix: str) -> tuple[int, int]:
+    """Width of the stem and number of groups; width 0 if it has no stem."""
+    stem = dict(authors='conv1.0.weight').get(layout, 'stem.0.conv.weight')
+    width = len(state_dict.get(prefix + stem, ()))
+    third = dict(authors='layer3_2.', mmhires='low.2.').get(layout)
+    large = third is not None and any(
+        key.startswith(prefix + third) for key in state_dict)
+    return width, 3 if large else 2
+
+
+def network_name(arch_settings: Mapping[str, dict], width: int,
+                 groups: int) -> str:
+    """Name of the network of a width and a number of groups."""
+    for arch, settings in arch_settings.items():
+        if (settings['channels'], len(settings['depths']) - 2) == (width,
+                                                                   groups):
+            return f'DDRNet-{arch}'
+    return f'a DDRNet of width {width} with {groups} fusions'
+
+
+def add_stem_biases(state_dict: dict[str, Tensor], prefix: str = '') -> None:
+    """Give weights of MMSegmentation's stem, which has none, biases of 0."""
+    for i in range(2):
+        norm = state_dict.get(f'{prefix}stem.{i}.bn.bias')
+        if norm is not None:
+            state_dict.setdefault(f'{prefix}stem.{i}.conv.bias',
+                                  torch.zeros_like(norm))
+
+
+def pretrained_cfg(init_cfg: dict | list[dict] | None) -> dict | None:
+    """Arguments of ``type='Pretrained'``, if it is among the ``init_cfg``."""
+    for cfg in init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]:
+        if cfg.get('type') in ('Pretrained', PretrainedInit):
+            return {key: cfg[key] for key in cfg if key != 'type'}
+    return None
+
+
+def load_pretrained(backbone: nn.Module,
+                    checkpoint: str,
+                    prefix: str | None = None,
+                    map_location: str = 'cpu') -> None:
+    """Load a DDRNet from any checkpoint that has one.
+
+    Args:
+        backbone (DDRNet): Where to.
+        checkpoint (str): File or URL: ours, MMSegmentation's or the authors',
+            of the backbone, the segmentor or the classifier.
+        prefix (str, optional): What stands before the backbone's keys.
+            Default: None, found out.
+        map_location (str): As of :func:`torch.load`. Default: ``'cpu'``.
+
+    Raises:
+        ValueError: The checkpoint has no DDRNet, another one, or not all of
+            it.
+    """
+    content = CheckpointLoader.load_checkpoint(checkpoint, map_location,
+                                               'current')
+    state_dict = content.get('state_dict', content.get('model', content))
+    found = find(state_dict, prefix)
+    if found is None:
+        raise ValueError(
+            f'{checkpoint}: no weights of a DDRNet backbone' +
+            (f' below {prefix!r}' if prefix else '') + ', neither by our keys '
+            f"nor by MMSegmentation's or the authors'; among its "
+            f'{len(state_dict)} keys are {list(state_dict)[:3]}')
+    layout, prefix = found
+    part = {
+        key[len(prefix):]: value
+        for key, value in state_dict.items() if key.startswith(prefix)
+    }
+    rules = ()
+    if layout == 'mmseg':
+        rules = MMSEG
+        add_stem_biases(part)
+    elif layout == 'authors':
+        rules = authors(len(backbone.low))
+    try:
+        check_size(backbone, part, layout)
+        expected = backbone.state_dict()
+        name = partial(translate, rules=rules)
+        own = {name(key).split('.')[0] for key in expected}
+        # What is not the backbone's belongs to a head.
+        part = {k: v for k, v in part.items() if k.split('.')[0] in own}
+        backbone.load_state_dict(take(expected, part, name))
+    except ValueError as error:
+        raise ValueError(f'{checkpoint}: {error}') from error
+
+
+def check_size(backbone: nn.Module, state_dict: Mapping[str, Tensor],
+               layout: str, prefix: str = '') -> None:
+    """Refuse the weights of another network of the family.
+
+    Raises:
+        ValueError: Which one they are of.
+    """
+    size = size_of(state_dict, layout, prefix)
+    own = backbone.stem[0].out_channels, len(backbone.low)
+    if size[0] and size != own:
+        theirs, ours = (
+            network_name(backbone.arch_settings, *x) for x in (size, own))
+        raise ValueError(
+            f'these are weights of {theirs}, but the model has {ours}')
+
+
+def check_keys(backbone: nn.Module, state_dict: Mapping[str, Tensor],
+               prefix: str) -> None:
+    """Refuse what loading without ``strict`` would ignore silently.
+
+    Raises:
+        ValueError: The weights are of another network of the family, or have
+            the names of another layout.
+    """
+    layout, _ = find(state_dict, prefix) or ('mmhires', None)
+    if layout != 'mmhires':
+        raise ValueError(
+            f'the weights {prefix + "*"!r} have the names of {layout}; run '
+            'tools/model_converters/convert.py on the checkpoint first')
+    check_size(backbone, state_dict, layout, prefix)

@@ -1,0 +1,98 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Cross-entropy over the hard pixels only."""
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from mmhires.registry import MODELS
+
+from .cross_entropy import WeightedCrossEntropyLoss
+
+
+@MODELS.register_module()
+class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
+    """Cross-entropy, averaged over the hard pixels of a batch.
+
+    Online hard example mining as in the training code of DDRNet's authors,
+    `HRNet-Semantic-Segmentation
+    <https://github.com/HRNet/HRNet-Semantic-Segmentation>`_. A labelled pixel
+    is hard if the probability of its class is below ``thres``. If these are
+    fewer than ``min_kept``, the ``min_kept`` labelled pixels of the lowest
+    probability are hard: the threshold is the larger one of ``thres`` and the
+    probability of the ``min_kept``-th hardest pixel. The loss is the sum over
+    the hard pixels, divided by their number, class weights or not.
+
+    Two kinds of crops need a definition of their own:
+
+    - Confident, no pixel below ``thres``: the ``min_kept`` hardest count, or
+      all labelled pixels if there are not as many; pixels as hard as the
+      ``min_kept``-th count too. MMSegmentation 1.2.2's ``OhemCrossEntropy``
+      leaves none if they are equally confident, and is nan.
+    - Fully ignored, no labelled pixel: the loss is 0 and so is its gradient.
+      MMSegmentation's is a 0 that breaks the backward pass.
+
+    It goes into ``loss_decode`` of any decode head.
+
+    Args:
+        thres (float): Probability in (0, 1] below which a pixel is hard.
+            Default: 0.9.
+        min_kept (int): Least number of hard pixels in the batch of a GPU, at
+            least 1. Default: 131072.
+        class_weight (Sequence[float], optional): A weight for each class.
+            Default: None.
+        loss_weight (float): Weight of the loss. Default: 1.0.
+        loss_name (str): Key in the log; must begin with ``loss_`` to be
+            optimised. Default: ``'loss_ohem'``.
+
+    Raises:
+        ValueError: ``thres`` or ``min_kept`` out of range.
+    """
+
+    def __init__(self,
+                 thres: float = 0.9,
+                 min_kept: int = 131072,
+                 class_weight: Sequence[float] | None = None,
+                 loss_weight: float = 1.0,
+                 loss_name: str = 'loss_ohem') -> None:
+        super().__init__(class_weight, loss_weight, loss_name)
+        if not 0 < thres <= 1 or min_kept < 1:
+            raise ValueError(
+                'OhemCrossEntropyLoss: thres must be in (0, 1] and min_kept '
+                f'at least 1, got {thres} and {min_kept}')
+        self.thres = thres
+        self.min_kept = min_kept
+
+    def forward(self,
+                cls_score: Tensor,
+                label: Tensor,
+                weight: Tensor | None = None,
+                ignore_index: int = 255) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            cls_score (Tensor): Logits ``(N, C, H, W)``.
+            label (Tensor): Class of each pixel ``(N, H, W)``.
+            weight (Tensor, optional): Weight of each pixel ``(N, H, W)``, in
+                the sum only. Default: None.
+            ignore_index (int): Label that counts nowhere. Default: 255.
+
+        Returns:
+            Tensor: A scalar.
+
+        Raises:
+            ValueError: Logits and ``class_weight`` differ in classes.
+        """
+        loss, pixel_weight = self._pixel_losses(cls_score, label, weight,
+                                                ignore_index)
+        hard = self._hard_pixels(loss.detach(), label != ignore_index)
+        total = (loss * pixel_weight * hard).sum()
+        return self.loss_weight * total / hard.sum().clamp(min=1)
+
+    def _hard_pixels(self, loss: Tensor, counted: Tensor) -> Tensor:
+        """Mask of the hard ones; a high loss is a low probability."""
+        hard = counted & (loss > -math.log(self.thres))
+        if int(hard.sum()) < self.min_kept and counted.any():
+            losses = loss[counted].sort(descending=True).values
+            hard = counted & (loss >= losses[:self.min_kept][-1])
+        return hard

@@ -1,0 +1,157 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import runpy
+import sys
+
+import pytest
+import torch
+from mmengine.runner.checkpoint import load_checkpoint
+
+from mmhires.converters import convert
+from mmhires.models.backbones import DDRNet
+from mmhires.models.decode_heads import DAPPMHead
+
+
+@pytest.fixture
+def tool(repo_root, monkeypatch):
+    """Run the tool in this process."""
+    path = repo_root / 'tools/model_converters/convert.py'
+
+    def tool(*args):
+        monkeypatch.setattr(sys, 'argv', [str(arg) for arg in (path, *args)])
+        runpy.run_path(str(path), run_name='__main__')
+
+    return tool
+
+
+@pytest.fixture(scope='module')
+def net():
+    """A DDRNet-23 of width 4, with its head."""
+    return torch.nn.ModuleDict(
+        dict(
+            backbone=DDRNet(dict(channels=4, depths=(2, 2, 2, 2))),
+            decode_head=DAPPMHead([16, 64], 8, num_classes=3)))
+
+
+@pytest.fixture
+def published(net, tmp_path):
+    """The authors' file of it."""
+    path = tmp_path / 'published.pth'
+    weights = convert(net.state_dict(), 'ddrnet', reverse=True)
+    torch.save({f'model.{key}': value for key, value in weights.items()}, path)
+    return path
+
+
+def refused(tool, *args):
+    with pytest.raises(SystemExit) as info:
+        tool(*args)
+    assert '\n' not in str(info.value.code)
+    return str(info.value.code)
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda weights: weights,
+    lambda weights: dict(state_dict=weights, epoch=3, best_mIoU=0.7),
+    lambda weights: dict(model=weights, optimizer=dict(lr=0.1)),
+], ids=['bare', 'state_dict', 'model'])
+def test_any_file_of_the_authors_becomes_one_that_mmengine_loads(
+        wrap, net, published, tool, capsys, tmp_path):
+    torch.save(wrap(torch.load(published)), published)
+    dst = tmp_path / 'new/ours.pth'
+    tool(published, dst, '--source', 'ddrnet')
+    assert capsys.readouterr().out.endswith(
+        f'{dst}: {len(net.state_dict())} tensors, from ddrnet\n')
+    torch.manual_seed(1)
+    loaded = torch.nn.ModuleDict(
+        dict(
+            backbone=DDRNet(dict(channels=4, depths=(2, 2, 2, 2))),
+            decode_head=DAPPMHead([16, 64], 8, num_classes=3)))
+    assert load_checkpoint(loaded, str(dst), strict=True)['meta'] == {}
+    for key, value in net.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
+
+
+def test_the_names_of_a_dataset_are_kept(net, tool, tmp_path):
+    weights = convert(net.state_dict(), 'mmseg-ddrnet', reverse=True)
+    dataset = dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0]] * 3)
+    torch.save(
+        dict(
+            meta=dict(dataset_meta=dataset, cfg='model = 1'),
+            state_dict=weights), tmp_path / 'theirs.pth')
+    tool(tmp_path / 'theirs.pth', tmp_path / 'ours.pth', '--source',
+         'mmseg-ddrnet')
+    meta = torch.load(tmp_path / 'ours.pth')['meta']
+    assert meta == dict(dataset_meta=dataset)
+
+
+def test_reverse_gives_the_authors_names_back(
+        net, published, tool, capsys, tmp_path):
+    torch.save(net.state_dict(), tmp_path / 'ours.pth')
+    tool(tmp_path / 'ours.pth', tmp_path / 'back.pth', '--source', 'ddrnet',
+         '--reverse')
+    assert 'tensors, to ddrnet' in capsys.readouterr().out
+    back = torch.load(tmp_path / 'back.pth')['state_dict']
+    expected = torch.load(published)
+    assert {f'model.{key}' for key in back} == set(expected)
+    assert all(
+        torch.equal(value, expected[f'model.{key}'])
+        for key, value in back.items())
+
+
+def test_a_bad_file_is_one_line_that_names_it(published, tool, tmp_path):
+    dst = tmp_path / 'ours.pth'
+    message = refused(tool, tmp_path / 'none.pth', dst, '--source', 'ddrnet')
+    assert message.startswith('error: ') and 'none.pth' in message
+
+    data = published.read_bytes()
+    published.write_bytes(data[:len(data) // 2])
+    message = refused(tool, published, dst, '--source', 'ddrnet')
+    assert 'published.pth is no checkpoint that can be read' in message
+
+    torch.save([1, 2], published)
+    message = refused(tool, published, dst, '--source', 'ddrnet')
+    assert message.endswith('published.pth holds no state dict')
+    assert not dst.exists()
+
+
+def test_code_in_a_checkpoint_is_not_run(published, tool, tmp_path):
+
+    class Evil:
+
+        def __reduce__(self):
+            return (tmp_path / 'evil').touch, ()
+
+    torch.save(dict(state_dict={}, evil=Evil()), published)
+    message = refused(tool, published, tmp_path / 'ours.pth', '--source',
+                      'ddrnet')
+    assert 'published.pth is no checkpoint that can be read' in message
+    assert not (tmp_path / 'evil').exists()
+
+
+def test_a_wrong_source_leaves_the_old_result(published, tool, tmp_path):
+    dst = tmp_path / 'ours.pth'
+    dst.write_text('the old one')
+    message = refused(tool, published, dst, '--source', 'mmseg-ddrnet')
+    assert "weights of 'ddrnet', not of 'mmseg-ddrnet'" in message
+    message = refused(tool, published, dst, '--source', 'fastfcn')
+    assert message.startswith('error: ') and message[7] != "'"
+    message = refused(tool, published, dst, '--source', 'fastfcn', '--reverse')
+    assert "unknown target 'fastfcn'; there are ddrnet" in message
+    assert dst.read_text() == 'the old one'
+
+
+def test_a_half_written_file_does_not_replace_the_old_result(
+        published, tool, tmp_path, monkeypatch):
+    dst = tmp_path / 'ours.pth'
+    dst.write_text('the old one')
+
+    def full_disk(content, file):
+        file.write(b'half')
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr(torch, 'save', full_disk)
+    message = refused(tool, published, dst, '--source', 'ddrnet')
+    assert message == 'error: No space left on device'
+    assert dst.read_text() == 'the old one'
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'ours.pth', 'published.pth'
+    ]
