@@ -16,13 +16,20 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 FOLDERS = sorted({path.parent for path in CONFIGS})
 # Every registered component of a method, at a size that CPUs train on.
-COVERING = [path for path in CONFIGS if '_1xb' in path.name]
+COVERING = [
+    path for path in CONFIGS
+    # Those for pose train in test_pose_configs.py.
+    if '_1xb' in path.name and path.parent.name != 'dsrl_pose'
+]
 
 
 def build(path):
     cfg = Config.fromfile(path)
+    pytest.importorskip(cfg.default_scope)
     init_default_scope(cfg.default_scope)
-    cfg.model.pretrained = None
+    cfg.model.pop('pretrained', None)
+    if 'teacher_ckpt' in cfg.model:  # nothing is trained here
+        cfg.model.teacher_ckpt = None
     return revert_sync_batchnorm(MODELS.build(cfg.model)), cfg
 
 
@@ -36,8 +43,9 @@ def depth(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_builds_and_is_short_and_at_most_three_levels_deep(path):
     model, cfg = build(path)
-    assert model.decode_head.num_classes == model.num_classes
-    assert cfg.custom_imports.imports == ['mmhires']
+    if cfg.default_scope == 'mmseg':
+        assert model.decode_head.num_classes == model.num_classes
+    assert cfg.custom_imports.imports[0] == 'mmhires'
     assert len(path.read_text().splitlines()) <= 20
     assert depth(path) <= 3
 

@@ -17,7 +17,7 @@ class Latency(NamedTuple):
 
 
 def measure_latency(models: dict[str, nn.Module],
-                    input_shape: Sequence[int],
+                    input_shape: Sequence[int] | dict[str, Sequence[int]],
                     repeats: int = 20,
                     warmup: int = 3,
                     device: str = 'cpu') -> dict[str, Latency]:
@@ -25,12 +25,13 @@ def measure_latency(models: dict[str, nn.Module],
 
     The models take turns, so that whatever else the machine does falls on all
     of them; ratios of the medians mean more than the medians. Each is timed in
-    evaluation mode on the same random input, without data preprocessor and
+    evaluation mode on random input, without data preprocessor and
     post-processing, and the device is waited for.
 
     Args:
         models (dict[str, nn.Module]): Models of one tensor by name.
-        input_shape (Sequence[int]): Network input ``(N, C, H, W)``.
+        input_shape (Sequence[int] | dict[str, Sequence[int]]): Network input
+            ``(N, C, H, W)``, of all models or by name.
         repeats (int): Timed passes of each, at least 2. Default: 20.
         warmup (int): Passes of each before that. Default: 3.
         device (str): Default: ``'cpu'``.
@@ -43,16 +44,21 @@ def measure_latency(models: dict[str, nn.Module],
     """
     if repeats < 2:
         raise ValueError(f'repeats must be at least 2, got {repeats}')
-    x = torch.randn(*input_shape, device=device)
+    if not isinstance(input_shape, dict):
+        input_shape = dict.fromkeys(models, input_shape)
+    inputs = {
+        name: torch.randn(*input_shape[name], device=device)
+        for name in models
+    }
     models = {name: model.to(device).eval() for name, model in models.items()}
     times = {name: [] for name in models}
     with torch.no_grad():
         for turn in range(warmup + repeats):
             for name, model in models.items():
-                _wait(x)
+                _wait(inputs[name])
                 start = time.perf_counter()
-                model(x)
-                _wait(x)
+                model(inputs[name])
+                _wait(inputs[name])
                 if turn >= warmup:
                     times[name].append(1000 * (time.perf_counter() - start))
     return {

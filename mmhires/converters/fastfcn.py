@@ -9,7 +9,7 @@ from .keys import rename
 # https://github.com/wuhuikai/FastFCN, whose ResNet, heads and ImageNet weights
 # are those of PyTorch-Encoding.
 _BACKBONE = (
-    (r'pretrained\.conv1\.', 'backbone.stem.'),
+    (r'pretrained\.conv1\.(\d)\.', r'backbone.stem.\1.'),
     (r'pretrained\.bn1\.', 'backbone.stem.7.'),
     (r'pretrained\.layer', 'backbone.layer'),
 )

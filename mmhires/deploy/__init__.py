@@ -1,4 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 from .strip import strip
+from .student import extract_student
 
-__all__ = ['strip']
+__all__ = ['extract_student', 'strip']

@@ -7,37 +7,30 @@ import torch.nn.functional as F
 from mmseg.evaluation import IoUMetric
 from torch import Tensor
 
+from mmhires.models.losses.boundary import boundary_mask
 from mmhires.registry import METRICS
 
 from .classwise_iou import ClasswiseIoUMetric
 
 
-def boundary_band(label: Tensor, valid: Tensor, radius: int) -> Tensor:
+def boundary_band(label: Tensor, radius: int, ignore_index: int) -> Tensor:
     """Pixels within ``radius`` of a pixel of another class, or of the border.
 
     For every class at once, this is the mask minus its erosion by a square of
-    side ``2 * radius + 1``. Invalid pixels belong to no class and make no
+    side ``2 * radius + 1``. Ignored pixels belong to no class and make no
     boundary.
 
     Args:
         label (Tensor): Class of each pixel, (H, W).
-        valid (Tensor): Which pixels count, (H, W), bool.
         radius (int): Chessboard distance in pixels.
+        ignore_index (int): Label without a class.
 
     Returns:
-        Tensor: (H, W), bool; meaningless where ``valid`` is False.
+        Tensor: (H, W), bool.
     """
-    label = label.float()[None]
-    border = label.max() + 1
-    high = label.masked_fill(~valid, -1)
-    low = -label.masked_fill(~valid, math.inf)
     # Outside the picture is another class, as in the reference code.
-    high = F.pad(high, [radius] * 4, value=border.item())
-    low = F.pad(low, [radius] * 4, value=-math.inf)
-    for kernel in ((2 * radius + 1, 1), (1, 2 * radius + 1)):
-        high = F.max_pool2d(high, kernel, stride=1)
-        low = F.max_pool2d(low, kernel, stride=1)
-    return (high != -low)[0]
+    framed = F.pad(label.long(), [1] * 4, value=-1)
+    return boundary_mask(framed[None], radius, ignore_index)[0, 1:-1, 1:-1]
 
 
 @METRICS.register_module()
@@ -101,8 +94,9 @@ class BoundaryIoUMetric(ClasswiseIoUMetric):
         valid = label != ignore_index
         # num_classes is the label of "no class": no histogram counts it.
         pred_band, band = (
-            mask.masked_fill(~boundary_band(mask, valid, radius), num_classes)
-            for mask in (pred_label, label))
+            mask.masked_fill(~boundary_band(mask, radius, ignore_index),
+                             num_classes)
+            for mask in (pred_label.masked_fill(~valid, ignore_index), label))
         band = band.masked_fill(~valid, ignore_index)
         return super().intersect_and_union(pred_band, band, num_classes,
                                            ignore_index)

@@ -62,3 +62,20 @@ def test_sssr_adds_at_most_three_percent_to_deeplabv3plus_r101():
     assert dsrl - baseline == pixels * (512 * 32 * 16 + 4 * 32 * 19 -
                                         512 * 19)
     assert dsrl / baseline < 1.03
+
+
+def test_modules_that_call_themselves_elementwise_are_left_out():
+    class Aside(nn.Conv2d):
+        elementwise = True
+
+    model = nn.Sequential(nn.Conv2d(2, 4, 1), Aside(4, 4, 3, padding=1))
+    assert count_macs(model, (2, 5, 6)) == 2 * 4 * 5 * 6
+
+
+def test_a_backbone_whose_train_returns_nothing_is_counted():
+    """As MMSegmentation's ResNet."""
+    class Backbone(nn.Conv2d):
+        def train(self, mode=True):
+            super().train(mode)
+
+    assert count_macs(Backbone(2, 4, 1), (2, 5, 6)) == 2 * 4 * 5 * 6

@@ -33,6 +33,13 @@ def test_every_class_that_occurs_has_its_iou_and_no_other():
         (100 * 4 / 6 + 50 + 75) / 3, abs=.01)
 
 
+def test_accuracies_are_hrfrs_pa_over_pixels_and_ca_over_classes():
+    scores = evaluate()
+    assert scores['aAcc'] == pytest.approx(100 * 8 / 10, abs=.01)
+    assert scores['mAcc'] == pytest.approx(
+        100 * (4 / 5 + 1 / 1 + 3 / 4) / 3, abs=.01)
+
+
 def test_areas_are_summed_over_the_set_before_the_ratio():
     perfect = torch.ones_like(LABEL)
     scores = evaluate(((PRED, LABEL), (perfect, perfect)))

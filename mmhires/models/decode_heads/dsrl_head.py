@@ -3,17 +3,16 @@
 import copy
 
 import torch
-from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import ConfigType, SampleList
 from torch import Tensor
 
-from mmhires.models.layers.upsample import DeconvUpsample
+from mmhires.models.layers.dual_super_resolution import DualSuperResolution
 from mmhires.registry import MODELS
 
 
 @MODELS.register_module()
-class DSRLHead(BaseDecodeHead):
+class DSRLHead(DualSuperResolution, BaseDecodeHead):
     """Predict at ``scale`` times the input of the network.
 
     `Dual Super-Resolution Learning for Semantic Segmentation
@@ -56,6 +55,9 @@ class DSRLHead(BaseDecodeHead):
             not a power of two or not that of ``sisr_head``.
     """  # noqa: E501
 
+    wrapped = 'seg_head'
+    preprocessor = 'mmhires.LowResSegDataPreProcessor'
+
     def __init__(
         self,
         seg_head: ConfigType,
@@ -70,9 +72,6 @@ class DSRLHead(BaseDecodeHead):
             raise TypeError(
                 'DSRLHead: seg_head must be the config of one decode head, '
                 f'got {type(seg_head).__name__}; a cascade cannot be wrapped')
-        if loss_fa is not None and sisr_head is None:
-            raise ValueError('DSRLHead: loss_fa compares with the features of '
-                             'sisr_head, which is None')
         # Losses, sampler and dropout belong to where the classifier is.
         seg_head = copy.deepcopy(seg_head)
         own = {
@@ -97,75 +96,13 @@ class DSRLHead(BaseDecodeHead):
         inner.conv_seg = torch.nn.Identity()
         inner.dropout = None
         self.seg_head = inner
-        self.scale = scale
-        self.sssr = DeconvUpsample(inner.channels, sssr_channels, scale,
-                                   self.norm_cfg, self.act_cfg)
-        self.sisr_head = self.feature_transform = self.loss_fa = None
-        if sisr_head is not None:
-            self.sisr_head = MODELS.build(
-                dict(
-                    dict(
-                        scale=scale,
-                        norm_cfg=self.norm_cfg,
-                        align_corners=self.align_corners), **sisr_head))
-            if self.sisr_head.scale != scale:
-                raise ValueError(
-                    f'DSRLHead(scale={scale}) needs sisr_head of the same '
-                    f'scale, got {self.sisr_head.scale}')
-        if loss_fa is not None:
-            self.loss_fa = MODELS.build(loss_fa)
-            self.feature_transform = ConvModule(
-                sssr_channels,
-                sssr_channels,
-                1,
-                norm_cfg=self.norm_cfg,
-                act_cfg=dict(type='ReLU'))
-
-    def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """Features of ``seg_head``, enlarged by ``scale``.
-
-        Args:
-            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
-                or neck.
-
-        Returns:
-            Tensor: ``(N, sssr_channels, scale * H, scale * W)``, where
-            ``(H, W)`` is the size at which ``seg_head`` would classify.
-
-        Raises:
-            TypeError: ``seg_head`` returned something else than its features.
-        """
-        feat = self.seg_head(inputs)
-        if not isinstance(feat, Tensor) or feat.shape[1] != \
-                self.seg_head.channels:
-            got = tuple(feat.shape) if isinstance(feat, Tensor) else type(feat)
-            raise TypeError(
-                f'DSRLHead: {type(self.seg_head).__name__} without its '
-                f'classifier returned {got} instead of features of '
-                f'{self.seg_head.channels} channels, so it cannot be wrapped')
-        return self.sssr(feat)
+        self.add_super_resolution(inner.channels, sssr_channels, scale,
+                                  sisr_head, loss_fa, self.norm_cfg,
+                                  self.act_cfg, self.align_corners)
 
     def forward(self, inputs: tuple[Tensor]) -> Tensor:
         """Logits ``(N, num_classes, scale * H, scale * W)``."""
         return self.cls_seg(self.sssr_features(inputs))
-
-    def super_resolve(self, inputs: tuple[Tensor]) -> Tensor:
-        """Image that the SISR branch rebuilds, to look at or to measure.
-
-        Args:
-            inputs (tuple[Tensor]): As of :meth:`forward`.
-
-        Returns:
-            Tensor: ``(N, 3, H, W)`` at full size, normalised as the images.
-
-        Raises:
-            ValueError: The head has no ``sisr_head``.
-        """
-        if self.sisr_head is None:
-            raise ValueError('DSRLHead: there is no sisr_head to rebuild an '
-                             'image with')
-        size = self.sssr_features(inputs).shape[-2:]
-        return self.sisr_head(inputs, size)[1]
 
     def loss(self, inputs: tuple[Tensor], batch_data_samples: SampleList,
              train_cfg: ConfigType) -> dict:
@@ -186,14 +123,8 @@ class DSRLHead(BaseDecodeHead):
         """
         feat = self.sssr_features(inputs)
         losses = self.loss_by_feat(self.cls_seg(feat), batch_data_samples)
-        if self.sisr_head is None:
-            return losses
-        sisr_feat, image = self.sisr_head(inputs, feat.shape[-2:])
-        losses['loss_mse'] = self.sisr_head.loss(
-            image, _stack_images(batch_data_samples))
-        if self.loss_fa is not None:
-            losses[self.loss_fa.loss_name] = self.loss_fa(
-                self.feature_transform(feat), sisr_feat)
+        losses.update(
+            self.super_resolution_losses(inputs, feat, batch_data_samples))
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor,
@@ -220,19 +151,6 @@ class DSRLHead(BaseDecodeHead):
                 "prediction; use test_cfg=dict(mode='whole')")
         return super().predict_by_feat(seg_logits, batch_img_metas)
 
-    def switch_to_deploy(self) -> None:
-        """Remove what only training needs, for good."""
-        self.sisr_head = self.feature_transform = self.loss_fa = None
-
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
-        wrapped = self.seg_head.state_dict()
-        for key in list(state_dict):
-            name = key[len(prefix):]
-            if key.startswith(prefix) and name in wrapped:
-                state_dict[f'{prefix}seg_head.{name}'] = state_dict.pop(key)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-
 
 def _check_exposes_features(head: torch.nn.Module) -> None:
     """Refuse heads whose classifier or losses are not BaseDecodeHead's."""
@@ -245,13 +163,3 @@ def _check_exposes_features(head: torch.nn.Module) -> None:
             raise TypeError(
                 f'DSRLHead: {name} has a {method}() of its own, which would '
                 'be lost; wrap a head that keeps that of BaseDecodeHead')
-
-
-def _stack_images(batch_data_samples: SampleList) -> Tensor:
-    for sample in batch_data_samples:
-        if 'gt_img' not in sample:
-            raise KeyError(
-                "DSRLHead: a data sample has no 'gt_img' for the "
-                'super-resolution branch; use data_preprocessor='
-                "dict(type='mmhires.LowResSegDataPreProcessor', scale=...)")
-    return torch.stack([sample.gt_img.data for sample in batch_data_samples])

@@ -1,0 +1,14 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The components for human pose, or what says why they are not there."""
+from mmhires.registry import MODELS
+
+try:
+    from .pose import DSRLHeatmapHead, LowResPoseDataPreprocessor  # noqa: F401
+except ImportError as error:
+    _reason = str(error)
+
+    def _missing(**kwargs):
+        raise ImportError(_reason)
+
+    for _name in ('DSRLHeatmapHead', 'LowResPoseDataPreprocessor'):
+        MODELS.register_module(_name, module=_missing)

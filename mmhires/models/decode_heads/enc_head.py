@@ -1,0 +1,77 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""EncNet's head at the cost that FastFCN has it."""
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads import EncHead as UpstreamEncHead
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.utils import SampleList
+from torch import Tensor
+
+from mmhires.models.layers.encoding import Encoding
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class EncHead(UpstreamEncHead):
+    """Context encoding: global statistics gate the channels.
+
+    `Context Encoding for Semantic Segmentation
+    <https://arxiv.org/abs/1803.08904>`_. Upstream's head, whose weights it
+    loads, with a bottleneck of any kernel, an Encoding layer of a fraction of
+    the memory, and a semantic-encoding (SE) loss that can be switched off.
+
+    Args:
+        bottleneck_kernel_size (int): Of the convolution from the input to
+            ``channels``, odd. `FastFCN <https://arxiv.org/abs/1903.11816>`_
+            takes 1 after JPU: its map comes from convolutions that have seen
+            the neighbourhood. Default: 3, as upstream.
+        num_codes (int): Number of code words. Default: 32.
+        use_se_loss (bool): Whether to predict the classes that are present as
+            well, with the loss ``loss_se``. Default: True.
+        **kwargs: Of :class:`mmseg.models.EncHead`: ``add_lateral``,
+            ``loss_se_decode`` and all of ``BaseDecodeHead``; ``in_channels``
+            and ``in_index`` are sequences.
+
+    Raises:
+        ValueError: ``bottleneck_kernel_size`` is not odd.
+    """
+
+    def __init__(self,
+                 bottleneck_kernel_size: int = 3,
+                 num_codes: int = 32,
+                 use_se_loss: bool = True,
+                 **kwargs) -> None:
+        if bottleneck_kernel_size % 2 == 0:
+            raise ValueError('EncHead: bottleneck_kernel_size must be odd, '
+                             f'got {bottleneck_kernel_size}')
+        super().__init__(
+            num_codes=num_codes, use_se_loss=use_se_loss, **kwargs)
+        self.bottleneck = ConvModule(
+            self.in_channels[-1],
+            self.channels,
+            bottleneck_kernel_size,
+            padding=bottleneck_kernel_size // 2,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+            act_cfg=self.act_cfg)
+        self.enc_module.encoding[0] = Encoding(self.channels, num_codes)
+
+    def loss_by_feat(self, seg_logit: tuple[Tensor, Tensor] | Tensor,
+                     batch_data_samples: SampleList) -> dict:
+        """Losses of the segmentation and, with ``use_se_loss``, of SE.
+
+        Args:
+            seg_logit (tuple[Tensor, Tensor] | Tensor): What :meth:`forward`
+                returned: logits ``(N, num_classes, H, W)``, with SE logits
+                ``(N, num_classes)`` if there are any.
+            batch_data_samples (list[:obj:`SegDataSample`]): With
+                ``gt_sem_seg``.
+
+        Returns:
+            dict[str, Tensor]: Losses, ``loss_se`` among them, and
+            ``acc_seg``.
+        """
+        if self.use_se_loss:
+            return super().loss_by_feat(seg_logit, batch_data_samples)
+        # Upstream unpacks a pair that there is not.
+        return BaseDecodeHead.loss_by_feat(self, seg_logit,
+                                           batch_data_samples)

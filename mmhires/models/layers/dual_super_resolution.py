@@ -1,0 +1,175 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""What dual super-resolution learning adds to a head of any task."""
+import torch
+from mmcv.cnn import ConvModule
+from torch import Tensor
+
+from mmhires.models.layers.upsample import DeconvUpsample
+from mmhires.registry import MODELS
+
+
+class DualSuperResolution:
+    """The SSSR, SISR and FA parts of DSRL, to inherit from before a head.
+
+    `Dual Super-Resolution Learning for Semantic Segmentation
+    <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_,
+    section 3.2. The head that inherits it wraps another one of its task, whose
+    last layer it has taken off, and calls :meth:`add_super_resolution` in its
+    constructor.
+
+    Attributes:
+        wrapped (str): Name of the attribute that holds the wrapped head. Keys
+            of a plain head in a checkpoint are read as those of this one.
+        preprocessor (str): The data preprocessor that leaves ``gt_img``.
+    """
+
+    wrapped: str
+    preprocessor: str
+
+    def add_super_resolution(self,
+                             in_channels: int,
+                             channels: int,
+                             scale: int,
+                             sisr_head: dict | None,
+                             loss_fa: dict | None,
+                             norm_cfg: dict | None,
+                             act_cfg: dict = dict(type='ReLU'),
+                             align_corners: bool = False) -> None:
+        """Build the modules ``sssr``, ``sisr_head`` and ``feature_transform``.
+
+        Args:
+            in_channels (int): Width of the wrapped head's features.
+            channels (int): Width of the deconvolutions.
+            scale (int): Full size : network input, a power of two.
+            sisr_head (dict, optional): Config of :class:`SISRHead`; ``scale``,
+                ``norm_cfg`` and ``align_corners`` are taken from here unless
+                it names them.
+            loss_fa (dict, optional): Config of :class:`FALoss`.
+            norm_cfg (dict, optional): Normalisation.
+            act_cfg (dict): Activation of the deconvolutions. Default: ReLU.
+            align_corners (bool): For resizing features. Default: False.
+
+        Raises:
+            ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that
+                is not a power of two or not that of ``sisr_head``.
+        """
+        name = type(self).__name__
+        if loss_fa is not None and sisr_head is None:
+            raise ValueError(f'{name}: loss_fa compares with the features of '
+                             'sisr_head, which is None')
+        self.scale = scale
+        self.sssr = DeconvUpsample(in_channels, channels, scale, norm_cfg,
+                                   act_cfg)
+        self.sisr_head = self.feature_transform = self.loss_fa = None
+        if sisr_head is not None:
+            self.sisr_head = MODELS.build(
+                dict(
+                    dict(
+                        scale=scale,
+                        norm_cfg=norm_cfg,
+                        align_corners=align_corners), **sisr_head))
+            if self.sisr_head.scale != scale:
+                raise ValueError(
+                    f'{name}(scale={scale}) needs sisr_head of the same '
+                    f'scale, got {self.sisr_head.scale}')
+        if loss_fa is not None:
+            self.loss_fa = MODELS.build(loss_fa)
+            self.feature_transform = ConvModule(
+                channels,
+                channels,
+                1,
+                norm_cfg=norm_cfg,
+                act_cfg=dict(type='ReLU'))
+
+    def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
+        """Features of the wrapped head, enlarged by ``scale``.
+
+        Args:
+            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
+                or neck.
+
+        Returns:
+            Tensor: ``(N, channels, scale * H, scale * W)``, where ``(H, W)``
+            is the size at which the wrapped head would predict.
+
+        Raises:
+            TypeError: The wrapped head returned something else than its
+                features.
+        """
+        head, width = getattr(self, self.wrapped), self.sssr[0].in_channels
+        feat = head(inputs)
+        if not isinstance(feat, Tensor) or feat.shape[1] != width:
+            got = tuple(feat.shape) if isinstance(feat, Tensor) else type(feat)
+            raise TypeError(
+                f'{type(self).__name__}: {type(head).__name__} without its '
+                f'last layer returned {got} instead of features of {width} '
+                'channels, so it cannot be wrapped')
+        return self.sssr(feat)
+
+    def super_resolve(self, inputs: tuple[Tensor]) -> Tensor:
+        """Image that the SISR branch rebuilds, to look at or to measure.
+
+        Args:
+            inputs (tuple[Tensor]): As of :meth:`sssr_features`.
+
+        Returns:
+            Tensor: ``(N, 3, H, W)`` at full size, normalised as the images.
+
+        Raises:
+            ValueError: The head has no ``sisr_head``.
+        """
+        if self.sisr_head is None:
+            raise ValueError(f'{type(self).__name__}: there is no sisr_head '
+                             'to rebuild an image with')
+        size = self.sssr_features(inputs).shape[-2:]
+        return self.sisr_head(inputs, size)[1]
+
+    def super_resolution_losses(self, inputs: tuple[Tensor], feat: Tensor,
+                                batch_data_samples: list) -> dict:
+        """The second and third term of equation 3, as far as configured.
+
+        Args:
+            inputs (tuple[Tensor]): As of :meth:`sssr_features`.
+            feat (Tensor): What :meth:`sssr_features` made of them.
+            batch_data_samples (list): Data samples with ``gt_img``.
+
+        Returns:
+            dict[str, Tensor]: ``loss_mse`` and ``loss_fa``, both weighted.
+
+        Raises:
+            KeyError: A sample has no ``gt_img``.
+        """
+        if self.sisr_head is None:
+            return {}
+        for sample in batch_data_samples:
+            if 'gt_img' not in sample:
+                raise KeyError(
+                    f"{type(self).__name__}: a data sample has no 'gt_img' "
+                    'for the super-resolution branch; use data_preprocessor='
+                    f"dict(type='{self.preprocessor}', scale=...)")
+        sisr_feat, image = self.sisr_head(inputs, feat.shape[-2:])
+        target = torch.stack(
+            [sample.gt_img.data for sample in batch_data_samples])
+        losses = dict(loss_mse=self.sisr_head.loss(image, target))
+        if self.loss_fa is not None:
+            losses[self.loss_fa.loss_name] = self.loss_fa(
+                self.feature_transform(feat), sisr_feat)
+        return losses
+
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """Remove what only training needs, for good.
+
+        Args:
+            test_cfg (dict, optional): What MMPose's estimators pass; unused.
+        """
+        self.sisr_head = self.feature_transform = self.loss_fa = None
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
+                              **kwargs) -> None:
+        plain = getattr(self, self.wrapped).state_dict()
+        for key in list(state_dict):
+            name = key[len(prefix):]
+            if key.startswith(prefix) and name in plain:
+                state_dict[f'{prefix}{self.wrapped}.{name}'] = state_dict.pop(
+                    key)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

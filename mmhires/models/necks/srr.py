@@ -1,0 +1,198 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Super-resolution recovering of HRFR."""
+from collections.abc import Sequence
+
+import torch.nn as nn
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmhires.models.layers.upsample import count_doublings
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class SRRNeck(BaseModule):
+    """Features of a full-size image from those of a reduced one.
+
+    `High Resolution Feature Recovering for Accelerating Urban Scene Parsing
+    <https://www.ijcai.org/proceedings/2018/161>`_, section 3.2: for an image
+    reduced by ``scale = 2^n``, a 1x1 convolution from the width c of the map
+    to k, n deconvolutions of kernel 4 and stride 2 at that width, and a 1x1
+    convolution back to c; ``n * 16 * k^2 + 2 * c * k`` weights. The maps of
+    ``in_index`` are replaced by recovered ones of ``scale`` times their size,
+    the others pass through unchanged.
+
+    The maps of ``aux_index`` have modules of their own (section 3.3), which
+    :class:`mmhires.HRFR` runs in training and nothing else does:
+    :meth:`forward` leaves those maps as they are, so that heads read the same
+    in training and testing, and :meth:`switch_to_deploy` removes the modules.
+
+    Args:
+        in_channels (int | Sequence[int]): Width of each map to recover.
+            Default: 2048.
+        in_index (int | Sequence[int]): Which maps these are. More than one
+            for a head that reads several, as DDRNet's. Default: -1, the last.
+        scale (int): Full-size image : network input, a power of two of at
+            least 2. Default: 2.
+        bottleneck (int | Sequence[int], optional): k, below the width of its
+            map; of all maps or of each. None deconvolves at full width, the
+            paper's "Non-neck". Default: 512.
+        aux_channels (Sequence[int]): Widths of the maps that are recovered in
+            training only, the paper's "Aux". Default: (), none.
+        aux_index (Sequence[int]): Which maps these are. Default: (1, 2), the
+            third and the fourth stage of a ResNet.
+        aux_bottleneck (int | Sequence[int], optional): k of the auxiliary
+            modules, which the paper leaves open: 512 cannot be, as k is below
+            the 512 channels of the third stage. Default: None, a quarter of
+            the width, as 512 is of 2048.
+        norm_cfg (dict, optional): After each layer but the last. Default:
+            None, as the paper speaks of convolutions and deconvolutions only
+            and counts nothing else.
+        act_cfg (dict, optional): Likewise. Default: None.
+        init_cfg (dict): The paper says Gaussian without a deviation. Default:
+            Kaiming's, with which the recovered features start at about the
+            size of those they come from, at any width;
+            ``dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'],
+            std=0.01)`` fixes it.
+
+    Raises:
+        ValueError: ``scale`` is not a power of two, the lengths of widths,
+            indices and bottlenecks differ, or a bottleneck is not below the
+            width of its map.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | Sequence[int] = 2048,
+        in_index: int | Sequence[int] = -1,
+        scale: int = 2,
+        bottleneck: int | Sequence[int] | None = 512,
+        aux_channels: Sequence[int] = (),
+        aux_index: Sequence[int] = (1, 2),
+        aux_bottleneck: int | Sequence[int] | None = None,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        init_cfg: dict | None = dict(
+            type='Kaiming',
+            layer=['Conv2d', 'ConvTranspose2d'],
+            distribution='normal',
+            mode='fan_in')
+    ) -> None:
+        super().__init__(init_cfg)
+        steps = count_doublings(scale)
+        self.scale = scale
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+
+        self.in_channels = _as_tuple(in_channels)
+        self.in_index = _as_tuple(in_index)
+        self.srr = _build(self.in_channels, self.in_index, bottleneck, steps,
+                          cfg)
+        self.aux_channels = tuple(aux_channels)
+        self.aux_index = tuple(aux_index) if aux_channels else ()
+        if aux_bottleneck is None:
+            aux_bottleneck = [width // 4 for width in self.aux_channels]
+        self.aux_srr = _build(self.aux_channels, self.aux_index,
+                              aux_bottleneck, steps, cfg, 'aux_')
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Recover the maps of ``in_index``.
+
+        Args:
+            inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the
+                reduced image.
+
+        Returns:
+            tuple[Tensor, ...]: The same, those of ``in_index`` as ``(N, C_i,
+            scale * H_i, scale * W_i)``.
+
+        Raises:
+            ValueError: A map is missing or does not have its width.
+        """
+        maps = list(inputs)
+        for index, feat in self._recover(inputs, 'in', self.srr).items():
+            maps[index] = feat
+        return tuple(maps)
+
+    def recover_auxiliary(self, inputs: Sequence[Tensor]) -> dict[int, Tensor]:
+        """Recover the maps of ``aux_index``, for training.
+
+        Args:
+            inputs (Sequence[Tensor]): As of :meth:`forward`.
+
+        Returns:
+            dict[int, Tensor]: ``(N, C_i, scale * H_i, scale * W_i)`` by index.
+
+        Raises:
+            ValueError: A map is missing or does not have its width.
+        """
+        return self._recover(inputs, 'aux', self.aux_srr)
+
+    def _recover(self, inputs: Sequence[Tensor], kind: str,
+                 modules: nn.ModuleList) -> dict[int, Tensor]:
+        recovered = {}
+        widths = [x.shape[1] for x in inputs]
+        for index, width, module in zip(
+                getattr(self, f'{kind}_index'),
+                getattr(self, f'{kind}_channels'), modules):
+            if not -len(inputs) <= index < len(
+                    inputs) or widths[index] != width:
+                raise ValueError(
+                    f'SRRNeck: {kind}_index {index} should be a map of '
+                    f'{width} channels ({kind}_channels), but the maps have '
+                    f'{widths}')
+            recovered[index] = module(inputs[index])
+        return recovered
+
+    def switch_to_deploy(self) -> None:
+        """Remove the auxiliary modules for good."""
+        self.aux_srr = nn.ModuleList()
+        self.aux_channels = self.aux_index = ()
+
+
+def _as_tuple(value: int | Sequence[int]) -> tuple[int, ...]:
+    return (value, ) if isinstance(value, int) else tuple(value)
+
+
+def _build(widths: tuple[int, ...],
+           indices: tuple[int, ...],
+           bottleneck: int | Sequence[int] | None,
+           steps: int,
+           cfg: dict,
+           prefix: str = '') -> nn.ModuleList:
+    """One module a map, after a check of the arguments."""
+    necks = bottleneck
+    if bottleneck is None or isinstance(bottleneck, int):
+        necks = [bottleneck] * len(widths)
+    if not len(widths) == len(indices) == len(necks):
+        raise ValueError(
+            f'SRRNeck: {prefix or "in_"}channels={widths}, '
+            f'{prefix or "in_"}index={indices} and {prefix}bottleneck='
+            f'{bottleneck} must be as many')
+    for width, neck in zip(widths, necks):
+        if neck is not None and not 0 < neck < width:
+            raise ValueError(
+                f'SRRNeck: {prefix}bottleneck {neck} must be from 1 to below '
+                f'the width {width} of its map; None is without a bottleneck')
+    return nn.ModuleList(
+        _recovering(width, neck, steps, cfg)
+        for width, neck in zip(widths, necks))
+
+
+def _recovering(width: int, neck: int | None, steps: int,
+                cfg: dict) -> nn.Sequential:
+    inner = neck or width
+    deconv = dict(
+        kernel_size=4,
+        stride=2,
+        padding=1,
+        conv_cfg=dict(type=nn.ConvTranspose2d))
+    shapes = [(inner, inner, deconv)] * steps
+    if neck is not None:
+        ends = dict(kernel_size=1)
+        shapes = [(width, neck, ends), *shapes, (neck, width, ends)]
+    plain = dict(norm_cfg=None, act_cfg=None)
+    layer_cfgs = [cfg] * (len(shapes) - 1) + [plain]
+    return nn.Sequential(*(
+        ConvModule(before, after, bias=False, **shape, **layer_cfg)
+        for (before, after, shape), layer_cfg in zip(shapes, layer_cfgs)))

@@ -1,0 +1,92 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Data preprocessor that feeds a pose network down-sampled crops."""
+import numpy as np
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmpose.models import PoseDataPreprocessor
+
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class LowResPoseDataPreprocessor(PoseDataPreprocessor):
+    """Full-size crops of persons in, down-sampled crops to the network.
+
+    The pipeline and the codec are those of a model of the full size: the crop
+    (``TopdownAffine``), the ``input_size`` and ``heatmap_size`` of the codec
+    and all meta information speak of it. Here every crop is normalised as
+    upstream does, then the network gets it reduced by ``scale`` with an
+    anti-aliasing filter, while each data sample keeps, in training, the
+    normalised full-size crop as ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``).
+    With :class:`DSRLHeatmapHead` of the same ``scale`` the heatmaps have the
+    size that the codec says, so that targets, decoding, flip test and
+    visualisation hold unchanged.
+
+    Args:
+        scale (int): Full-size crop : network input, at least 1. Default: 2.
+        interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
+            anti-aliasing. Default: ``'bilinear'``.
+        **kwargs: Of :class:`mmpose.models.PoseDataPreprocessor`.
+
+    Raises:
+        ValueError: A ``scale`` below 1 or not whole, a crop that ``scale``
+            does not divide, or a box without area.
+    """
+
+    def __init__(self,
+                 scale: int = 2,
+                 interpolation: str = 'bilinear',
+                 **kwargs) -> None:
+        if not isinstance(scale, int) or scale < 1:
+            raise ValueError('LowResPoseDataPreprocessor: scale must be a '
+                             f'whole number of at least 1, got {scale!r}')
+        if interpolation not in ('bilinear', 'bicubic'):
+            raise ValueError(
+                'LowResPoseDataPreprocessor: interpolation must be '
+                f"'bilinear' or 'bicubic', got {interpolation!r}")
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.interpolation = interpolation
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Normalise and down-sample a batch.
+
+        Args:
+            data (dict): ``inputs``, crops ``(3, H, W)`` of one size, and
+                ``data_samples``.
+            training (bool): Whether the batch is for training. Default: False.
+
+        Returns:
+            dict: ``inputs`` ``(N, 3, H / scale, W / scale)`` and
+            ``data_samples``.
+        """
+        data = super().forward(data, training)
+        images, samples = data['inputs'], data['data_samples']
+        for sample in samples:
+            _check_box(sample.metainfo)
+        height, width = images.shape[-2:]
+        if height % self.scale or width % self.scale:
+            raise ValueError(
+                f'LowResPoseDataPreprocessor: scale={self.scale} does not '
+                f'divide crops of {(height, width)} pixels; change the '
+                'input_size of TopdownAffine')
+        inputs = F.interpolate(
+            images,
+            size=(height // self.scale, width // self.scale),
+            mode=self.interpolation,
+            antialias=True) if self.scale > 1 else images
+        if training:
+            for image, sample in zip(images, samples):
+                sample.gt_img = PixelData(data=image)
+        return dict(inputs=inputs, data_samples=samples)
+
+
+def _check_box(meta: dict) -> None:
+    """Refuse a box whose crop would be one point, or none at all."""
+    scale = meta.get('input_scale')
+    if scale is not None and not (np.isfinite(scale).all() and
+                                  (np.asarray(scale) > 0).all()):
+        raise ValueError(
+            f'{meta.get("img_path") or "an image"}: the box round '
+            f'{meta.get("input_center")} has a width and height of {scale}; '
+            'give boxes as x1, y1, x2, y2 with x2 > x1 and y2 > y1')

@@ -1,0 +1,193 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Dual super-resolution learning round any heatmap head of MMPose."""
+import copy
+
+from mmpose.models.heads import BaseHead, HeatmapHead
+from mmpose.utils.typing import (
+    ConfigType,
+    Features,
+    OptSampleList,
+    Predictions,
+)
+from torch import Tensor, nn
+
+from mmhires.models.layers.dual_super_resolution import DualSuperResolution
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class DSRLHeatmapHead(DualSuperResolution, BaseHead):
+    """Predict heatmaps at ``scale`` times the resolution of a plain head.
+
+    DSRL (see :class:`DualSuperResolution`) for top-down heatmaps, section 5 of
+    the paper. The final layer of ``heatmap_head`` is taken off; deconvolutions
+    enlarge its features (SSSR) and a new final layer follows at that
+    resolution. In training a super-resolution branch (SISR) rebuilds the
+    full-size crop and the feature-affinity loss (FA) makes the keypoint
+    features follow its structure. In evaluation neither runs, and
+    :meth:`switch_to_deploy` removes their weights.
+
+    The objective is the loss of ``heatmap_head`` on the enlarged heatmaps,
+    ``loss_mse`` weighted by ``sisr_head.loss_weight`` (w1) and ``loss_fa``
+    weighted by ``loss_fa.loss_weight`` (w2); either may be left out. A mean
+    over nearly empty heatmaps is some 1000 times smaller than the
+    cross-entropy that w1 and w2 were chosen for: give the loss of
+    ``heatmap_head`` a ``loss_weight`` of 1000 beside them.
+
+    The data preprocessor must be :class:`LowResPoseDataPreprocessor` of the
+    same ``scale``, and codec and pipeline those of the model at full size:
+    with a scale of 2 a network whose plain head has heatmaps of 1/4 of its
+    input has heatmaps of 1/4 of the full-size crop.
+
+    A checkpoint of the model without DSRL loads into it: keys of the plain
+    head are read as those of ``heatmap_head``, all but the final layer's.
+
+    Args:
+        heatmap_head (dict): Config of ``HeatmapHead``, with or without
+            deconvolutions, or of a subclass that keeps its losses and its
+            prediction, such as ``ViPNASHead``. Its ``loss``, ``decoder`` and
+            ``final_layer`` are used at the enlarged resolution.
+        scale (int): Full-size crop : network input, a power of two.
+            Default: 2.
+        sssr_channels (int): Width of the deconvolutions, which the paper
+            leaves open. Default: 32.
+        sisr_head (dict, optional): Config of :class:`SISRHead`. ``scale`` and
+            ``norm_cfg`` are taken from here unless it names them.
+            Default: None.
+        loss_fa (dict, optional): Config of :class:`FALoss`; needs
+            ``sisr_head``. Default: None.
+        norm_cfg (dict): Normalisation of what DSRL adds. Default: BN.
+        init_cfg (dict, optional): Of :class:`mmengine.model.BaseModule`.
+
+    Raises:
+        TypeError: ``heatmap_head`` exposes no features.
+        ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that is
+            not a power of two or not that of ``sisr_head``.
+    """
+
+    wrapped = 'heatmap_head'
+    preprocessor = 'mmhires.LowResPoseDataPreprocessor'
+
+    def __init__(self,
+                 heatmap_head: ConfigType,
+                 scale: int = 2,
+                 sssr_channels: int = 32,
+                 sisr_head: ConfigType | None = None,
+                 loss_fa: ConfigType | None = None,
+                 norm_cfg: ConfigType = dict(type='BN'),
+                 init_cfg: ConfigType | None = None) -> None:
+        super().__init__(init_cfg)
+        inner = MODELS.build(copy.deepcopy(heatmap_head))
+        _check_exposes_features(inner)
+        own = {
+            key: copy.deepcopy(heatmap_head[key])
+            for key in ('loss', 'decoder', 'final_layer')
+            if key in heatmap_head
+        }
+        width = inner.final_layer.in_channels
+        inner.final_layer = nn.Identity()
+        inner.loss_module = inner.decoder = None
+        self.heatmap_head = inner
+        self.add_super_resolution(width, sssr_channels, scale, sisr_head,
+                                  loss_fa, norm_cfg)
+        # A whole head: final layer, loss, flip test and decoding are its.
+        self.predictor = HeatmapHead(
+            sssr_channels, inner.out_channels, deconv_out_channels=None, **own)
+        self.decoder = self.predictor.decoder
+
+    def forward(self, feats: tuple[Tensor]) -> Tensor:
+        """Heatmaps.
+
+        Args:
+            feats (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
+                or neck.
+
+        Returns:
+            Tensor: ``(N, out_channels, scale * H, scale * W)``, where
+            ``(H, W)`` is the size at which ``heatmap_head`` would predict.
+        """
+        return self.predictor((self.sssr_features(feats), ))
+
+    def predict(
+        self,
+        feats: Features,
+        batch_data_samples: OptSampleList,
+        test_cfg: ConfigType = {}
+    ) -> Predictions:
+        """Keypoints, and heatmaps if asked for, as ``HeatmapHead`` has them.
+
+        Args:
+            feats (tuple[Tensor] | list[tuple[Tensor]]): As of
+                :meth:`forward`; those of the crop and of its mirror image if
+                ``flip_test`` is on.
+            batch_data_samples (list[:obj:`PoseDataSample`]): Data samples.
+            test_cfg (dict): ``flip_test``, ``flip_mode``, ``shift_heatmap``
+                and ``output_heatmaps``.
+
+        Returns:
+            list[:obj:`InstanceData`] | tuple: Keypoints in the coordinates of
+            the full-size crop; with ``output_heatmaps`` heatmaps as well.
+
+        Raises:
+            ValueError: The codec is made for heatmaps of another size.
+        """
+        if test_cfg.get('flip_test', False):
+            enlarged = [(self._checked_features(view), ) for view in feats]
+        else:
+            enlarged = (self._checked_features(feats), )
+        return self.predictor.predict(enlarged, batch_data_samples, test_cfg)
+
+    def loss(
+        self,
+        feats: tuple[Tensor],
+        batch_data_samples: OptSampleList,
+        train_cfg: ConfigType = {}
+    ) -> dict:
+        """Losses of keypoints and super-resolution.
+
+        Args:
+            feats (tuple[Tensor]): As of :meth:`forward`.
+            batch_data_samples (list[:obj:`PoseDataSample`]): With heatmaps of
+                the enlarged size and, for SISR, ``gt_img``.
+            train_cfg (dict): ``compute_acc``.
+
+        Returns:
+            dict[str, Tensor]: ``loss_kpt``, ``loss_mse`` and ``loss_fa`` as
+            configured, and ``acc_pose``.
+
+        Raises:
+            KeyError: A sample has no ``gt_img``.
+            ValueError: The codec is made for heatmaps of another size.
+        """
+        feat = self._checked_features(feats)
+        losses = self.predictor.loss((feat, ), batch_data_samples, train_cfg)
+        losses.update(
+            self.super_resolution_losses(feats, feat, batch_data_samples))
+        return losses
+
+    def _checked_features(self, feats: tuple[Tensor]) -> Tensor:
+        """SSSR features, if the codec is made for heatmaps of their size."""
+        feat = self.sssr_features(feats)
+        size = (feat.shape[3], feat.shape[2])
+        wanted = getattr(self.decoder, 'heatmap_size', size)
+        if tuple(wanted) != size:
+            raise ValueError(
+                f'DSRLHeatmapHead: the codec has heatmap_size={wanted} (width,'
+                f' height), the head predicts {size}. Codec and pipeline must '
+                'be those of the full-size model, and data_preprocessor '
+                f"dict(type='{self.preprocessor}', scale={self.scale})")
+        return feat
+
+
+def _check_exposes_features(head: nn.Module) -> None:
+    """Refuse heads whose last layer or losses are not HeatmapHead's."""
+    name = type(head).__name__
+    if not isinstance(getattr(head, 'final_layer', None), nn.Conv2d):
+        raise TypeError(f'DSRLHeatmapHead: {name} has no convolution '
+                        'final_layer to take off, so its features cannot be '
+                        'reached')
+    for method in ('loss', 'predict', 'decode'):
+        if getattr(type(head), method) is not getattr(HeatmapHead, method):
+            raise TypeError(
+                f'DSRLHeatmapHead: {name} has a {method}() of its own, which '
+                'would be lost; wrap a head that keeps that of HeatmapHead')

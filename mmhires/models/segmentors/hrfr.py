@@ -1,0 +1,324 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""High-resolution feature recovery: a teacher for any encoder-decoder."""
+import copy
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+from mmseg.models import SegDataPreProcessor
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.utils import SampleList, add_prefix
+from torch import Tensor, nn
+
+from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+from mmhires.models.necks.srr import SRRNeck
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class HRFR(EncoderDecoder):
+    """A student that sees a reduced image and recovers a teacher's features.
+
+    `High Resolution Feature Recovering for Accelerating Urban Scene Parsing
+    <https://www.ijcai.org/proceedings/2018/161>`_. The student is backbone,
+    neck and decode head as of ``EncoderDecoder``; :class:`SRRNeck`, last of
+    its neck, brings its features to the size that they have for the full-size
+    image. In training a frozen teacher of the same feature widths reads that
+    image (``gt_img`` of :class:`LowResSegDataPreProcessor`) and the student
+    regresses its features. The objective is equation 10: ``loss_srr`` on the
+    maps that the head reads, the losses of the head, ``loss_aux`` on the maps
+    of ``SRRNeck.aux_index``. Equation 11 is the same with each loss inside a
+    :class:`BoundaryReweightedLoss`.
+
+    The teacher is no submodule: it is in no checkpoint, optimizer, gradient
+    synchronisation or switch of training mode. It is built and its checkpoint
+    read when weights are initialised, resumed runs included, or by the first
+    training step; testing needs neither.
+
+    Args:
+        backbone (dict): Of the student.
+        decode_head (dict): Of the student; the weight of its loss is lambda 2.
+        neck (dict | list[dict]): :class:`SRRNeck`, or a list that ends in it,
+            ``[dict(type='mmhires.JPU', ...), dict(type='mmhires.SRRNeck')]``.
+        teacher (dict | str): Config of a segmentor with ``extract_feat``, or a
+            config file whose ``model`` it is. Its data preprocessor has to
+            normalise as the student's.
+        teacher_ckpt (str, optional): File or address of its weights. None
+            leaves them to the ``init_cfg`` of ``teacher``.
+        init_student (bool): Start from the teacher's backbone, neck, decode
+            head and auxiliary heads, which must have the same layers, as the
+            paper does. False: each has its own ``init_cfg``. Default: True.
+        loss_srr (dict): lambda 1 is its ``loss_weight``. Default:
+            :class:`FeatureL2Loss`.
+        loss_aux (dict): lambda 3 is its ``loss_weight``. Default:
+            :class:`FeatureL2Loss` of weight 0.5.
+        match_size (str): How a recovered map gets the size of the teacher's,
+            where the stride does not divide the image: 500 pixels have 63
+            features, 250 have 32 and recover 64. ``'crop'`` drops the last
+            rows and columns, which leaves each feature at the pixels of the
+            teacher's; ``'resize'`` is bilinear. In testing there is no teacher
+            to say the size: give the data preprocessor ``test_cfg=dict(
+            size_divisor=scale * stride)``. Default: ``'crop'``.
+        **kwargs: Of ``EncoderDecoder``; ``data_preprocessor`` must be
+            :class:`LowResSegDataPreProcessor` of the neck's ``scale``.
+
+    Raises:
+        TypeError: The neck does not end in :class:`SRRNeck`, or the data
+            preprocessor is another one.
+        ValueError: Their ``scale`` differs, an unknown ``match_size``, or
+            ``test_cfg=dict(mode='slide')``.
+    """
+
+    def __init__(self,
+                 backbone: dict,
+                 decode_head: dict,
+                 neck: dict | list[dict],
+                 teacher: dict | str,
+                 teacher_ckpt: str | None,
+                 init_student: bool = True,
+                 loss_srr: dict = dict(type='mmhires.FeatureL2Loss'),
+                 loss_aux: dict = dict(
+                     type='mmhires.FeatureL2Loss', loss_weight=0.5),
+                 match_size: str = 'crop',
+                 **kwargs) -> None:
+        super().__init__(backbone, decode_head, neck, **kwargs)
+        if match_size not in ('crop', 'resize'):
+            raise ValueError("HRFR: match_size must be 'crop' or 'resize', "
+                             f'got {match_size!r}')
+        self.match_size = match_size
+        self.init_student = init_student
+        self.loss_srr = MODELS.build(loss_srr)
+        self.loss_aux = MODELS.build(loss_aux)
+        self._teacher_cfg = copy.deepcopy(teacher)
+        self._teacher_ckpt = teacher_ckpt
+        # In a list, so that nn.Module does not take it for a part of itself.
+        self._teacher: list[nn.Module] = []
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        srr = self.srr_neck
+        if not isinstance(srr, SRRNeck):
+            raise TypeError(
+                'HRFR: the neck, or the last of a list of necks, must be '
+                f'mmhires.SRRNeck, got {type(srr).__name__}')
+        if not isinstance(self.data_preprocessor, LowResSegDataPreProcessor):
+            raise TypeError(
+                'HRFR: data_preprocessor must be mmhires.'
+                'LowResSegDataPreProcessor, which keeps the full-size image '
+                f'for the teacher, got {type(self.data_preprocessor).__name__}'
+            )
+        if self.data_preprocessor.scale != srr.scale:
+            raise ValueError(
+                f'HRFR: SRRNeck(scale={srr.scale}) needs a data preprocessor '
+                f'of the same scale, got {self.data_preprocessor.scale}')
+        if (self.test_cfg or {}).get('mode') == 'slide':
+            raise ValueError(
+                "HRFR: test_cfg=dict(mode='slide') adds windows up at the "
+                "size of the small image; use test_cfg=dict(mode='whole')")
+
+    @property
+    def srr_neck(self) -> nn.Module:
+        """The last neck, which recovers."""
+        return self._necks()[-1]
+
+    def _necks(self) -> list[nn.Module]:
+        neck = getattr(self, 'neck', None)
+        return list(neck) if isinstance(neck, nn.Sequential) else [neck]
+
+    @property
+    def teacher(self) -> nn.Module:
+        """The frozen teacher, made when first asked for.
+
+        Raises:
+            FileNotFoundError: No such checkpoint.
+            RuntimeError: Of a model that was switched to deploy.
+            ValueError: The checkpoint does not fit the config, or the teacher
+                wants images normalised in another way.
+        """
+        if not self._teacher:
+            if self._teacher_cfg is None:
+                raise RuntimeError('HRFR: the teacher is gone since '
+                                   'switch_to_deploy(); build a new model to '
+                                   'train')
+            teacher = _build_teacher(self._teacher_cfg, self._teacher_ckpt)
+            _check_same_images(teacher.data_preprocessor,
+                               self.data_preprocessor)
+            parameter = next(self.parameters())
+            self._teacher.append(
+                teacher.to(parameter.device,
+                           parameter.dtype).eval().requires_grad_(False))
+        return self._teacher[0]
+
+    def _apply(self, fn: Callable, *args, **kwargs) -> 'HRFR':
+        """Have the teacher follow to a device or data type."""
+        for teacher in self._teacher:
+            teacher._apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)
+
+    def init_weights(self) -> None:
+        """Initialise the student, from the teacher as far as it can be."""
+        super().init_weights()
+        teacher = self.teacher
+        if not self.init_student:
+            return
+        necks = self._necks()[:-1]
+        student = dict(
+            backbone=self.backbone,
+            neck=necks[0] if len(necks) == 1 else nn.Sequential(*necks),
+            decode_head=self.decode_head,
+            auxiliary_head=getattr(self, 'auxiliary_head', None))
+        for name, module in student.items():
+            source = getattr(teacher, name, None)
+            if source is not None and module is not None:
+                _copy_weights(name, source, module)
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+        """Losses of equation 10.
+
+        Args:
+            inputs (Tensor): Reduced images ``(N, 3, H, W)``.
+            data_samples (list[:obj:`SegDataSample`]): With ``gt_sem_seg`` and
+                ``gt_img`` of full size.
+
+        Returns:
+            dict[str, Tensor]: The losses of the heads, and ``srr_{i}.loss_l2``
+            for each recovered map i.
+
+        Raises:
+            ValueError: A map of the student and the teacher's differ in width
+                or stride.
+        """
+        maps = self.backbone(inputs)
+        for neck in self._necks()[:-1]:
+            maps = neck(maps)
+        auxiliary = self.srr_neck.recover_auxiliary(maps)
+        maps = list(self.srr_neck(maps))
+        images = torch.stack([sample.gt_img.data for sample in data_samples])
+        with torch.no_grad():
+            targets = self.teacher.extract_feat(images)
+        where = dict(
+            label=torch.stack([
+                sample.gt_sem_seg.data.squeeze(0) for sample in data_samples
+            ]),
+            ignore_index=self.decode_head.ignore_index)
+
+        losses = {}
+        for index in self.srr_neck.in_index:
+            maps[index] = self._match(maps[index], targets, index)
+            losses.update(
+                self._regress(self.loss_srr, maps, targets, index, where))
+        for index in auxiliary:
+            auxiliary[index] = self._match(auxiliary[index], targets, index)
+            losses.update(
+                self._regress(self.loss_aux, auxiliary, targets, index, where))
+        maps = tuple(maps)
+        losses.update(self._decode_head_forward_train(maps, data_samples))
+        if self.with_auxiliary_head:
+            losses.update(
+                self._auxiliary_head_forward_train(maps, data_samples))
+        return losses
+
+    def _match(self, feat: Tensor, targets: Sequence[Tensor],
+               index: int) -> Tensor:
+        """Bring a recovered map to the size of the teacher's."""
+        if not -len(targets) <= index < len(
+                targets) or targets[index].shape[1] != feat.shape[1]:
+            raise ValueError(
+                f'HRFR: map {index} of the student has {feat.shape[1]} '
+                'channels, and the maps of the teacher have '
+                f'{[target.shape[1] for target in targets]}; the widths of '
+                'maps that are recovered must agree')
+        size, full_size = feat.shape[-2:], targets[index].shape[-2:]
+        surplus = [got - wanted for got, wanted in zip(size, full_size)]
+        scale = self.srr_neck.scale
+        if max(surplus) > scale or min(surplus) < -scale:
+            raise ValueError(
+                f'HRFR: map {index} of the student is {tuple(size)} after '
+                f'recovery by {scale}, the one of the teacher '
+                f'{tuple(full_size)}; their strides must agree')
+        if not any(surplus):
+            return feat
+        if self.match_size == 'resize' or min(surplus) < 0:
+            return F.interpolate(feat, full_size, mode='bilinear')
+        return feat[..., :full_size[0], :full_size[1]]
+
+    @staticmethod
+    def _regress(loss: nn.Module, maps, targets: Sequence[Tensor], index: int,
+                 where: dict) -> dict:
+        value = loss(maps[index], targets[index], **where)
+        return add_prefix({loss.loss_name: value},
+                          f'srr_{index % len(targets)}')
+
+    def switch_to_deploy(self) -> None:
+        """Remove the teacher and the auxiliary SRR modules, for good."""
+        self._teacher_cfg = None
+        self._teacher.clear()
+        self.srr_neck.switch_to_deploy()
+
+
+def _build_teacher(cfg: dict | str, checkpoint: str | None) -> nn.Module:
+    if isinstance(cfg, str):
+        cfg = Config.fromfile(cfg)['model']
+    teacher = MODELS.build(copy.deepcopy(cfg))
+    if checkpoint is None:
+        print_log(
+            'HRFR: without teacher_ckpt the teacher has the weights of its '
+            'own init_cfg',
+            logger='current',
+            level=logging.WARNING)
+        teacher.init_weights()
+        return teacher
+    try:
+        state = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'HRFR: no teacher_ckpt {checkpoint}; train the teacher first, or '
+            'set model.teacher_ckpt to its checkpoint') from error
+    try:
+        missing = teacher.load_state_dict(
+            state.get('state_dict', state), strict=False).missing_keys
+        problem = f'lacks {missing[0]}' if missing else None
+    except RuntimeError as error:  # shapes differ
+        problem = str(error)
+    if problem:
+        raise ValueError(f'HRFR: teacher_ckpt {checkpoint} does not fit the '
+                         f'teacher: {problem}')
+    return teacher
+
+
+def _check_same_images(teacher: nn.Module, student: nn.Module) -> None:
+    """The teacher reads what the student's preprocessor has normalised."""
+    if not isinstance(teacher, SegDataPreProcessor):
+        return
+    if getattr(teacher, 'scale', 1) != 1:
+        raise ValueError(
+            'HRFR: the teacher works on images reduced by '
+            f'{teacher.scale}; it has to be one of full-size images')
+    for name in ('mean', 'std', 'channel_conversion'):
+        wanted, given = (_as_list(getattr(module, name, None))
+                         for module in (teacher, student))
+        if wanted != given:
+            raise ValueError(
+                f'HRFR: {name} of the data preprocessor must be that of the '
+                f"teacher's, {wanted}, got {given}")
+
+
+def _as_list(value: Tensor | bool | None) -> list | None:
+    return None if value is None else torch.as_tensor(value).flatten().tolist()
+
+
+def _copy_weights(name: str, source: nn.Module, module: nn.Module) -> None:
+    given, wanted = source.state_dict(), module.state_dict()
+    wrong = sorted(given.keys() ^ wanted.keys()) or [
+        key for key in wanted if wanted[key].shape != given[key].shape
+    ]
+    if wrong:
+        raise ValueError(
+            f'HRFR: the student cannot start from the teacher, whose {name} '
+            f'has other layers: {wrong[0]}, for instance. init_student=False '
+            "leaves the start to the student's own init_cfg")
+    module.load_state_dict(given)

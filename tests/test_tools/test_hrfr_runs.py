@@ -1,0 +1,121 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""HRFR from a training in two processes to its student alone."""
+import random
+import runpy
+import sys
+
+import pytest
+import torch
+from mmseg.apis import inference_model, init_model
+
+CONFIG = """
+_base_ = {base!r}
+custom_imports = dict(imports=['mmhires', 'keep_ranks'])
+custom_hooks = [dict(type='KeepRanks')]
+model = dict(
+    type='mmhires.HRFR',
+    data_preprocessor=dict(
+        type='mmhires.LowResSegDataPreProcessor', scale=2,
+        test_cfg=dict(size_divisor=64)),
+    neck=dict(
+        type='mmhires.SRRNeck', in_channels=64, bottleneck=16,
+        aux_channels=(16, 32)),
+    teacher=_base_.model,
+    teacher_ckpt={teacher!r})
+"""
+HOOK = """
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class KeepRanks(Hook):
+    def after_train(self, runner):
+        model = runner.model.module
+        torch.save(
+            dict(student=dict(model.named_parameters()),
+                 teacher=model.teacher.state_dict()),
+            f'{runner.work_dir}/rank{runner.rank}.pth')
+"""
+
+
+@pytest.fixture(scope='module')
+def trained(tiny, tiny_weights, run, repo_root, tmp_path_factory):
+    """Work directory of a training in two processes."""
+    folder = tmp_path_factory.mktemp('hrfr')
+    (folder / 'keep_ranks.py').write_text(HOOK)
+    (folder / 'hrfr.py').write_text(
+        CONFIG.format(
+            base=str(tiny / 'tiny.py'), teacher=str(tiny_weights)))
+    run(repo_root / 'tools/dist_train.sh',
+        folder / 'hrfr.py',
+        2,
+        '--work-dir',
+        folder,
+        PORT=str(random.randint(20000, 40000)),
+        PYTHONPATH=f'{repo_root}:{folder}')
+    return folder
+
+
+@pytest.fixture
+def extract(trained, repo_root, monkeypatch):
+    """Run the script in this process, which saves the imports."""
+    monkeypatch.syspath_prepend(trained)  # custom_imports of the config
+
+    def extract(*args):
+        tool = repo_root / 'tools/model_converters/extract_student.py'
+        monkeypatch.setattr(sys, 'argv', [str(x) for x in (tool, *args)])
+        runpy.run_path(str(tool), run_name='__main__')
+
+    return extract
+
+
+def test_both_processes_end_with_the_same_student_and_teacher(
+        trained, tiny_weights):
+    ranks = [torch.load(trained / f'rank{i}.pth') for i in (0, 1)]
+    for key, value in ranks[0]['student'].items():
+        torch.testing.assert_close(
+            ranks[1]['student'][key], value, rtol=0, atol=0)
+    given = torch.load(tiny_weights)
+    for rank in ranks:
+        for key, value in rank['teacher'].items():
+            torch.testing.assert_close(value, given[key], rtol=0, atol=0)
+    name = 'backbone.conv1.weight'
+    assert (ranks[0]['student'][name] != given[name]).any()
+
+
+def test_extracted_student_predicts_the_same_without_a_teacher(
+        trained, extract, tmp_path):
+    out = tmp_path / 'new/student.pth'
+    extract(trained / 'hrfr.py', trained / 'iter_2.pth', out)
+    written = out.with_suffix('.py').read_text()
+    assert 'teacher' not in written and 'HRFR' not in written
+    weights = torch.load(out, weights_only=True)['state_dict']
+    assert not any('aux_srr' in key for key in weights)
+    models = [
+        init_model(str(config), str(checkpoint), device='cpu')
+        for config, checkpoint in ((trained / 'hrfr.py',
+                                    trained / 'iter_2.pth'),
+                                   (out.with_suffix('.py'), out))
+    ]
+    assert type(models[1]).__name__ == 'EncoderDecoder'
+    assert models[1].dataset_meta['classes'] == ('dark', 'bright')
+    image = torch.randint(0, 256, (61, 90, 3), dtype=torch.uint8).numpy()
+    results = [inference_model(model, image) for model in models]
+    torch.testing.assert_close(
+        *(result.seg_logits.data for result in results), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('config, checkpoint, message', [
+    ('tiny.py', 'bright.pth', 'only a model of type mmhires.HRFR'),
+    ('hrfr.py', 'bright.pth', 'not of this config'),
+    ('hrfr.py', 'no.pth', 'no.pth'),
+])
+def test_what_cannot_be_extracted_is_said_without_a_traceback(
+        config, checkpoint, message, trained, tiny, extract, tmp_path):
+    folder = trained if config == 'hrfr.py' else tiny
+    with pytest.raises(SystemExit) as info:
+        extract(folder / config, tiny / checkpoint, tmp_path / 'x.pth')
+    assert info.value.code.startswith('extract_student.py: ')
+    assert message in info.value.code
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,53 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+r"""Write the student of a trained HRFR model as an ordinary segmentor.
+
+    python tools/model_converters/extract_student.py HRFR.py iter_1000.pth \
+        student.pth
+
+writes the weights to student.pth and a config that names no teacher to
+student.py, for test.py and whatever else takes an EncoderDecoder.
+"""
+import argparse
+import os.path as osp
+import sys
+
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader, save_checkpoint
+from mmengine.utils import mkdir_or_exist
+
+from mmhires.deploy import extract_student
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Write the student of an HRFR model')
+    parser.add_argument('config', help='of the HRFR model')
+    parser.add_argument('checkpoint', help='of the HRFR model')
+    parser.add_argument('out', help='.pth to write; the config goes beside it')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
+        cfg, weights = extract_student(
+            Config.fromfile(args.config),
+            checkpoint.get('state_dict', checkpoint))
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f'extract_student.py: {error}')
+    mkdir_or_exist(osp.dirname(osp.abspath(args.out)))
+    # Classes and palette, which inference reads.
+    meta = {
+        key: value
+        for key, value in checkpoint.get('meta', {}).items()
+        if key == 'dataset_meta'
+    }
+    save_checkpoint(dict(state_dict=weights, meta=meta), args.out)
+    config = f'{osp.splitext(args.out)[0]}.py'
+    cfg.dump(config)
+    print(f'{args.out}: {len(weights)} tensors; {config}')
+
+
+if __name__ == '__main__':
+    main()
