@@ -7,6 +7,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 
 # Before any test module imports mmseg or mmpose, which need its compat.
@@ -29,6 +30,13 @@ def shared_dir():
     if not path.is_dir():
         pytest.skip('no ../shared beside the repository')
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_default_scope_left_behind():
+    """A test that builds from a config leaves its scope to no other test."""
+    yield
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture
