@@ -3,11 +3,11 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
+from mmhires.models.layers.downsample import check_reduction, reduce_images
 from mmhires.registry import MODELS
 
 
@@ -66,13 +66,7 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
                  size_divisor: int | None = None,
                  test_cfg: dict | None = None,
                  **kwargs) -> None:
-        if not isinstance(scale, int) or scale < 1:
-            raise ValueError('LowResSegDataPreProcessor: scale must be a '
-                             f'whole number of at least 1, got {scale!r}')
-        if interpolation not in ('bilinear', 'bicubic'):
-            raise ValueError(
-                'LowResSegDataPreProcessor: interpolation must be '
-                f"'bilinear' or 'bicubic', got {interpolation!r}")
+        check_reduction(self, scale, interpolation)
         if size is None and size_divisor is None:
             size_divisor = scale
         test_cfg = test_cfg or dict(size_divisor=1 if low_res_input else scale)
@@ -114,12 +108,7 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
             self._check_size(images, samples)
             return data
 
-        height, width = images.shape[-2:]
-        inputs = F.interpolate(
-            images,
-            size=(height // self.scale, width // self.scale),
-            mode=self.interpolation,
-            antialias=True) if self.scale > 1 else images
+        inputs = reduce_images(images, self.scale, self.interpolation)
         self._check_size(inputs, samples)
         if training:
             for image, sample in zip(images, samples):

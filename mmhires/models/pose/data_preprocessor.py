@@ -1,10 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data preprocessor that feeds a pose network down-sampled crops."""
 import numpy as np
-import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmpose.models import PoseDataPreprocessor
 
+from mmhires.models.layers.downsample import check_reduction, reduce_images
 from mmhires.registry import MODELS
 
 
@@ -37,13 +37,7 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
                  scale: int = 2,
                  interpolation: str = 'bilinear',
                  **kwargs) -> None:
-        if not isinstance(scale, int) or scale < 1:
-            raise ValueError('LowResPoseDataPreprocessor: scale must be a '
-                             f'whole number of at least 1, got {scale!r}')
-        if interpolation not in ('bilinear', 'bicubic'):
-            raise ValueError(
-                'LowResPoseDataPreprocessor: interpolation must be '
-                f"'bilinear' or 'bicubic', got {interpolation!r}")
+        check_reduction(self, scale, interpolation)
         super().__init__(**kwargs)
         self.scale = scale
         self.interpolation = interpolation
@@ -70,11 +64,7 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
                 f'LowResPoseDataPreprocessor: scale={self.scale} does not '
                 f'divide crops of {(height, width)} pixels; change the '
                 'input_size of TopdownAffine')
-        inputs = F.interpolate(
-            images,
-            size=(height // self.scale, width // self.scale),
-            mode=self.interpolation,
-            antialias=True) if self.scale > 1 else images
+        inputs = reduce_images(images, self.scale, self.interpolation)
         if training:
             for image, sample in zip(images, samples):
                 sample.gt_img = PixelData(data=image)

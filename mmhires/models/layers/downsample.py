@@ -1,0 +1,45 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""How full-size images become the small ones that a network gets."""
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def check_reduction(owner: object, scale: int, interpolation: str) -> None:
+    """Refuse what :func:`reduce_images` cannot do.
+
+    Args:
+        owner (object): Whose arguments they are, for the error.
+        scale (int): As of :func:`reduce_images`.
+        interpolation (str): As of :func:`reduce_images`.
+
+    Raises:
+        ValueError: ``scale`` or ``interpolation`` out of range.
+    """
+    name = type(owner).__name__
+    if not isinstance(scale, int) or scale < 1:
+        raise ValueError(f'{name}: scale must be a whole number of at least '
+                         f'1, got {scale!r}')
+    if interpolation not in ('bilinear', 'bicubic'):
+        raise ValueError(f"{name}: interpolation must be 'bilinear' or "
+                         f"'bicubic', got {interpolation!r}")
+
+
+def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:
+    """Reduce images with an anti-aliasing filter.
+
+    Args:
+        images (Tensor): ``(N, C, H, W)``; ``scale`` divides H and W.
+        scale (int): Full size : reduced size, at least 1.
+        interpolation (str): ``'bilinear'`` or ``'bicubic'``.
+
+    Returns:
+        Tensor: ``(N, C, H / scale, W / scale)``.
+    """
+    if scale == 1:
+        return images
+    height, width = images.shape[-2:]
+    return F.interpolate(
+        images,
+        size=(height // scale, width // scale),
+        mode=interpolation,
+        antialias=True)
