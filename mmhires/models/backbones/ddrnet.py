@@ -143,16 +143,16 @@ class DDRNet(BaseModule):
         """
         x = self._run(self.stem, x)
         x = self._run(self.layer1, x)
-        low = high = self._run(self.layer2, self.act(x))
+        low = high = self.act(self._run(self.layer2, self.act(x)))
         fused = []
         for low_stage, high_stage, fusion in zip(self.low, self.high,
                                                  self.fusions):
-            low = self._run(low_stage, self.act(low))
-            high = self._run(high_stage, self.act(high))
-            low, high = self._run(fusion, low, high)
+            low, high = self._run(fusion, self._run(low_stage, low),
+                                  self._run(high_stage, high))
             fused.append(high)
-        return (fused[-2], self._run(self.high_bottleneck, self.act(high)),
-                self._run(self.low_bottleneck, self.act(low)))
+            low, high = self.act(low), self.act(high)
+        return (fused[-2], self._run(self.high_bottleneck, high),
+                self._run(self.low_bottleneck, low))
 
     def _run(self, stage: nn.Module, *inputs: Tensor):
         if self.with_cp and any(x.requires_grad for x in inputs):

@@ -7,7 +7,10 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import ConfigType, SampleList
 from torch import Tensor
 
-from mmhires.models.layers.dual_super_resolution import DualSuperResolution
+from mmhires.models.layers.dual_super_resolution import (
+    DualSuperResolution,
+    check_exposes_features,
+)
 from mmhires.registry import MODELS
 
 
@@ -80,7 +83,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             if key in seg_head
         }
         inner = MODELS.build(seg_head)
-        _check_exposes_features(inner)
+        check_exposes_features('DSRLHead', inner, BaseDecodeHead, 'conv_seg',
+                               ('cls_seg', 'loss', 'loss_by_feat'))
         super().__init__(
             inner.channels,
             sssr_channels,
@@ -150,16 +154,3 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
                 'size of the small image and would lose the full-size '
                 "prediction; use test_cfg=dict(mode='whole')")
         return super().predict_by_feat(seg_logits, batch_img_metas)
-
-
-def _check_exposes_features(head: torch.nn.Module) -> None:
-    """Refuse heads whose classifier or losses are not BaseDecodeHead's."""
-    name = type(head).__name__
-    if not isinstance(getattr(head, 'conv_seg', None), torch.nn.Conv2d):
-        raise TypeError(f'DSRLHead: {name} has no classifier conv_seg to take '
-                        'off, so its features cannot be reached')
-    for method in ('cls_seg', 'loss', 'loss_by_feat'):
-        if getattr(type(head), method) is not getattr(BaseDecodeHead, method):
-            raise TypeError(
-                f'DSRLHead: {name} has a {method}() of its own, which would '
-                'be lost; wrap a head that keeps that of BaseDecodeHead')

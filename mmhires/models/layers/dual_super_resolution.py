@@ -1,8 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What dual super-resolution learning adds to a head of any task."""
+from collections.abc import Sequence
+
 import torch
 from mmcv.cnn import ConvModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.models.layers.upsample import DeconvUpsample
 from mmhires.registry import MODELS
@@ -173,3 +175,28 @@ class DualSuperResolution:
                 state_dict[f'{prefix}{self.wrapped}.{name}'] = state_dict.pop(
                     key)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def check_exposes_features(owner: str, head: nn.Module, base: type,
+                           last_layer: str, methods: Sequence[str]) -> None:
+    """Refuse heads whose features or losses would be lost by wrapping.
+
+    Args:
+        owner (str): Name of the wrapping head, for the error.
+        head (nn.Module): The head to wrap.
+        base (type): Head whose methods the wrapping one goes by.
+        last_layer (str): Attribute of the convolution that is taken off.
+        methods (Sequence[str]): What ``head`` must have from ``base``.
+
+    Raises:
+        TypeError: There is no such convolution, or a method of its own.
+    """
+    name = type(head).__name__
+    if not isinstance(getattr(head, last_layer, None), nn.Conv2d):
+        raise TypeError(f'{owner}: {name} has no convolution {last_layer} to '
+                        'take off, so its features cannot be reached')
+    for method in methods:
+        if getattr(type(head), method) is not getattr(base, method):
+            raise TypeError(
+                f'{owner}: {name} has a {method}() of its own, which would be '
+                f'lost; wrap a head that keeps that of {base.__name__}')

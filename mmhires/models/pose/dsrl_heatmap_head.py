@@ -11,7 +11,10 @@ from mmpose.utils.typing import (
 )
 from torch import Tensor, nn
 
-from mmhires.models.layers.dual_super_resolution import DualSuperResolution
+from mmhires.models.layers.dual_super_resolution import (
+    DualSuperResolution,
+    check_exposes_features,
+)
 from mmhires.registry import MODELS
 
 
@@ -78,7 +81,8 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
                  init_cfg: ConfigType | None = None) -> None:
         super().__init__(init_cfg)
         inner = MODELS.build(copy.deepcopy(heatmap_head))
-        _check_exposes_features(inner)
+        check_exposes_features('DSRLHeatmapHead', inner, HeatmapHead,
+                               'final_layer', ('loss', 'predict', 'decode'))
         own = {
             key: copy.deepcopy(heatmap_head[key])
             for key in ('loss', 'decoder', 'final_layer')
@@ -177,17 +181,3 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
                 'be those of the full-size model, and data_preprocessor '
                 f"dict(type='{self.preprocessor}', scale={self.scale})")
         return feat
-
-
-def _check_exposes_features(head: nn.Module) -> None:
-    """Refuse heads whose last layer or losses are not HeatmapHead's."""
-    name = type(head).__name__
-    if not isinstance(getattr(head, 'final_layer', None), nn.Conv2d):
-        raise TypeError(f'DSRLHeatmapHead: {name} has no convolution '
-                        'final_layer to take off, so its features cannot be '
-                        'reached')
-    for method in ('loss', 'predict', 'decode'):
-        if getattr(type(head), method) is not getattr(HeatmapHead, method):
-            raise TypeError(
-                f'DSRLHeatmapHead: {name} has a {method}() of its own, which '
-                'would be lost; wrap a head that keeps that of HeatmapHead')
