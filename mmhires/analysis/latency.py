@@ -50,7 +50,8 @@ def measure_latency(models: dict[str, nn.Module],
         name: torch.randn(*input_shape[name], device=device)
         for name in models
     }
-    models = {name: model.to(device).eval() for name, model in models.items()}
+    for model in models.values():
+        model.to(device).eval()
     times = {name: [] for name in models}
     with torch.no_grad():
         for turn in range(warmup + repeats):

@@ -39,3 +39,14 @@ def test_models_take_turns_and_warm_up_runs_are_not_counted():
 def test_too_few_repeats_for_a_spread_are_refused():
     with pytest.raises(ValueError, match='repeats'):
         measure_latency({}, (1, 3, 4, 4), repeats=1)
+
+
+def test_a_backbone_whose_train_returns_nothing_is_timed():
+    """As MMSegmentation's ResNet."""
+    class Backbone(nn.Conv2d):
+        def train(self, mode=True):
+            super().train(mode)
+
+    model = Backbone(2, 4, 1)
+    latency = measure_latency(dict(a=model), (1, 2, 5, 6), repeats=2)
+    assert latency['a'].median > 0 and not model.training
