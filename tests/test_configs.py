@@ -43,9 +43,12 @@ def depth(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_builds_and_is_short_and_at_most_three_levels_deep(path):
     model, cfg = build(path)
+    imports = ['mmhires']
     if cfg.default_scope == 'mmseg':
         assert model.decode_head.num_classes == model.num_classes
-    assert cfg.custom_imports.imports[0] == 'mmhires'
+    elif cfg.default_scope == 'mmpose':
+        imports.append('mmhires.models.pose')
+    assert cfg.custom_imports.imports == imports
     assert len(path.read_text().splitlines()) <= 20
     assert depth(path) <= 3
 
