@@ -7,8 +7,10 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
+from mmengine.visualization import Visualizer
 
 # Before any test module imports mmseg or mmpose, which need its compat.
 import mmhires  # noqa: F401
@@ -33,10 +35,14 @@ def shared_dir():
 
 
 @pytest.fixture(autouse=True)
-def no_default_scope_left_behind():
-    """A test that builds from a config leaves its scope to no other test."""
+def nothing_global_left_behind():
+    """A test leaves its default scope and loggers to no other test.
+
+    Runners of one config that begin in the same second share their loggers.
+    """
     yield
-    DefaultScope._instance_dict.clear()
+    for manager in (DefaultScope, MMLogger, MessageHub, Visualizer):
+        manager._instance_dict.clear()
 
 
 @pytest.fixture
