@@ -11,7 +11,12 @@ from mmengine.fileio import dump
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
+from mmengine.runner import (
+    Runner,
+    find_latest_checkpoint,
+    load_checkpoint,
+    set_random_seed,
+)
 from mmengine.utils import mkdir_or_exist
 
 from mmhires.registry import MODELS
@@ -25,7 +30,8 @@ def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
     layers equal.
 
     Args:
-        cfg (Config): Config whose ``model`` is built.
+        cfg (Config): Config whose ``model`` is built. Its ``load_from`` is
+            loaded, too.
         seed (int): Seed of the initialisation.
         path (str): File to write.
     """
@@ -36,6 +42,8 @@ def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
     level = logger.level
     logger.setLevel('WARNING')  # it would list every parameter
     model.init_weights()
+    if cfg.get('load_from'):
+        load_checkpoint(model, cfg.load_from, 'cpu')
     logger.setLevel(level)
     mkdir_or_exist(osp.dirname(path))
     torch.save(dict(state_dict=model.state_dict()), path)

@@ -41,3 +41,15 @@ def test_two_configs_start_from_the_same_weights_and_finished_runs_are_read(
     assert metrics['mIoU'] != 12.5
     assert train_and_test(Config(), str(tmp_path / 'run'), 0) == dict(
         mIoU=12.5)
+
+
+@pytest.mark.slow
+def test_load_from_is_part_of_the_first_weights(streets_config, tmp_path):
+    pretrained, initial = str(tmp_path / 'p.pth'), str(tmp_path / 'i.pth')
+    cfg = streets_config(tmp_path, dsrl=False)
+    save_initial_weights(cfg, 1, pretrained)
+    cfg.load_from = pretrained
+    save_initial_weights(cfg, 0, initial)
+    start = torch.load(initial)['state_dict']
+    for name, value in torch.load(pretrained)['state_dict'].items():
+        torch.testing.assert_close(start[name], value, rtol=0, atol=0)
