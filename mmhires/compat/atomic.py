@@ -8,6 +8,7 @@ and deletes the checkpoint to be replaced before it has written the new one.
 import contextlib
 import functools
 import os
+import re
 import shutil
 import uuid
 
@@ -16,6 +17,63 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.fileio.backends import prefix_to_backends
 from mmengine.hooks import CheckpointHook, checkpoint_hook
 
+try:
+    import fcntl
+except ImportError:  # Windows, where abandoned files stay
+    fcntl = None
+
+TEMPORARY = re.compile(r'\.mmhires-[0-9a-f]{32}\.tmp')
+# Folders without files that processes before this one abandoned.
+_tidied = set()
+
+
+def _lock(descriptor: int, wait: bool) -> bool:
+    """Lock an open file, for as long as this process lives or has it open."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        return True
+    except OSError:  # another has it, or the file system knows no locks
+        return False
+
+
+def _remove_abandoned(folder: str) -> None:
+    """Delete what killed processes left: files of ours that none has locked.
+
+    A living writer may be on another machine that shares the folder, so its
+    process cannot be asked for.
+    """
+    if folder in _tidied:
+        return
+    _tidied.add(folder)
+    for name in os.listdir(folder):
+        if TEMPORARY.fullmatch(name):
+            path = os.path.join(folder, name)
+            with contextlib.suppress(OSError), open(path, 'r+b') as file:
+                if _lock(file.fileno(), wait=False):
+                    os.unlink(path)
+
+
+def _create_locked(folder: str, mode: str, **kwargs):
+    """Open a new hidden file in a folder.
+
+    Returns:
+        tuple[IO, str, int]: The file, its path, and a second descriptor which
+        holds the lock after the file has been closed.
+    """
+    while True:
+        path = os.path.join(folder, f'.mmhires-{uuid.uuid4().hex}.tmp')
+        # Mode "x" makes a new file with the permissions of the umask.
+        file = open(path, mode.replace('w', 'x'), **kwargs)  # noqa: SIM115
+        lock = os.dup(file.fileno())
+        _lock(lock, wait=True)
+        # Another process may have taken it for abandoned before it was locked.
+        if os.fstat(lock).st_nlink:
+            return file, path, lock
+        file.close()
+        os.close(lock)
+
 
 @contextlib.contextmanager
 def open_whole(path, mode: str = 'w', **kwargs):
@@ -23,7 +81,8 @@ def open_whole(path, mode: str = 'w', **kwargs):
 
     The content goes to a hidden file beside it, then to the disk, then takes
     the place of the old one. A process killed on the way leaves the old file
-    as it was, and perhaps the hidden one.
+    as it was, and perhaps the hidden one, which the next process that writes
+    to the folder removes.
 
     Args:
         path (str or Path): The file. A link is followed, and what is no
@@ -47,11 +106,11 @@ def open_whole(path, mode: str = 'w', **kwargs):
     # Replacing asks for no permission on the file itself.
     if exists and not os.access(path, os.W_OK):
         raise PermissionError(f'{path} is write-protected')
-    temporary = os.path.join(
-        os.path.dirname(path), f'.mmhires-{uuid.uuid4().hex}.tmp')
+    folder = os.path.dirname(path)
+    _remove_abandoned(folder)
+    file, temporary, lock = _create_locked(folder, mode, **kwargs)
     try:
-        # Mode "x" makes a new file with the permissions of the umask.
-        with open(temporary, mode.replace('w', 'x'), **kwargs) as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -62,6 +121,8 @@ def open_whole(path, mode: str = 'w', **kwargs):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+    finally:
+        os.close(lock)
 
 
 class AtomicLocalBackend(LocalBackend):

@@ -13,7 +13,7 @@ import zipfile
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint as _find_latest_checkpoint
 
-CHECKPOINT = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
+CHECKPOINT = re.compile(r'(iter|epoch)_(\d+)\.pth')
 
 
 def _is_whole(path: str) -> bool:
@@ -27,6 +27,38 @@ def _is_whole(path: str) -> bool:
         return False
 
 
+def _checkpoints(folder: str) -> list:
+    """The kind, number, time and path of every checkpoint in a folder."""
+    found = []
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        match = CHECKPOINT.fullmatch(name)
+        if match:
+            file = os.path.join(folder, name)
+            time = os.stat(file).st_mtime_ns
+            found.append((match.group(1), int(match.group(2)), time, file))
+    return found
+
+
+def _saved_after(last: str, named: str) -> str | None:
+    """The latest whole checkpoint which a kill kept from being named.
+
+    Args:
+        last (str): The checkpoint that is named.
+        named (str): The file that names it.
+    """
+    match = CHECKPOINT.fullmatch(os.path.basename(last))
+    if not match:
+        return None
+    written = os.stat(named).st_mtime_ns
+    later = [(number, file) for kind, number, time, file in _checkpoints(
+        os.path.dirname(last) or '.') if kind == match.group(1)
+             and number > int(match.group(2)) and time > written]
+    for _, file in sorted(later, reverse=True):
+        if _is_whole(file):
+            return file
+    return None
+
+
 def _warn(message: str) -> None:
     print_log(message, logger='current', level=logging.WARNING)
 
@@ -34,9 +66,10 @@ def _warn(message: str) -> None:
 def find_latest_checkpoint(path: str) -> str | None:
     """Find the checkpoint to resume from.
 
-    It is the one named by ``last_checkpoint``; where that is not whole, the
-    newest whole ``iter_*.pth`` or ``epoch_*.pth`` beside it or in ``path``,
-    with a warning.
+    It is the one named by ``last_checkpoint``, or a later one beside it that
+    was written after that: a kill came between the two. Where that is not
+    whole, the newest whole ``iter_*.pth`` or ``epoch_*.pth`` beside it or in
+    ``path``, with a warning.
 
     Args:
         path (str): The work directory.
@@ -50,23 +83,21 @@ def find_latest_checkpoint(path: str) -> str | None:
             what a person may want to repair.
     """
     last = _find_latest_checkpoint(path)
-    if last and ('://' in last or _is_whole(last)):
+    if last and '://' in last:
         return last
+    if last and _is_whole(last):
+        return _saved_after(last, os.path.join(path,
+                                               'last_checkpoint')) or last
     if last is not None:
         _warn(f'{path}/last_checkpoint names "{last}", which is not a whole '
               'checkpoint.')
-    found = []
-    for folder in {
-            os.path.abspath(folder)
-            for folder in (path, os.path.dirname(last or '') or path)
-    }:
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            match = CHECKPOINT.fullmatch(name)
-            if match:
-                file = os.path.join(folder, name)
-                age = os.stat(file).st_mtime_ns, int(match.group(1))
-                found.append((age, file))
-    for _, file in sorted(found, reverse=True):
+    folders = {
+        os.path.abspath(folder)
+        for folder in (path, os.path.dirname(last or '') or path)
+    }
+    found = [(time, number, file) for folder in folders
+             for _, number, time, file in _checkpoints(folder)]
+    for *_, file in sorted(found, reverse=True):
         if _is_whole(file):
             _warn(f'Resuming from the newest whole checkpoint, {file}.')
             return file

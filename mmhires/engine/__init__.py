@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts of the training loop, registered for configs."""
 from .bf16_optim_wrapper import BF16OptimWrapper
+from .exact_resume_hook import ExactResumeHook
 
-__all__ = ['BF16OptimWrapper']
+__all__ = ['BF16OptimWrapper', 'ExactResumeHook']

@@ -13,6 +13,7 @@ from mmengine.hooks import CheckpointHook, checkpoint_hook
 from mmengine.logging import MessageHub
 from mmengine.runner import save_checkpoint
 
+from mmhires.compat import atomic
 from mmhires.compat.atomic import AtomicLocalBackend, open_whole
 
 BIG = b'n' * 10000
@@ -58,6 +59,57 @@ def test_kill_while_saving_a_checkpoint_leaves_the_old_one(tmp_path):
     assert visible(tmp_path) == ['iter_2.pth']
     save_checkpoint(big, str(file))
     assert torch.equal(torch.load(file)['state_dict'], torch.ones(9999))
+
+
+def hidden(folder):
+    return sorted(p.name for p in folder.iterdir() if p.name[0] == '.')
+
+
+def test_next_process_removes_what_a_killed_one_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, '_tidied', set())
+    put = AtomicLocalBackend().put
+    killed_after(1000, put, BIG, tmp_path / 'a')
+    assert len(hidden(tmp_path)) == 1
+    (tmp_path / '.mmhires-note.tmp').write_text('of somebody else')
+    put(b'1', tmp_path / 'a')
+    assert hidden(tmp_path) == ['.mmhires-note.tmp']
+
+
+def test_file_that_a_living_process_writes_is_not_removed(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, '_tidied', set())
+    with open_whole(tmp_path / 'a') as f:
+        f.write('1')
+        f.flush()
+        atomic._tidied.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            child = os.fork()
+        if child == 0:
+            try:
+                AtomicLocalBackend().put(b'2', tmp_path / 'b')
+            finally:
+                os._exit(len(hidden(tmp_path)))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert (tmp_path / 'a').read_text() == '1'
+    assert visible(tmp_path) == ['a', 'b']
+
+
+def test_file_taken_for_abandoned_before_it_was_locked_is_made_again(
+        tmp_path, monkeypatch):
+    lock, taken = atomic._lock, []
+
+    def late(descriptor, wait):
+        if not taken:
+            taken.extend(hidden(tmp_path))
+            (tmp_path / taken[0]).unlink()
+        return lock(descriptor, wait)
+
+    monkeypatch.setattr(atomic, '_lock', late)
+    with open_whole(tmp_path / 'a') as f:
+        f.write('1')
+    assert (tmp_path / 'a').read_text() == '1'
+    assert len(taken) == 1 and hidden(tmp_path) == []
 
 
 def make_hook(tmp_path, save, **kwargs):

@@ -1,7 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import os
 import pickle
-import zipfile
+import pickletools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from mmengine.runner import load_checkpoint, save_checkpoint
 from torch import nn
 
 import mmhires  # noqa: F401
+
+RECONSTRUCT = np.ndarray((0, )).__reduce__()[0]
+SCALAR = np.float64(0).__reduce__()[0]
 
 pytestmark = pytest.mark.skipif(
     torch.__version__ < (2, 6),
@@ -75,19 +79,44 @@ def test_checkpoint_of_a_runner_loads_with_its_values(checkpoint):
         assert torch.equal(loaded['state_dict'][name], value)
 
 
-@pytest.mark.parametrize('core', [b'numpy.core', b'numpy._core'])
-def test_checkpoint_written_with_the_other_numpy_loads(checkpoint, core):
+# Files that save_checkpoint() of MMEngine 0.10.7 wrote beside these versions,
+# with values as in the fixture above.
+@pytest.mark.parametrize('version', ['1.26.4', '2.0.2'])
+def test_checkpoint_written_beside_another_numpy_loads(version):
+    file = Path(__file__).with_name(f'numpy{version[0]}.pth')
+    model = nn.Linear(2, 1)
+    loaded = load_checkpoint(model, str(file), strict=True)
+    assert loaded['meta']['numpy'] == version
+    check(loaded)
+    assert loaded['meta']['palette'].dtype == np.uint8
+    assert loaded['meta']['palette'].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert isinstance(loaded['meta']['flag'], np.bool_)
+    assert model.weight.tolist() == [[1, 2]] and model.bias.item() == 3
+
+
+def test_loaded_values_are_saved_as_ordinary_numpy_values(checkpoint):
     _, file = checkpoint
-    other = file.with_name('other.pth')
-    with zipfile.ZipFile(file) as old, zipfile.ZipFile(other, 'w') as new:
-        for entry in old.infolist():
-            data = old.read(entry)
-            if entry.filename.endswith('data.pkl'):
-                data = data.replace(b'cnumpy._core.', b'cnumpy.core.')
-                data = data.replace(b'cnumpy.core.', b'c' + core + b'.')
-                assert b'c' + core + b'.multiarray' in data
-            new.writestr(entry, data)
-    check(torch.load(other))
+    loaded = torch.load(file)
+    names = pickletools_globals(pickle.dumps(loaded['meta'], protocol=2))
+    assert names == {
+        'numpy dtype', 'numpy ndarray', '_codecs encode',
+        *(f'{np.ndarray((0, )).__reduce__()[0].__module__} {name}'
+          for name in ('_reconstruct', 'scalar'))
+    }
+    again = pickle.loads(pickle.dumps(loaded['meta']['sigmas'], protocol=5))
+    assert type(again) is np.ndarray and again.flags.f_contiguous
+    history = loaded['message_hub']['log_scalars']['loss']
+    history.update(0.75)
+    assert type(history.data[0]) is np.ndarray
+    assert history.data[0].tolist() == [0.5, 0.25, 0.75]
+
+
+def pickletools_globals(data):
+    """What a pickle names."""
+    return {
+        arg
+        for code, arg, _ in pickletools.genops(data) if code.name == 'GLOBAL'
+    }
 
 
 class Call:
@@ -100,13 +129,59 @@ class Call:
         return self.call
 
 
-def test_checkpoint_that_runs_a_command_is_refused(tmp_path):
+@pytest.mark.parametrize('zipped', [True, False])
+def test_checkpoint_that_runs_a_command_is_refused(zipped, tmp_path):
     trace = tmp_path / 'trace'
     file = tmp_path / 'bad.pth'
-    torch.save(dict(state_dict=Call(os.system, f'touch {trace}')), file)
-    with pytest.raises(pickle.UnpicklingError, match='system'):
+    torch.save(
+        dict(state_dict=Call(os.system, f'touch {trace}')),
+        file,
+        _use_new_zipfile_serialization=zipped)
+    with pytest.raises(pickle.UnpicklingError, match=r'posix\.system'):
         load_checkpoint(nn.Linear(1, 1), str(file))
     assert not trace.exists()
+
+
+# The bytes would be taken for the address of an object.
+@pytest.mark.parametrize('args', [
+    (np.ndarray, (1, ), 'O', b'A' * 8),
+    (np.ndarray, (1, ), 'f8', b'A' * 8),
+    (np.dtype, 'O'),
+    (np.dtype, [('a', 'O')]),
+    (np.dtype, 'V8'),
+    (RECONSTRUCT, object, (0, ), b'b'),
+    (SCALAR, np.dtype('f8'), b'AAA'),
+    (SCALAR, 'O', b'A' * 8),
+])
+def test_memory_cannot_be_read_through_numpy(args, tmp_path):
+    file = tmp_path / 'bad.pth'
+    torch.save(dict(state_dict=Call(*args)), file)
+    with pytest.raises((pickle.UnpicklingError, ValueError),
+                       match=r'refused|builtins\.object|GLOBAL object'):
+        load_checkpoint(nn.Linear(1, 1), str(file))
+
+
+class Filled:
+    """Unpickles as an array with a state of choice."""
+
+    def __init__(self, *state):
+        self.state = state
+
+    def __reduce__(self):
+        return RECONSTRUCT, (np.ndarray, (0, ), b'b'), (1, *self.state)
+
+
+@pytest.mark.parametrize('state', [
+    ((9, ), np.dtype('f8'), False, b'A' * 8),
+    ((-1, -1), np.dtype('f8'), False, b'A' * 8),
+    ((1, ), np.dtype('f8'), False, [None]),
+    ((1, ), 'O', False, b'A' * 8),
+])
+def test_array_whose_state_does_not_fit_is_refused(state, tmp_path):
+    file = tmp_path / 'bad.pth'
+    torch.save(dict(state_dict=Filled(*state)), file)
+    with pytest.raises(ValueError, match='refused'):
+        load_checkpoint(nn.Linear(1, 1), str(file))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +197,7 @@ def test_getattr_of_anything_but_a_statistic_is_refused(tmp_path, args):
 def test_array_of_objects_is_refused(tmp_path):
     file = tmp_path / 'bad.pth'
     torch.save(dict(state_dict=np.array([None, 1])), file)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ValueError, match="refused .* 'O8'"):
         load_checkpoint(nn.Linear(1, 1), str(file))
 
 

@@ -62,6 +62,20 @@ def test_named_whole_checkpoint_is_taken_silently(work_dir, warned):
     assert warned == []
 
 
+def test_checkpoint_saved_after_the_named_one_was_named_is_taken(
+        work_dir, warned):
+    last = work_dir / 'last_checkpoint'
+    last.write_text(str(work_dir / 'iter_9.pth'))
+    os.utime(last, (1000.5, 1000.5))  # the others are of 1001 and 1002
+    assert find(work_dir) == 'iter_11.pth'
+    cut(work_dir / 'iter_11.pth')
+    os.utime(work_dir / 'iter_11.pth', (1002, 1002))
+    assert find(work_dir) == 'iter_10.pth'
+    os.utime(last, (1003, 1003))  # somebody named the older one
+    assert find(work_dir) == 'iter_9.pth'
+    assert warned == []
+
+
 def test_truncated_checkpoints_are_skipped_with_warnings(work_dir, warned):
     cut(work_dir / 'iter_11.pth')
     (work_dir / 'iter_10.pth').write_bytes(b'')

@@ -14,6 +14,8 @@ it was; finished runs are read back.
 import argparse
 import os.path as osp
 import statistics
+import time
+from datetime import timedelta
 
 import torch
 from mmengine.config import Config, DictAction
@@ -52,6 +54,7 @@ def main() -> None:
     }
     baseline = next(iter(configs.values()))
     results = {name: [] for name in configs}
+    total, trained = len(configs) * len(args.seeds), []
     for seed in args.seeds:
         initial = osp.join(args.work_dir, f'initial_seed{seed}.pth')
         if not osp.isfile(initial):
@@ -60,8 +63,20 @@ def main() -> None:
         for name, cfg in configs.items():
             cfg.merge_from_dict(args.cfg_options)
             work_dir = osp.join(args.work_dir, name, f'seed{seed}')
+            start = time.time()
+            finished = osp.isfile(osp.join(work_dir, 'metrics.json'))
             results[name].append(train_and_test(cfg, work_dir, seed, initial))
+            if not finished:
+                trained.append(time.time() - start)
+                print_progress(sum(map(len, results.values())), total, trained)
     print_table(results, args.metrics)
+
+
+def print_progress(number: int, total: int, trained: list) -> None:
+    """Say how far it is; within a run the log has its own estimate."""
+    left = timedelta(
+        seconds=round(statistics.mean(trained) * (total - number)))
+    print(f'run {number} of {total} is done, at most about {left} left')
 
 
 def print_table(results: dict, metrics: list) -> None:
