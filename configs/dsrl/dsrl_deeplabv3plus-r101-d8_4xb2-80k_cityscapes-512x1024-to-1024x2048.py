@@ -4,3 +4,6 @@ _base_ = [
     '../_base_/schedules/schedule_80k.py', '../_base_/default_runtime.py'
 ]
 model = dict(data_preprocessor=dict(size=_base_.crop_size))
+# Table 3, multi-scale (--tta): at the scales of the base, no flip.
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].transforms.pop(1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-from . import ddrnet, fastfcn  # noqa: F401
+from . import dabnet, ddrnet, espnetv2, fastfcn  # noqa: F401
 from .convert import SOURCES, TARGETS, convert, convert_file
 
 __all__ = ['SOURCES', 'TARGETS', 'convert', 'convert_file']

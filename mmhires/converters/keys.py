@@ -1,9 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Renaming the keys of a state dict, every one accounted for."""
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from mmhires.models.backbones.ddrnet_keys import Rules, take, translate
 
 WRAPPERS = ('module.', 'model.')
 
@@ -64,3 +68,40 @@ def rename(state_dict: dict[str, Tensor],
             f'source has, {unknown[:3]} among them: another architecture, or '
             'another source')
     return renamed
+
+
+def exchange(state_dict: dict[str, Tensor],
+             build: Callable[[Callable[[str], int]], nn.Module],
+             rules: Rules,
+             network: str,
+             reverse: bool = False) -> dict[str, Tensor]:
+    """Rename the weights of a network, all of them or none, either way.
+
+    Args:
+        state_dict (dict[str, Tensor]): The weights.
+        build (Callable): Makes our network; is given a function from one of
+            our keys to the length of its weight.
+        rules (Sequence[tuple[str, str]]): From our keys to theirs, as of
+            :func:`~mmhires.models.backbones.ddrnet_keys.translate`.
+        network (str): What the weights should be of, for the error.
+        reverse (bool): ``state_dict`` has our keys. Default: False.
+
+    Returns:
+        dict[str, Tensor]: Our keys, with ``reverse`` theirs.
+
+    Raises:
+        ValueError: Keys that are missing, unknown or of another shape.
+    """
+    name = partial(translate, rules=rules)
+    given = str if reverse else name
+    try:
+        with torch.device('meta'):
+            expected = build(lambda key: len(state_dict[given(key)]))
+        weights = take(expected.state_dict(), state_dict, given)
+    except (KeyError, ValueError) as error:
+        reason = (f'there is no {error}, but {list(state_dict)[:3]} ...'
+                  if isinstance(error, KeyError) else error)
+        raise ValueError(f'not the weights of {network}: {reason}') from error
+    if reverse:
+        return {name(key): value for key, value in weights.items()}
+    return weights

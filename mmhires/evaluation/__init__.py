@@ -3,5 +3,10 @@
 
 from .boundary_iou import BoundaryIoUMetric
 from .classwise_iou import ClasswiseIoUMetric
+from .mapped_iou import MappedIoUMetric
+from .super_resolution_metric import SuperResolutionMetric
 
-__all__ = ['BoundaryIoUMetric', 'ClasswiseIoUMetric']
+__all__ = [
+    'BoundaryIoUMetric', 'ClasswiseIoUMetric', 'MappedIoUMetric',
+    'SuperResolutionMetric'
+]

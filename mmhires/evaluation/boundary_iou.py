@@ -88,7 +88,13 @@ class BoundaryIoUMetric(ClasswiseIoUMetric):
         Returns:
             tuple[Tensor]: Intersection, union, prediction and label, each
             (num_classes, ).
+
+        Raises:
+            ValueError: The picture is one pixel high or wide.
         """
+        if label.dim() != 2:  # upstream squeezes
+            raise ValueError('BoundaryIoUMetric: a picture that is one pixel '
+                             'high or wide has no boundaries')
         radius = self.radius or max(
             1, round(self.dilation_ratio * math.hypot(*label.shape)))
         valid = label != ignore_index

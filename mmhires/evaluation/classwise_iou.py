@@ -63,7 +63,16 @@ class ClasswiseIoUMetric(IoUMetric):
 
         Returns:
             dict[str, float]: Percentages by name.
+
+        Raises:
+            ValueError: No picture has a labelled pixel.
         """
+        if not self.format_only and not sum(
+                float(areas[3].sum()) for areas in results):
+            raise ValueError(
+                f'{type(self).__name__}: none of the {len(results)} pictures '
+                'has a labelled pixel; look at the labels, reduce_zero_label '
+                'and ignore_index')
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics

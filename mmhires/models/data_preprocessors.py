@@ -7,7 +7,11 @@ from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from mmhires.models.layers.downsample import check_reduction, reduce_images
+from mmhires.models.layers.downsample import (
+    check_images,
+    check_reduction,
+    reduce_images,
+)
 from mmhires.registry import MODELS
 
 
@@ -51,9 +55,8 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
         **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
 
     Raises:
-        ValueError: A ``scale`` below 1 or not whole, padding that ``scale``
-            does not divide, an image too small for the network, or
-            ``low_res_input`` in training.
+        ValueError: A ``scale`` below 1 or not whole, or padding that ``scale``
+            does not divide.
     """
 
     def __init__(self,
@@ -94,11 +97,16 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
         Returns:
             dict: ``inputs`` ``(N, 3, H / scale, W / scale)`` and
             ``data_samples``.
+
+        Raises:
+            ValueError: An empty batch, an image with nan or infinite values
+                or too small for the network, or ``low_res_input`` in training.
         """
         if self.low_res_input and training:
             raise ValueError(
                 'LowResSegDataPreProcessor: low_res_input=True is for '
                 'testing; train on full-size images, which are reduced here')
+        check_images(self, data['inputs'], data.get('data_samples'))
         if not training and data.get('data_samples') is None:
             data = dict(data, data_samples=_empty_samples(data['inputs']))
         data = super().forward(data, training)

@@ -1,4 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+from .bisenet import BiSeNetV1
+from .dabnet import DABNet
 from .ddrnet import DDRNet
+from .espnetv2 import ESPNetv2
 
-__all__ = ['DDRNet']
+__all__ = ['BiSeNetV1', 'DABNet', 'DDRNet', 'ESPNetv2']

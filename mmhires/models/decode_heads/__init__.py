@@ -1,13 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 from .aspp_head import ASPPHead
+from .dabnet_head import DABNetHead
 from .dappm_head import DAPPMHead
 from .deeplabv2_head import DeepLabV2Head
 from .dsrl_head import DSRLHead
 from .enc_head import EncHead
+from .espnetv2_head import ESPNetv2Head
 from .pre_act_head import PreActHead
 from .sisr_head import SISRHead
 
 __all__ = [
-    'ASPPHead', 'DAPPMHead', 'DSRLHead', 'DeepLabV2Head', 'EncHead',
-    'PreActHead', 'SISRHead'
+    'ASPPHead', 'DABNetHead', 'DAPPMHead', 'DSRLHead', 'DeepLabV2Head',
+    'ESPNetv2Head', 'EncHead', 'PreActHead', 'SISRHead'
 ]

@@ -115,8 +115,11 @@ class SISRHead(BaseModule):
             Tensor: ``w1`` times the mean over pixels and colour channels.
 
         Raises:
-            ValueError: ``upscale`` does not lead to the size of the target.
+            ValueError: ``upscale`` does not lead to the size of the target,
+                or the batch is empty.
         """
+        if len(target) == 0:
+            raise ValueError('SISRHead: the batch is empty')
         height, width = target.shape[-2:]
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
         # the full-size image at most for the maps compared here.

@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """How full-size images become the small ones that a network gets."""
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,6 +24,32 @@ def check_reduction(owner: object, scale: int, interpolation: str) -> None:
     if interpolation not in ('bilinear', 'bicubic'):
         raise ValueError(f"{name}: interpolation must be 'bilinear' or "
                          f"'bicubic', got {interpolation!r}")
+
+
+def check_images(owner: object, images: Sequence[Tensor],
+                 samples: Sequence | None) -> None:
+    """Refuse a batch of which training would only ever be nan.
+
+    Images that a decoder made are uint8 and cost no look at their pixels.
+
+    Args:
+        owner (object): Who was given them, for the error.
+        images (Sequence[Tensor]): ``(C, H, W)`` each.
+        samples (Sequence, optional): Their data samples, which know the files.
+
+    Raises:
+        ValueError: The batch is empty, or a pixel is nan or infinite.
+    """
+    if len(images) == 0:
+        raise ValueError(f'{type(owner).__name__}: the batch is empty')
+    for index, image in enumerate(images):
+        if image.is_floating_point() and not image.isfinite().all():
+            path = samples[index].metainfo.get('img_path') if samples else None
+            bad = int((~image.isfinite()).sum())
+            raise ValueError(
+                f'{path or f"image {index} of the batch"}: {bad} values are '
+                'nan or infinite; look at the file and at the transforms of '
+                'the pipeline')
 
 
 def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:

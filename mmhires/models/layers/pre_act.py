@@ -1,18 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Normalisation and activation before the convolution."""
-import torch.distributed as dist
-from mmcv.cnn import ConvModule
-from torch import Tensor
-from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
+from mmhires.models.layers.pooled import PooledConv
 
 
-class PreActConv(ConvModule):
+class PreActConv(PooledConv):
     """BN, ReLU, convolution without bias: the order of DAPPM and its head.
 
-    Batch normalisation has no statistics of a single value per channel, which
-    is what a global pool leaves of one image per GPU. There this layer trains
-    on the running statistics, those it predicts with; SyncBN of several
-    processes has more than one value and needs no such help.
+    ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``, trainable on a
+    single pixel.
 
     Args:
         in_channels (int): Width of the input.
@@ -39,21 +34,3 @@ class PreActConv(ConvModule):
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
             order=('norm', 'act', 'conv'))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
-        norm = self.norm
-        if not (isinstance(norm, _BatchNorm) and norm.training
-                and _lacks_statistics(norm, x)):
-            return super().forward(x)
-        norm.eval()
-        out = super().forward(x)
-        norm.train()
-        return out
-
-
-def _lacks_statistics(norm: _BatchNorm, x: Tensor) -> bool:
-    shared = (
-        isinstance(norm, SyncBatchNorm) and dist.is_initialized()
-        and dist.get_world_size() > 1)
-    return x.numel() == x.shape[1] and not shared

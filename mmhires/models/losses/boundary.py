@@ -12,6 +12,8 @@ from torch import Tensor
 
 from mmhires.registry import MODELS
 
+from .labels import checked_label
+
 
 def boundary_mask(label: Tensor,
                   radius: int,
@@ -32,13 +34,14 @@ def boundary_mask(label: Tensor,
         Tensor: ``(N, H, W)``, bool.
     """
     valid = label != ignore_index
-    high = label.float().masked_fill(~valid, -math.inf)
-    low = (-label.float()).masked_fill(~valid, -math.inf)
+    # With a channel: pooling takes no empty batch without one.
+    high = label.float().masked_fill(~valid, -math.inf)[:, None]
+    low = (-label.float()).masked_fill(~valid, -math.inf)[:, None]
     for size, pad in (((2 * radius + 1, 1), (radius, 0)),
                       ((1, 2 * radius + 1), (0, radius))):
         high = F.max_pool2d(high, size, stride=1, padding=pad)
         low = F.max_pool2d(low, size, stride=1, padding=pad)
-    return (high != -low) & valid
+    return (high != -low).squeeze(1) & valid
 
 
 @MODELS.register_module()
@@ -119,9 +122,17 @@ class BoundaryReweightedLoss(nn.Module):
             Tensor: What the wrapped loss returns.
 
         Raises:
-            TypeError: A ``weight`` for a loss that takes none.
+            TypeError: A ``weight`` for a loss that takes none, or labels that
+                are no integers.
+            ValueError: On a CPU, a label that is none of the classes.
         """
-        label = target if label is None else label
+        if label is None:
+            # One logit may stand for two classes.
+            classes = pred.shape[1] if pred.shape[1] > 1 else None
+            label = target = checked_label(self, target, classes,
+                                           ignore_index)
+        else:
+            label = checked_label(self, label, None, ignore_index)
         if 'ignore_index' in self._accepts:
             kwargs['ignore_index'] = ignore_index
         boundary = boundary_mask(label, self.radius, ignore_index)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from mmhires.registry import MODELS
 
+from .labels import checked_label
+
 
 @MODELS.register_module()
 class WeightedCrossEntropyLoss(nn.Module):
@@ -60,7 +62,9 @@ class WeightedCrossEntropyLoss(nn.Module):
             Tensor: A scalar.
 
         Raises:
-            ValueError: Logits and ``class_weight`` differ in classes.
+            TypeError: The labels are no integers.
+            ValueError: Logits and ``class_weight`` differ in classes, or (on
+                a CPU) a label is none of them.
         """
         loss, pixel_weight = self._pixel_losses(cls_score, label, weight,
                                                 ignore_index)
@@ -76,6 +80,7 @@ class WeightedCrossEntropyLoss(nn.Module):
             raise ValueError(
                 f'{type(self).__name__}: {len(self.class_weight)} class '
                 f'weights for logits of {classes} classes')
+        label = checked_label(self, label, classes, ignore_index)
         # Sums over millions of pixels need more than half precision.
         cls_score = cls_score.to(
             torch.promote_types(cls_score.dtype, torch.float32))

@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Feature-affinity loss of DSRL."""
+from itertools import combinations_with_replacement
+from math import isqrt
 
 import torch
 import torch.nn as nn
@@ -12,34 +14,56 @@ _BLOCK = 2**20  # affinities held at once: 4 MiB in float32
 
 
 class _AffinityDistance(torch.autograd.Function):
-    """Sum over all pairs of ``|a_i . a_j - b_i . b_j|``, a block at a time.
+    """Sum over all pairs of ``|a_i . a_j - b_i . b_j|`` of unit vectors.
 
-    With ``s_ij`` the sign of a pair's difference, the gradients are ``2 s a``
-    and ``-2 s b``: known as soon as a block is, so that both are summed up in
-    the forward pass and no block is kept.
+    Both Gram matrices are symmetric: only blocks on and above the diagonal are
+    computed, one at a time. With ``s_ij`` the sign of a pair's difference, the
+    gradients are the sums over ``j`` of ``2 s_ij a_j`` and ``-2 s_ij b_j``:
+    known as soon as a block is, so that they are summed up in the forward pass
+    and no block is kept. Maps are normalised in here, so that nothing but
+    their gradients is.
     """
 
     @staticmethod
-    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
+    def forward(ctx, *feats: Tensor) -> Tensor:
+        norms = [
+            torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min_(1e-12)
+            for x in feats
+        ]
+        a, b = units = [x / norm for x, norm in zip(feats, norms)]
+        grads = [
+            torch.zeros_like(x) if needed else None
+            for x, needed in zip(units, ctx.needs_input_grad)
+        ]
+        wanted = [pair for pair in zip(units, grads) if pair[1] is not None]
         total = a.new_zeros(())
-        grad_a, grad_b = torch.empty_like(a), torch.empty_like(b)
-        rows = max(1, _BLOCK // a.shape[0])
-        for start in range(0, a.shape[0], rows):
-            block = slice(start, start + rows)
-            difference = a[block] @ a.T
-            difference.addmm_(b[block], b.T, alpha=-1)
-            total += difference.abs().sum()
+        side = max(1, isqrt(_BLOCK // len(a)))
+        blocks = [slice(i, i + side) for i in range(0, a.shape[2], side)]
+        for rows, columns in combinations_with_replacement(blocks, 2):
+            difference = a[..., rows].mT @ a[..., columns]
+            difference.baddbmm_(b[..., rows].mT, b[..., columns], alpha=-1)
+            times = 1 if rows == columns else 2
+            total += times * difference.abs().sum()
             sign = difference.sign_()
-            torch.mm(sign, a, out=grad_a[block])
-            torch.mm(sign, b, out=grad_b[block])
-        ctx.save_for_backward(grad_a, grad_b)
+            for unit, grad in wanted:
+                grad[..., rows].baddbmm_(unit[..., columns], sign.mT)
+                if rows != columns:
+                    grad[..., columns].baddbmm_(unit[..., rows], sign)
+        for unit, grad, norm, factor in zip(units, grads, norms, (2, -2)):
+            if grad is not None:  # through x / |x|
+                grad -= unit * (unit * grad).sum(1, keepdim=True)
+                grad *= factor / norm
+        ctx.save_for_backward(*grads)
         return total
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
-        grad_a, grad_b = ctx.saved_tensors
-        return 2 * grad * grad_a, -2 * grad * grad_b
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        # once_differentiable would let create_graph take it for a constant.
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                'FALoss has no second derivative: its gradient is computed '
+                'with its value; call backward without create_graph=True')
+        return tuple(x if x is None else grad * x for x in ctx.saved_tensors)
 
 
 def feature_affinity_loss(seg_feat: Tensor,
@@ -51,8 +75,9 @@ def feature_affinity_loss(seg_feat: Tensor,
     Segmentation <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_
     with p = 2 and q = 1. The sum runs over all pairs of the ``n`` pixels of an
     image and is divided by their number ``n * n`` and by the batch size. It is
-    computed in at least float32, whatever autocast says, without an ``n x n``
-    matrix.
+    computed in at least float32, whatever autocast says, in memory that grows
+    with ``n``: no ``n x n`` matrix is held. The gradient comes with the value,
+    of the maps that need one, and cannot be differentiated again.
 
     Args:
         seg_feat (Tensor): Segmentation features ``(N, C, H, W)``.
@@ -67,6 +92,7 @@ def feature_affinity_loss(seg_feat: Tensor,
 
     Raises:
         ValueError: The maps differ in batch or size.
+        RuntimeError: Backward with ``create_graph=True``.
     """
     if (seg_feat.shape[0], *seg_feat.shape[2:]) != (sisr_feat.shape[0],
                                                     *sisr_feat.shape[2:]):
@@ -75,18 +101,18 @@ def feature_affinity_loss(seg_feat: Tensor,
             f'features {tuple(seg_feat.shape)} and super-resolution features '
             f'{tuple(sisr_feat.shape)}')
     with torch.autocast(seg_feat.device.type, enabled=False):
-        a, b = (_unit_vectors(x, subsample) for x in (seg_feat, sisr_feat))
-        total = sum(_AffinityDistance.apply(x, y) for x, y in zip(a, b))
-    return total / (a.shape[0] * a.shape[1]**2)
+        a, b = (_pixels(x, subsample) for x in (seg_feat, sisr_feat))
+        total = _AffinityDistance.apply(a, b)
+    return total / (a.shape[0] * a.shape[2]**2)
 
 
-def _unit_vectors(feat: Tensor, subsample: int) -> Tensor:
-    """``(N, C, H, W)`` to pixel vectors of length one, ``(N, n, C)``."""
+def _pixels(feat: Tensor, subsample: int) -> Tensor:
+    """``(N, C, H, W)`` to pixels in at least float32, ``(N, C, n)``."""
     if feat.dtype in (torch.float16, torch.bfloat16):
         feat = feat.float()
     if subsample > 1:
         feat = F.avg_pool2d(feat, subsample, ceil_mode=True)
-    return F.normalize(feat.flatten(2), dim=1).transpose(1, 2).contiguous()
+    return feat.flatten(2)
 
 
 @MODELS.register_module()

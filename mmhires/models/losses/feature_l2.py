@@ -76,7 +76,8 @@ class FeatureL2Loss(nn.Module):
             square = weight * F.interpolate(
                 square[:, None], weight.shape[-2:],
                 mode='nearest-exact').squeeze(1)
-        return self.loss_weight * square.mean()
+        # Not mean(), which is nan of an empty batch.
+        return self.loss_weight * square.sum() / max(1, square.numel())
 
     @property
     def loss_name(self) -> str:

@@ -4,7 +4,11 @@ import numpy as np
 from mmengine.structures import PixelData
 from mmpose.models import PoseDataPreprocessor
 
-from mmhires.models.layers.downsample import check_reduction, reduce_images
+from mmhires.models.layers.downsample import (
+    check_images,
+    check_reduction,
+    reduce_images,
+)
 from mmhires.registry import MODELS
 
 
@@ -29,8 +33,7 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
         **kwargs: Of :class:`mmpose.models.PoseDataPreprocessor`.
 
     Raises:
-        ValueError: A ``scale`` below 1 or not whole, a crop that ``scale``
-            does not divide, or a box without area.
+        ValueError: A ``scale`` below 1 or not whole.
     """
 
     def __init__(self,
@@ -53,7 +56,12 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
         Returns:
             dict: ``inputs`` ``(N, 3, H / scale, W / scale)`` and
             ``data_samples``.
+
+        Raises:
+            ValueError: An empty batch, a crop with nan or infinite values or
+                that ``scale`` does not divide, or a box without area.
         """
+        check_images(self, data['inputs'], data.get('data_samples'))
         data = super().forward(data, training)
         images, samples = data['inputs'], data['data_samples']
         for sample in samples:

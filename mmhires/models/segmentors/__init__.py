@@ -1,4 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 from .hrfr import HRFR
+from .super_resolving import SuperResolvingSegmentor
 
-__all__ = ['HRFR']
+__all__ = ['HRFR', 'SuperResolvingSegmentor']

@@ -1,0 +1,14 @@
+_base_ = './espnetv2_s2.py'
+model = dict(
+    data_preprocessor=dict(low_res_label=False),
+    decode_head=dict(
+        _delete_=True,
+        type='mmhires.DSRLHead',
+        seg_head=_base_.model.decode_head,
+        sisr_head=dict(
+            type='mmhires.SISRHead',
+            in_channels=[32, 512],
+            in_index=[0, 3],
+            channels=32,
+            upscale=2),
+        loss_fa=dict(type='mmhires.FALoss')))

@@ -1,0 +1,150 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Features of a segmentor, as pictures."""
+import difflib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from mmengine.visualization import Visualizer
+from mmseg.apis import inference_model
+from torch import Tensor, nn
+
+INPUT = ':in'
+
+
+def default_layers(model: nn.Module) -> list[str]:
+    """What the figures 3 and 5 of DSRL's paper compare.
+
+    Args:
+        model (nn.Module): A segmentor.
+
+    Returns:
+        list[str]: The final segmentation features, which are what the
+        classifier is given, and those of the SISR branch if there is one.
+    """
+    layers = [f'decode_head.conv_seg{INPUT}']
+    if getattr(model.decode_head, 'sisr_head', None) is not None:
+        layers.append('decode_head.sisr_head')
+    return layers
+
+
+@torch.no_grad()
+def capture_features(model: nn.Module, image: np.ndarray,
+                     layers: Sequence[str]) -> dict[str, Tensor]:
+    """Run a segmentor and keep what some of its modules return.
+
+    The SISR branch of DSRL, which inference leaves out, runs too.
+
+    Args:
+        model (nn.Module): A segmentor as :func:`mmseg.apis.init_model` returns
+            it.
+        image (np.ndarray): Full-size image, BGR, ``(H, W, 3)``.
+        layers (Sequence[str]): Names of modules. Of several outputs the first
+            is taken; a name that ends in ``':in'`` stands for the module's
+            input.
+
+    Returns:
+        dict[str, Tensor]: Maps ``(C, H, W)`` by the names given.
+
+    Raises:
+        ValueError: There is no such module, it does not run, or what it
+            returns are no maps.
+    """
+    modules = dict(model.named_modules())
+    for layer in layers:
+        _check_name(layer.removesuffix(INPUT), modules)
+    seen = {}
+    handles = [
+        modules[layer.removesuffix(INPUT)].register_forward_hook(
+            _recorder(seen, layer)) for layer in layers
+    ]
+    handles.append(
+        model.data_preprocessor.register_forward_hook(
+            lambda module, args, output: seen.update(output)))
+    try:
+        inference_model(model, image)
+        if getattr(model.decode_head, 'sisr_head', None) is not None:
+            model.decode_head.super_resolve(
+                model.extract_feat(seen['inputs']))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {layer: _maps(layer, seen) for layer in layers}
+
+
+def draw_feature_maps(image: np.ndarray,
+                      features: Sequence[tuple[str, Tensor]],
+                      reduction: str = 'squeeze_mean') -> Figure:
+    """Draw feature maps beside their image.
+
+    Each map is enlarged to the image, and its own minimum and maximum are the
+    ends of the colours, as of :meth:`mmengine.Visualizer.draw_featmap`.
+
+    Args:
+        image (np.ndarray): BGR, ``(H, W, 3)``.
+        features (Sequence[tuple[str, Tensor]]): Titles and maps
+            ``(C, H, W)``.
+        reduction (str): Of the channels: ``'squeeze_mean'``, or
+            ``'select_max'`` for the channel with the largest sum.
+            Default: ``'squeeze_mean'``.
+
+    Returns:
+        Figure: One row, the image first; ``savefig`` writes it.
+    """
+    height, width = image.shape[:2]
+    panels = [('input', image[..., ::-1])]
+    for title, maps in features:
+        panels.append((title,
+                       Visualizer.draw_featmap(
+                           maps.float(),
+                           channel_reduction=reduction,
+                           resize_shape=(height, width))))
+    figure = Figure(
+        figsize=(4 * len(panels), 4 * height / width + 0.8),
+        layout='constrained')
+    for axes, (title, panel) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        axes.imshow(panel)
+        axes.set_title(title, fontsize=8)
+        axes.axis('off')
+    return figure
+
+
+def _check_name(name: str, modules: dict) -> None:
+    if name in modules and name:
+        return
+    parent = name
+    while parent not in modules:
+        parent = parent.rpartition('.')[0]
+    prefix = f'{parent}.' if parent else ''
+    children = [
+        other for other in modules
+        if other.startswith(prefix) and '.' not in other[len(prefix):]
+    ]
+    message = (f'there is no module {name!r}; {parent or "the model"} has '
+               f'{", ".join(children) or "no modules of its own"}')
+    close = difflib.get_close_matches(name, filter(None, modules), n=3)
+    if close:
+        message += f'; did you mean {" or ".join(close)}?'
+    raise ValueError(message)
+
+
+def _recorder(seen: dict, layer: str) -> Callable:
+
+    def record(module: nn.Module, args: tuple, output) -> None:
+        value = args[0] if layer.endswith(INPUT) else output
+        seen[layer] = value[0] if isinstance(value, (tuple, list)) else value
+
+    return record
+
+
+def _maps(layer: str, seen: dict) -> Tensor:
+    if layer not in seen:
+        raise ValueError(f'module {layer!r} does not run in inference')
+    maps = seen[layer]
+    if not isinstance(maps, Tensor) or maps.ndim != 4:
+        got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps)
+        raise ValueError(f'module {layer!r} gave {got}, not maps of shape '
+                         '(N, C, H, W)')
+    return maps[0]

@@ -1,0 +1,60 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""IoU of a network that was trained with the classes of another data set."""
+
+from collections.abc import Sequence
+
+from mmhires.registry import METRICS
+
+from .classwise_iou import ClasswiseIoUMetric
+
+NOWHERE = 255
+
+
+@METRICS.register_module()
+class MappedIoUMetric(ClasswiseIoUMetric):
+    """IoU after every predicted class was taken for one of the data set.
+
+    For zero-shot tests: a network of Cityscapes on CamVid, for example.
+
+    Args:
+        class_map (Sequence[str | None]): For each class of the network in its
+            order the class of the data set, or None for one that the data set
+            does not have; pixels predicted as such are wrong.
+        **kwargs: As of :class:`ClasswiseIoUMetric`.
+
+    Raises:
+        ValueError: ``class_map`` names a class that the data set does not
+            have, or the network predicted one that ``class_map`` does not.
+    """
+
+    def __init__(self, class_map: Sequence[str | None], **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.class_map = list(class_map)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Collect the areas of one batch.
+
+        Args:
+            data_batch (dict): Not used.
+            data_samples (Sequence[dict]): Each with ``pred_sem_seg`` of the
+                network's and ``gt_sem_seg`` of the data set's classes, whose
+                ``data`` is (1, H, W).
+        """
+        classes = self.dataset_meta['classes']
+        unknown = set(self.class_map) - {*classes, None}
+        if unknown:
+            raise ValueError(f'class_map names {sorted(unknown)}, but the '
+                             f'classes are {list(classes)}')
+        mapped = []
+        for sample in data_samples:
+            pred = sample['pred_sem_seg']['data']
+            if pred.max() >= len(self.class_map):
+                raise ValueError(
+                    f'class_map has {len(self.class_map)} classes, but the '
+                    f'network predicted class {int(pred.max())}')
+            table = pred.new_tensor([
+                NOWHERE if name is None else classes.index(name)
+                for name in self.class_map
+            ])
+            mapped.append(dict(sample, pred_sem_seg=dict(data=table[pred])))
+        super().process(data_batch, mapped)

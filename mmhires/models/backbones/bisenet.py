@@ -1,0 +1,101 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""BiSeNet with the norm layers and the fusion gate of its paper."""
+from collections.abc import Sequence
+
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmseg.models.backbones import BiSeNetV1 as UpstreamBiSeNetV1
+from mmseg.models.backbones.bisenetv1 import (
+    AttentionRefinementModule,
+    ContextPath,
+    FeatureFusionModule,
+    SpatialPath,
+)
+from torch import nn
+
+from mmhires.models.layers.pooled import PooledConv
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class BiSeNetV1(UpstreamBiSeNetV1):
+    """Spatial path and context path, fused by a gate that can close.
+
+    `BiSeNet: Bilateral Segmentation Network for Real-time Semantic
+    Segmentation <https://arxiv.org/abs/1808.00897>`_, section 3. MMSegmentation's
+    differs from the paper, and this one does not, in that
+
+    - ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` stay outside the two paths and
+      the fusion, so that 13 layers are never SyncBN;
+    - the fusion's gate is 1x1 convolution, BN, ReLU, sigmoid and never below
+      0.5, where figure 2c has 1x1, ReLU, 1x1, sigmoid;
+    - the fusion takes ``context_channels[1]`` maps, whatever the paths give;
+    - one image per GPU cannot be trained on.
+
+    Its ``align_corners`` has no effect and is not taken here: maps of the
+    context path are enlarged by nearest neighbour. Its weights fit except in
+    the gate (``ffm.conv_atten``).
+
+    Args:
+        backbone_cfg (dict): Backbone of the context path that returns maps of
+            stride 4, 8, 16 and 32. It has a ``norm_cfg`` of its own.
+        in_channels (int): Width of the images. Default: 3.
+        spatial_channels (Sequence[int]): Widths of the spatial path.
+            Default: ``(64, 64, 64, 128)``.
+        context_channels (Sequence[int]): Width of the context path, and those
+            of the backbone's last two maps. Default: ``(128, 256, 512)``.
+        out_indices (Sequence[int]): Which maps to return: 0 is the fused one,
+            1 and 2 those of the context path at stride 8 and 16 for auxiliary
+            heads. Default: ``(0, 1, 2)``.
+        out_channels (int): Width of the fused map. Default: 256.
+        conv_cfg (dict, optional): Convolutions outside ``backbone_cfg``.
+        norm_cfg (dict): Normalisation outside ``backbone_cfg``. Default: BN.
+        act_cfg (dict): Activation outside ``backbone_cfg``. Default: ReLU.
+        init_cfg (dict, optional): Of :class:`mmengine.model.BaseModule`.
+
+    Raises:
+        ValueError: Not four ``spatial_channels`` or not three
+            ``context_channels``.
+    """  # noqa: E501
+
+    def __init__(self,
+                 backbone_cfg: dict,
+                 in_channels: int = 3,
+                 spatial_channels: Sequence[int] = (64, 64, 64, 128),
+                 context_channels: Sequence[int] = (128, 256, 512),
+                 out_indices: Sequence[int] = (0, 1, 2),
+                 out_channels: int = 256,
+                 conv_cfg: dict | None = None,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='ReLU'),
+                 init_cfg: dict | None = None) -> None:
+        if len(spatial_channels) != 4 or len(context_channels) != 3:
+            raise ValueError(
+                'BiSeNetV1: spatial_channels must be four widths and '
+                f'context_channels three, got {tuple(spatial_channels)} and '
+                f'{tuple(context_channels)}')
+        # Upstream's own constructor would build the parts without cfg.
+        BaseModule.__init__(self, init_cfg)
+        self.out_indices = out_indices
+        cfg = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        width = context_channels[0]
+        self.spatial_path = SpatialPath(in_channels, spatial_channels, **cfg)
+        self.context_path = path = ContextPath(backbone_cfg, context_channels,
+                                               **cfg)
+        path.arm16 = AttentionRefinementModule(context_channels[1], width,
+                                               **cfg)
+        path.arm32 = AttentionRefinementModule(context_channels[2], width,
+                                               **cfg)
+        path.gap_conv[1] = PooledConv(context_channels[2], width, 1, **cfg)
+        for arm in (path.arm16, path.arm32):
+            arm.atten_conv_layer[1] = PooledConv(
+                width, width, 1, bias=False, **dict(cfg, act_cfg=None))
+        self.ffm = FeatureFusionModule(spatial_channels[-1] + width,
+                                       out_channels, **cfg)
+        self.ffm.conv_atten = nn.Sequential(*(ConvModule(
+            out_channels,
+            out_channels,
+            1,
+            bias=False,
+            conv_cfg=conv_cfg,
+            act_cfg=act) for act in (act_cfg, None)), nn.Sigmoid())

@@ -1,0 +1,137 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Decoder of ESPNetv2."""
+import math
+from collections.abc import Sequence
+
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.utils import resize
+from torch import Tensor, nn
+
+from mmhires.models.layers.efficient_pyramid_pooling import (
+    EfficientPyramidPooling,
+)
+from mmhires.models.layers.norm_act import NormAct, per_channel
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class ESPNetv2Head(BaseDecodeHead):
+    """Efficient pyramid pooling from the coarsest map to the finest.
+
+    The decoder of `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_ in the
+    authors' `EdgeNets <https://github.com/sacmehta/EdgeNets>`_, for any size
+    of the maps: each one is resized to the next finer one. The 1x1
+    convolution that ends its last unit is the classifier, so the features,
+    for instance for :class:`DSRLHead`, are what this unit merged,
+    ``(N, channels, H, W)`` at the size of the finest map.
+
+    Args:
+        in_channels (Sequence[int]): Width of each map, finest first.
+        channels (int): Width of the projection in every unit. The authors
+            take ``min(num_classes // 2, 16)``: 10 for their 20 classes of
+            Cityscapes, which is also what their weights need with another
+            number of classes.
+        widths (Sequence[int]): Width behind each unit but the last, one fewer
+            than maps. Default: (64, 48, 32).
+        in_index (Sequence[int]): Default: (0, 1, 2, 3).
+        dropout_ratio (float): Before the classifier. Default: 0.
+        align_corners (bool): Of every resize. Default: True.
+        norm_cfg (dict): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+        init_cfg (dict | list[dict], optional): Default: Kaiming, all layers.
+        kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``loss_decode`` and
+            others.
+
+    Raises:
+        ValueError: ``in_channels``, ``in_index`` and ``widths`` do not fit.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int,
+        *,
+        widths: Sequence[int] = (64, 48, 32),
+        in_index: Sequence[int] = (0, 1, 2, 3),
+        dropout_ratio: float = 0,
+        align_corners: bool = True,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='PReLU'),
+        init_cfg: dict | list[dict] | None = [
+            dict(type='Kaiming', layer='Conv2d'),
+            dict(type='Constant', val=1, layer='_BatchNorm')
+        ],
+        **kwargs) -> None:
+        if not len(in_channels) == len(in_index) == len(widths) + 1:
+            raise ValueError(
+                f'ESPNetv2Head: in_channels={in_channels} and in_index='
+                f'{in_index} must be of one length, widths={widths} one '
+                'shorter')
+        super().__init__(
+            in_channels,
+            channels,
+            in_index=in_index,
+            input_transform='multiple_select',
+            dropout_ratio=dropout_ratio,
+            align_corners=align_corners,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            init_cfg=init_cfg,
+            **kwargs)
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        *skipped, coarsest = in_channels
+        self.poolings = nn.ModuleList(
+            EfficientPyramidPooling(
+                width, channels, out, align_corners=align_corners, **cfg)
+            for width, out in zip([coarsest, *widths], [*widths, None]))
+        self.skips = nn.ModuleList(
+            _GatedSkip(width, out, **cfg)
+            for width, out in zip(reversed(skipped), widths))
+        self.norm_acts = nn.ModuleList(
+            NormAct(width, **cfg) for width in widths)
+
+    def forward(self, inputs: tuple[Tensor]) -> Tensor:
+        """Classify each pixel.
+
+        Args:
+            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the
+                backbone.
+
+        Returns:
+            Tensor: Logits ``(N, num_classes, H, W)``, the size of the finest
+            map.
+        """
+        *skipped, x = self._transform_inputs(inputs)
+        for pooling, skip, norm_act, finer in zip(
+                self.poolings, self.skips, self.norm_acts, reversed(skipped)):
+            x = resize(
+                pooling(x),
+                size=finer.shape[-2:],
+                mode='bilinear',
+                align_corners=self.align_corners,
+                warning=False)
+            x = norm_act(x + skip(finer))
+        return self.cls_seg(self.poolings[-1](x))
+
+
+class _GatedSkip(nn.Module):
+    """Grouped convolution of a backbone's map, channels weighted by a gate."""
+
+    def __init__(self, in_channels: int, channels: int, norm_cfg: dict,
+                 act_cfg: dict) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(in_channels, channels, 1, bias=False), nn.Sigmoid())
+        self.conv = ConvModule(
+            in_channels,
+            channels,
+            3,
+            padding=1,
+            groups=math.gcd(in_channels, channels),
+            norm_cfg=norm_cfg,
+            act_cfg=per_channel(act_cfg, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) * self.gate(x)

@@ -1,0 +1,152 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Units of ESPNetv2."""
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+from mmcv.cnn import ConvModule, build_activation_layer
+from torch import Tensor, nn
+
+from mmhires.models.layers.norm_act import NormAct, per_channel
+
+
+class EESP(nn.Module):
+    """Extremely efficient spatial pyramid of depthwise dilated convolutions.
+
+    `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_, section 3.2: a grouped
+    projection, one depthwise convolution for each dilation, each added to the
+    one before it, a grouped expansion of their concatenation, and the identity
+    if stride and width allow it.
+
+    Args:
+        in_channels (int): Width of the input, a multiple of the number of
+            dilations.
+        out_channels (int): Width of the output, a multiple of the square of
+            the number of dilations.
+        stride (int): 1, or 2 to halve the size, without a final activation.
+            Default: 1.
+        dilations (Sequence[int]): Of the branches. Default: (1, 2, 3, 4).
+        norm_cfg (dict): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+
+    Raises:
+        ValueError: Widths that the branches do not divide.
+    """
+
+    def __init__(
+            self,
+            in_channels: int,
+            out_channels: int,
+            stride: int = 1,
+            dilations: Sequence[int] = (1, 2, 3, 4),
+            norm_cfg: dict = dict(type='BN'),
+            act_cfg: dict = dict(type='PReLU'),
+    ) -> None:
+        super().__init__()
+        groups = len(dilations)
+        if in_channels % groups or out_channels % groups**2:
+            raise ValueError(
+                f'EESP: {groups} dilations need in_channels that are a '
+                f'multiple of {groups} and out_channels of {groups**2}, got '
+                f'{in_channels} and {out_channels}')
+        width = out_channels // groups
+        self.stride = stride
+        self.reduce = ConvModule(
+            in_channels,
+            width,
+            1,
+            groups=groups,
+            norm_cfg=norm_cfg,
+            act_cfg=per_channel(act_cfg, width))
+        self.branches = nn.ModuleList(
+            nn.Conv2d(
+                width,
+                width,
+                3,
+                stride,
+                padding=dilation,
+                dilation=dilation,
+                groups=width,
+                bias=False) for dilation in dilations)
+        self.norm_act = NormAct(out_channels, norm_cfg, act_cfg)
+        self.expand = ConvModule(
+            out_channels,
+            out_channels,
+            1,
+            groups=groups,
+            norm_cfg=norm_cfg,
+            act_cfg=None)
+        self.act = build_activation_layer(per_channel(act_cfg, out_channels))
+        if stride > 1:
+            # Not used. The authors' weights and their published number of
+            # parameters include it; DDP waits for what could be trained.
+            self.act.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in, H, W)`` to ``(N, out, H / stride, W / stride)``."""
+        reduced = self.reduce(x)
+        branches = accumulate(branch(reduced) for branch in self.branches)
+        out = self.expand(self.norm_act(torch.cat(list(branches), dim=1)))
+        if self.stride > 1:
+            return out
+        if out.shape == x.shape:
+            out = out + x
+        return self.act(out)
+
+
+class EESPDownsample(nn.Module):
+    """Strided EESP beside an average pool, with a shortcut from the image.
+
+    `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_, section 3.3 and Figure 2c.
+
+    Args:
+        in_channels (int): Width of the input.
+        out_channels (int): Width of the output, of which the pool gives
+            ``in_channels``.
+        image_channels (int): Channels of the image. Default: 3.
+        dilations (Sequence[int]): As of :class:`EESP`.
+        norm_cfg (dict): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+    """
+
+    def __init__(
+            self,
+            in_channels: int,
+            out_channels: int,
+            image_channels: int = 3,
+            dilations: Sequence[int] = (1, 2, 3, 4),
+            norm_cfg: dict = dict(type='BN'),
+            act_cfg: dict = dict(type='PReLU'),
+    ) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(3, stride=2, padding=1)
+        self.eesp = EESP(in_channels, out_channels - in_channels, 2, dilations,
+                         norm_cfg, act_cfg)
+        self.reinforce = nn.Sequential(
+            ConvModule(
+                image_channels,
+                image_channels,
+                3,
+                padding=1,
+                norm_cfg=norm_cfg,
+                act_cfg=per_channel(act_cfg, image_channels)),
+            ConvModule(
+                image_channels,
+                out_channels,
+                1,
+                norm_cfg=norm_cfg,
+                act_cfg=None))
+        self.act = build_activation_layer(per_channel(act_cfg, out_channels))
+
+    def forward(self, x: Tensor, image: Tensor) -> Tensor:
+        """Halve the size.
+
+        Args:
+            x (Tensor): ``(N, in_channels, H, W)``.
+            image (Tensor): The image at half of that size, rounded up.
+
+        Returns:
+            Tensor: ``(N, out_channels, H / 2, W / 2)``, rounded up.
+        """
+        out = torch.cat([self.pool(x), self.eesp(x)], dim=1)
+        return self.act(out + self.reinforce(image))

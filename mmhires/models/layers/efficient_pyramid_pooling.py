@@ -1,0 +1,93 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Efficient pyramid pooling of EdgeNets."""
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from mmhires.models.layers.norm_act import NormAct, per_channel
+
+
+class EfficientPyramidPooling(nn.Module):
+    """Depthwise convolutions of one map at several sizes, merged.
+
+    The decoder's unit in the authors' `EdgeNets
+    <https://github.com/sacmehta/EdgeNets>`_: a projection, a depthwise
+    convolution at each scale of it, and a grouped convolution that sees each
+    channel at all scales.
+
+    Args:
+        in_channels (int): Width of the input.
+        channels (int): Width of the projection.
+        out_channels (int, optional): Width of the output, by a 1x1
+            convolution, norm and activation. Default: None, ``channels``,
+            without them.
+        scales (Sequence[float]): Sizes relative to the map; a side is never
+            below ``min_size``. Default: (2.0, 1.5, 1.0, 0.5, 0.1).
+        min_size (int): Default: 5.
+        align_corners (bool): Of the bilinear resize. Default: True.
+        norm_cfg (dict): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+    """
+
+    def __init__(
+            self,
+            in_channels: int,
+            channels: int,
+            out_channels: int | None = None,
+            scales: Sequence[float] = (2.0, 1.5, 1.0, 0.5, 0.1),
+            min_size: int = 5,
+            align_corners: bool = True,
+            norm_cfg: dict = dict(type='BN'),
+            act_cfg: dict = dict(type='PReLU'),
+    ) -> None:
+        super().__init__()
+        self.scales = tuple(scales)
+        self.min_size = min_size
+        self.align_corners = align_corners
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=per_channel(act_cfg, channels))
+        self.project = ConvModule(in_channels, channels, 1, **cfg)
+        self.branches = nn.ModuleList(
+            nn.Conv2d(
+                channels, channels, 3, padding=1, groups=channels, bias=False)
+            for _ in self.scales)
+        width = channels * len(self.scales)
+        self.norm_act = NormAct(width, norm_cfg, act_cfg)
+        self.merge = ConvModule(
+            width, channels, 3, padding=1, groups=channels, **cfg)
+        self.expand = None
+        if out_channels is not None:
+            self.expand = ConvModule(
+                channels,
+                out_channels,
+                1,
+                norm_cfg=norm_cfg,
+                act_cfg=per_channel(act_cfg, out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
+        x = self.project(x)
+        x = torch.cat([
+            self._at_scale(x, scale, branch)
+            for scale, branch in zip(self.scales, self.branches)
+        ], 1)
+        x = F.channel_shuffle(self.norm_act(x), len(self.scales))
+        x = self.merge(x)
+        return x if self.expand is None else self.expand(x)
+
+    def _at_scale(self, x: Tensor, scale: float, branch: nn.Module) -> Tensor:
+        """Convolve at a scale, at which reducing averages."""
+        size = x.shape[-2:]
+        scaled = [max(math.ceil(side * scale), self.min_size) for side in size]
+        if scale < 1:
+            return self._resize(branch(F.adaptive_avg_pool2d(x, scaled)), size)
+        if scale > 1:
+            return F.adaptive_avg_pool2d(branch(self._resize(x, scaled)), size)
+        return branch(x)
+
+    def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        return F.interpolate(
+            x, size=size, mode='bilinear', align_corners=self.align_corners)

@@ -1,0 +1,46 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Normalisation and activation with a slope for each channel."""
+from mmcv.cnn import build_activation_layer, build_norm_layer
+from torch import Tensor, nn
+
+
+def per_channel(act_cfg: dict, channels: int) -> dict:
+    """Config of an activation, PReLU with as many slopes as channels.
+
+    MMCV builds PReLU with one slope for all channels unless it is told.
+
+    Args:
+        act_cfg (dict): Of any activation.
+        channels (int): Width of what it activates.
+
+    Returns:
+        dict: ``act_cfg``, with ``num_parameters`` if it is of a PReLU that
+        does not name them.
+    """
+    if act_cfg['type'] == 'PReLU':
+        return dict(dict(num_parameters=channels), **act_cfg)
+    return act_cfg
+
+
+class NormAct(nn.Module):
+    """Normalisation, then activation, where no convolution comes before.
+
+    Args:
+        channels (int): Width.
+        norm_cfg (dict): Normalisation. Default: BN.
+        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+    """
+
+    def __init__(
+            self,
+            channels: int,
+            norm_cfg: dict = dict(type='BN'),
+            act_cfg: dict = dict(type='PReLU'),
+    ) -> None:
+        super().__init__()
+        self.norm = build_norm_layer(norm_cfg, channels)[1]
+        self.act = build_activation_layer(per_channel(act_cfg, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, channels, H, W)`` to the same shape."""
+        return self.act(self.norm(x))

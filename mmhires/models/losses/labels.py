@@ -1,0 +1,43 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""What labels a loss can work with."""
+import torch
+from torch import Tensor
+
+
+def checked_label(owner: object,
+                  label: Tensor,
+                  num_classes: int | None,
+                  ignore_index: int) -> Tensor:
+    """Labels as int64, refused if a value among them is no class.
+
+    On a GPU the values are left to the assertion of PyTorch's own kernels: to
+    look at them here would have every step wait for the device.
+
+    Args:
+        owner (object): The loss, for the error.
+        label (Tensor): Class of each pixel, of any integer type. As uint8 it
+            would be taken for a mask where it is an index.
+        num_classes (int, optional): Classes are ``0 .. num_classes - 1``. None
+            leaves the values unchecked.
+        ignore_index (int): The one other value that is allowed.
+
+    Returns:
+        Tensor: The same labels, int64.
+
+    Raises:
+        TypeError: The labels are no integers.
+        ValueError: A label is none of the classes.
+    """
+    name = type(owner).__name__
+    if label.is_floating_point():
+        raise TypeError(f'{name}: labels must be integers, got {label.dtype}')
+    label = label.long()
+    if num_classes is not None and label.device.type == 'cpu':
+        bad = ((label < 0) | (label >= num_classes)) & (label != ignore_index)
+        if bad.any():
+            raise ValueError(
+                f'{name}: {int(bad.sum())} labels are none of the '
+                f'{num_classes} classes nor ignore_index={ignore_index}: '
+                f'{torch.unique(label[bad])[:8].tolist()}; compare '
+                'num_classes, reduce_zero_label and the label files')
+    return label

@@ -1,0 +1,72 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Predictions that carry what DSRL's super-resolution branch rebuilt."""
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.utils import OptSampleList, SampleList
+from torch import Tensor
+
+from mmhires.registry import MODELS
+
+
+@MODELS.register_module()
+class SuperResolvingSegmentor(EncoderDecoder):
+    """``EncoderDecoder`` whose predictions also have the image of SISR.
+
+    Inference of DSRL never runs the SISR branch. To measure what the branch
+    has learned (section 4.6 of the paper) with
+    :class:`SuperResolutionMetric`, or to look at it, set this type in the
+    config of a trained model. Training, labels and checkpoints are those of
+    ``EncoderDecoder``; prediction runs the encoder twice.
+
+    Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(3, H, W)``,
+    values 0 to 255, the size and channel order of the image that the pipeline
+    loaded).
+
+    Args:
+        *args: Of ``EncoderDecoder``.
+        **kwargs: Of ``EncoderDecoder``; ``decode_head`` is a
+            :class:`DSRLHead` with a ``sisr_head``.
+
+    Raises:
+        ValueError: The decode head cannot rebuild an image.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if getattr(self.decode_head, 'sisr_head', None) is None:
+            raise ValueError(
+                f'{type(self).__name__}: decode_head '
+                f'{type(self.decode_head).__name__} has no sisr_head to '
+                'rebuild an image with; take the config of a mmhires.DSRLHead '
+                'with sisr_head')
+
+    def predict(self,
+                inputs: Tensor,
+                data_samples: OptSampleList = None) -> SampleList:
+        """Predict labels and images.
+
+        Args:
+            inputs (Tensor): Network input, ``(N, 3, H, W)``.
+            data_samples (list[:obj:`SegDataSample`], optional): With the meta
+                information that the data preprocessor leaves.
+
+        Returns:
+            list[:obj:`SegDataSample`]: As of ``EncoderDecoder``, with
+            ``pred_img``.
+        """
+        samples = super().predict(inputs, data_samples)
+        images = self.decode_head.super_resolve(self.extract_feat(inputs))
+        images = self._denormalize(images.float())
+        for image, sample in zip(images, samples):
+            height, width = sample.img_shape[:2]
+            sample.pred_img = PixelData(data=image[:, :height, :width])
+        return samples
+
+    def _denormalize(self, images: Tensor) -> Tensor:
+        """Undo what the data preprocessor does to the values of images."""
+        preprocessor = self.data_preprocessor
+        if hasattr(preprocessor, 'mean'):
+            images = images * preprocessor.std + preprocessor.mean
+        if preprocessor.channel_conversion:
+            images = images.flip(1)
+        return images.clamp(0, 255)
