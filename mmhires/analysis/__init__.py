@@ -1,9 +1,27 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+from .build import build_model, config_name, forward_tensor
 from .compare import save_initial_weights, train_and_test
-from .complexity import count_macs, count_params, network_input
-from .latency import Latency, measure_latency
+from .complexity import (
+    count_branches,
+    count_macs,
+    count_outputs,
+    count_params,
+    count_training_branches,
+    network_input,
+)
+from .latency import Latency, measure_in_turns, measure_latency
+from .memory import PeakMemory
+from .pareto import choose, draw_pareto, pareto_front, read_results
+from .published import CONVENTIONS, PUBLISHED, Published, reproduce
+from .records import device_name, write_records
+from .training import measure_training, random_batch
 
 __all__ = [
-    'Latency', 'count_macs', 'count_params', 'measure_latency',
-    'network_input', 'save_initial_weights', 'train_and_test'
+    'CONVENTIONS', 'PUBLISHED', 'Latency', 'PeakMemory', 'Published',
+    'build_model', 'choose', 'config_name', 'count_branches', 'count_macs',
+    'count_outputs', 'count_params', 'count_training_branches', 'device_name',
+    'draw_pareto', 'forward_tensor', 'measure_in_turns', 'measure_latency',
+    'measure_training', 'network_input', 'pareto_front', 'random_batch',
+    'read_results', 'reproduce', 'save_initial_weights', 'train_and_test',
+    'write_records'
 ]

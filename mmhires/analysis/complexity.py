@@ -1,14 +1,20 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Multiply-accumulates and parameters of a model as it is deployed."""
 import copy
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import revert_sync_batchnorm
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmhires.deploy import strip
+
+from .build import forward_tensor
+from .training import random_batch
 
 
 def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
@@ -30,24 +36,132 @@ def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
     Returns:
         int: Multiply-accumulates, half the operations that PyTorch counts.
     """
+    return count_branches(model, input_shape)['']
+
+
+def count_branches(model: nn.Module,
+                   input_shape: Sequence[int]) -> dict[str, int]:
+    """What :func:`count_macs` counts, branch by branch.
+
+    Args:
+        model (nn.Module): As of :func:`count_macs`.
+        input_shape (Sequence[int]): As of :func:`count_macs`.
+
+    Returns:
+        dict[str, int]: Multiply-accumulates by name: children of the model, of
+        heads their children in turn (``decode_head.sssr``). The whole has the
+        name ``''``.
+    """
+    model, x = _deployed(model, input_shape)
+    return _count(model, lambda: forward_tensor(model, x))
+
+
+def count_training_branches(model: nn.Module,
+                            image_size: Sequence[int]) -> dict[str, int]:
+    """Multiply-accumulates of a training step's forward pass and losses.
+
+    Auxiliary heads, super-resolution branches, a teacher, and the matrix
+    products of losses are in it. One image of noise is really computed. Of the
+    backward pass, which costs about twice the forward pass, nothing is.
+
+    Args:
+        model (nn.Module): A segmentor; stays as it is.
+        image_size (Sequence[int]): Height and width of the image before a data
+            preprocessor reduces it.
+
+    Returns:
+        dict[str, int]: As of :func:`count_branches`.
+    """
+    model = revert_sync_batchnorm(copy.deepcopy(model))
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()  # one image may have maps of one pixel
+    model.data_preprocessor.size = tuple(image_size)
+    model.data_preprocessor.size_divisor = None
+    batch = model.data_preprocessor(
+        random_batch(model, image_size, batch_size=1), True)
+    return _count(model, lambda: model(**batch, mode='loss'))
+
+
+def count_outputs(model: nn.Module, input_shape: Sequence[int],
+                  chosen: Callable[[nn.Module], bool]) -> int:
+    """Numbers that some of a model's modules put out in its inference form.
+
+    For conventions that count more than multiply-accumulates.
+
+    Args:
+        model (nn.Module): As of :func:`count_macs`.
+        input_shape (Sequence[int]): As of :func:`count_macs`.
+        chosen (Callable): Says of a module whether its output counts.
+
+    Returns:
+        int: Their number.
+    """
+    model, x = _deployed(model, input_shape)
+    total = 0
+
+    def add(module, args, output) -> None:
+        nonlocal total
+        total += output.numel()
+
+    for module in filter(chosen, model.modules()):
+        module.register_forward_hook(add)
+    with torch.no_grad():
+        forward_tensor(model, x)
+    return total
+
+
+def _deployed(
+        model: nn.Module,
+        input_shape: Sequence[int]) -> tuple[nn.Module, torch.Tensor]:
     model = strip(copy.deepcopy(model)).to('meta')
     model.eval()
     shape = (1, *input_shape) if len(input_shape) == 3 else tuple(input_shape)
-    # MMPose's estimators want data samples beside the tensor, and use none.
-    samples = [None] if isinstance(model, BaseModel) else []
-    counter, left_out = FlopCounterMode(display=False), 0
+    return model, torch.empty(shape, device='meta')
+
+
+def _count(model: nn.Module, run: Callable) -> dict[str, int]:
+    """Multiply-accumulates of ``run()`` by branches of a model of its own."""
+    counter = FlopCounterMode(
+        display=False, custom_mapping={torch.ops.aten.baddbmm_: _baddbmm})
+    left_out, spent = 0, Counter()
 
     def leave_out(sign: int) -> None:
         nonlocal left_out
         left_out += sign * counter.get_total_flops()
 
+    def spend(name: str, sign: int) -> None:
+        spent[name] += sign * (counter.get_total_flops() - left_out)
+
+    def watch(module: nn.Module, note: Callable, *args) -> None:
+        module.register_forward_pre_hook(lambda *_: note(*args, -1))
+        module.register_forward_hook(lambda *_: note(*args, 1))
+
+    for name, module in _branches(model):
+        watch(module, spend, name)
     for module in model.modules():
         if getattr(module, 'elementwise', False):
-            module.register_forward_pre_hook(lambda *_: leave_out(-1))
-            module.register_forward_hook(lambda *_: leave_out(1))
+            watch(module, leave_out)
     with torch.no_grad(), counter:
-        model(torch.empty(shape, device='meta'), *samples)
-    return (counter.get_total_flops() - left_out) // 2
+        run()
+    spent[''] = counter.get_total_flops() - left_out
+    return {name: flops // 2 for name, flops in spent.items() if flops}
+
+
+def _baddbmm(out: Sequence[int], a: Sequence[int], b: Sequence[int],
+             **kwargs) -> int:
+    """Operations of the product in place, as in FALoss; PyTorch has none."""
+    return 2 * math.prod(a) * b[-1]
+
+
+def _branches(model: nn.Module):
+    for name, module in model.named_children():
+        if name.endswith('head'):
+            for part, child in module.named_children():
+                yield f'{name}.{part}', child
+        else:
+            yield name, module
 
 
 def network_input(model: nn.Module,

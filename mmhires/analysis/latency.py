@@ -1,32 +1,86 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Latency of models, measured against each other."""
+"""Time and memory of models, measured against each other."""
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import quantiles
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from .build import forward_tensor
+from .memory import PeakMemory
+
 
 class Latency(NamedTuple):
-    """Milliseconds of a forward pass: median and the quartiles round it."""
+    """Milliseconds of one step, and the memory that it takes.
+
+    Attributes:
+        median (float): Median of the times.
+        low (float): Lower quartile of the times.
+        high (float): Upper quartile of the times.
+        memory (int): Bytes that its tensors held at most, beside the weights;
+            see :class:`PeakMemory`.
+    """
     median: float
     low: float
     high: float
+    memory: int
+
+
+def measure_in_turns(steps: dict[str, Callable],
+                     repeats: int = 20,
+                     warmup: int = 3,
+                     device: str = 'cpu') -> dict[str, Latency]:
+    """Time several functions in turns, then weigh each.
+
+    They take turns, so that whatever else the machine does falls on all of
+    them; ratios of the medians mean more than the medians. The device is
+    waited for.
+
+    Args:
+        steps (dict[str, Callable]): Functions without arguments, by name.
+        repeats (int): Timed calls of each, at least 2. Default: 20.
+        warmup (int): Calls of each before that. Default: 3.
+        device (str): Where they compute. Default: ``'cpu'``.
+
+    Returns:
+        dict[str, Latency]: By the names of ``steps``.
+
+    Raises:
+        ValueError: ``repeats`` below 2.
+    """
+    if repeats < 2:
+        raise ValueError(f'repeats must be at least 2, got {repeats}')
+    times = {name: [] for name in steps}
+    for turn in range(warmup + repeats):
+        for name, step in steps.items():
+            _wait(device)
+            start = time.perf_counter()
+            step()
+            _wait(device)
+            if turn >= warmup:
+                times[name].append(1000 * (time.perf_counter() - start))
+    result = {}
+    for name, step in steps.items():
+        low, median, high = quantiles(times[name], n=4, method='inclusive')
+        with PeakMemory() as memory:
+            step()
+        result[name] = Latency(median, low, high, memory.peak)
+    return result
 
 
 def measure_latency(models: dict[str, nn.Module],
                     input_shape: Sequence[int] | dict[str, Sequence[int]],
                     repeats: int = 20,
                     warmup: int = 3,
-                    device: str = 'cpu') -> dict[str, Latency]:
+                    device: str = 'cpu',
+                    bf16: bool = False) -> dict[str, Latency]:
     """Time the forward passes of several models in turns.
 
-    The models take turns, so that whatever else the machine does falls on all
-    of them; ratios of the medians mean more than the medians. Each is timed in
-    evaluation mode on random input, without data preprocessor and
-    post-processing, and the device is waited for.
+    Each is timed in evaluation mode on random input, without data preprocessor
+    and post-processing; see :func:`measure_in_turns`.
 
     Args:
         models (dict[str, nn.Module]): Models of one tensor by name.
@@ -35,6 +89,7 @@ def measure_latency(models: dict[str, nn.Module],
         repeats (int): Timed passes of each, at least 2. Default: 20.
         warmup (int): Passes of each before that. Default: 3.
         device (str): Default: ``'cpu'``.
+        bf16 (bool): Under bfloat16 autocast. Default: False.
 
     Returns:
         dict[str, Latency]: By the names of ``models``.
@@ -42,32 +97,20 @@ def measure_latency(models: dict[str, nn.Module],
     Raises:
         ValueError: ``repeats`` below 2.
     """
-    if repeats < 2:
-        raise ValueError(f'repeats must be at least 2, got {repeats}')
     if not isinstance(input_shape, dict):
         input_shape = dict.fromkeys(models, input_shape)
-    inputs = {
-        name: torch.randn(*input_shape[name], device=device)
-        for name in models
-    }
     for model in models.values():
         model.to(device).eval()
-    times = {name: [] for name in models}
-    with torch.no_grad():
-        for turn in range(warmup + repeats):
-            for name, model in models.items():
-                _wait(inputs[name])
-                start = time.perf_counter()
-                model(inputs[name])
-                _wait(inputs[name])
-                if turn >= warmup:
-                    times[name].append(1000 * (time.perf_counter() - start))
-    return {
-        name: Latency(*(quantiles(values, n=4)[i] for i in (1, 0, 2)))
-        for name, values in times.items()
+    steps = {
+        name: partial(forward_tensor, model,
+                      torch.randn(*input_shape[name], device=device))
+        for name, model in models.items()
     }
+    with torch.no_grad(), torch.autocast(
+            torch.device(device).type, torch.bfloat16, enabled=bf16):
+        return measure_in_turns(steps, repeats, warmup, device)
 
 
-def _wait(x: torch.Tensor) -> None:
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
+def _wait(device: str) -> None:
+    if device.startswith('cuda'):
+        torch.cuda.synchronize(device)

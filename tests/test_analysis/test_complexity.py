@@ -7,7 +7,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmhires.analysis import count_macs, count_params
+from mmhires.analysis import (
+    build_model,
+    count_branches,
+    count_macs,
+    count_outputs,
+    count_params,
+    count_training_branches,
+)
 from mmhires.registry import MODELS
 
 DSRL = Path(__file__).resolve().parents[2] / 'configs' / 'dsrl'
@@ -79,3 +86,43 @@ def test_a_backbone_whose_train_returns_nothing_is_counted():
             super().train(mode)
 
     assert count_macs(Backbone(2, 4, 1), (2, 5, 6)) == 2 * 4 * 5 * 6
+
+
+def test_training_adds_what_inference_leaves_out_branch_by_branch():
+    model = build_model(
+        str(DSRL / 'dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192'
+            '-to-192x384.py'))
+    height, width = 64, 128
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    inference = count_branches(model, (3, height, width))
+    training = count_training_branches(model, (2 * height, 2 * width))
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(value, before[key])
+    assert inference[''] == count_macs(model, (3, height, width))
+    assert inference[''] == sum(
+        macs for name, macs in inference.items() if name)
+    for name in inference:
+        if name:
+            assert training[name] == inference[name]
+    added = training.keys() - inference.keys()
+    assert added == {
+        f'decode_head.{part}'
+        for part in ('sisr_head', 'feature_transform', 'loss_fa')
+    }
+    assert training[''] - inference[''] == sum(
+        training[name] for name in added)
+    # 1x1 on 32 channels, and all pairs of the pooled pixels, once each of two
+    # matrices of two widths, at half the input's size.
+    pixels = height * width // 4
+    assert training['decode_head.feature_transform'] == pixels * 32 * 32
+    assert training['decode_head.loss_fa'] == (pixels // 64)**2 * (32 + 32)
+
+
+def test_outputs_of_chosen_modules_are_counted():
+    model = nn.Sequential(
+        nn.Conv2d(2, 4, 1, bias=False), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 1))
+    assert count_outputs(model, (2, 5, 6),
+                         lambda m: isinstance(m, nn.BatchNorm2d)) == 4 * 5 * 6
+    assert count_outputs(
+        model, (2, 5, 6),
+        lambda m: getattr(m, 'bias', None) is not None) == (4 + 3) * 5 * 6

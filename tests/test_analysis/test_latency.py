@@ -2,6 +2,7 @@
 import time
 
 import pytest
+import torch
 from torch import nn
 
 from mmhires.analysis import measure_latency
@@ -27,13 +28,29 @@ def test_medians_are_milliseconds_of_each_model():
     assert 2 <= result['fast'].low <= result['fast'].median < 20
 
 
+def test_quartiles_lie_within_the_times_and_memory_is_that_of_one_pass():
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Identity())
+    latency = measure_latency(dict(a=model), (2, 3, 5, 7), repeats=2)['a']
+    assert 0 < latency.low <= latency.median <= latency.high
+    assert latency.memory == 4 * 2 * 8 * 5 * 7
+
+
+def test_bf16_is_that_of_autocast():
+    seen = []
+    model = nn.Conv2d(3, 8, 1)
+    model.register_forward_hook(lambda m, args, out: seen.append(out.dtype))
+    measure_latency(dict(a=model), (1, 3, 4, 4), repeats=2, bf16=True)
+    assert set(seen) == {torch.bfloat16}
+    assert model.weight.dtype == torch.float32
+
+
 def test_models_take_turns_and_warm_up_runs_are_not_counted():
     calls = []
     measure_latency(
         dict(a=Sleeper(0, calls), b=Sleeper(0.001, calls)), (1, 3, 4, 4),
         repeats=2,
         warmup=1)
-    assert calls == [0, 0.001] * 3
+    assert calls == [0, 0.001] * 3 + [0, 0.001]  # the last to weigh them
 
 
 def test_too_few_repeats_for_a_spread_are_refused():

@@ -9,19 +9,32 @@ form, batch norm not folded into the convolutions. Preprocessing, resizing the
 logits to the image and argmax are not timed. The last columns compare with the
 first config. ``--image`` takes the place of ``--shape`` where the models work
 on differently reduced images of one size, as HRFR and its teacher.
+
+``--train`` times steps of training instead, preprocessing included, with the
+memory that they take beside weights and optimizer. ``--full-size`` adds the
+model of the first config without its preprocessor's reduction:
+
+    python tools/analysis_tools/benchmark.py BASELINE.py DSRL.py \
+        --image 512 1024 --full-size --train --batch 2
 """
 import argparse
-import os.path as osp
 
 import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.config import DictAction
 from rich.console import Console
 from rich.table import Table
 
-from mmhires.analysis import count_macs, measure_latency, network_input
+from mmhires.analysis import (
+    build_model,
+    config_name,
+    count_macs,
+    device_name,
+    measure_latency,
+    measure_training,
+    network_input,
+    write_records,
+)
 from mmhires.deploy import strip
-from mmhires.registry import MODELS
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,10 +55,30 @@ def parse_args() -> argparse.Namespace:
         metavar=('H', 'W'),
         help='full-size image, which each model gets reduced by the scale of '
         'its data preprocessor')
+    parser.add_argument(
+        '--full-size',
+        action='store_true',
+        help='the first model on the full-size image as well')
+    parser.add_argument(
+        '--train', action='store_true', help='training steps, of segmentors')
+    parser.add_argument('--batch', type=int, default=1, help='default: 1')
+    parser.add_argument(
+        '--precision',
+        choices=['fp32', 'bf16'],
+        default='fp32',
+        help='bf16 is autocast; default: fp32')
     parser.add_argument('--repeats', type=int, default=20)
     parser.add_argument('--warmup', type=int, default=3)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, help='of PyTorch, on a CPU')
+    parser.add_argument(
+        '--out', help='folder for a JSON and a CSV file, named by the device, '
+        'precision and PyTorch version')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='overrides for all configs, as in tools/train.py')
     return parser.parse_args()
 
 
@@ -53,34 +86,85 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    models, shapes, macs = {}, {}, {}
-    for path in args.configs:
-        cfg = Config.fromfile(path)
-        init_default_scope(cfg.get('default_scope', 'mmseg'))
-        name = osp.splitext(osp.basename(path))[0]
-        models[name] = strip(MODELS.build(cfg.model))
-        shapes[name] = network_input(
-            models[name], args.image) if args.image else (1, 3, *args.shape)
-        macs[name] = count_macs(models[name], shapes[name])
-    latency = measure_latency(models, shapes, args.repeats, args.warmup,
-                              args.device)
+    models = {
+        config_name(path): build_model(path, args.cfg_options)
+        for path in args.configs
+    }
+    if len(models) < len(args.configs):
+        raise SystemExit('benchmark.py: two configs have the same file name')
+    images = {
+        name: args.image or
+        [side * getattr(model.data_preprocessor, 'scale', 1)
+         for side in args.shape]
+        for name, model in models.items()
+    }
     first = next(iter(models))
-    table = Table('config', 'input', 'GMACs', 'ms', 'quartiles', 'fewer MACs',
-                  'faster')
-    for name, time in latency.items():
-        height, width = shapes[name][-2:]
+    if args.full_size:
+        full = f'{first}, full size'
+        models[full] = build_model(args.configs[0], args.cfg_options)
+        if getattr(models[full].data_preprocessor, 'scale', 1) == 1:
+            raise SystemExit(f'--full-size: {first} reduces no images')
+        models[full].data_preprocessor.scale = 1
+        images[full] = images[first]
+    shapes = {
+        name: (args.batch, *network_input(model, images[name])[1:])
+        for name, model in models.items()
+    }
+    macs = {
+        name: count_macs(model, shapes[name][1:])
+        for name, model in models.items()
+    }
+    options = dict(
+        repeats=args.repeats,
+        warmup=args.warmup,
+        device=args.device,
+        bf16=args.precision == 'bf16')
+    if args.train:
+        try:
+            measured = measure_training(models, images, args.batch, **options)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f'benchmark.py: {error}') from error
+    else:
+        models = {name: strip(model) for name, model in models.items()}
+        measured = measure_latency(models, shapes, **options)
+
+    table = Table('config', 'input', 'GMACs', 'ms', 'quartiles', 'MiB',
+                  'fewer MACs', 'faster', 'less memory')
+    results = []
+    for name, cost in measured.items():
+        results.append(
+            dict(
+                config=name,
+                input='x'.join(map(str, shapes[name][2:])),
+                gmacs=macs[name] / 1e9,
+                median_ms=cost.median,
+                low_ms=cost.low,
+                high_ms=cost.high,
+                peak_mib=cost.memory / 2**20))
+        ratios = (macs[first] / macs[name],
+                  measured[first].median / cost.median,
+                  measured[first].memory / cost.memory)
         table.add_row(
-            name, f'{height}x{width}', f'{macs[name] / 1e9:.3f}',
-            f'{time.median:.1f}', f'{time.low:.1f} - {time.high:.1f}',
-            f'{macs[first] / macs[name]:.2f}x',
-            f'{latency[first].median / time.median:.2f}x')
+            name, results[-1]['input'], f'{macs[name] / 1e9:.3f}',
+            f'{cost.median:.1f}', f'{cost.low:.1f} - {cost.high:.1f}',
+            f'{cost.memory / 2**20:.1f}',
+            *(f'{ratio:.2f}x' for ratio in ratios))
     console = Console(width=160)
     console.print(table)
-    device = f'CPU, {torch.get_num_threads()} threads'
-    if args.device.startswith('cuda'):
-        device = torch.cuda.get_device_name(args.device)
-    console.print(f'batch of 1, float32, {device}, '
-                  f'torch {torch.__version__}, {args.repeats} repeats')
+    what = 'training' if args.train else 'inference'
+    settings = dict(
+        size='x'.join(map(str, args.image or args.shape)) +
+        (' images' if args.image else ' inputs'),
+        batch=f'batch {args.batch}',
+        device=device_name(args.device),
+        precision=args.precision,
+        torch=f'torch {torch.__version__}')
+    console.print(', '.join(
+        (what, *settings.values(), f'{args.repeats} repeats')))
+    if args.out:
+        path = write_records(args.out, f'{what}_{first}', settings,
+                             results)
+        console.print(f'{path}.json, .csv')
 
 
 if __name__ == '__main__':

@@ -6,18 +6,22 @@ r"""Print multiply-accumulates and parameters of the models of configs.
 
 Multiply-accumulates are those of one forward pass of the inference form at the
 given network input. FLOPs of papers are often twice that. With several configs
-the last column compares with the first.
+the last column compares with the first. ``--per-branch`` adds where they are
+spent, in the inference form and in the forward pass of a training step.
 """
 import argparse
-import os.path as osp
 
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from mmhires.analysis import count_macs, count_params
-from mmhires.registry import MODELS
+from mmhires.analysis import (
+    build_model,
+    config_name,
+    count_branches,
+    count_params,
+    count_training_branches,
+    write_records,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,25 +35,60 @@ def parse_args() -> argparse.Namespace:
         default=[512, 1024],
         metavar=('H', 'W'),
         help='network input in pixels')
+    parser.add_argument(
+        '--per-branch',
+        action='store_true',
+        help='GMACs of backbone, neck and parts of the heads; computes the '
+        'losses of one image, so take your time or a small shape')
+    parser.add_argument('--out', help='folder for a JSON and a CSV file')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    console = Console(width=160)
     table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '')
-    first = None
+    branches, results = [], []
     for path in args.configs:
-        cfg = Config.fromfile(path)
-        init_default_scope(cfg.get('default_scope', 'mmseg'))
-        model = MODELS.build(cfg.model)
-        macs = count_macs(model, (3, *args.shape))
+        model = build_model(path)
+        spent = count_branches(model, (3, *args.shape))
         trained, deployed = count_params(model)
-        first = first or macs
+        result = dict(
+            config=config_name(path),
+            gmacs=spent[''] / 1e9,
+            params_m=deployed / 1e6,
+            trained_params_m=trained / 1e6)
+        results.append(result)
         table.add_row(
-            osp.splitext(osp.basename(path))[0], f'{macs / 1e9:.3f}',
-            f'{deployed / 1e6:.3f}', f'{trained / 1e6:.3f}',
-            f'{100 * (macs / first - 1):+.2f} %')
-    Console(width=140).print(table)
+            result['config'], f'{result["gmacs"]:.3f}',
+            f'{result["params_m"]:.3f}', f'{result["trained_params_m"]:.3f}',
+            f'{100 * (result["gmacs"] / results[0]["gmacs"] - 1):+.2f} %')
+        if args.per_branch:
+            scale = getattr(model.data_preprocessor, 'scale', 1)
+            try:
+                training = count_training_branches(
+                    model, [scale * side for side in args.shape])
+            except (OSError, ValueError) as error:
+                raise SystemExit(f'{path}: {error}') from error
+            branches.append(branch_table(result['config'], spent, training))
+    console.print(table, *branches)
+    if args.out:
+        shape = 'x'.join(map(str, args.shape))
+        write_records(args.out, f'complexity_{results[0]["config"]}',
+                      dict(input=shape), results)
+
+
+def branch_table(name: str, inference: dict, training: dict) -> Table:
+    table = Table('branch', 'inference', 'training forward', title=name)
+    for counts in (inference, training):
+        total = counts.pop('')
+        counts.update(rest=total - sum(counts.values()), total=total)
+    for branch in [*(name for name in training if name not in
+                     ('rest', 'total')), 'rest', 'total']:
+        table.add_row(
+            branch, *(f'{counts.get(branch, 0) / 1e9:.3f}'
+                      for counts in (inference, training)))
+    return table
 
 
 if __name__ == '__main__':

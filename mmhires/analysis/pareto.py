@@ -1,0 +1,143 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Accuracy against cost, as a picture."""
+import json
+import os.path as osp
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import mean
+
+
+def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Put together what is known of each config.
+
+    A file is one of
+
+    - a list of objects, each with ``config``, a name, and any numbers, or an
+      object that has this list as ``results``: what ``benchmark.py`` and
+      ``get_flops.py`` write, or one written by hand,
+    - an object of numbers, as ``tools/test.py`` and ``compare_configs.py``
+      leave, of the config after which the folder of its folder is called
+      (``work_dirs/CONFIG/RUN/FILE.json``) or of ``CONFIG`` if given as
+      ``CONFIG=FILE.json``.
+
+    What several files say of a config is averaged: the runs of several seeds.
+
+    Args:
+        files (Sequence[str]): Paths.
+
+    Returns:
+        dict[str, dict[str, float]]: Numbers by what they measure, by config.
+
+    Raises:
+        ValueError: A file that is neither, or not JSON.
+    """
+    known = defaultdict(lambda: defaultdict(list))
+    for file in files:
+        config, _, path = file.rpartition('=')
+        for entry in _entries(config, path):
+            for key, value in entry.items():
+                if isinstance(value, (int, float)):
+                    known[entry['config']][key].append(value)
+    return {
+        config: {key: mean(values)
+                 for key, values in numbers.items()}
+        for config, numbers in known.items()
+    }
+
+
+def _entries(config: str, path: str) -> list[dict]:
+    with open(path) as file:
+        try:
+            content = json.load(file)
+        except ValueError as error:
+            raise ValueError(f'{path} is not JSON: {error}') from error
+    if isinstance(content, dict) and 'results' not in content:
+        folder = osp.dirname(osp.dirname(osp.abspath(path)))
+        return [dict(content, config=config or osp.basename(folder))]
+    entries = content['results'] if isinstance(content, dict) else content
+    if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and 'config' in entry
+            for entry in entries):
+        raise ValueError(
+            f"{path}: expected a list of objects with 'config' and numbers, "
+            "an object with such a list as 'results', or an object of the "
+            'numbers of one config')
+    return entries
+
+
+def choose(known: dict[str, dict[str, float]], cost: str,
+           accuracy: str) -> dict[str, tuple[float, float]]:
+    """Cost and accuracy of each config.
+
+    Args:
+        known (dict[str, dict[str, float]]): As of :func:`read_results`.
+        cost (str): What to read as the cost.
+        accuracy (str): What to read as the accuracy.
+
+    Returns:
+        dict[str, tuple[float, float]]: Cost and accuracy by config.
+
+    Raises:
+        ValueError: A config lacks one of them.
+    """
+    for config, numbers in known.items():
+        for key in (cost, accuracy):
+            if key not in numbers:
+                raise ValueError(f'{config} has no {key!r}; the files say of '
+                                 f'it {sorted(numbers)}')
+    return {
+        config: (numbers[cost], numbers[accuracy])
+        for config, numbers in known.items()
+    }
+
+
+def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
+    """Those than which none is as cheap and as accurate and better in one.
+
+    Args:
+        points (dict[str, tuple[float, float]]): Cost and accuracy by name.
+
+    Returns:
+        list[str]: Names, the cheapest first.
+    """
+
+    def beaten(cost: float, accuracy: float) -> bool:
+        return any(
+            other[0] <= cost and other[1] >= accuracy
+            and other != (cost, accuracy) for other in points.values())
+
+    front = [name for name, point in points.items() if not beaten(*point)]
+    return sorted(front, key=points.get)
+
+
+def draw_pareto(points: dict[str, tuple[float, float]], cost: str,
+                accuracy: str, path: str) -> None:
+    """Draw the points, their names, and a line through the front.
+
+    Args:
+        points (dict[str, tuple[float, float]]): Cost and accuracy by name.
+        cost (str): Label of the horizontal axis, logarithmic.
+        accuracy (str): Label of the vertical axis.
+        path (str): Picture to write; its ending says the format.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(8, 5), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(
+        xscale='log', xlabel=cost, ylabel=accuracy)
+    axes.grid(alpha=0.3)
+    front = pareto_front(points)
+    axes.plot(
+        *zip(*(points[name] for name in front)),
+        drawstyle='steps-post',
+        color='tab:red',
+        label='front')
+    for name, (x, y) in points.items():
+        on_front = name in front
+        axes.plot(x, y, 'o', color='tab:red' if on_front else 'tab:gray')
+        axes.annotate(
+            name, (x, y), (4, 4), textcoords='offset points', fontsize=7)
+    axes.margins(0.15)
+    axes.legend(loc='lower right')
+    figure.savefig(path, dpi=150)

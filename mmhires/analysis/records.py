@@ -1,0 +1,60 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Measurements as files that name the machine they were made on."""
+import csv
+import os.path as osp
+import platform
+import re
+
+import torch
+from mmengine.fileio import dump
+from mmengine.utils import mkdir_or_exist
+
+
+def device_name(device: str = 'cpu') -> str:
+    """What computes, in words.
+
+    Args:
+        device (str): ``'cpu'`` or a CUDA device. Default: ``'cpu'``.
+
+    Returns:
+        str: Model of the GPU, or of the CPU with the threads PyTorch uses.
+    """
+    if device.startswith('cuda'):
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    if osp.isfile('/proc/cpuinfo'):
+        with open('/proc/cpuinfo') as file:
+            models = re.findall(r'^model name\s*:\s*(.+)$', file.read(), re.M)
+        name = models[0] if models else name
+    threads = torch.get_num_threads()
+    return f'CPU {name}, {threads} thread{"s" * (threads > 1)}'
+
+
+def write_records(folder: str, what: str, settings: dict,
+                  results: list[dict]) -> str:
+    """Write measurements as JSON and as CSV.
+
+    The files are named after ``what`` and the values of ``settings``. The JSON
+    holds ``settings`` and ``results``, the CSV a line of both for each result.
+
+    Args:
+        folder (str): Made where it is not.
+        what (str): What was measured of what, for the names of the files.
+        settings (dict): What all results share, as the device.
+        results (list[dict]): All with the same keys.
+
+    Returns:
+        str: Path of the files without ``.json`` and ``.csv``.
+    """
+    mkdir_or_exist(folder)
+    words = [
+        re.sub(r'[^\w.+]+', '-', str(word)).strip('-').lower()
+        for word in (what, *settings.values())
+    ]
+    path = osp.join(folder, '_'.join(words))
+    dump(dict(settings, results=results), f'{path}.json', indent=2)
+    with open(f'{path}.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, [*results[0], *settings])
+        writer.writeheader()
+        writer.writerows({**result, **settings} for result in results)
+    return path

@@ -1,0 +1,101 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Time and memory of training steps, measured against each other."""
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import OptimWrapper
+from mmengine.structures import PixelData
+from torch import nn
+
+from mmhires.engine import BF16OptimWrapper
+
+from .latency import Latency, measure_in_turns
+
+
+def random_batch(model: nn.Module,
+                 image_size: Sequence[int],
+                 batch_size: int = 2,
+                 device: str = 'cpu') -> dict:
+    """Noise in the form in which a data loader hands over images and labels.
+
+    Args:
+        model (nn.Module): A segmentor, for the number of its classes.
+        image_size (Sequence[int]): Height and width of the images.
+        batch_size (int): Default: 2.
+        device (str): Default: ``'cpu'``.
+
+    Returns:
+        dict: ``inputs`` and ``data_samples``.
+
+    Raises:
+        ValueError: The model is not a segmentor.
+    """
+    # Not at the top: without mmhires it cannot be imported beside mmcv-lite.
+    from mmseg.models import BaseSegmentor
+    from mmseg.structures import SegDataSample
+    if not isinstance(model, BaseSegmentor):
+        raise ValueError('only segmentors can be given random labels to train '
+                         f'on, got a {type(model).__name__}')
+    height, width = image_size
+    samples = []
+    for _ in range(batch_size):
+        label = torch.randint(
+            model.decode_head.num_classes, (1, height, width), device=device)
+        samples.append(
+            SegDataSample(
+                gt_sem_seg=PixelData(data=label),
+                metainfo=dict(
+                    img_path='noise',
+                    ori_shape=(height, width),
+                    img_shape=(height, width))))
+    images = torch.randint(
+        256, (batch_size, 3, height, width), dtype=torch.uint8, device=device)
+    return dict(inputs=list(images), data_samples=samples)
+
+
+def measure_training(models: dict[str, nn.Module],
+                     image_size: dict[str, Sequence[int]],
+                     batch_size: int = 2,
+                     repeats: int = 20,
+                     warmup: int = 3,
+                     device: str = 'cpu',
+                     bf16: bool = False) -> dict[str, Latency]:
+    """Time training steps of several segmentors in turns, and weigh them.
+
+    A step is that of a runner: data preprocessor, losses, backward pass and an
+    update by SGD with momentum, on noise. The learning rate is zero, so that
+    all steps are alike. The data preprocessors are set to pad to nothing.
+
+    Args:
+        models (dict[str, nn.Module]): Segmentors by name.
+        image_size (dict[str, Sequence[int]]): Height and width of the images,
+            before a data preprocessor reduces them, by name.
+        batch_size (int): Default: 2.
+        repeats (int): Timed steps of each, at least 2. Default: 20.
+        warmup (int): Steps of each before that. Default: 3.
+        device (str): Default: ``'cpu'``.
+        bf16 (bool): With :class:`BF16OptimWrapper`. Default: False.
+
+    Returns:
+        dict[str, Latency]: By the names of ``models``. The memory is that of
+        activations and gradients, beside weights and optimizer.
+
+    Raises:
+        ValueError: ``repeats`` below 2, or a model that is not a segmentor.
+    """
+    steps = {}
+    for name, model in models.items():
+        model = revert_sync_batchnorm(model).to(device)
+        model.train()
+        model.data_preprocessor.size = tuple(image_size[name])
+        model.data_preprocessor.size_divisor = None
+        wrapper = (BF16OptimWrapper if bf16 else OptimWrapper)(
+            torch.optim.SGD(
+                (p for p in model.parameters() if p.requires_grad),
+                lr=0.,
+                momentum=0.9))
+        batch = random_batch(model, image_size[name], batch_size, device)
+        steps[name] = partial(model.train_step, batch, wrapper)
+    return measure_in_turns(steps, repeats, warmup, device)

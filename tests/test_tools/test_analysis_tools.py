@@ -1,0 +1,116 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""``benchmark.py``, ``get_flops.py`` and ``pareto.py``."""
+import json
+import runpy
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def tool(monkeypatch, repo_root, capsys):
+    """Run a script; the rows of its tables, by first column, and its text."""
+
+    def tool(name, *args):
+        script = str(repo_root / f'tools/analysis_tools/{name}.py')
+        monkeypatch.setattr(sys, 'argv', [script, *map(str, args)])
+        runpy.run_path(script, run_name='__main__')
+        out = capsys.readouterr().out
+        rows = [[cell.strip() for cell in line.strip('│\n').split('│')]
+                for line in out.splitlines() if line.startswith('│')]
+        return {row[0]: row[1:] for row in rows}, out
+
+    return tool
+
+
+@pytest.fixture
+def low(tiny, tmp_path):
+    """``tiny.py`` on images reduced by two."""
+    config = tmp_path / 'low.py'
+    config.write_text(
+        f"_base_ = {str(tiny / 'tiny.py')!r}\n"
+        "model = dict(data_preprocessor=dict(_delete_=True, "
+        "type='mmhires.LowResSegDataPreProcessor', scale=2, "
+        "low_res_label=True))")
+    return config
+
+
+def test_a_network_of_many_times_the_cost_is_slower(tool, tiny, tmp_path):
+    config = tmp_path / 'wide.py'
+    config.write_text(f"_base_ = {str(tiny / 'tiny.py')!r}\n"
+                      'model = dict(backbone=dict(base_channels=64,\n'
+                      'stem_channels=64), decode_head=dict(in_channels=512))')
+    rows, out = tool('benchmark', config, tiny / 'tiny.py', '--shape', '64',
+                     '96', '--repeats', '3', '--threads', '1')
+    assert list(rows) == ['wide', 'tiny']
+    assert rows['wide'][0] == rows['tiny'][0] == '64x96'
+    assert rows['wide'][5:] == ['1.00x'] * 3
+    for column, ratio in ((1, 5), (2, 6), (4, 7)):
+        wide, small = (float(rows[name][column]) for name in rows)
+        assert wide / small > 1.5
+        assert float(rows['tiny'][ratio][:-1]) == pytest.approx(
+            wide / small, rel=0.15)
+    assert 'inference, 64x96 inputs, batch 1, CPU' in out
+    assert '1 thread, fp32, torch' in out
+
+
+def test_an_image_is_reduced_as_each_model_s_preprocessor_does(
+        tool, tiny, low):
+    rows, _ = tool('benchmark', tiny / 'tiny.py', low, '--image', '128', '256',
+                   '--repeats', '2', '--threads', '1')
+    assert rows['tiny'][0] == '128x256' and rows['low'][0] == '64x128'
+    assert float(rows['low'][5][:-1]) == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize('size', [('--image', 128, 256), ('--shape', 64, 128)])
+def test_training_is_timed_at_full_size_too_and_recorded(
+        size, tool, low, tmp_path):
+    rows, out = tool('benchmark', low, *size, '--full-size', '--train',
+                     '--batch', '2', '--repeats', '2', '--threads', '1',
+                     '--out', tmp_path / 'out')
+    assert rows['low'][0] == '64x128'
+    assert rows['low, full size'][0] == '128x256'
+    assert float(rows['low, full size'][6][:-1]) < 1
+    assert float(rows['low, full size'][7][:-1]) < 0.5
+    record, = (tmp_path / 'out').glob(
+        f'training_low_{size[1]}x{size[2]}-*_batch-2_cpu-*.json')
+    assert record.name.startswith(out.split('out/')[-1].split('.json')[0])
+    record = json.loads(record.read_text())
+    assert [row['config'] for row in record['results']] == list(rows)
+    assert [row['input'] for row in record['results']] == [
+        '64x128', '128x256'
+    ]
+    assert record['precision'] == 'fp32'
+
+
+def test_full_size_of_a_model_that_reduces_nothing_is_refused(tool, tiny):
+    with pytest.raises(SystemExit, match='tiny reduces no images'):
+        tool('benchmark', tiny / 'tiny.py', '--shape', 64, 96, '--full-size')
+
+
+def test_branches_add_up_and_records_go_on_to_the_picture(
+        tool, tiny, tmp_path):
+    rows, _ = tool('get_flops', tiny / 'tiny.py', '--shape', 64, 96,
+                   '--per-branch', '--out', tmp_path)
+    assert float(rows['total'][0]) == pytest.approx(
+        float(rows['tiny'][0]), abs=2e-3)
+    parts = ('backbone', 'decode_head.convs', 'decode_head.conv_seg', 'rest')
+    for column in (0, 1):
+        assert sum(float(rows[part][column]) for part in parts) == \
+            pytest.approx(float(rows['total'][column]), abs=2e-3)
+    (tmp_path / 'run.json').write_text(json.dumps(dict(mIoU=50.)))
+    rows, _ = tool('pareto', tmp_path / 'complexity_tiny_64x96.json',
+                   f"tiny={tmp_path / 'run.json'}", '--out',
+                   tmp_path / 'pareto.png')
+    assert rows['tiny'][1:] == ['50', 'yes']
+    assert (tmp_path / 'pareto.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_pareto_answers_a_missing_file_and_a_missing_number_in_a_line(
+        tool, tmp_path):
+    with pytest.raises(SystemExit, match='pareto.py: .*nowhere.json'):
+        tool('pareto', tmp_path / 'nowhere.json')
+    (tmp_path / 'a.json').write_text('[{"config": "a", "gmacs": 1}]')
+    with pytest.raises(SystemExit, match="a has no 'mIoU'"):
+        tool('pareto', tmp_path / 'a.json')
+    assert not list(tmp_path.glob('*.png'))
