@@ -55,7 +55,7 @@ def test_both_stages_have_edgenets_hybrid_schedule(name, lr):
 @pytest.mark.parametrize('name', [
     'espnetv2-s2_1xb25-100e_cityscapes-256x512',
     'espnetv2-s2_4xb6-12k_cityscapes-512x1024',
-    'dsrl_espnetv2-s2_1xb8-600_camvid-180x240-to-360x480',
+    'dsrl_espnetv2-s2_1xb4-400_camvid-180x240-to-360x480',
     'espnetv2-s2_1xb12-20k_camvid-368x480',
 ])
 def test_decoder_learns_ten_times_as_fast_as_the_backbone(name):

@@ -1,7 +1,7 @@
 # EdgeNets' weights of Cityscapes on CamVid: nothing to train, only to test.
 _base_ = [
     '../_base_/models/espnetv2_s2.py', '../_base_/datasets/camvid_480x360.py',
-    '../_base_/schedules/schedule_600_espnetv2.py',
+    '../_base_/schedules/schedule_400_espnetv2.py',
     '../_base_/default_runtime.py'
 ]
 # To 368 rows: the weights only know maps that are exactly half of the next.

@@ -60,7 +60,7 @@ def test_all_but_the_classifier_goes_into_camvids_models(repo_root, weights):
     ]
     for key in classifier:
         converted.pop(key)
-    name = '1xb8-600_camvid-180x240'
+    name = '1xb4-400_camvid-180x240'
     plain = build(repo_root, f'espnetv2-s2_{name}')
     missing, unexpected = plain.load_state_dict(converted, strict=False)
     assert set(missing) == set(classifier) and not unexpected

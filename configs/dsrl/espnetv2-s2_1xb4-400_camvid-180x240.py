@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/espnetv2_s2.py',
     '../_base_/datasets/camvid_480x360.py',
-    '../_base_/schedules/schedule_600_espnetv2.py',
+    '../_base_/schedules/schedule_400_espnetv2.py',
     '../_base_/default_runtime.py'
 ]
 # EdgeNets' weights, converted; only its classifier of 20 classes stays behind.
@@ -11,4 +11,3 @@ model = dict(
     decode_head=dict(
         num_classes=11,
         loss_decode=dict(class_weight=_base_.class_weight)))
-train_dataloader = dict(batch_size=8)

@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/dsrl_espnetv2_s2.py',
     '../_base_/datasets/camvid_480x360.py',
-    '../_base_/schedules/schedule_600_espnetv2.py',
+    '../_base_/schedules/schedule_400_espnetv2.py',
     '../_base_/default_runtime.py'
 ]
 # EdgeNets' weights, converted; only its classifier of 20 classes stays behind.
@@ -9,8 +9,8 @@ load_from = 'work_dirs/espnetv2_city_512x256.pth'
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(
+        sisr_head=None,
         loss_fa=None,
         seg_head=dict(
             num_classes=11,
             loss_decode=dict(class_weight=_base_.class_weight))))
-train_dataloader = dict(batch_size=8)
