@@ -9,6 +9,7 @@ visualizer = dict(
     type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
+custom_hooks = [dict(type='mmhires.ExactResumeHook')]
 load_from = None
 resume = False
 

@@ -10,5 +10,10 @@ visualizer = dict(
     type='PoseLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=True, window_size=50, num_digits=6)
 log_level = 'INFO'
+# Batch norm statistics are those of each process: average before testing.
+custom_hooks = [
+    dict(type='SyncBuffersHook'),
+    dict(type='mmhires.ExactResumeHook')
+]
 load_from = None
 resume = False

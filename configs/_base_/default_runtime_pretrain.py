@@ -9,5 +9,6 @@ vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(
     type='UniversalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_level = 'INFO'
+custom_hooks = [dict(type='mmhires.ExactResumeHook')]
 load_from = None
 resume = False

@@ -135,7 +135,7 @@ def test_a_wrong_source_leaves_the_old_result(published, tool, tmp_path):
     message = refused(tool, published, dst, '--source', 'fastfcn')
     assert message.startswith('error: ') and message[7] != "'"
     message = refused(tool, published, dst, '--source', 'fastfcn', '--reverse')
-    assert "unknown target 'fastfcn'; there are ddrnet" in message
+    assert "unknown target 'fastfcn'; there are dabnet" in message
     assert dst.read_text() == 'the old one'
 
 

@@ -28,5 +28,3 @@ default_hooks = dict(
         rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='PoseVisualizationHook', enable=False))
-# Batch norm statistics are those of each process: average before testing.
-custom_hooks = [dict(type='SyncBuffersHook')]

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 
-def checked_label(owner: object,
-                  label: Tensor,
-                  num_classes: int | None,
+def checked_label(owner: object, label: Tensor, num_classes: int | None,
                   ignore_index: int) -> Tensor:
     """Labels as int64, refused if a value among them is no class.
 

@@ -1,8 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import pytest
 import torch
+from mmengine.structures import BaseDataElement
 
-from mmhires.models.layers.downsample import check_reduction, reduce_images
+from mmhires.models.layers.downsample import (
+    check_images,
+    check_reduction,
+    reduce_images,
+)
 
 
 def test_texture_finer_than_the_small_image_becomes_its_mean():
@@ -28,3 +33,19 @@ def test_a_setting_that_cannot_work_is_named_with_its_owner(
         scale, interpolation, message):
     with pytest.raises(ValueError, match=message):
         check_reduction([], scale, interpolation)
+
+
+def test_an_image_with_nan_is_named_by_its_file():
+    images = [torch.zeros(3, 2, 2), torch.full((3, 2, 2), float('inf'))]
+    samples = [
+        BaseDataElement(metainfo=dict(img_path=path))
+        for path in ('good.npy', 'bad.npy')
+    ]
+    with pytest.raises(ValueError, match=r'^bad\.npy: 12 values are nan or'):
+        check_images([], images, samples)
+    check_images([], images[:1], samples)
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match='list: the batch is empty'):
+        check_images([], [], None)

@@ -6,10 +6,8 @@ from statistics import median
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.weak import WeakIdKeyDictionary
 
+from mmhires.analysis import PeakMemory
 from mmhires.models.losses import (
     FALoss,
     feature_affinity,
@@ -127,22 +125,6 @@ def test_a_second_derivative_is_refused_instead_of_wrong():
     with pytest.raises(RuntimeError, match='FALoss has no second derivative'):
         torch.autograd.grad(
             feature_affinity_loss(seg, sisr), seg, create_graph=True)
-
-
-class PeakMemory(TorchDispatchMode):
-    """Most bytes that tensors made under it held at once."""
-
-    def __init__(self):
-        super().__init__()
-        self.storages = WeakIdKeyDictionary()
-        self.peak = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            self.storages[tensor.untyped_storage()] = None
-        self.peak = max(self.peak, sum(s.nbytes() for s in self.storages))
-        return made
 
 
 def test_all_pairs_of_a_large_map_take_less_than_64_mib():

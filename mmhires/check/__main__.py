@@ -1,0 +1,53 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""``python -m mmhires.check CONFIG``: all that would fail, at once."""
+import argparse
+import sys
+import warnings
+
+from mmengine.config import DictAction
+from mmengine.logging import MMLogger
+
+from . import check_config
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print problems and warnings.
+
+    Args:
+        argv (list[str], optional): Arguments. Default: those of the process.
+
+    Returns:
+        int: 1 if there is a problem, 0 otherwise.
+    """
+    parser = argparse.ArgumentParser(
+        prog='python -m mmhires.check',
+        description='Find what in a config would fail')
+    parser.add_argument('config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='overrides, key=value')
+    parser.add_argument(
+        '--samples',
+        type=int,
+        default=8,
+        help='labels of each data set to look into (default: 8)')
+    args = parser.parse_args(argv)
+    MMLogger.get_current_instance().setLevel('ERROR')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        found = check_config(args.config, args.cfg_options, args.samples)
+    problems = [one for one in found if not one.warning]
+    for title, group in (('problem', problems),
+                         ('warning', [one for one in found if one.warning])):
+        for one in group:
+            sys.stdout.write(f'{title} ({one.kind}) {one.key}\n'
+                             f'    seen: {one.seen}\n    do:   {one.do}\n')
+    sys.stdout.write(f'{args.config}: {len(problems)} problems, '
+                     f'{len(found) - len(problems)} warnings\n')
+    return int(bool(problems))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,60 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Sizes that a config says in more than one place."""
+from collections.abc import Mapping
+
+from .problem import Problem
+
+DEFAULT_SIZE = (256, 256)
+
+
+def training_size(cfg) -> tuple[int, int]:
+    """Height and width of training images, where the config says them."""
+    codec = cfg.get('codec')
+    if isinstance(codec, Mapping) and 'input_size' in codec:
+        return tuple(codec['input_size'])[::-1]
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    crops = [
+        step['crop_size'] for step in dataset.get('pipeline') or ()
+        if 'crop_size' in step
+    ]
+    preprocessor = cfg.model.get('data_preprocessor') or {}
+    size = (*crops, dataset.get('size'), preprocessor.get('size'))
+    size = next((one for one in size if one), DEFAULT_SIZE)
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def check_sizes(cfg) -> list[Problem]:
+    """Compare crops with padding, and the data preprocessor with the head.
+
+    Args:
+        cfg (Config): The whole config.
+
+    Returns:
+        list[Problem]: Problems.
+    """
+    preprocessor = cfg.model.get('data_preprocessor') or {}
+    pad, size = preprocessor.get('size'), training_size(cfg)
+    problems = []
+    if pad and any(side > limit for side, limit in zip(size, pad)):
+        problems.append(
+            Problem(
+                'size', 'model.data_preprocessor.size',
+                f'{tuple(pad)}, but training images are {size}: padding '
+                'makes nothing smaller', f'set it to {size} or more'))
+    reducing = 'LowRes' in str(preprocessor.get('type'))
+    scale = preprocessor.get('scale', 2) if reducing else 1
+    for key in ('decode_head', 'head'):
+        head = cfg.model.get(key)
+        if isinstance(head, Mapping) and 'DSRL' in str(head.get('type')):
+            wanted = head.get('scale', 2)
+            if scale != wanted:
+                problems.append(
+                    Problem(
+                        'size', 'model.data_preprocessor.scale',
+                        f'images are reduced by {scale}, but '
+                        f'model.{key}.scale is {wanted}',
+                        'give the mmhires data preprocessor and the head one '
+                        'scale'))
+    return problems

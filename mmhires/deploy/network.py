@@ -1,0 +1,63 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The part of a model that is exported: a tensor in, a tensor out."""
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from .fold import fold_bn
+from .strip import strip
+
+PRECISIONS = dict(
+    fp32=torch.float32, fp16=torch.float16, bf16=torch.bfloat16)
+
+
+class Network(nn.Module):
+    """Backbone, neck and head of a model in the form for inference.
+
+    Training-only parts are gone and batch norm is folded; the model that it is
+    made from stays as it is. It takes what the data preprocessor makes of an
+    image, ``(N, 3, H, W)``, and returns what the head does, logits or
+    heatmaps, both float32 whatever it computes in.
+
+    Args:
+        model (nn.Module): A segmentor of one head, or a top-down pose
+            estimator of heatmaps.
+        precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'``.
+            Default: ``'fp32'``.
+        channels_last (bool): Keep the weights in the layout that is faster on
+            most devices. Default: True.
+
+    Raises:
+        ValueError: ``precision`` is none of those, or the model has no head,
+            or several.
+    """
+
+    def __init__(self,
+                 model: nn.Module,
+                 precision: str = 'fp32',
+                 channels_last: bool = True) -> None:
+        super().__init__()
+        if precision not in PRECISIONS:
+            raise ValueError(f'precision must be one of '
+                             f'{", ".join(PRECISIONS)}, got {precision!r}')
+        head = getattr(model, 'decode_head', getattr(model, 'head', None))
+        if head is None or isinstance(head, nn.ModuleList):
+            raise ValueError(f'{type(model).__name__} has no head, or a '
+                             'cascade of heads: it cannot be exported')
+        self.is_pose = not hasattr(model, 'decode_head')
+        self.dtype = PRECISIONS[precision]
+        self.layout = torch.channels_last if channels_last else \
+            torch.contiguous_format
+        self.model = fold_bn(strip(copy.deepcopy(model))).to(
+            self.dtype, memory_format=self.layout).requires_grad_(False)
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` to ``(N, C, h, w)``."""
+        feats = self.model.extract_feat(
+            image.to(self.dtype).contiguous(memory_format=self.layout))
+        head = self.model.head if self.is_pose else self.model.decode_head
+        out = head(feats)
+        # EncNet's head says what classes there are as well.
+        return (out if isinstance(out, Tensor) else out[0]).float()

@@ -1,0 +1,91 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""A small model of each method, with weights that tell classes apart."""
+import cv2
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmhires.datasets import StreetsDataset
+from mmhires.deploy import load_model
+from mmhires.registry import MODELS
+
+CONFIGS = dict(
+    dsrl='dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_'
+    'streets-96x192-to-192x384.py',
+    hrfr='hrfr/hrfr_deeplabv2-r18s-d8_*_camvid-180x240-to-360x480.py',
+    fastfcn='fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
+    ddrnet='ddrnet/ddrnet-23-slim_1xb4-1500_camvid-360x480.py',
+    pose='dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
+    '256x192.py')
+
+
+@pytest.fixture(scope='session')
+def randomize():
+    """Weights and statistics that keep activations in a sane range."""
+
+    def randomize(model):
+        torch.manual_seed(0)
+        for module in model.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, _BatchNorm):
+                module.running_mean.normal_(0, 0.5)
+                module.running_var.uniform_(0.5, 1.5)
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.5)
+        return model.eval()
+
+    return randomize
+
+
+def _balance(model, picture):
+    """Have the classifier find several classes in a picture."""
+    x = torch.from_numpy(picture.transpose(2, 0, 1)[None]).float()
+    convs = model.decode_head.conv_seg
+    conv = convs[0] if isinstance(convs, nn.ModuleList) else convs
+    with torch.no_grad():
+        logits = model((x - 120) / 58)
+        logits = logits if isinstance(logits, torch.Tensor) else logits[0]
+        conv.bias -= logits.mean((0, 2, 3))
+
+
+@pytest.fixture(scope='session')
+def files_of(repo_root, randomize, image, tmp_path_factory):
+    """Config and checkpoint of a method."""
+    made = {}
+
+    def files_of(method):
+        if method not in made:
+            config, = (repo_root / 'configs').glob(CONFIGS[method])
+            cfg = Config.fromfile(config)
+            init_default_scope(cfg.default_scope)
+            weights = tmp_path_factory.mktemp(method) / 'weights.pth'
+            model = randomize(MODELS.build(cfg.model))
+            if method != 'pose':
+                _balance(model, cv2.imread(str(image)))
+            torch.save(model.state_dict(), weights)
+            made[method] = config, weights
+        return made[method]
+
+    return files_of
+
+
+@pytest.fixture
+def model_of(files_of):
+    """A model of a method, as the export takes it."""
+    return lambda method: load_model(*files_of(method))
+
+
+@pytest.fixture(scope='session')
+def image(repo_root, tmp_path_factory):
+    """A CamVid image, a drawn street where there is none, 94x129 pixels."""
+    real = sorted(
+        (repo_root.parent / 'shared/data/camvid/val').glob('*.png'))
+    picture = cv2.imread(str(real[0])) if real else StreetsDataset(
+        size=(94, 129), length=1, pipeline=[])[0]['img']
+    path = tmp_path_factory.mktemp('image') / 'street.png'
+    cv2.imwrite(str(path), cv2.resize(picture, (129, 94)))
+    return path

@@ -1,0 +1,29 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import pytest
+import torch
+
+from mmhires.deploy import accelerate
+
+
+@pytest.mark.parametrize('precision, backend, tolerance', [
+    ('fp32', 'torch', 1e-4), ('fp32', 'onnxruntime', 1e-4),
+    ('bf16', 'torch', 0.1)])
+def test_accelerated_network_has_the_logits_of_the_model(
+        precision, backend, tolerance, model_of):
+    if backend == 'onnxruntime':
+        pytest.importorskip('onnxruntime')
+    model = model_of('ddrnet')
+    before = {name: p.clone() for name, p in model.state_dict().items()}
+    x = torch.randn(1, 3, 96, 128)
+    with torch.no_grad():
+        want = model(x)
+    got = accelerate(model, (96, 128), precision, backend)(x)
+    assert got.dtype == torch.float32
+    assert (got - want).abs().max() < tolerance * want.abs().max()
+    after = model.state_dict()
+    assert all((after[name] == p).all() for name, p in before.items())
+
+
+def test_unknown_backend_is_refused(model_of):
+    with pytest.raises(ValueError, match="got 'tvm'"):
+        accelerate(model_of('dsrl'), (64, 64), backend='tvm')

@@ -1,0 +1,225 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Exported files against the model they were made from."""
+import json
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmhires.deploy import Network, Predictor, export, load_model
+
+pytest.importorskip('onnxruntime')
+
+
+@pytest.fixture(scope='session')
+def onnx_file(files_of, image, tmp_path_factory):
+    """DSRL at the size of the image."""
+    out = tmp_path_factory.mktemp('onnx') / 'dsrl.onnx'
+    export(load_model(*files_of('dsrl')), out, [image])
+    return out
+
+
+def want_of(model, image):
+    from mmseg.apis import inference_model
+    return inference_model(model, str(image)).pred_sem_seg.data[0].numpy()
+
+
+@pytest.mark.slow
+# torch.export takes ten times as long: two methods stand for all
+@pytest.mark.parametrize('method, suffix', [
+    ('dsrl', 'onnx'), ('hrfr', 'onnx'), ('fastfcn', 'onnx'),
+    ('ddrnet', 'onnx'), ('dsrl', 'pt2'), ('hrfr', 'pt2')])
+def test_file_finds_the_labels_of_the_model(method, suffix, model_of, image,
+                                            tmp_path):
+    model = model_of(method)
+    want = want_of(model, image)
+    assert len(np.unique(want)) > 1
+    (found, ) = export(model, tmp_path / f'm.{suffix}', [image])
+    predictor = Predictor(tmp_path / f'm.{suffix}')
+    got = predictor(image)
+    assert got.shape == (94, 129) == want.shape
+    assert (got == want).mean() == found.share >= 0.999
+    assert predictor.classes == list(model.dataset_meta['classes'])
+    assert predictor.palette == [
+        list(color) for color in model.dataset_meta['palette']
+    ]
+
+
+@pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
+def test_pose_file_finds_the_keypoints_of_the_model(suffix, model_of, image,
+                                                    tmp_path):
+    inference_topdown = pytest.importorskip('mmpose.apis').inference_topdown
+    model = model_of('pose')
+    assert model.test_cfg['flip_test']
+    boxes = np.array([[10, 5, 70, 90], [40, 20, 120, 60]], np.float32)
+    want = inference_topdown(model, str(image), boxes)
+    export(model, tmp_path / f'm.{suffix}', [image])
+    got = Predictor(tmp_path / f'm.{suffix}')(image, boxes)
+    for i, sample in enumerate(want):
+        np.testing.assert_allclose(
+            got.keypoints[i], sample.pred_instances.keypoints[0], atol=0.05)
+        np.testing.assert_allclose(
+            got.scores[i],
+            sample.pred_instances.keypoint_scores[0],
+            rtol=1e-3,
+            atol=1e-5)
+
+
+def test_dynamic_file_takes_other_sizes(model_of, image, tmp_path):
+    model = model_of('dsrl')
+    export(model, tmp_path / 'm.onnx', [image], dynamic=True)
+    other = tmp_path / 'other.png'
+    cv2.imwrite(str(other), cv2.resize(cv2.imread(str(image)), (160, 71)))
+    got = Predictor(tmp_path / 'm.onnx')(other)
+    assert (got == want_of(model, other)).mean() >= 0.999
+
+
+def test_resize_of_the_test_pipeline_is_part_of_the_file(
+        model_of, image, tmp_path):
+    model = model_of('dsrl')
+    model.cfg.test_pipeline.insert(
+        1, dict(type='Resize', scale=(200, 100), keep_ratio=True))
+    export(model, tmp_path / 'm.onnx', [image])
+    got = Predictor(tmp_path / 'm.onnx')(image)
+    assert got.shape == (94, 129)
+    assert (got == want_of(model, image)).mean() >= 0.999
+
+
+def test_small_images_are_enlarged_with_low_res_input(model_of, image,
+                                                      tmp_path):
+    model = model_of('dsrl')
+    model.data_preprocessor.low_res_input = True
+    model.data_preprocessor.test_cfg = dict(size_divisor=1)
+    export(model, tmp_path / 'm.onnx', [image])
+    got = Predictor(tmp_path / 'm.onnx')(image)
+    assert got.shape == (188, 258)
+    assert (got == want_of(model, image)).mean() >= 0.999
+
+
+@pytest.mark.parametrize('precision', ['bf16', 'fp16'])
+def test_low_precision_stays_inside_the_network(precision, model_of):
+    model = model_of('dsrl')
+    x = torch.randn(1, 3, 64, 64)
+    network = Network(model, precision)
+    assert network.model.decode_head.conv_seg.weight.dtype == network.dtype
+    with torch.no_grad():
+        want, got = model(x), network(x)
+    assert got.dtype == torch.float32
+    assert 0 < (got - want).abs().max() < 0.05 * want.abs().max()
+
+
+def test_metadata_says_how_to_prepare_an_image(onnx_file, model_of):
+    onnx = pytest.importorskip('onnx')
+    fields = {
+        entry.key: json.loads(entry.value)
+        for entry in onnx.load(onnx_file).metadata_props
+    }
+    source = model_of('dsrl').data_preprocessor
+    assert fields['preprocessing'] == dict(
+        scale=2, interpolation='bilinear', low_res_input=False,
+        mean=source.mean.flatten().tolist(),
+        std=source.std.flatten().tolist(), bgr_to_rgb=True, pad_val=0,
+        test_cfg=dict(size_divisor=2))
+    assert len(fields['classes']) == len(fields['palette']) == 11
+    assert fields['task'] == 'segmentation'
+    assert fields['input_shape'] == [1, 3, 47, 65]
+
+
+def test_nothing_is_written_when_the_labels_differ(model_of, image, tmp_path,
+                                                   monkeypatch):
+    out = tmp_path / 'm.onnx'
+    out.write_text('before')
+    from mmhires.deploy import segmentation
+    monkeypatch.setattr(segmentation, 'labels',
+                        lambda *args, **kwargs: torch.zeros(1, 94, 129) - 1)
+    with pytest.raises(ValueError, match=r'not written: on .*street.png only '
+                       r'0.000% of the pixels'):
+        export(model_of('dsrl'), out, [image])
+    assert out.read_text() == 'before'
+    assert [path.name for path in tmp_path.iterdir()] == ['m.onnx']
+
+
+def test_arguments_out_of_range_are_named(model_of, image, tmp_path):
+    model = model_of('dsrl')
+    for out, options, message in (
+        ('m.pth', {}, 'end in .onnx or .pt2'),
+        ('none/m.onnx', {}, 'no directory'),
+        ('m.onnx', dict(precision='bf16'), 'bf16 is for .pt2'),
+        ('m.pt2', dict(precision='int3'), "got 'int3'")):
+        with pytest.raises((FileNotFoundError, ValueError), match=message):
+            export(model, tmp_path / out, [image], **options)
+    with pytest.raises(ValueError, match='at least one'):
+        export(model, tmp_path / 'm.onnx', [])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(mode='slide'), 'only whole images'),
+    (dict(type='RandomFlip'), 'test_pipeline has a step RandomFlip'),
+])
+def test_models_that_test_otherwise_are_refused(change, message, model_of,
+                                                image, tmp_path):
+    model = model_of('dsrl')
+    if 'mode' in change:
+        model.test_cfg = change
+    else:
+        model.cfg.test_pipeline.insert(1, change)
+    with pytest.raises(ValueError, match=message):
+        export(model, tmp_path / 'm.onnx', [image])
+
+
+def test_image_of_another_size_is_refused_by_name(onnx_file, image):
+    with pytest.raises(ValueError, match='the network would get 20x30 pixels'
+                       '.*dsrl.onnx takes 47x65; export with a dynamic size'):
+        Predictor(onnx_file)(np.zeros((40, 60, 3), np.uint8))
+    with pytest.raises(ValueError, match=r'uint8, got \(40, 60\)'):
+        Predictor(onnx_file)(np.zeros((40, 60), np.uint8))
+
+
+def test_bad_files_are_named_in_one_line(onnx_file, tmp_path):
+    content = onnx_file.read_bytes()
+    for name, data, message in (
+        ('a.onnx', content[:len(content) // 2], 'cannot be read'),
+        ('a.pt2', b'nothing', 'cannot be read'),
+        ('a.pth', b'', 'neither .onnx nor .pt2')):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match=message) as caught:
+            Predictor(tmp_path / name)
+        assert name in str(caught.value)
+        assert '\n' not in str(caught.value)
+    with pytest.raises(FileNotFoundError, match='none.onnx does not exist'):
+        Predictor(tmp_path / 'none.onnx')
+    (tmp_path / 'a.png').touch()
+    with pytest.raises(ValueError, match='a.png: not an image'):
+        Predictor(onnx_file)(tmp_path / 'a.png')
+
+
+def test_foreign_onnx_file_is_refused(tmp_path):
+    net = torch.nn.Conv2d(3, 2, 1)
+    torch.onnx.export(
+        net, (torch.zeros(1, 3, 4, 4), ), tmp_path / 'f.onnx', dynamo=False)
+    with pytest.raises(ValueError, match='was not exported by mmhires'):
+        Predictor(tmp_path / 'f.onnx')
+
+
+def test_missing_runtime_says_what_to_install(onnx_file, monkeypatch):
+    with pytest.raises(ValueError, match='TensorrtExecutionProvider'):
+        Predictor(onnx_file, device='tensorrt')
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(ImportError, match=r'dsrl.onnx: onnxruntime.*deploy\]'):
+        Predictor(onnx_file)
+
+
+def test_checkpoint_of_another_config_is_refused(files_of, tmp_path):
+    (dsrl, weights), (ddrnet, _) = files_of('dsrl'), files_of('ddrnet')
+    with pytest.raises(ValueError, match='is not of this config') as caught:
+        load_model(ddrnet, weights)
+    assert '\n' not in str(caught.value)
+    broken = tmp_path / 'broken.pth'
+    broken.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match='broken.pth is no checkpoint'):
+        load_model(dsrl, broken)
+    with pytest.raises(FileNotFoundError, match='none.pth does not exist'):
+        load_model(dsrl, tmp_path / 'none.pth')

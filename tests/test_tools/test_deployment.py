@@ -1,0 +1,95 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""``tools/deployment`` on the tiny model that calls every pixel bright."""
+import runpy
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip('onnxruntime')
+
+
+@pytest.fixture
+def script(monkeypatch, repo_root):
+    """Run a script; its exit status, an error line or None."""
+
+    def script(name, *argv):
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, argv)])
+        try:
+            runpy.run_path(
+                str(repo_root / 'tools/deployment' / name),
+                run_name='__main__')
+        except SystemExit as stop:
+            return stop.code
+
+    return script
+
+
+def test_exported_file_paints_what_the_model_predicts(
+        script, tiny, tiny_weights, tmp_path, capsys):
+    out = tmp_path / 'm.onnx'
+    assert script('export.py', tiny / 'tiny.py', tiny_weights, out,
+                  '--images', tiny / 'images', '--max-images', '2') is None
+    printed = capsys.readouterr()
+    assert 'on 100.0000% or more of each of 2 images' in printed.out
+    assert 'ETA' in printed.err
+
+    assert script('predict.py', out, tiny / 'images/0.png', '--out-dir',
+                  tmp_path / 'out') is None
+    picture = Image.open(tmp_path / 'out/0.png')
+    assert picture.size == (96, 64)
+    assert np.unique(np.array(picture)).tolist() == [1]
+    assert np.array(picture.convert('RGB'))[0, 0].tolist() == [255, 0, 0]
+
+
+def test_without_images_a_drawn_street_is_compared_and_said_so(
+        script, tiny, tiny_weights, tmp_path, capsys):
+    out = tmp_path / 'm.onnx'
+    assert script('export.py', tiny / 'tiny.py', tiny_weights, out) is None
+    assert 'no --images: compared on one drawn' in capsys.readouterr().err
+    assert out.is_file()
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(config='none.py'), 'none.py'),
+    (dict(weights='none.pth'), 'none.pth does not exist'),
+    (dict(out='m.pt'), 'must end in .onnx or .pt2'),
+    (dict(out='m.pt2', format='onnx'), 'ends in .onnx'),
+    (dict(images='none.png'), 'none.png does not exist'),
+])
+def test_bad_arguments_of_export_are_one_line(change, message, script, tiny,
+                                              tiny_weights, tmp_path):
+    given = dict(
+        dict(config=tiny / 'tiny.py', weights=tiny_weights, out='m.onnx',
+             images=tiny / 'images', format=None), **change)
+    options = ['--format', given['format']] if given['format'] else []
+    error = script('export.py', given['config'], given['weights'],
+                   tmp_path / given['out'], '--images', given['images'],
+                   *options)
+    assert error.startswith('export.py: ') and message in error
+    assert '\n' not in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_predict_names_bad_pictures_and_goes_on(script, tiny, tiny_weights,
+                                                tmp_path):
+    out = tmp_path / 'm.onnx'
+    script('export.py', tiny / 'tiny.py', tiny_weights, out, '--images',
+           tiny / 'images/0.png')
+    folder = tmp_path / 'in'
+    folder.mkdir()
+    (folder / 'broken.png').write_bytes(b'no image')
+    grey = np.full((64, 96, 3), 100, np.uint8)
+    cv2.imwrite(str(folder / 'good.png'), grey)
+    cv2.imwrite(str(folder / 'large.png'), grey.repeat(2, 0))
+    error = script('predict.py', out, folder, '--out-dir', tmp_path / 'out')
+    assert [line.split(': ')[1] for line in error.splitlines()] == [
+        str(folder / 'broken.png'), str(folder / 'large.png')
+    ]
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['good.png']
+
+    (tmp_path / 'bad.onnx').write_bytes(b'no model')
+    error = script('predict.py', tmp_path / 'bad.onnx', folder)
+    assert 'bad.onnx cannot be read' in error and '\n' not in error

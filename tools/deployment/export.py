@@ -1,0 +1,99 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+r"""Write a trained model to an ONNX or torch.export file.
+
+    python tools/deployment/export.py CONFIG CHECKPOINT model.onnx \
+        --images street1.png street2.png
+
+The file is compared with the model on the images and written if the
+predictions agree; it needs neither config nor checkpoint any more:
+tools/deployment/predict.py runs it.
+"""
+import argparse
+import os.path as osp
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+from mmengine.utils import track_iter_progress
+
+from mmhires.apis.overlay import find_inputs
+from mmhires.datasets import StreetsDataset
+from mmhires.deploy import export, load_model
+
+SUFFIXES = dict(onnx='.onnx', torch='.pt2')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file of the model')
+    parser.add_argument('checkpoint', help='its weights, a file or a URL')
+    parser.add_argument('out', help='file to write, .onnx or .pt2')
+    parser.add_argument(
+        '--images',
+        nargs='+',
+        help='pictures or directories of them to compare on; the first '
+        'decides the size of the input')
+    parser.add_argument(
+        '--max-images',
+        type=int,
+        default=8,
+        help='compare on no more than that (default: %(default)s)')
+    parser.add_argument(
+        '--format',
+        choices=SUFFIXES,
+        help='default: what the suffix of OUT says')
+    parser.add_argument(
+        '--precision',
+        choices=('fp32', 'fp16', 'bf16'),
+        default='fp32',
+        help='of the weights and of computing (default: %(default)s)')
+    parser.add_argument(
+        '--dynamic', action='store_true', help='take any size of image')
+    parser.add_argument(
+        '--opset', type=int, default=17, help='of ONNX (default: %(default)s)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        if args.format and not args.out.endswith(SUFFIXES[args.format]):
+            raise ValueError(f'{args.out}: a file of --format {args.format} '
+                             f'ends in {SUFFIXES[args.format]}')
+        with tempfile.TemporaryDirectory() as folder:
+            images = [
+                file for path in args.images or [draw_street(folder)]
+                for file in find_inputs(path)
+            ][:args.max_images]
+            print(f'load {args.checkpoint}', file=sys.stderr)
+            model = load_model(args.config, args.checkpoint)
+            print(f'export {args.out}', file=sys.stderr)
+            results = export(model, args.out, images, args.precision,
+                             args.dynamic, args.opset, progress)
+    except (FileNotFoundError, ImportError, PermissionError,
+            ValueError) as error:
+        sys.exit(f'export.py: {error}')
+    worst = min(results, key=lambda result: result.share)
+    print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; as the model '
+          f'on {worst.share:.4%} or more of each of {len(results)} images')
+
+
+def draw_street(folder: str) -> str:
+    """A drawn street, for want of images to compare on."""
+    print('export.py: no --images: compared on one drawn street only',
+          file=sys.stderr)
+    scene = StreetsDataset(size=(256, 512), length=1, pipeline=[])[0]
+    file = str(Path(folder) / 'street.png')
+    cv2.imwrite(file, scene['img'])
+    return file
+
+
+def progress(images):
+    return track_iter_progress(images, file=sys.stderr)
+
+
+if __name__ == '__main__':
+    main()
