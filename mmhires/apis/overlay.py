@@ -83,7 +83,7 @@ def load_model(config: str | Path,
     model = init_model(
         cfg, device=get_device() if device == 'auto' else device)
     loaded = load_checkpoint(model, checkpoint, map_location='cpu')
-    meta = loaded.get('meta', {}).get('dataset_meta') or _config_meta(cfg)
+    meta = loaded.get('meta', {}).get('dataset_meta') or config_meta(cfg)
     if not meta.get('classes') or not meta.get('palette'):
         raise ValueError(f'neither {checkpoint} nor test_dataloader.dataset '
                          f'of {config} names the classes and their colours')
@@ -91,8 +91,15 @@ def load_model(config: str | Path,
     return model
 
 
-def _config_meta(cfg: Config) -> dict:
-    """Class names and palette of the dataset that a config tests on."""
+def config_meta(cfg: Config) -> dict:
+    """Class names and palette of the dataset that a config tests on.
+
+    Args:
+        cfg (Config): A complete config.
+
+    Returns:
+        dict: ``classes`` and ``palette``, as far as they are known.
+    """
     dataset = cfg.get('test_dataloader', {}).get('dataset', {})
     cls = DATASETS.get(dataset.get('type', ''))
     return {**getattr(cls, 'METAINFO', {}), **dataset.get('metainfo', {})}

@@ -62,8 +62,8 @@ def load_model(config: str | Path, checkpoint: str | Path) -> nn.Module:
                          f'{len(missing)} weights, {missing[0]} among them')
     meta = content.get('meta', {}).get('dataset_meta')
     if not meta and scope == 'mmseg':
-        from mmhires.apis.overlay import _config_meta
-        meta = _config_meta(cfg)
+        from mmhires.apis.overlay import config_meta
+        meta = config_meta(cfg)
         if not meta.get('classes') or not meta.get('palette'):
             raise ValueError(f'neither {checkpoint} nor test_dataloader of '
                              f'{config} names the classes and their colours')

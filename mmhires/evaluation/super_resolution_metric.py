@@ -98,7 +98,12 @@ class SuperResolutionMetric(BaseMetric):
         Returns:
             dict[str, float]: ``PSNR`` in dB and ``SSIM``, and with ``scale``
             the same of bicubic enlargement.
+
+        Raises:
+            ValueError: There is no picture.
         """
+        if not results:
+            raise ValueError('SuperResolutionMetric: there is no picture')
         return {
             name: float(np.mean([result[name] for result in results]))
             for name in results[0]

@@ -104,7 +104,7 @@ LOSSES = {
             configs=[
                 dict(type='mmhires.FALoss', subsample=subsample)
                 for subsample in (1, 3)
-            ]), (ORDINARY, ONE_PIXEL, DTYPE, NAN), 60),
+            ]), SHAPES, 60),
     'FeatureL2Loss':
     Recipe(
         partial(

@@ -91,7 +91,7 @@ def feature_affinity_loss(seg_feat: Tensor,
         Tensor: A scalar in [0, 2].
 
     Raises:
-        ValueError: The maps differ in batch or size.
+        ValueError: The maps differ in batch or size, or are empty.
         RuntimeError: Backward with ``create_graph=True``.
     """
     if (seg_feat.shape[0], *seg_feat.shape[2:]) != (sisr_feat.shape[0],
@@ -100,6 +100,8 @@ def feature_affinity_loss(seg_feat: Tensor,
             'FALoss compares maps of equal batch and size, got segmentation '
             f'features {tuple(seg_feat.shape)} and super-resolution features '
             f'{tuple(sisr_feat.shape)}')
+    if seg_feat.numel() == 0:
+        raise ValueError('FALoss: the batch is empty')
     with torch.autocast(seg_feat.device.type, enabled=False):
         a, b = (_pixels(x, subsample) for x in (seg_feat, sisr_feat))
         total = _AffinityDistance.apply(a, b)
