@@ -4,12 +4,8 @@ from functools import partial
 
 from hypothesis import strategies as st
 from judging import (
-    DTYPE,
     LABELS,
-    NAN,
     NUM_CLASSES,
-    ONE_PIXEL,
-    ORDINARY,
     SHAPES,
     Recipe,
     draw_batch_size,
