@@ -35,6 +35,7 @@ from mmhires.analysis import (
     train_and_test,
 )
 from mmhires.deploy import strip
+from mmhires.models.segmentors.super_resolving import denormalize
 from mmhires.registry import DATASETS, MODELS
 
 CONFIG_DIR = osp.join(osp.dirname(__file__), '..', 'configs', 'dsrl')
@@ -172,10 +173,10 @@ def super_resolved(model, sample: dict) -> np.ndarray:
             dict(
                 inputs=[sample['inputs']],
                 data_samples=[sample['data_samples']]))['inputs']
-        rgb = model.decode_head.super_resolve(model.extract_feat(small))[0]
-    rgb = (rgb * preprocessor.std + preprocessor.mean).clamp(0, 255).byte()
+        images = model.decode_head.super_resolve(model.extract_feat(small))
+    bgr = denormalize(preprocessor, images)[0].byte()
     height, width = sample['inputs'].shape[1:]
-    return rgb.permute(1, 2, 0).cpu().numpy()[:height, :width, ::-1]
+    return bgr.permute(1, 2, 0).cpu().numpy()[:height, :width]
 
 
 def caption(panel: np.ndarray, text: str) -> np.ndarray:

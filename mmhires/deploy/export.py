@@ -18,7 +18,7 @@ from mmhires.version import __version__
 
 from .network import Network
 from .predictor import Pipeline, Predictor
-from .runtimes import SPEC_FILE
+from .runtimes import SPEC_FILE, first_line
 
 # Share of pixels, or of keypoints, that must agree with the original model.
 AGREEMENT = dict(fp32=0.999, fp16=0.99, bf16=0.99)
@@ -104,7 +104,7 @@ def export(model: nn.Module,
         raise
     except Exception as error:  # of any layer, from either exporter
         raise ValueError(f'{type(model).__name__} cannot be exported to '
-                         f'{out.suffix}: {_first_line(error)}') from error
+                         f'{out.suffix}: {first_line(error)}') from error
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f'model{out.suffix}'
         file.write_bytes(content)
@@ -207,7 +207,3 @@ def _compare(model: nn.Module, predictor: Predictor, path) -> float:
     off = np.abs(predictor(path).keypoints - sample.pred_instances.keypoints)
     limit = KEYPOINT_TOLERANCE * sample.input_scale.max()
     return float((off.max(-1) <= limit).mean())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -45,12 +45,17 @@ def load_network(
     except (ImportError, ValueError) as error:
         raise type(error)(f'{file}: {error}') from error
     except Exception as error:  # whatever the damaged part of it was
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f'{file} cannot be read: {reason}') from error
+        raise ValueError(
+            f'{file} cannot be read: {first_line(error)}') from error
     if 'task' not in fields:
         raise ValueError(f'{file} was not exported by mmhires: it does not '
                          'say how images are prepared for it')
     return network, {key: json.loads(text) for key, text in fields.items()}
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without what follows a line break."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _load_onnx(file: Path, device: str, threads: int | None):

@@ -45,6 +45,10 @@ class MappedIoUMetric(ClasswiseIoUMetric):
         if unknown:
             raise ValueError(f'class_map names {sorted(unknown)}, but the '
                              f'classes are {list(classes)}')
+        numbers = [
+            NOWHERE if name is None else classes.index(name)
+            for name in self.class_map
+        ]
         mapped = []
         for sample in data_samples:
             pred = sample['pred_sem_seg']['data']
@@ -52,9 +56,6 @@ class MappedIoUMetric(ClasswiseIoUMetric):
                 raise ValueError(
                     f'class_map has {len(self.class_map)} classes, but the '
                     f'network predicted class {int(pred.max())}')
-            table = pred.new_tensor([
-                NOWHERE if name is None else classes.index(name)
-                for name in self.class_map
-            ])
-            mapped.append(dict(sample, pred_sem_seg=dict(data=table[pred])))
+            data = pred.new_tensor(numbers)[pred]
+            mapped.append(dict(sample, pred_sem_seg=dict(data=data)))
         super().process(data_batch, mapped)

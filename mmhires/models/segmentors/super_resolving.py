@@ -3,7 +3,7 @@
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import OptSampleList, SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
@@ -56,17 +56,25 @@ class SuperResolvingSegmentor(EncoderDecoder):
         """
         samples = super().predict(inputs, data_samples)
         images = self.decode_head.super_resolve(self.extract_feat(inputs))
-        images = self._denormalize(images.float())
+        images = denormalize(self.data_preprocessor, images.float())
         for image, sample in zip(images, samples):
             height, width = sample.img_shape[:2]
             sample.pred_img = PixelData(data=image[:, :height, :width])
         return samples
 
-    def _denormalize(self, images: Tensor) -> Tensor:
-        """Undo what the data preprocessor does to the values of images."""
-        preprocessor = self.data_preprocessor
-        if hasattr(preprocessor, 'mean'):
-            images = images * preprocessor.std + preprocessor.mean
-        if preprocessor.channel_conversion:
-            images = images.flip(1)
-        return images.clamp(0, 255)
+
+def denormalize(preprocessor: nn.Module, images: Tensor) -> Tensor:
+    """Undo what a data preprocessor does to the values of images.
+
+    Args:
+        preprocessor (SegDataPreProcessor): The data preprocessor.
+        images (Tensor): Normalised, ``(N, 3, H, W)``.
+
+    Returns:
+        Tensor: Values 0 to 255 in the channel order of the loaded images.
+    """
+    if hasattr(preprocessor, 'mean'):
+        images = images * preprocessor.std + preprocessor.mean
+    if preprocessor.channel_conversion:
+        images = images.flip(1)
+    return images.clamp(0, 255)
