@@ -55,8 +55,7 @@ class Network(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """``(N, 3, H, W)`` to ``(N, C, h, w)``."""
-        feats = self.model.extract_feat(
-            image.to(self.dtype).contiguous(memory_format=self.layout))
+        feats = self.model.extract_feat(image.to(self.dtype))
         head = self.model.head if self.is_pose else self.model.decode_head
         out = head(feats)
         # EncNet's head says what classes there are as well.

@@ -55,11 +55,13 @@ class ResidualBlock(nn.Module):
             self.downsample = ConvModule(in_channels, out_channels, 1, stride,
                                          **linear)
         self.act = build_activation_layer(act_cfg) if final_act else None
+        if hasattr(self.act, 'inplace'):
+            self.act.inplace = True  # nothing else reads the sum
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out, H/stride, W/stride)``."""
         out = self.conv2(self.conv1(x))
         if self.conv3 is not None:
             out = self.conv3(out)
-        out = out + (x if self.downsample is None else self.downsample(x))
+        out += x if self.downsample is None else self.downsample(x)
         return out if self.act is None else self.act(out)
