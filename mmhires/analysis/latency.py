@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Time and memory of models, measured against each other."""
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from statistics import quantiles
 from typing import NamedTuple
@@ -32,7 +32,9 @@ class Latency(NamedTuple):
 def measure_in_turns(steps: dict[str, Callable],
                      repeats: int = 20,
                      warmup: int = 3,
-                     device: str = 'cpu') -> dict[str, Latency]:
+                     device: str = 'cpu',
+                     track: Callable[[Sequence], Iterable] = iter
+                     ) -> dict[str, Latency]:
     """Time several functions in turns, then weigh each.
 
     They take turns, so that whatever else the machine does falls on all of
@@ -44,6 +46,8 @@ def measure_in_turns(steps: dict[str, Callable],
         repeats (int): Timed calls of each, at least 2. Default: 20.
         warmup (int): Calls of each before that. Default: 3.
         device (str): Where they compute. Default: ``'cpu'``.
+        track (Callable): Wraps the sequence of turns, for a progress bar.
+            Default: none.
 
     Returns:
         dict[str, Latency]: By the names of ``steps``.
@@ -54,7 +58,7 @@ def measure_in_turns(steps: dict[str, Callable],
     if repeats < 2:
         raise ValueError(f'repeats must be at least 2, got {repeats}')
     times = {name: [] for name in steps}
-    for turn in range(warmup + repeats):
+    for turn in track(range(warmup + repeats)):
         for name, step in steps.items():
             _wait(device)
             start = time.perf_counter()
@@ -76,7 +80,9 @@ def measure_latency(models: dict[str, nn.Module],
                     repeats: int = 20,
                     warmup: int = 3,
                     device: str = 'cpu',
-                    bf16: bool = False) -> dict[str, Latency]:
+                    bf16: bool = False,
+                    track: Callable[[Sequence], Iterable] = iter
+                    ) -> dict[str, Latency]:
     """Time the forward passes of several models in turns.
 
     Each is timed in evaluation mode on random input, without data preprocessor
@@ -90,6 +96,7 @@ def measure_latency(models: dict[str, nn.Module],
         warmup (int): Passes of each before that. Default: 3.
         device (str): Default: ``'cpu'``.
         bf16 (bool): Under bfloat16 autocast. Default: False.
+        track (Callable): As of :func:`measure_in_turns`.
 
     Returns:
         dict[str, Latency]: By the names of ``models``.
@@ -108,7 +115,7 @@ def measure_latency(models: dict[str, nn.Module],
     }
     with torch.no_grad(), torch.autocast(
             torch.device(device).type, torch.bfloat16, enabled=bf16):
-        return measure_in_turns(steps, repeats, warmup, device)
+        return measure_in_turns(steps, repeats, warmup, device, track)
 
 
 def _wait(device: str) -> None:

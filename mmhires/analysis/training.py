@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Time and memory of training steps, measured against each other."""
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
@@ -61,7 +61,9 @@ def measure_training(models: dict[str, nn.Module],
                      repeats: int = 20,
                      warmup: int = 3,
                      device: str = 'cpu',
-                     bf16: bool = False) -> dict[str, Latency]:
+                     bf16: bool = False,
+                     track: Callable[[Sequence], Iterable] = iter
+                     ) -> dict[str, Latency]:
     """Time training steps of several segmentors in turns, and weigh them.
 
     A step is that of a runner: data preprocessor, losses, backward pass and an
@@ -77,6 +79,7 @@ def measure_training(models: dict[str, nn.Module],
         warmup (int): Steps of each before that. Default: 3.
         device (str): Default: ``'cpu'``.
         bf16 (bool): With :class:`BF16OptimWrapper`. Default: False.
+        track (Callable): As of :func:`measure_in_turns`.
 
     Returns:
         dict[str, Latency]: By the names of ``models``. The memory is that of
@@ -98,4 +101,4 @@ def measure_training(models: dict[str, nn.Module],
                 momentum=0.9))
         batch = random_batch(model, image_size[name], batch_size, device)
         steps[name] = partial(model.train_step, batch, wrapper)
-    return measure_in_turns(steps, repeats, warmup, device)
+    return measure_in_turns(steps, repeats, warmup, device, track)

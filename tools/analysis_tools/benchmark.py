@@ -18,9 +18,12 @@ model of the first config without its preprocessor's reduction:
         --image 512 1024 --full-size --train --batch 2
 """
 import argparse
+import sys
+from functools import partial
 
 import torch
 from mmengine.config import DictAction
+from mmengine.utils import track_iter_progress
 from rich.console import Console
 from rich.table import Table
 
@@ -86,26 +89,7 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    models = {
-        config_name(path): build_model(path, args.cfg_options)
-        for path in args.configs
-    }
-    if len(models) < len(args.configs):
-        raise SystemExit('benchmark.py: two configs have the same file name')
-    images = {
-        name: args.image or
-        [side * getattr(model.data_preprocessor, 'scale', 1)
-         for side in args.shape]
-        for name, model in models.items()
-    }
-    first = next(iter(models))
-    if args.full_size:
-        full = f'{first}, full size'
-        models[full] = build_model(args.configs[0], args.cfg_options)
-        if getattr(models[full].data_preprocessor, 'scale', 1) == 1:
-            raise SystemExit(f'--full-size: {first} reduces no images')
-        models[full].data_preprocessor.scale = 1
-        images[full] = images[first]
+    models, images = build_models(args)
     shapes = {
         name: (args.batch, *network_input(model, images[name])[1:])
         for name, model in models.items()
@@ -118,7 +102,8 @@ def main() -> None:
         repeats=args.repeats,
         warmup=args.warmup,
         device=args.device,
-        bf16=args.precision == 'bf16')
+        bf16=args.precision == 'bf16',
+        track=partial(track_iter_progress, file=sys.stderr))
     if args.train:
         try:
             measured = measure_training(models, images, args.batch, **options)
@@ -127,28 +112,56 @@ def main() -> None:
     else:
         models = {name: strip(model) for name, model in models.items()}
         measured = measure_latency(models, shapes, **options)
+    report(args, [
+        dict(
+            config=name,
+            input='x'.join(map(str, shapes[name][2:])),
+            gmacs=macs[name] / 1e9,
+            median_ms=cost.median,
+            low_ms=cost.low,
+            high_ms=cost.high,
+            peak_mib=cost.memory / 2**20) for name, cost in measured.items()
+    ])
 
+
+def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
+    """Models, and sizes of the images that they get, by name."""
+    models = {
+        config_name(path): build_model(path, args.cfg_options)
+        for path in args.configs
+    }
+    if len(models) < len(args.configs):
+        raise SystemExit('benchmark.py: two configs have the same file name')
+    images = {
+        name: args.image or
+        [side * getattr(model.data_preprocessor, 'scale', 1)
+         for side in args.shape]
+        for name, model in models.items()
+    }
+    if args.full_size:
+        first = next(iter(models))
+        full = f'{first}, full size'
+        models[full] = build_model(args.configs[0], args.cfg_options)
+        if getattr(models[full].data_preprocessor, 'scale', 1) == 1:
+            raise SystemExit(f'--full-size: {first} reduces no images')
+        models[full].data_preprocessor.scale = 1
+        images[full] = images[first]
+    return models, images
+
+
+def report(args: argparse.Namespace, results: list[dict]) -> None:
+    """Print a table and write the files that were asked for."""
     table = Table('config', 'input', 'GMACs', 'ms', 'quartiles', 'MiB',
                   'fewer MACs', 'faster', 'less memory')
-    results = []
-    for name, cost in measured.items():
-        results.append(
-            dict(
-                config=name,
-                input='x'.join(map(str, shapes[name][2:])),
-                gmacs=macs[name] / 1e9,
-                median_ms=cost.median,
-                low_ms=cost.low,
-                high_ms=cost.high,
-                peak_mib=cost.memory / 2**20))
-        ratios = (macs[first] / macs[name],
-                  measured[first].median / cost.median,
-                  measured[first].memory / cost.memory)
+    first = results[0]
+    for row in results:
         table.add_row(
-            name, results[-1]['input'], f'{macs[name] / 1e9:.3f}',
-            f'{cost.median:.1f}', f'{cost.low:.1f} - {cost.high:.1f}',
-            f'{cost.memory / 2**20:.1f}',
-            *(f'{ratio:.2f}x' for ratio in ratios))
+            row['config'], row['input'], f'{row["gmacs"]:.3f}',
+            f'{row["median_ms"]:.1f}',
+            f'{row["low_ms"]:.1f} - {row["high_ms"]:.1f}',
+            f'{row["peak_mib"]:.1f}',
+            *(f'{first[key] / row[key]:.2f}x'
+              for key in ('gmacs', 'median_ms', 'peak_mib')))
     console = Console(width=160)
     console.print(table)
     what = 'training' if args.train else 'inference'
@@ -162,7 +175,7 @@ def main() -> None:
     console.print(', '.join(
         (what, *settings.values(), f'{args.repeats} repeats')))
     if args.out:
-        path = write_records(args.out, f'{what}_{first}', settings,
+        path = write_records(args.out, f'{what}_{first["config"]}', settings,
                              results)
         console.print(f'{path}.json, .csv')
 

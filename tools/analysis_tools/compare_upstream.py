@@ -8,8 +8,10 @@ A normalised image becomes full-size labels: by `predict` of MMSegmentation's
 own DDRNet, by `predict` of ours, and by `mmhires.deploy.accelerate` and
 `labels`. All take turns in one process; ratios are those of the medians. Peak
 memory is the resident set of a process of its own for each, above what it was
-when the model was ready to run. Without a checkpoint weights and statistics
-are random, so that the labels are noise and agree less than trained ones.
+when the model was ready to run; memory in use is the same where glibc is told
+not to keep blocks of 1 MiB and more that were freed. Without a checkpoint
+weights and statistics are random, so that the labels are noise and agree less
+than trained ones.
 """
 import argparse
 import ctypes
@@ -19,6 +21,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -27,6 +30,7 @@ from mmengine.hub import get_config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
+from mmengine.utils import track_iter_progress
 from mmseg.structures import SegDataSample
 from rich.console import Console
 from rich.table import Table
@@ -90,7 +94,12 @@ def main() -> None:
     }
     with torch.inference_mode():
         found = {name: step() for name, step in steps.items()}
-        times = measure_in_turns(steps, args.repeats, args.warmup, args.device)
+        times = measure_in_turns(
+            steps,
+            args.repeats,
+            args.warmup,
+            args.device,
+            track=partial(track_iter_progress, file=sys.stderr))
     table = Table('', 'ms', 'quartiles', 'faster', 'equal labels', 'peak MiB',
                   'in use, MiB')
     first = PLAIN[0]
