@@ -1,4 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import importlib
+
 import pytest
 import torch
 
@@ -22,6 +24,29 @@ def test_accelerated_network_has_the_logits_of_the_model(
     assert (got - want).abs().max() < tolerance * want.abs().max()
     after = model.state_dict()
     assert all((after[name] == p).all() for name, p in before.items())
+
+
+@pytest.mark.parametrize('winner', [0, 1])
+def test_the_faster_of_direct_and_winograd_convolution_is_taken(
+        winner, model_of, monkeypatch):
+    # The package has a function of the module's name.
+    module = importlib.import_module('mmhires.deploy.accelerate')
+    timed = []
+
+    def seconds(network, example):
+        timed.append(network)
+        return abs(len(timed) - 1 - winner)
+
+    monkeypatch.setattr(module, '_time', seconds)
+    model = model_of('ddrnet')
+    x = torch.randn(1, 3, 128, 256)
+    got = accelerate(model, (128, 256))(x)
+    direct, winograd = timed
+    with torch.inference_mode():
+        assert (got == timed[winner](x)).all()
+        assert (direct(x) != winograd(x)).any()
+        want = model(x)
+    assert (got - want).abs().max() < 1e-4 * want.abs().max()
 
 
 def test_unknown_backend_is_refused(model_of):
