@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmhires.deploy import extract_student
 from mmhires.registry import MODELS
 
-NAME = 'hrfr_deeplabv2-r18s-d8_1xb4-1000_camvid-180x240-to-360x480.py'
+NAME = 'hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py'
 
 
 @pytest.fixture

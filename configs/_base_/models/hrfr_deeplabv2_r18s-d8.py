@@ -6,8 +6,6 @@ model = dict(
         type='mmhires.LowResSegDataPreProcessor',
         scale=2,
         test_cfg=dict(size_divisor=16)),
-    # Of the running statistics, by which the teacher normalises as well.
-    backbone=dict(norm_eval=True),
     neck=dict(
         type='mmhires.SRRNeck',
         in_channels=256,
@@ -25,14 +23,12 @@ model = dict(
         type='mmhires.BoundaryReweightedLoss',
         radius=5,
         gamma=(2, 1),
-        loss=dict(
-            type='mmhires.FeatureL2Loss', reduction='sum', loss_weight=1.0)),
+        loss=dict(type='mmhires.FeatureL2Loss', loss_weight=1.0)),
     loss_aux=dict(
         type='mmhires.BoundaryReweightedLoss',
         radius=5,
         gamma=(2, 1),
-        loss=dict(
-            type='mmhires.FeatureL2Loss', reduction='sum', loss_weight=0.5)),
+        loss=dict(type='mmhires.FeatureL2Loss', loss_weight=0.5)),
     teacher=_base_.model,
-    teacher_ckpt='work_dirs/deeplabv2-r18s-d8_1xb4-1500_camvid-360x480/'
-    'iter_1500.pth')
+    teacher_ckpt='work_dirs/deeplabv2-r18s-d8_1xb4-2500_camvid-360x480/'
+    'iter_2500.pth')
