@@ -35,8 +35,8 @@ def accelerate(model: nn.Module,
         size (Sequence[int]): Height and width of the network's input.
         precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'``.
             Default: ``'fp32'``.
-        backend (str): ``'torch'``, or ``'onnxruntime'``, which is faster in
-            fp32 on many CPUs. Default: ``'torch'``.
+        backend (str): ``'torch'``, or ``'onnxruntime'``, which in fp32 is
+            sometimes the faster one. Default: ``'torch'``.
         device (str): ``'cpu'`` or ``'cuda'``. Default: ``'cpu'``.
         threads (int, optional): Of ONNX Runtime. Default: all processors.
 
