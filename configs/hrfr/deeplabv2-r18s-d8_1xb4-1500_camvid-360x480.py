@@ -1,14 +1,17 @@
-# The teacher: trained on, as the students are, from where the usual schedule
-# leaves it.
-_base_ = './deeplabv2-r18s-d8_1xb4-2500_camvid-360x480.py'
+# The teacher trained on, from where 2500 steps have left it.
+_base_ = [
+    '../_base_/models/deeplabv2_r18s-d8.py',
+    '../_base_/datasets/camvid_480x360_crop-240x320.py',
+    '../_base_/schedules/schedule_3500.py', '../_base_/default_runtime.py'
+]
 load_from = ('work_dirs/deeplabv2-r18s-d8_1xb4-2500_camvid-360x480/'
              'iter_2500.pth')
-model = dict(backbone=dict(norm_eval=True))
-optim_wrapper = dict(
-    optimizer=dict(
-        _delete_=True, type='AdamW', lr=0.0001, weight_decay=0.01))
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    backbone=dict(norm_eval=True),
+    decode_head=dict(loss_decode=dict(class_weight=_base_.class_weight)))
+optim_wrapper = dict(optimizer=dict(lr=0.0001))
 param_scheduler = [
-    dict(
-        type='PolyLR', eta_min=0, power=0.9, begin=0, end=1500, by_epoch=False)
+    dict(type='PolyLR', eta_min=0, power=0.9, begin=0, end=1500, by_epoch=False)
 ]
 train_cfg = dict(max_iters=1500, val_interval=1500)
