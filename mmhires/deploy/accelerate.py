@@ -59,10 +59,12 @@ def accelerate(model: nn.Module,
     network, example = network.to(device), example.to(device)
     if device == 'cpu':
         split_stem(network.model.backbone)
-    fast = [_freeze(network, example)]
+    fastest = _freeze(network, example)
     if precision == 'fp32' and device == 'cpu':
-        fast.append(_freeze(use_winograd(network), example))
-    fastest = min(fast, key=lambda frozen: _time(frozen, example))
+        fastest = min(
+            fastest,
+            _freeze(use_winograd(network), example),
+            key=lambda frozen: _time(frozen, example))
 
     def run(image: Tensor) -> Tensor:
         with torch.inference_mode():

@@ -15,7 +15,7 @@ from mmhires.registry import MODELS
 CONFIGS = dict(
     dsrl='dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_'
     'streets-96x192-to-192x384.py',
-    hrfr='hrfr/hrfr_deeplabv2-r18s-d8_*_camvid-180x240-to-360x480.py',
+    hrfr='hrfr/hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py',
     fastfcn='fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
     ddrnet='ddrnet/ddrnet-23-slim_1xb4-1500_camvid-360x480.py',
     pose='dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
