@@ -177,7 +177,7 @@ def report(args: argparse.Namespace, results: list[dict]) -> None:
     if args.out:
         path = write_records(args.out, f'{what}_{first["config"]}', settings,
                              results)
-        console.print(f'{path}.json, .csv')
+        console.print(f'{path}.json, .csv', soft_wrap=True)
 
 
 if __name__ == '__main__':
