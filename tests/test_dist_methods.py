@@ -12,7 +12,6 @@ of pixels that is not the same in both halves, as of OHEM, class weights and
 ignored labels (here plain cross-entropy on labels without ignored pixels).
 """
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -151,9 +150,8 @@ def launch(script, *args, timeout=300):
     return subprocess.run(
         [
             sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
-            '--nproc_per_node=2',
-            f'--master_port={random.randint(20000, 40000)}',
-            str(script), *map(str, args)
+            '--standalone',  # takes a port that is free
+            '--nproc_per_node=2', str(script), *map(str, args)
         ],
         env=dict(os.environ, OMP_NUM_THREADS='1'),
         text=True,
