@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import os
+import socket
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -32,6 +33,18 @@ def shared_dir():
     if not path.is_dir():
         pytest.skip('no ../shared beside the repository')
     return path
+
+
+@pytest.fixture(scope='session')
+def free_port():
+    """Finds a port that nothing listens on, as text."""
+
+    def free_port():
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            return str(s.getsockname()[1])
+
+    return free_port
 
 
 @pytest.fixture(autouse=True)

@@ -155,7 +155,7 @@ def test_mim_tests_a_checkpoint_of_ours_as_the_runner_does(learned, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_and_agree(shared_dir, tmp_path):
+def test_two_processes_train_and_agree(shared_dir, free_port, tmp_path):
     cfg = on_sample(shared_dir, tmp_path)
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     cfg.train_dataloader.batch_size = 3
@@ -169,7 +169,7 @@ def test_two_processes_train_and_agree(shared_dir, tmp_path):
         env=dict(
             os.environ,
             PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
-            PORT='29731'))
+            PORT=free_port()))
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'Epoch(train) [1][2/2]' in done.stdout
     assert (tmp_path / 'epoch_1.pth').is_file()

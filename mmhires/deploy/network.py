@@ -47,10 +47,10 @@ class Network(nn.Module):
                              'cascade of heads: it cannot be exported')
         self.is_pose = not hasattr(model, 'decode_head')
         self.dtype = PRECISIONS[precision]
-        self.layout = torch.channels_last if channels_last else \
+        layout = torch.channels_last if channels_last else \
             torch.contiguous_format
         self.model = fold_bn(strip(copy.deepcopy(model))).to(
-            self.dtype, memory_format=self.layout).requires_grad_(False)
+            self.dtype, memory_format=layout).requires_grad_(False)
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import os
-import socket
 import subprocess
 import sys
 
@@ -20,14 +19,8 @@ pytestmark = pytest.mark.skipif(
     get_device() != 'cpu', reason='there is an accelerator')
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return str(s.getsockname()[1])
-
-
 @pytest.fixture
-def launched(monkeypatch):
+def launched(free_port, monkeypatch):
     """The environment of the only process of a launch."""
     for name in ('RANK', 'LOCAL_RANK', 'SLURM_PROCID', 'SLURM_LOCALID',
                  'OMPI_COMM_WORLD_LOCAL_RANK'):
@@ -147,7 +140,7 @@ def test_two_processes_train_one_model_from_an_unmodified_config(tmp_path):
     work_dir = tmp_path / 'work'
     done = subprocess.run([
         sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
-        '--nproc_per_node=2', f'--master_port={free_port()}',
+        '--standalone', '--nproc_per_node=2',
         str(script),
         str(work_dir)
     ],

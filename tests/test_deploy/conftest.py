@@ -59,7 +59,7 @@ def files_of(repo_root, randomize, image, tmp_path_factory):
 
     def files_of(method):
         if method not in made:
-            config, = (repo_root / 'configs').glob(CONFIGS[method])
+            config = repo_root / 'configs' / CONFIGS[method]
             cfg = Config.fromfile(config)
             init_default_scope(cfg.default_scope)
             weights = tmp_path_factory.mktemp(method) / 'weights.pth'

@@ -1,6 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """HRFR from a training in two processes to its student alone."""
-import random
 import runpy
 import sys
 
@@ -40,7 +39,7 @@ class KeepRanks(Hook):
 
 
 @pytest.fixture(scope='module')
-def trained(tiny, tiny_weights, run, repo_root, tmp_path_factory):
+def trained(tiny, tiny_weights, run, repo_root, free_port, tmp_path_factory):
     """Work directory of a training in two processes."""
     folder = tmp_path_factory.mktemp('hrfr')
     (folder / 'keep_ranks.py').write_text(HOOK)
@@ -52,7 +51,7 @@ def trained(tiny, tiny_weights, run, repo_root, tmp_path_factory):
         2,
         '--work-dir',
         folder,
-        PORT=str(random.randint(20000, 40000)),
+        PORT=free_port(),
         PYTHONPATH=f'{repo_root}:{folder}')
     return folder
 

@@ -2,7 +2,6 @@
 """``tools/train.py`` and ``tools/test.py``, launched in every way."""
 import json
 import os
-import random
 import sys
 from pathlib import Path
 
@@ -21,12 +20,7 @@ with open(os.environ['SEEN'], 'w') as file:
 
 
 @pytest.fixture(scope='module')
-def port():
-    return str(random.randint(20000, 40000))
-
-
-@pytest.fixture(scope='module')
-def two_processes(tiny, run, repo_root, port, tmp_path_factory):
+def two_processes(tiny, run, repo_root, free_port, tmp_path_factory):
     """Work directory and output of a training in two processes.
 
     Each spawns a loading process, which imports mmseg before any config says
@@ -42,7 +36,7 @@ def two_processes(tiny, run, repo_root, port, tmp_path_factory):
         '--cfg-options',
         'env_cfg.mp_cfg.mp_start_method=spawn',
         'train_dataloader.num_workers=1',
-        PORT=port)
+        PORT=free_port())
     return work_dir, done.stdout
 
 
@@ -72,7 +66,7 @@ def test_dist_train_trains_in_as_many_processes_as_asked(two_processes):
     assert (work_dir / 'iter_2.pth').is_file()
 
 
-def test_dist_test_measures_what_mim_test_does(tiny, run, repo_root, port,
+def test_dist_test_measures_what_mim_test_does(tiny, run, repo_root, free_port,
                                                two_processes, tmp_path):
     checkpoint = two_processes[0] / 'iter_2.pth'
     run(repo_root / 'tools/dist_test.sh',
@@ -81,7 +75,7 @@ def test_dist_test_measures_what_mim_test_does(tiny, run, repo_root, port,
         2,
         '--work-dir',
         tmp_path / 'two',
-        PORT=port)
+        PORT=free_port())
     run(MIM, 'test', 'mmsegmentation', tiny / 'tiny.py', '--checkpoint',
         checkpoint, '--work-dir', tmp_path / 'one')
     assert mean_iou(tmp_path / 'two') == mean_iou(tmp_path / 'one') > 0
