@@ -1,6 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Feature-affinity loss of DSRL."""
-from itertools import combinations_with_replacement
 from math import isqrt
 
 import torch
@@ -10,7 +9,9 @@ from torch import Tensor
 
 from mmhires.registry import MODELS
 
-_BLOCK = 2**20  # affinities held at once: 4 MiB in float32
+# Affinities held at once: in float32 4 MiB, which a CPU's cache holds, and on
+# a GPU 64 MiB, so that there are few kernels to start.
+_BLOCK, _GPU_BLOCK = 2**20, 2**24
 
 
 class _AffinityDistance(torch.autograd.Function):
@@ -37,9 +38,7 @@ class _AffinityDistance(torch.autograd.Function):
         ]
         wanted = [pair for pair in zip(units, grads) if pair[1] is not None]
         total = a.new_zeros(())
-        side = max(1, isqrt(_BLOCK // len(a)))
-        blocks = [slice(i, i + side) for i in range(0, a.shape[2], side)]
-        for rows, columns in combinations_with_replacement(blocks, 2):
+        for rows, columns in _block_pairs(a):
             difference = a[..., rows].mT @ a[..., columns]
             difference.baddbmm_(b[..., rows].mT, b[..., columns], alpha=-1)
             times = 1 if rows == columns else 2
@@ -64,6 +63,16 @@ class _AffinityDistance(torch.autograd.Function):
                 'FALoss has no second derivative: its gradient is computed '
                 'with its value; call backward without create_graph=True')
         return tuple(x if x is None else grad * x for x in ctx.saved_tensors)
+
+
+def _block_pairs(feat: Tensor) -> list[tuple[slice, slice]]:
+    """Rows and columns of the blocks on and above the diagonal."""
+    block = _GPU_BLOCK if feat.is_cuda else _BLOCK
+    side = max(1, isqrt(block // len(feat)))
+    blocks = [slice(i, i + side) for i in range(0, feat.shape[2], side)]
+    # Not itertools' combinations, which torch.compile cannot trace.
+    return [(rows, columns) for i, rows in enumerate(blocks)
+            for columns in blocks[i:]]
 
 
 def feature_affinity_loss(seg_feat: Tensor,

@@ -6,6 +6,7 @@ from statistics import median
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmhires.analysis import PeakMemory
 from mmhires.models.losses import (
@@ -136,6 +137,31 @@ def test_all_pairs_of_a_large_map_take_less_than_64_mib():
     with PeakMemory() as memory:
         feature_affinity._AffinityDistance.apply(seg, sisr).backward()
     assert 2 * 8 < memory.peak / 2**20 < 64  # both gradients are in it
+
+
+def test_a_gpu_is_not_given_the_small_blocks_of_a_cpu():
+    # Four crops of 512x1024 subsampled to 64x128; each block is 12 kernels.
+    with FakeTensorMode():  # which needs no GPU
+        blocks = {
+            device: len(
+                feature_affinity._block_pairs(
+                    torch.empty(4, 19, 64 * 128, device=device)))
+            for device in ('cpu', 'cuda')
+        }
+    assert blocks == dict(cpu=136, cuda=10)
+
+
+@pytest.mark.parametrize('subsample', [1, 2])
+def test_torch_compile_takes_it_in_one_graph(subsample, monkeypatch):
+    monkeypatch.setattr(feature_affinity, '_BLOCK', 2 * 10**2)
+    loss, inputs = FALoss(subsample), maps()
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend='aot_eager')
+    got, expected = (one(*inputs) for one in (compiled, loss))
+    torch.testing.assert_close(got, expected)
+    for ours, plain in zip(*(torch.autograd.grad(value, inputs)
+                             for value in (got, expected))):
+        torch.testing.assert_close(ours, plain)
 
 
 def test_all_pairs_take_less_time_than_the_plain_formula():
