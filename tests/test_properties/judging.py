@@ -87,7 +87,8 @@ def judge(kind: str, run: Callable, refuses: tuple = ()) -> None:
         return
     if kind == DTYPE and narrow.found:
         warnings.warn('a case is left out, as bf16 convolutions are ' +
-                      bf16_convolution.describe())
+                      bf16_convolution.describe(),
+                      stacklevel=2)
         return
     assert kind not in (*HOPELESS, *refuses), f'{kind} was accepted'
     if kind == NAN:
