@@ -23,7 +23,9 @@ class BF16OptimWrapper(OptimWrapper):
     Validation and testing run in the precision of the model, float32, as
     they do with ``AmpOptimWrapper``. On a CPU whose bf16 convolutions are
     wrong on narrow maps (:mod:`mmhires.compat.bf16_convolution`) the first
-    such map is warned of.
+    such map is warned of. MMPose's own heads need
+    ``train_cfg=dict(compute_acc=False)``: they measure the accuracy of a batch
+    by NumPy, which has no bfloat16.
 
     Args:
         **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`:
