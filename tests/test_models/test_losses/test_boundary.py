@@ -228,7 +228,7 @@ def test_features_are_weighted_by_the_pixels_of_their_cells():
     gamma = 1. + boundary_mask(label, 3)
     torch.testing.assert_close(
         loss(feat, target, label=label),
-        ((feat - target).square().mean(1) * F.avg_pool2d(gamma, 4)).mean())
+        ((feat - target).square().sum(1) * F.avg_pool2d(gamma, 4)).mean())
 
 
 def test_it_can_be_copied_and_adds_nothing_to_a_checkpoint():

@@ -187,3 +187,50 @@ def test_maps_of_different_size_are_refused_with_both_shapes(sisr_shape):
 def test_subsample_below_one_is_refused():
     with pytest.raises(ValueError, match='subsample'):
         FALoss(subsample=0)
+
+
+def test_samples_are_the_same_different_pixels_of_both_maps():
+    generator = torch.Generator().manual_seed(0)
+    feat = torch.randn(2, 6, 5, 7, generator=generator)
+    assert FALoss(samples=20)(feat, feat) < 1e-6
+    torch.testing.assert_close(
+        FALoss(samples=35)(feat, feat.flip(3)),
+        FALoss(subsample=1)(feat, feat.flip(3)))
+
+
+def test_samples_near_boundaries_come_first():
+    label = torch.zeros(1, 40, 56, dtype=torch.long)
+    label[..., 28:] = 1
+    near = torch.zeros(1, 1, 5, 7)
+    near[..., 3] = 1  # columns 24 to 31 of the labels
+    loss = FALoss(samples=10, boundary_share=0.5, radius=2)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        places = loss._draw(near, label, 255)[0, :5]
+        assert sorted(places.tolist()) == [3, 10, 17, 24, 31]
+
+
+def test_a_detached_target_leads_and_does_not_follow():
+    seg, sisr = (torch.randn(1, 4, 6, 6, requires_grad=True)
+                 for _ in range(2))
+    FALoss(subsample=1, detach=True)(seg, sisr).backward()
+    assert seg.grad.any() and sisr.grad is None
+
+
+@pytest.mark.parametrize('settings, message', [
+    (dict(samples=0), 'samples must be at least 1, got 0'),
+    (dict(samples=9, subsample=2), 'give one of them'),
+    (dict(boundary_share=0.5), 'goes with samples'),
+    (dict(samples=9, boundary_share=1.5), 'from 0 to 1'),
+])
+def test_a_sampling_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        FALoss(**settings)
+
+
+def test_more_samples_than_pixels_are_named():
+    feat = torch.randn(1, 4, 6, 6)
+    with pytest.raises(ValueError, match='samples=37 .*36 pixels'):
+        FALoss(samples=37)(feat, feat)
+    with pytest.raises(ValueError, match='needs the labels'):
+        FALoss(samples=6, boundary_share=0.5)(feat, feat)
