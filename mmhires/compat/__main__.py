@@ -39,6 +39,9 @@ def main() -> None:
         sys.stdout.write(f'{item.name:<20}{item.state:<13}{item.symptom}\n'
                          f'{"":<20}{item.why}\n')
     sys.stdout.write(f'\n{"python":<20}{platform.python_version()}\n')
+    if find_spec('torch') is not None:
+        from .bf16_convolution import describe
+        sys.stdout.write(f'{"bf16 convolutions":<20}{describe()}\n')
     for package in PACKAGES:
         sys.stdout.write(f'{package:<20}{_version(package)}\n')
 

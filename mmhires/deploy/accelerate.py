@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from mmhires.compat.bf16_convolution import warn_of_narrow_maps
+
 from .export import to_onnx
 from .network import Network
 from .runtimes import OnnxNetwork, onnx_session
@@ -58,6 +60,8 @@ def accelerate(model: nn.Module,
         return OnnxNetwork(onnx_session(content, device, threads))
     network, example = network.to(device), example.to(device)
     if device == 'cpu':
+        if precision == 'bf16':
+            warn_of_narrow_maps(network, example)
         split_stem(network.model.backbone)
     fastest = _freeze(network, example)
     if precision == 'fp32' and device == 'cpu':

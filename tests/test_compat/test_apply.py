@@ -43,6 +43,7 @@ def test_report_names_every_item_and_none_failed_or_still_waits():
         if name not in pose or find_spec('mmpose'):
             assert state in ('applied', 'not needed'), done.stdout
     assert f'python              {sys.version.split()[0]}' in done.stdout
+    assert '\nbf16 convolutions   ' in done.stdout
 
 
 def test_applying_twice_changes_nothing():
