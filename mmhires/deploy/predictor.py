@@ -4,11 +4,12 @@ import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
-import mmcv
 import numpy as np
 import torch
 from torch import Tensor
+
+from mmhires.utils.errors import first_line
+from mmhires.utils.images import read_image
 
 from .runtimes import load_network
 
@@ -42,9 +43,13 @@ class Pipeline:
             self.task = getattr(module, task)(spec)
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
+            # What 0.1.0 wrote does not say it.
+            self.decoding = dict(spec.get('loading', {}))
         except (KeyError, TypeError) as error:
             raise ValueError(f'{name} describes itself in a way that this '
                              f'version does not know: {error}') from error
+        self.dtype = np.float32 if self.decoding.pop('to_float32', False) \
+            else np.uint8
         self.network = network
         self.device = device
         self.name = name
@@ -69,7 +74,7 @@ class Pipeline:
             ValueError: It is no image, or of a size that the network does not
                 take.
         """
-        image, source = _read(image)
+        image, source = self._read(image)
         if self.task.name == 'segmentation':
             inputs, meta = self.task.prepare(image, self.device)
             logits = self._run(inputs, source)
@@ -90,6 +95,16 @@ class Pipeline:
         kind = type(persons[0]) if persons else tuple
         return kind(*(np.concatenate(part) for part in zip(*persons)))
 
+    def _read(self, image: str | Path | np.ndarray) -> tuple[np.ndarray, str]:
+        """The image in BGR, and what to call it."""
+        source = 'the image'
+        if not isinstance(image, np.ndarray):
+            image, source = read_image(image, **self.decoding), str(image)
+        elif image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError('an image must be BGR of shape (H, W, 3), uint8, '
+                             f'got {image.shape}, {image.dtype}')
+        return image.astype(self.dtype, copy=False), source
+
     def _run(self, inputs: Tensor, source: str) -> Tensor:
         want = self.input_shape[2:]
         if want[0] is not None and list(inputs.shape[2:]) != want:
@@ -98,8 +113,12 @@ class Pipeline:
                 f'{source}: the network would get {got} pixels, but '
                 f'{self.name} takes {want[0]}x{want[1]}; export with a '
                 'dynamic size, or resize the image')
-        with torch.inference_mode():
-            return self.network(inputs)
+        try:
+            with torch.inference_mode():
+                return self.network(inputs)
+        except Exception as error:  # of whatever runs it
+            raise ValueError(f'{source}: {self.name} cannot be run: '
+                             f'{first_line(error)}') from error
 
 
 class Predictor(Pipeline):
@@ -130,21 +149,3 @@ class Predictor(Pipeline):
         network, spec = load_network(Path(file), device, threads)
         super().__init__(spec, network,
                          'cpu' if device == 'tensorrt' else device, str(file))
-
-
-def _read(image: str | Path | np.ndarray) -> tuple[np.ndarray, str]:
-    """The image in BGR, and what to call it."""
-    if isinstance(image, np.ndarray):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError('an image must be BGR of shape (H, W, 3), uint8, '
-                             f'got {image.shape}, {image.dtype}')
-        return image, 'the image'
-    if not Path(image).is_file():
-        raise FileNotFoundError(f'{image} does not exist')
-    try:
-        content = mmcv.imread(str(image), backend='cv2')
-    except cv2.error:
-        content = None
-    if content is None:
-        raise ValueError(f'{image}: not an image that can be decoded')
-    return content, str(image)
