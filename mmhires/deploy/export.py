@@ -190,8 +190,9 @@ def _problem_of_sizes(before: Pipeline, predictor: Predictor,
             continue
         try:
             share = float((predictor(image) == want).mean())
-        except Exception as error:  # of whatever runs the file
-            return f'an image of {h}x{w} ends in "{first_line(error)}"'
+        except ValueError as error:
+            cause = first_line(error.__cause__ or error, 150)
+            return f'an image of {h}x{w} ends in "{cause}"'
         if not share >= limit:
             return (f'of an image of {h}x{w} only {share:.3%} of the pixels '
                     'are as before the export')
