@@ -61,7 +61,7 @@ def test_number_of_threads_decides_nothing(threads):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize('value', [0, -3., 7.5, float('inf'), -float('inf')])
+@pytest.mark.parametrize('value', [0., -3., 7.5, float('inf'), -float('inf')])
 def test_first_of_equal_logits_wins(value):
     logits = torch.full((1, 5, 3, 4), value)
     assert labels(logits, (9, 13)).unique().tolist() == [0]
