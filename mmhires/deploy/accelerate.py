@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .export import to_onnx
+from .formats import to_onnx
 from .network import Network
 from .runtimes import best_runtime, load_engine
 

@@ -7,11 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import mmcv
 import numpy as np
 import torch
 from torch import Tensor
+
+from mmhires.utils.errors import first_line
+from mmhires.utils.images import read_image
 
 from .runtimes import load_network
 
@@ -47,9 +48,13 @@ class Pipeline:
             self.task = getattr(module, task)(spec)
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
+            # What 0.1.0 wrote does not say it.
+            self.decoding = dict(spec.get('loading', {}))
         except (KeyError, TypeError) as error:
             raise ValueError(f'{name} describes itself in a way that this '
                              f'version does not know: {error}') from error
+        self.dtype = np.float32 if self.decoding.pop('to_float32', False) \
+            else np.uint8
         self.network = network
         self.device = device
         self.name = name
@@ -135,10 +140,10 @@ class Pipeline:
                 image: str | Path | np.ndarray,
                 boxes: Sequence | np.ndarray | None = None) -> '_Job':
         """Decode an image and make the network's inputs of it."""
-        image, source = _read(image)
+        image, source = self._read(image)
         if self.task.name == 'segmentation':
             inputs, meta = self.task.prepare(image, self.device)
-            job = _Job([inputs], [meta])
+            job = _Job([inputs], [meta], source)
         else:
             height, width = image.shape[:2]
             boxes = np.asarray(
@@ -149,7 +154,7 @@ class Pipeline:
             if boxes.ndim != 2 or boxes.shape[1] != 4:
                 raise ValueError('boxes must be of shape (N, 4), x1, y1, x2, '
                                  f'y2, got {boxes.shape}')
-            job = _Job([], [])
+            job = _Job([], [], source)
             for box in boxes:
                 inputs, meta = self.task.prepare(image, box, self.device)
                 job.tensors.extend(self.task.views(inputs))
@@ -172,13 +177,19 @@ class Pipeline:
         for i, tensor in enumerate(inputs):
             alike[tensor.shape].append(i)
         size = self.batch_size if self.input_shape[0] is None else 1
-        with torch.inference_mode():
-            for numbers in alike.values():
-                for start in range(0, len(numbers), size):
-                    part = numbers[start:start + size]
-                    batch = torch.cat([inputs[i] for i in part])
-                    for i, out in zip(part, self.network(batch).split(1)):
-                        outputs[i] = out
+        parts = [
+            numbers[start:start + size] for numbers in alike.values()
+            for start in range(0, len(numbers), size)
+        ]
+        try:
+            with torch.inference_mode():
+                for part in parts:
+                    out = self.network(torch.cat([inputs[i] for i in part]))
+                    for i, single in zip(part, out.split(1)):
+                        outputs[i] = single
+        except Exception as error:  # of whatever runs it
+            raise ValueError(f'{jobs[0].source}: {self.name} cannot be run: '
+                             f'{first_line(error)}') from error
         outputs = iter(outputs)
         return [
             job._replace(tensors=[next(outputs) for _ in job.tensors])
@@ -195,6 +206,16 @@ class Pipeline:
             for i, meta in enumerate(job.metas)
         ]
         return self.task.join(persons)
+
+    def _read(self, image: str | Path | np.ndarray) -> tuple[np.ndarray, str]:
+        """The image in BGR, and what to call it."""
+        source = 'the image'
+        if not isinstance(image, np.ndarray):
+            image, source = read_image(image, **self.decoding), str(image)
+        elif image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError('an image must be BGR of shape (H, W, 3), uint8, '
+                             f'got {image.shape}, {image.dtype}')
+        return image.astype(self.dtype, copy=False), source
 
 
 class Predictor(Pipeline):
@@ -244,21 +265,4 @@ class _Job(NamedTuple):
     """Inputs of the network, later its outputs, and what finish() needs."""
     tensors: list[Tensor]
     metas: list[dict]
-
-
-def _read(image: str | Path | np.ndarray) -> tuple[np.ndarray, str]:
-    """The image in BGR, and what to call it."""
-    if isinstance(image, np.ndarray):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError('an image must be BGR of shape (H, W, 3), uint8, '
-                             f'got {image.shape}, {image.dtype}')
-        return image, 'the image'
-    if not Path(image).is_file():
-        raise FileNotFoundError(f'{image} does not exist')
-    try:
-        content = mmcv.imread(str(image), backend='cv2')
-    except cv2.error:
-        content = None
-    if content is None:
-        raise ValueError(f'{image}: not an image that can be decoded')
-    return content, str(image)
+    source: str

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .engines.torch import SPEC_FILE  # noqa: F401, export.py writes it
+from mmhires.utils.errors import first_line
+
+from .engines.torch import SPEC_FILE  # noqa: F401, formats.py writes it
 
 # By name of the module in engines/, the best first.
 RUNTIMES = dict(openvino='.onnx', onnxruntime='.onnx', torch='.pt2')
@@ -77,8 +79,3 @@ def best_runtime(suffix: str, device: str = 'cpu') -> str:
     if device != 'cpu':
         return fitting[-1]  # openvino is for CPUs
     return next((name for name in fitting if find_spec(name)), fitting[-1])
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without what follows a line break."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,8 +12,9 @@ from mmhires.deploy import Predictor, export, load_model
 from mmhires.deploy.engines.onnxruntime import providers_of
 from mmhires.deploy.runtimes import RUNTIMES
 
-METHODS = ('dsrl', 'dsrl_bisenet', 'dsrl_dabnet', 'hrfr', 'fastfcn',
-           'fastfcn_fcn', 'ddrnet', 'pose')
+METHODS = ('dsrl', 'dsrl_bisenet', 'dsrl_dabnet', 'dsrl_espnetv2',
+           'dsrl_pspnet', 'hrfr', 'fastfcn', 'fastfcn_deeplab',
+           'fastfcn_pspnet', 'ddrnet', 'pose')
 onnxruntime = pytest.importorskip('onnxruntime')
 
 
@@ -86,7 +87,7 @@ def test_auto_takes_the_best_that_is_installed(exported, monkeypatch):
     (dict(device='tensorrt'), 'no TensorrtExecutionProvider'),
 ])
 def test_what_an_engine_has_not_is_one_line(options, message, exported):
-    if 'runtime' in options:
+    if options.get('runtime') in RUNTIMES:
         pytest.importorskip(options['runtime'])
     if options.get('device') in ('cuda:1', 'tensorrt') and \
             'CUDAExecutionProvider' in onnxruntime.get_available_providers():
