@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Exported files against the model they were made from."""
 import json
-import sys
 
 import cv2
 import numpy as np
@@ -328,14 +327,6 @@ def test_foreign_onnx_file_is_refused(tmp_path):
         net, (torch.zeros(1, 3, 4, 4), ), tmp_path / 'f.onnx', dynamo=False)
     with pytest.raises(ValueError, match='was not exported by mmhires'):
         Predictor(tmp_path / 'f.onnx')
-
-
-def test_missing_runtime_says_what_to_install(onnx_file, monkeypatch):
-    with pytest.raises(ValueError, match='TensorrtExecutionProvider'):
-        Predictor(onnx_file, device='tensorrt')
-    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
-    with pytest.raises(ImportError, match=r'dsrl.onnx: onnxruntime.*deploy\]'):
-        Predictor(onnx_file)
 
 
 def test_checkpoint_of_another_config_is_refused(files_of, tmp_path):
