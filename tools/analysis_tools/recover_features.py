@@ -8,7 +8,7 @@ measures, with the weights of the teacher in the student, the teacher's
 classifier on features that are enlarged bilinearly, projected to the teacher's
 leading directions, or recovered by the best linear map (least squares): the
 explained variance R^2 of the teacher's features, and the test metric of each.
-The last of ``--ways`` is written to ``--out``, for ``load_from`` of a training.
+The last of ``--ways`` is written to ``--out``, to be ``load_from``.
 """
 import argparse
 import copy

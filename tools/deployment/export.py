@@ -73,8 +73,7 @@ def main() -> None:
             print(f'export {args.out}', file=sys.stderr)
             results = export(model, args.out, images, args.precision,
                              args.dynamic, args.opset, progress)
-    except (FileNotFoundError, ImportError, PermissionError,
-            ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         sys.exit(f'export.py: {error}')
     worst = min(results, key=lambda result: result.share)
     print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; as the model '
