@@ -20,21 +20,19 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
                windows):
     """Draw a textured wall with windows, doors and shops.
 
-    Args:
-        canvas, rng: Where to draw, and what decides the design.
-        origin (tuple): (x, z) of the wall's foot at 0 metres along it.
-        step (tuple): (x, z) of one metre along it.
-        start, length (float): From where to where it is drawn, metres along.
-        height (float): Metres.
-        colour (tuple): RGB.
-        windows (float): Share of the places for one that have one; below one
-            half there are no doors or shops either.
+    ``origin`` (x, z) is the wall's foot at 0 metres along it, ``step`` (x, z)
+    one metre along; it is drawn from ``start`` to ``length``. ``windows`` is
+    the share of the places for one that have one; below one half there are no
+    doors or shops either.
     """
     normal = (step[1] * np.sign(canvas.view.x - origin[0]), 0., -abs(step[0]))
 
-    def show(boxes, colour):
-        """Fill rectangles (N, 4): metres along from, to, up from, to."""
-        boxes = np.array(boxes, float).reshape(-1, 4)
+    def show(boxes, colour, offset=0.):
+        """Fill rectangles (N, 4): metres along from, to, up from, to.
+
+        ``offset`` is added to each.
+        """
+        boxes = (np.array(boxes, float) + offset).reshape(-1, 4)
         along = boxes[:, [0, 1, 1, 0]].clip(start, length)
         canvas.quads(
             np.stack([origin[0] + along * step[0], boxes[:, [2, 2, 3, 3]],
@@ -48,13 +46,16 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
     course = pick(rng, (0, 0, 3, 6, 38))  # of bricks or panels, in texels
     if course:
         grain[::course] -= 16
-    canvas.paste([(origin[0] + along * step[0], up, origin[1] + along * step[1])
-                  for along, up in rect(start, length, height, 0)], grain,
-                 colour, 'building', normal)
+    canvas.paste([(origin[0] + a * step[0], up, origin[1] + a * step[1])
+                  for a, up in rect(start, length, height, 0)], grain, colour,
+                 'building', normal)
 
+    if canvas.scale(origin[1] + start * step[1]) < 14:
+        return  # the rest would be specks
     trim = np.array(colour) * .4 + 100
     storey, spacing = rng.uniform(2.9, 3.7), rng.uniform(1.9, 3.6)
-    wide, tall = spacing * rng.uniform(.35, .72), storey * rng.uniform(.42, .68)
+    wide = spacing * rng.uniform(.35, .72)
+    tall = storey * rng.uniform(.42, .68)
     show((0, length, height - .35, height), trim)
     show((0, length, 0, .6), tint(colour, .55))
     shop = rng.random() < .4 and windows > .5
@@ -67,20 +68,20 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
     glass = tint((34, 40, 48), rng.uniform(.7, 1.8))
     gloss = canvas.view.haze * rng.uniform(.2, .7)
     drop = rng.uniform(.2, .9)  # of the blinds or reflections
-    show(boxes + (-.1, wide + .1, -.12, tall + .12), pick(rng, _FRAMES))
+    show(boxes, pick(rng, _FRAMES), (-.1, wide + .1, -.12, tall + .12))
     for left, right in ((.05, .46), (.54, .95)):
-        pane = np.array([left * wide, right * wide, .05, tall - .05])
-        show(boxes + pane, glass)
-        show(blind + pane + (0, 0, drop * tall, 0), gloss)
+        show(boxes, glass, (left * wide, right * wide, .05, tall - .05))
+        show(blind, gloss,
+             (left * wide, right * wide, drop * tall, tall - .05))
     if shop:
         left = np.arange(.2, length - 3, 3.4)[:, None] * (1, 1, 0, 0)
         show((0, length, 0, storey * .78), (60, 58, 56))
         show((0, length, storey * .78, storey), pick(rng, _SHOPS))
-        show(left + (0, 3, .35, storey * .65), glass)
+        show(left, glass, (0, 3, .35, storey * .65))
     elif windows > .5:
         left = along[1::4, None] * (1, 1, 0, 0)
-        show(left + (-.1, 1.2, 0, storey * .75), trim)
-        show(left + (0, 1.1, .1, storey * .7), (58, 44, 38))
+        show(left, trim, (-.1, 1.2, 0, storey * .75))
+        show(left, (58, 44, 38), (0, 1.1, .1, storey * .7))
 
 
 def draw_building(canvas, rng, side, x, z0, z1, height, colour):
@@ -97,7 +98,7 @@ def draw_building(canvas, rng, side, x, z0, z1, height, colour):
     canvas.poly([(x, 0, z0), (x, height, z0), (ridge, top, z0),
                  (back, height, z0), (back, 0, z0)], colour, 'building',
                 (0., 0., -1.))
-    if near < z0 < 60:
+    if z0 > near:
         _draw_wall(canvas, rng, (x, z0), (side, 0), 0, _DEPTH, height, colour,
                    .15)
     if max(z0, near) < z1 - .1:

@@ -6,8 +6,6 @@ from the ground, Z ahead of the camera. The camera is given in units of the
 image height, so a scene looks the same at every size.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -16,6 +14,8 @@ CLASSES = ('sky', 'building', 'pole', 'road', 'sidewalk', 'tree', 'sign',
 LABEL = {name: index for index, name in enumerate(CLASSES)}
 NEAR = 1.2  # nothing closer to the camera is drawn, metres
 FRACTION_BITS = 4  # of the coordinates that OpenCV is given
+_CIRCLE = np.array([(np.cos(angle), np.sin(angle))
+                    for angle in np.arange(12) * np.pi / 6])
 # On a tie of samples the smaller kind of object gets the pixel, as an
 # annotator would decide; the order runs from background to thin things.
 _PRIORITY = [
@@ -25,35 +25,46 @@ _PRIORITY = [
 ]
 
 
-@dataclass(frozen=True)
 class View:
     """Camera and light of one scene.
 
     Args:
+        rng (np.random.Generator): Decides them.
+        x (float): Lateral position of the camera, metres.
+
+    Attributes:
         focal (float): Focal length, in image heights.
         horizon (float): Row of the horizon, 0 top to 1 bottom.
         centre (float): Column of the vanishing point relative to the image
             centre, in image heights.
         height (float): Height of the camera above the ground, metres.
-        x (float): Lateral position of the camera, metres.
         bend (float): Sideways shift of the street per squared metre ahead.
         sun (np.ndarray): Unit vector towards the sun.
+        sunny (bool): Whether things throw a shadow.
         direct (np.ndarray): RGB of the sun's light, about 1 on a clear day.
         ambient (np.ndarray): RGB of the sky's light.
         sky (np.ndarray): RGB at the top of the sky, 0 to 255.
         haze (np.ndarray): RGB at the horizon, 0 to 255.
     """
-    focal: float
-    horizon: float
-    centre: float
-    height: float
-    x: float
-    bend: float
-    sun: np.ndarray
-    direct: np.ndarray
-    ambient: np.ndarray
-    sky: np.ndarray
-    haze: np.ndarray
+
+    def __init__(self, rng, x):
+        self.x = x
+        self.focal, self.horizon, self.centre, self.height, self.bend = (
+            rng.uniform((.95, .40, -.18, 1.3, -.0016),
+                        (1.35, .52, .18, 1.9, .0016)).tolist())
+        angle, up = rng.uniform(0, 2 * np.pi), rng.uniform(.45, 1.1)
+        self.sun = np.array([np.sin(angle) * np.cos(up), np.sin(up),
+                             np.cos(angle) * np.cos(up)])
+        self.sunny = rng.random() < .7
+        if self.sunny:
+            self.sky = np.array([112., 160., 214.]) * rng.uniform(.85, 1.12)
+            self.haze = np.array([196., 212., 226.]) * rng.uniform(.92, 1.05)
+            self.direct = np.array([.86, .80, .68]) * rng.uniform(.75, 1.1)
+            self.ambient = np.array([.44, .48, .55]) * rng.uniform(.9, 1.1)
+        else:
+            self.sky = rng.uniform(150, 205) + np.array([0., 0., 6.])
+            self.haze = self.sky + 22
+            self.direct, self.ambient = np.full(3, .12), np.full(3, .82)
 
     def light(self, normal=None):
         """RGB factor of a surface with this outward unit normal.
@@ -61,7 +72,7 @@ class View:
         Round and small things have none: the sun lights half of them.
         """
         share = .5 if normal is None else max(0., np.dot(normal, self.sun))
-        return self.ambient + share * self.direct
+        return (self.ambient + share * self.direct).tolist()
 
 
 class Canvas:
@@ -81,6 +92,7 @@ class Canvas:
         self.unit = size[0] * supersample
         self.u0 = self.px.shape[1] / 2 + view.centre * self.unit
         self.v0 = view.horizon * self.unit
+        self._light = view.light()
 
     def scale(self, z):
         """Samples per metre at the distance ``z``."""
@@ -107,8 +119,9 @@ class Canvas:
 
     def paint(self, colour, label, normal=None):
         """The 4-channel value of a surface: lit and labelled."""
-        rgb = np.minimum(colour * self.view.light(normal), 255)
-        return (*rgb.tolist(), LABEL[label])
+        light = self._light if normal is None else self.view.light(normal)
+        return (*(min(255., channel * factor)
+                  for channel, factor in zip(colour, light)), LABEL[label])
 
     def fill(self, polygons, paint):
         """Fill polygons given in sample coordinates."""
@@ -143,7 +156,9 @@ class Canvas:
             corners (Sequence): World points of the texture's top left, top
                 right, bottom right and bottom left corner, all beyond NEAR.
             tone (np.ndarray): Brightness (h, w) uint8, 128 the plain colour.
-            colour, label, normal: As :meth:`poly`.
+            colour (tuple): RGB.
+            label (str): Class.
+            normal (tuple, optional): Outward unit normal.
             opacity (np.ndarray, optional): (h, w) uint8; the label is set
                 where it is above one half.
             whole (bool): Label the whole rectangle in spite of ``opacity``.
@@ -160,8 +175,8 @@ class Canvas:
             cv2.LINE_8, FRACTION_BITS)
         # Shrink first: warping samples too few texels when it minifies.
         texture = tone if opacity is None else cv2.merge([tone, opacity])
-        width, height = np.minimum(
-            tone.shape[::-1], np.ptp(uv, axis=0) * 1.3 + 2).astype(int).tolist()
+        size = np.minimum(tone.shape[::-1], np.ptp(uv, axis=0) * 1.3 + 2)
+        width, height = size.astype(int).tolist()
         texture = cv2.resize(
             texture, (width, height), interpolation=cv2.INTER_AREA)
         matrix = cv2.getPerspectiveTransform(
@@ -235,9 +250,7 @@ def stroke(start, end, width):
 
 def disc(x, y, radius_x, radius_y):
     """Points (12, 2) on an ellipse."""
-    angle = np.arange(12) * np.pi / 6
-    return np.stack([x + radius_x * np.cos(angle),
-                     y + radius_y * np.sin(angle)], 1)
+    return _CIRCLE * (radius_x, radius_y) + (x, y)
 
 
 def clip_near(points):

@@ -24,7 +24,7 @@ _CELLS = 112  # of a crown's picture
 def draw_sign(canvas, rng, x, z):
     """A post with one or two traffic signs."""
     radius, top = rng.uniform(.32, .48), rng.uniform(2.5, 3.1)
-    canvas.flat(x, z, rect(-.035, .035, 0, top), (132, 134, 136), 'pole')
+    canvas.flat(x, z, rect(-.025, .025, 0, top), (132, 134, 136), 'pole')
     for y in (top, top - 2.1 * radius)[:rng.integers(1, 3)]:
         outline, (border, face) = pick(rng, _OUTLINES), pick(rng, _FACES)
         for size, colour in ((radius, border), (radius * .78, face)):
@@ -37,22 +37,22 @@ def draw_sign(canvas, rng, x, z):
 def draw_post(canvas, rng, x, z, height, reach):
     """A lamp with an arm of ``reach`` metres, or a bollard if that is 0."""
     grey = tint((108, 112, 114), rng.uniform(.4, 1.25))
-    canvas.flat(x, z, rect(-.07, .07, 0, 1), tint(grey, .8), 'pole')
-    canvas.flat(x, z, rect(-.05, .05, 1, height), grey, 'pole')
+    canvas.flat(x, z, rect(-.055, .055, 0, 1), tint(grey, .8), 'pole')
+    canvas.flat(x, z, rect(-.033, .033, 1, height), grey, 'pole')
     if reach:
         elbow, end = (reach * .4, height + .45), (reach, height + .55)
-        canvas.flat(x, z, stroke((0, height), elbow, .08), grey, 'pole')
-        canvas.flat(x, z, stroke(elbow, end, .08), grey, 'pole')
+        canvas.flat(x, z, stroke((0, height), elbow, .05), grey, 'pole')
+        canvas.flat(x, z, stroke(elbow, end, .05), grey, 'pole')
     lamp = rect(reach - .35, reach + .35, height + .4, height + .6)
-    canvas.flat(x, z, lamp if reach else rect(-.07, .07, .75, .85),
+    canvas.flat(x, z, lamp if reach else rect(-.055, .055, .75, .85),
                 (226, 220, 200), 'pole')
 
 
 def draw_signal(canvas, rng, x, z, reach):
     """A traffic light on a post, and a second one on an arm if ``reach``."""
     grey, lit = tint((78, 82, 80), rng.uniform(.7, 1.4)), rng.integers(3)
-    canvas.flat(x, z, rect(-.06, .06, 0, 6 if reach else 3.4), grey, 'pole')
-    canvas.flat(x, z, rect(0, reach, 5.75, 5.9), grey, 'pole')
+    canvas.flat(x, z, rect(-.04, .04, 0, 6 if reach else 3.4), grey, 'pole')
+    canvas.flat(x, z, rect(0, reach, 5.75, 5.85), grey, 'pole')
     for dx, y in ((0, 2.9), (reach, 5.9))[:1 + bool(reach)]:
         canvas.flat(x + dx, z, rect(-.2, .2, y - .55, y + .5), (26, 28, 28),
                     'sign')
@@ -100,21 +100,15 @@ def crown(rng, noise, sun):
     Returns:
         np.ndarray: (2, 112, 112) uint8, brightness and opacity.
     """
-    y, x = np.mgrid[-1:1:32j, -1:1:32j]
-    body, light = np.full_like(x, -1), np.zeros_like(x)
-    for lump in rng.random((rng.integers(8, 14), 3)):
-        angle, reach, radius = lump * (2 * np.pi, .6, .18) + (0, 0, .24)
-        dx = (x - reach * np.cos(angle)) / radius
-        dy = (y - reach * np.sin(angle)) / radius
-        bulge = 1 - dx * dx - dy * dy
-        light = np.where(bulge > body, sun[0] * .4 * dx - dy * .45, light)
-        body = np.maximum(bulge, body)
     row, column = rng.integers(0, 256 - _CELLS, 2)
     grain = noise[row:row + _CELLS, column:column + _CELLS] / 128. - 1
-    light, body, coarse = (
-        cv2.resize(field, (_CELLS, _CELLS))
-        for field in (light, body, grain[::5, ::5]))
-    opacity = 255 * (body * 1.3 + grain * .55 + coarse * .6 + .25)
+    lumps, coarse = (
+        cv2.resize(grain[:side, :side], (_CELLS, _CELLS),
+                   interpolation=cv2.INTER_CUBIC) for side in (7, 22))
+    y, x = np.mgrid[-1:1:_CELLS * 1j, -1:1:_CELLS * 1j]
+    body = .65 - x * x - y * y + .5 * lumps
+    light = sun[0] * .3 * x - y * .35 + lumps * .6
+    opacity = 255 * (.5 + 3 * (body + grain * .1 + coarse * .5))
     tone = 128 * (.78 + light * .5 + grain * .32 + coarse * .25)
     return np.clip([tone, opacity], 0, 255).astype(np.uint8)
 

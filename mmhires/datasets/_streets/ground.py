@@ -69,11 +69,12 @@ def draw_ground(canvas, patches, shadows):
             cv2.fillPoly(shade, [fixed_point(uv / step - (0, top))],
                          round(255 * depth), cv2.LINE_8, FRACTION_BITS)
     shade = cv2.blur(shade, (round(canvas.unit / step / 128) | 1,) * 2)
-    lit, dim = view.light((0., 1., 0.)), view.ambient * .85
+    lit, dim = np.array(view.light((0., 1., 0.))), view.ambient * .85
     level = np.linspace(0, 1, 256)[:, None]
     table = np.clip(128 * (lit + (dim - lit) * level), 0, 255)
     light = cv2.LUT(cv2.merge([shade] * 3), table.astype(np.uint8)[:, None])
-    texture = _texture(canvas, top, ground[step // 2::step, step // 2::step, 3])
+    texture = _texture(
+        canvas, top, ground[step // 2::step, step // 2::step, 3])
     light = cv2.multiply(light, cv2.merge([texture] * 3), scale=1 / 128)
     # The fourth channel is the label: times one.
     light = cv2.merge([*cv2.split(light), np.full(shape, 128, np.uint8)])

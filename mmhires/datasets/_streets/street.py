@@ -20,29 +20,6 @@ from .traffic import CAR_LENGTHS, draw_bicyclist, draw_car, draw_pedestrian
 END = 110.  # no house stands beyond, metres
 
 
-def _look(rng, x):
-    """Place the camera near ``x``, and the sun."""
-    azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(.45, 1.1)
-    sky = np.array([112., 160., 214.]) * rng.uniform(.85, 1.12)
-    haze = np.array([196., 212., 226.]) * rng.uniform(.92, 1.05)
-    direct = np.array([.86, .80, .68]) * rng.uniform(.75, 1.1)
-    ambient = np.array([.44, .48, .55]) * rng.uniform(.9, 1.1)
-    if rng.random() < .3:  # overcast
-        sky = rng.uniform(150, 205) + np.array([0., 0., 6.])
-        haze = sky + 22
-        direct, ambient = np.full(3, .12), np.full(3, .82)
-    return View(
-        focal=rng.uniform(.95, 1.35),
-        horizon=rng.uniform(.40, .52),
-        centre=rng.uniform(-.18, .18),
-        height=rng.uniform(1.3, 1.9),
-        x=x + rng.uniform(-.5, .5),
-        bend=rng.uniform(-.0016, .0016),
-        sun=np.array([np.sin(azimuth) * np.cos(height), np.sin(height),
-                      np.cos(azimuth) * np.cos(height)]),
-        direct=direct, ambient=ambient, sky=sky, haze=haze)
-
-
 class Street:
     """The layout of one street.
 
@@ -67,11 +44,10 @@ class Street:
         self.lanes = 2 if rng.random() < .3 else 1  # each way
         self.edge = self.lane * self.lanes
         self.crossing = rng.uniform(8, 30) if rng.random() < .45 else -99
-        self.view = _look(rng, self.edge - self.lane / 2)
-        self.sunny = self.view.direct[0] > .3
+        self.view = View(rng, self.edge - self.lane / 2 + rng.uniform(-.5, .5))
         # Where the shadow of a thing one metre high ends.
         self.reach = -self.view.sun[[0, 2]] / self.view.sun[1]
-        self.reach *= 1 if self.sunny else .1
+        self.reach *= 1 if self.view.sunny else .1
         self.crowns = [crown(rng, noise, self.view.sun) for _ in range(2)]
         court = np.array([136, 130, 122]) * rng.uniform(.8, 1.15)
         self._strip(-2000, 2000, 0, FAR, court, 'sidewalk')
@@ -104,7 +80,7 @@ class Street:
         if points[:, 1].min() < 60:  # further off it is lost in the picture
             hull = cv2.convexHull(points.astype(np.float32))[:, 0]
             self.shadows.append((hull.astype(np.float64),
-                                 depth if self.sunny else depth * .4))
+                                 depth if self.view.sunny else depth * .4))
 
     def _strip(self, x0, x1, z0, z1, colour, label='road'):
         """Pave a strip along the street."""
@@ -162,9 +138,8 @@ class Street:
 
     def _build_up(self, way, x):
         """Line one side of the street with houses, gardens and gaps."""
-        rng = self.rng
-        z, green, tall = rng.uniform(-8, 0), rng.uniform(.1, .5), rng.uniform(
-            6, 16)
+        rng, z = self.rng, self.rng.uniform(-8, 0)
+        green, tall = rng.uniform(.1, .5), rng.uniform(6, 16)
         while z < END:
             length, kind = rng.uniform(8, 20), rng.random()
             if kind < green:
@@ -174,7 +149,7 @@ class Street:
                 wall = np.array(pick(rng, WALLS)) * rng.uniform(.85, 1.1)
                 self._add(z + length, draw_building, way, x, z, z + length,
                           height, tuple(wall.tolist()))
-                if self.sunny and way * self.reach[0] < 0:
+                if self.view.sunny and way * self.reach[0] < 0:
                     self._shade([(x, z), (x, z + length)], height)
             z += length
 
@@ -222,8 +197,8 @@ class Street:
             style = rng.integers(12)
             # In pieces, so that people and cars stand before or behind each.
             for z in self._steps((3, 15), (18, 35), (3, 3)):
-                self._add(z + 3, draw_screen, way, x - way * .35, z, z + 3, 1.05,
-                          style)
+                self._add(z + 3, draw_screen, way, x - way * .35, z, z + 3,
+                          1.05, style)
 
     def _drive(self, way, kerb, parking):
         """Parked and moving cars, and bicyclists at the edge of the road."""

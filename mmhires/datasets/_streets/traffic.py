@@ -24,13 +24,11 @@ CAR_LENGTHS = tuple(outline[-1][0] for outline, _ in _PROFILES)
 _BODIES = ((28, 30, 34), (196, 200, 204), (236, 236, 234), (120, 124, 128),
            (150, 28, 30), (34, 58, 112), (60, 84, 70), (188, 168, 128),
            (70, 74, 80), (206, 130, 44))
-_GLASS = (44, 54, 64)
-_TYRE = (24, 24, 26)
+_GLASS, _TYRE = (44, 54, 64), (24, 24, 26)
 _CLOTHES = ((34, 36, 44), (60, 70, 100), (140, 40, 44), (190, 186, 178),
             (80, 96, 70), (200, 160, 60), (90, 60, 90), (220, 220, 224),
             (46, 90, 120), (216, 96, 60))
 _SKIN = ((222, 180, 150), (186, 136, 104), (118, 82, 62))
-_HAIR = ((40, 32, 28), (90, 66, 44), (150, 120, 80))
 
 
 def draw_car(canvas, rng, x, z, kind, away):
@@ -39,86 +37,77 @@ def draw_car(canvas, rng, x, z, kind, away):
     ``kind`` is its index in ``CAR_LENGTHS``; ``away`` tells whether it shows
     its rear.
     """
-    outline, glass = _PROFILES[kind]
-    length, body = CAR_LENGTHS[kind], pick(rng, _BODIES)
+    (outline, glass), length = _PROFILES[kind], CAR_LENGTHS[kind]
+    body, roof = pick(rng, _BODIES), max(up for _, up in outline)
     if not away:
         glass = [len(outline) - 2 - panel for panel in glass]
         outline = [(length - ahead, up) for ahead, up in outline[::-1]]
-    roof = max(up for _, up in outline)
     half, waist = (.9, .95) if roof < 2 else (1., 1.2)
-    side = -1 if x > canvas.view.x else 1
+    side = -1.01 if x > canvas.view.x else 1.01
 
-    def point(ahead, up, across):
-        taper = 1 - .16 * max(0., up - waist) / (roof - waist)
-        return x + across * half * taper, up, z + ahead
+    def show(points, colour, normal=None):
+        """Fill a polygon of points (ahead, up, across)."""
+        canvas.poly([(x + across * half *
+                      (1 - .16 * max(0., up - waist) / (roof - waist)), up,
+                      z + ahead) for ahead, up, across in points], colour,
+                    'car', normal)
 
-    def quad(a, b, colour, normal, width):
-        canvas.poly([point(*a, -width), point(*b, -width), point(*b, width),
-                     point(*a, width)], colour, 'car', normal)
-
-    def flank(points, colour, normal=None, across=side * 1.01):
-        canvas.poly([point(*p, across) for p in points], colour, 'car', normal)
-
-    quad((0, .1), (0, .4), (20, 20, 22), None, 1)
     # From the far end: what is nearer covers what would be seen from behind.
     for panel, (a, b) in reversed(
             list(enumerate(itertools.pairwise(outline)))):
         ahead, up = b[0] - a[0], b[1] - a[1]
         normal = np.array([0., ahead, -up]) / math.hypot(ahead, up)
-        quad(a, b, body, normal, 1)
+        show([(*a, -1), (*b, -1), (*b, 1), (*a, 1)], body, normal)
         if panel in glass:
-            inset = [(a[0] + ahead * part, a[1] + up * part)
-                     for part in (.12, .88)]
-            quad(*inset, tint(_GLASS, .8 + .9 * max(0., normal[1])), None, .86)
-    flank(outline, body, (side, 0., 0.), side)
+            a, b = ((a[0] + ahead * part, a[1] + up * part)
+                    for part in (.12, .88))
+            show([(*a, -.86), (*b, -.86), (*b, .86), (*a, .86)],
+                 tint(_GLASS, .8 + .9 * max(0., normal[1])))
+    show([(*p, side / 1.01) for p in outline], body, (side, 0., 0.))
+    if canvas.scale(z) < 10:
+        return  # the rest would be specks
     cabin = [ahead for ahead, up in outline if up > waist + .2]
     start, size = cabin[0], cabin[-1] - cabin[0]
-    low, high = waist + .06, roof - .12
-    flank([(start - .1, low), (start + size * .48, low),
-           (start + size * .48, high), (start + size * .04, high)], _GLASS)
-    flank([(start + size * .52, low), (start + size + .15, low),
-           (start + size * .97, high), (start + size * .52, high)], _GLASS)
-    for radius, colour in ((.34, _TYRE), (.2, (150, 152, 154))):
-        for ahead in (length * .19, length * .8):
-            flank(disc(ahead, .34, radius, radius).tolist(), colour)
+    for low, high in (((-.05, .48), (.48, .04)), ((.52, 1.08), (.97, .52))):
+        show([(start + size * part, up, side)
+              for parts, up in ((low, waist + .06), (high, roof - .12))
+              for part in parts], _GLASS)
+    for ahead in (length * .19, length * .8):
+        for radius, colour in ((.34, _TYRE), (.2, (150, 152, 154))):
+            show([(*p, side) for p in disc(ahead, .34, radius, radius)],
+                 colour)
     low, high = outline[0][1], outline[1][1]
     lamp = (196, 30, 28) if away else (246, 244, 226)
-    for points, colour in (
-        (rect(-.95, -.62, high - .24, high - .06), lamp),
-        (rect(.62, .95, high - .24, high - .06), lamp),
-        (rect(-.9, -.5, .08, low), _TYRE), (rect(.5, .9, .08, low), _TYRE),
-        (rect(-.29, .29, low + .1, low + .22), (230, 228, 210)),
-        (rect(-.95, .95, low, low + .06), tint(body, .5))):
-        canvas.flat(x, z, np.array(points) * (half, 1), colour, 'car')
+    for x0, x1, y0, y1, colour in (
+        (-.95, -.62, high - .24, high - .06, lamp),
+        (.62, .95, high - .24, high - .06, lamp), (-.9, -.5, .08, low, _TYRE),
+        (.5, .9, .08, low, _TYRE),
+        (-.29, .29, low + .1, low + .22, (230, 228, 210)),
+        (-.95, .95, low, low + .06, tint(body, .5))):
+        canvas.flat(x, z, rect(x0 * half, x1 * half, y0, y1), colour, 'car')
 
 
 def draw_pedestrian(canvas, rng, x, z, height):
     """A walking or standing person."""
     top, legs = pick(rng, _CLOTHES), pick(rng, _CLOTHES[:4])
-    skin, hair = pick(rng, _SKIN), pick(rng, _HAIR)
-    stride, lean = rng.uniform(-.16, .16), rng.uniform(-.02, .02)
-    swing = .12 + stride * .7
-    parts = []
-    for foot, tone in ((-stride, .75), (stride, 1.)):
-        parts += [
-            (stroke((foot * .1, .5), (foot * .6, .26), .095),
-             tint(legs, tone)),
-            (stroke((foot * .6, .27), (foot, .02), .075), tint(legs, tone)),
-            (stroke((foot - .02, .015), (foot + .05, .015), .035),
-             (30, 28, 28))
-        ]
-    parts += [
-        (stroke((lean * .5, .46), (lean, .84), .19), top),
-        (stroke((lean * .5, .68), (lean, .83), .24), top),
-        (stroke((lean - .105, .81), (lean - swing, .48), .055), tint(top, .85)),
-        (stroke((lean + .105, .81), (lean + swing, .48), .055), tint(top, 1.1)),
-        (stroke((lean, .83), (lean, .9), .05), skin),
-        (disc(lean, .935, .053, .062), hair), (disc(lean, .92, .042, .05), skin)
-    ]
-    if rng.random() < .35:  # a bag
-        parts.append((stroke((.13, .62), (.13, .44), .1), (52, 40, 36)))
-    for points, colour in parts:
+    skin, hair = pick(rng, _SKIN), tint(pick(rng, _SKIN), .4)
+    stride = rng.uniform(-.16, .16)
+    arm = .12 + stride * .7
+
+    def show(points, colour):
         canvas.flat(x, z, np.array(points) * height, colour, 'pedestrian')
+
+    for foot, tone in ((-stride, .75), (stride, 1.)):
+        knee = (foot * .6, .265)
+        show(stroke((foot * .1, .5), knee, .095), tint(legs, tone))
+        show(stroke(knee, (foot, .02), .075), tint(legs, tone))
+        show(rect(foot - .02, foot + .05, 0, .035), (30, 28, 28))
+    show(stroke((0, .46), (0, .84), .19), top)
+    show(stroke((0, .68), (0, .83), .24), top)
+    show(stroke((-.105, .81), (-arm, .48), .055), tint(top, .85))
+    show(stroke((.105, .81), (arm, .48), .055), tint(top, 1.1))
+    show(disc(0, .935, .053, .062), hair)
+    show(disc(0, .91, .042, .06), skin)
 
 
 def draw_bicyclist(canvas, rng, x, z, turn):
@@ -138,16 +127,16 @@ def draw_bicyclist(canvas, rng, x, z, turn):
         show(stroke(*((ahead * turn + across, up)
                       for ahead, up, across in (start, end)), width), colour)
 
-    for hub in (-.52, .52):  # the spokes' gaps look grey
+    for hub in (-.52, .52):  # the gaps between the spokes look grey
         for radius, colour in ((.34, _TYRE), (.28, (120, 120, 122))):
             show(disc(hub * turn, .34, radius * max(.12, abs(turn)), radius),
                  colour)
-    seat, pedal, bars = (-.2, .95, 0), (-.02, .3, 0), (.4, 1.02, 0)
-    rear, front = (-.52, .34, 0), (.52, .34, 0)
+    rear, seat, pedal, bars, front = ((-.52, .34, 0), (-.2, .95, 0),
+                                      (-.02, .3, 0), (.4, 1.02, 0),
+                                      (.52, .34, 0))
     for a, b in ((rear, pedal), (rear, seat), (pedal, seat), (pedal, bars),
                  (seat, bars), (front, bars)):
         limb(a, b, .05, steel)
-    limb((.4, 1.02, -wide * 1.4), (.4, 1.02, wide * 1.4), .05, _TYRE)
     for way in (-1, 1):
         foot = (-.02 + way * .16 * math.cos(crank),
                 .3 + way * .16 * math.sin(crank), way * wide * .8)
