@@ -22,14 +22,6 @@ ITEMS = (
         'cpu',
         'a launcher needs CUDA even where there is none',
         after='mmengine.runner'),
-    Item(
-        'atomic',
-        'a kill leaves half a checkpoint, or none',
-        after='mmengine.runner'),
-    Item(
-        'resume',
-        'resuming trusts last_checkpoint blindly',
-        after='mmengine.runner'),
     Item('torchvision', 'a torchvision that does not load stops every Runner'),
     Item('mmpretrain', 'MMPretrain cannot be imported without torchvision'),
     Item('pkg_resources', 'setuptools 82 removed what MMEngine imports'),

@@ -7,7 +7,6 @@ file is empty or names one which was truncated, deleted or moved.
 import logging
 import os
 import re
-import sys
 import zipfile
 
 from mmengine.logging import print_log
@@ -108,17 +107,3 @@ def find_latest_checkpoint(path: str) -> str | None:
             'checkpoint, and there is no other to resume from. Delete '
             'last_checkpoint to start anew.')
     return None
-
-
-def install() -> tuple[bool, str]:
-    """Replace ``find_latest_checkpoint`` wherever MMEngine has it.
-
-    Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
-    """
-    for name, module in list(sys.modules.items()):
-        if name.startswith('mmengine.') and getattr(
-                module, 'find_latest_checkpoint',
-                None) is _find_latest_checkpoint:
-            module.find_latest_checkpoint = find_latest_checkpoint
-    return True, 'truncated and missing checkpoints are skipped'
