@@ -9,6 +9,7 @@ load_from = 'work_dirs/espnetv2_city_512x256.pth'
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(
+        sisr_head=dict(reduction='mean'),
         loss_fa=None,
         seg_head=dict(
             num_classes=11,
