@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmhires.compat.atomic import open_whole
+from mmhires.utils.files import open_whole
 from mmhires.version import __version__
 
 from .network import Network

@@ -7,60 +7,31 @@ before it has written the new one, and resumes from a broken one.
 """
 import contextlib
 import os
-import shutil
 
 import mmengine
-from mmengine.fileio import (
-    LocalBackend,
-    get_file_backend,
-    register_backend,
-)
+from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.hooks import CheckpointHook
 
 from mmhires.registry import HOOKS
+from mmhires.utils.files import open_whole
 
 from .latest_checkpoint import find_latest_checkpoint
 
 
 @register_backend('mmhires.atomic')
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's local files; the content of a new one appears at once.
-
-    Bytes go to a hidden file beside it, then to the disk, then take the place
-    of the old file. A process killed on the way leaves the old file as it
-    was, and perhaps the hidden one, which the next attempt overwrites.
-    """
+    """MMEngine's local files, written by :func:`open_whole`."""
 
     def put(self, obj: bytes, filepath) -> None:
         """Write bytes to a file, making its directory if needed.
 
         Args:
             obj (bytes): The content.
-            filepath (str or Path): The file. A link is followed.
-
-        Raises:
-            PermissionError: If the file exists and is write-protected.
+            filepath (str or Path): The file.
         """
-        path = os.path.realpath(filepath)
-        exists = os.path.exists(path)
-        # Replacing asks for no permission on the file itself.
-        if exists and not os.access(path, os.W_OK):
-            raise PermissionError(f'{path} is write-protected')
-        folder, name = os.path.split(path)
-        mmengine.mkdir_or_exist(folder)
-        temporary = os.path.join(folder, f'.{name}.part')
-        try:
-            with open(temporary, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            if exists:
-                shutil.copymode(path, temporary)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        mmengine.mkdir_or_exist(os.path.dirname(filepath))
+        with open_whole(filepath, 'wb') as file:
+            file.write(obj)
 
 
 @HOOKS.register_module()

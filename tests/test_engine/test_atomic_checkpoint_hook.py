@@ -2,11 +2,9 @@
 import os
 import resource
 import signal
-import stat
 import warnings
 from types import SimpleNamespace
 
-import pytest
 import torch
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
@@ -146,38 +144,3 @@ def test_backend_of_the_config_is_kept_and_mmengines_is_as_it_was(tmp_path):
     assert type(get_file_backend(str(tmp_path))) is LocalBackend
     assert type(make_hook(tmp_path, None)[0].file_backend) is (
         AtomicLocalBackend)
-
-
-def test_permissions_and_links_are_kept(tmp_path):
-    file, link = tmp_path / 'new' / 'a', tmp_path / 'link'
-    umask = os.umask(0o027)
-    try:
-        put(b'1', file)
-    finally:
-        os.umask(umask)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    file.chmod(0o600)
-    link.symlink_to(file)
-    put(b'2', link)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert link.is_symlink()
-    assert file.read_text() == '2'
-
-
-def test_error_while_writing_leaves_the_old_file_and_no_other(tmp_path):
-    file = tmp_path / 'a'
-    file.write_text('old')
-    with pytest.raises(TypeError):
-        put('text', file)
-    assert file.read_text() == 'old'
-    assert os.listdir(tmp_path) == ['a']
-
-
-def test_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
-    file = tmp_path / 'a'
-    file.write_text('old')
-    file.chmod(0o400)
-    monkeypatch.setattr(os, 'access', lambda path, mode: False)  # as root
-    with pytest.raises(PermissionError, match='write-protected'):
-        put(b'new', file)
-    assert file.read_text() == 'old'
