@@ -12,16 +12,14 @@ from .complexity import (
 from .latency import Latency, measure_in_turns, measure_latency
 from .memory import PeakMemory
 from .pareto import choose, draw_pareto, pareto_front, read_results
-from .published import CONVENTIONS, PUBLISHED, Published, reproduce
 from .records import device_name, write_records
 from .training import measure_training, random_batch
 
 __all__ = [
-    'CONVENTIONS', 'PUBLISHED', 'Latency', 'PeakMemory', 'Published',
-    'build_model', 'choose', 'config_name', 'count_branches', 'count_macs',
-    'count_outputs', 'count_params', 'count_training_branches', 'device_name',
-    'draw_pareto', 'forward_tensor', 'measure_in_turns', 'measure_latency',
-    'measure_training', 'network_input', 'pareto_front', 'random_batch',
-    'read_results', 'reproduce', 'save_initial_weights', 'train_and_test',
-    'write_records'
+    'Latency', 'PeakMemory', 'build_model', 'choose', 'config_name',
+    'count_branches', 'count_macs', 'count_outputs', 'count_params',
+    'count_training_branches', 'device_name', 'draw_pareto', 'forward_tensor',
+    'measure_in_turns', 'measure_latency', 'measure_training', 'network_input',
+    'pareto_front', 'random_batch', 'read_results', 'save_initial_weights',
+    'train_and_test', 'write_records'
 ]
