@@ -24,6 +24,10 @@ class ClasswiseIoUMetric(IoUMetric):
             True.
         **kwargs: As ``mmseg.evaluation.IoUMetric``.
 
+    Attributes:
+        image_areas (list[tuple[Tensor, Tensor]]): Of the last evaluation:
+            intersection and union of each class, image by image.
+
     Raises:
         ValueError: If a group names a class that the dataset does not have.
     """
@@ -37,6 +41,7 @@ class ClasswiseIoUMetric(IoUMetric):
         super().__init__(**kwargs)
         self.groups = dict(groups or {})
         self.classwise = classwise
+        self.image_areas = []
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Collect the areas of one batch.
@@ -76,6 +81,7 @@ class ClasswiseIoUMetric(IoUMetric):
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics
+        self.image_areas = [areas[:2] for areas in results]
         intersect = sum(areas[0] for areas in results).tolist()
         union = sum(areas[1] for areas in results).tolist()
         classes = self.dataset_meta['classes']
