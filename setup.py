@@ -84,7 +84,9 @@ setup(
         ],
         # the ImageNet configs; it declares all that it imports
         pretrain=[openmmlab['mmpretrain']],
-        deploy=requirements('deploy'),
+        # torch.onnx.export(dynamo=...) is of 2.5, torch.export's Dim.DYNAMIC
+        # of 2.6
+        deploy=['torch>=2.6', *requirements('deploy')],
         dev=requirements('dev')),
     cmdclass=dict(build_py=BuildWithMim),
     zip_safe=False)
