@@ -14,7 +14,7 @@ import contextlib
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec
 from types import ModuleType
 
 from ._import_hook import intercept
@@ -76,9 +76,12 @@ def torchvision_stand_in(*transforms: type):
     """
     modules: dict[str, ModuleType] = {}
     for name in NAMES:
-        modules[name] = module_from_spec(
-            ModuleSpec(name, None, is_package=True))
-        modules[name].__getattr__ = _missing
+        modules[name] = ModuleType(name)
+        # No __file__, which module_from_spec() sets: `inspect` would look.
+        vars(modules[name]).update(
+            __path__=[],
+            __spec__=ModuleSpec(name, None, is_package=True),
+            __getattr__=_missing)
         parent, _, child = name.rpartition('.')
         if parent:
             setattr(modules[parent], child, modules[name])
