@@ -62,7 +62,7 @@ class AtomicCheckpointHook(CheckpointHook):
         Raises:
             FileNotFoundError: If there are checkpoints, but none is whole.
         """
-        if runner._resume and runner._load_from is None:
+        if runner._resume is True and runner._load_from is None:
             runner._load_from = find_latest_checkpoint(runner.work_dir)
 
     def before_train(self, runner) -> None:
