@@ -9,7 +9,13 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import track
 
-from .camvid_layouts import SPLITS, Sample, find_layout, read_image
+from .camvid_layouts import (
+    SPLITS,
+    OriginalLayout,
+    Sample,
+    SegNetLayout,
+    read_image,
+)
 
 PUBLISHED_COUNTS = dict(train=367, val=101, test=233)
 
@@ -28,10 +34,10 @@ def convert_camvid(src: str | Path,
 
     Args:
         src (str | Path): The data set as published, see
-            :mod:`mmhires.datasets.camvid_layouts`.
+            :mod:`mmhires.converters.camvid_layouts`.
         dst (str | Path): The folder to make.
         split_dir (str | Path, optional): Lists for the original layout, see
-            :class:`~mmhires.datasets.camvid_layouts.OriginalLayout`.
+            :class:`~mmhires.converters.camvid_layouts.OriginalLayout`.
             Defaults to None, SegNet's split.
         allow_partial (bool): Whether to accept other counts than the 367, 101
             and 233 of SegNet's split. (A test split that is missing
@@ -50,7 +56,7 @@ def convert_camvid(src: str | Path,
     """
     src, dst = Path(src).resolve(), Path(dst).resolve()
     _check_destination(src, dst, force)
-    layout = find_layout(src, Path(split_dir) if split_dir else None)
+    layout = _find_layout(src, Path(split_dir) if split_dir else None)
     samples = layout.samples()
     counts = Counter(s.split for s in samples)
     if not samples:
@@ -72,6 +78,35 @@ def convert_camvid(src: str | Path,
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return {split: counts[split] for split in SPLITS}
+
+
+def _find_layout(src: Path, split_dir: Path | None = None):
+    """Tell which published layout a folder holds.
+
+    Args:
+        src (Path): The folder.
+        split_dir (Path, optional): See :class:`OriginalLayout`.
+
+    Returns:
+        SegNetLayout | OriginalLayout: The layout.
+
+    Raises:
+        FileNotFoundError: If the folder is not there or holds neither.
+        ValueError: If lists are given for files that are split already.
+    """
+    if not src.is_dir():
+        raise FileNotFoundError(f'{src} is no folder')
+    if any((src / f'{split}annot').is_dir() for split in SPLITS):
+        if split_dir:
+            raise ValueError(
+                f'{src} is in the SegNet layout, which is split already: '
+                'leave --split-dir out')
+        return SegNetLayout(src)
+    if next(src.rglob('*_L.png'), None):
+        return OriginalLayout(src, split_dir)
+    raise FileNotFoundError(
+        f'{src} holds neither layout of CamVid: no train/ with trainannot/ '
+        '(SegNet) and no *_L.png labels (original)')
 
 
 def _check_destination(src: Path, dst: Path, force: bool) -> None:

@@ -1,8 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The table of published complexities."""
 import pytest
-
-from mmhires.analysis import PUBLISHED, reproduce
+from published_complexity import PUBLISHED, reproduce
 
 # Values that facts about the papers' networks do not explain.
 NOT_REPRODUCED = {
@@ -15,8 +14,8 @@ NOT_REPRODUCED = {
 @pytest.mark.parametrize(
     'row', PUBLISHED, ids=lambda row: f'{row.model} {row.value}')
 def test_table_says_yes_where_our_model_rounds_to_the_published_size(
-        row, repo_root):
-    ours, reproduced = reproduce(row, str(repo_root / 'configs'))
+        row):
+    ours, reproduced = reproduce(row)
     assert reproduced == (row.model not in NOT_REPRODUCED)
     if row.model != 'BiSeNet R18 CamVid':  # the paper's is of a quarter
         assert ours == pytest.approx(float(row.value), rel=0.06)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .camvid import SEGNET_VOID, CamVidDataset
+from mmhires.datasets.camvid import SEGNET_VOID, CamVidDataset
 
 SPLITS = ('train', 'val', 'test')
 VOID = 255
@@ -283,32 +283,3 @@ class OriginalLayout:
                                             f'{self.src}')
                 splits[name] = split
         return splits
-
-
-def find_layout(src: Path, split_dir: Path | None = None):
-    """Tell which published layout a folder holds.
-
-    Args:
-        src (Path): The folder.
-        split_dir (Path, optional): See :class:`OriginalLayout`.
-
-    Returns:
-        SegNetLayout | OriginalLayout: The layout.
-
-    Raises:
-        FileNotFoundError: If the folder is not there or holds neither.
-        ValueError: If lists are given for files that are split already.
-    """
-    if not src.is_dir():
-        raise FileNotFoundError(f'{src} is no folder')
-    if any((src / f'{split}annot').is_dir() for split in SPLITS):
-        if split_dir:
-            raise ValueError(
-                f'{src} is in the SegNet layout, which is split already: '
-                'leave --split-dir out')
-        return SegNetLayout(src)
-    if next(src.rglob('*_L.png'), None):
-        return OriginalLayout(src, split_dir)
-    raise FileNotFoundError(
-        f'{src} holds neither layout of CamVid: no train/ with trainannot/ '
-        '(SegNet) and no *_L.png labels (original)')

@@ -7,7 +7,6 @@ file is empty or names one which was truncated, deleted or moved.
 import logging
 import os
 import re
-import sys
 import zipfile
 
 from mmengine.logging import print_log
@@ -25,38 +24,6 @@ def _is_whole(path: str) -> bool:
             return True
     except (OSError, zipfile.BadZipFile):
         return False
-
-
-def _checkpoints(folder: str) -> list:
-    """The kind, number, time and path of every checkpoint in a folder."""
-    found = []
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        match = CHECKPOINT.fullmatch(name)
-        if match:
-            file = os.path.join(folder, name)
-            time = os.stat(file).st_mtime_ns
-            found.append((match.group(1), int(match.group(2)), time, file))
-    return found
-
-
-def _saved_after(last: str, named: str) -> str | None:
-    """The latest whole checkpoint which a kill kept from being named.
-
-    Args:
-        last (str): The checkpoint that is named.
-        named (str): The file that names it.
-    """
-    match = CHECKPOINT.fullmatch(os.path.basename(last))
-    if not match:
-        return None
-    written = os.stat(named).st_mtime_ns
-    later = [(number, file) for kind, number, time, file in _checkpoints(
-        os.path.dirname(last) or '.') if kind == match.group(1)
-             and number > int(match.group(2)) and time > written]
-    for _, file in sorted(later, reverse=True):
-        if _is_whole(file):
-            return file
-    return None
 
 
 def _warn(message: str) -> None:
@@ -85,18 +52,25 @@ def find_latest_checkpoint(path: str) -> str | None:
     last = _find_latest_checkpoint(path)
     if last and '://' in last:
         return last
+    found = []
+    for folder in {*map(os.path.abspath, (path, os.path.dirname(last or '')
+                                          or path))}:
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            match = CHECKPOINT.fullmatch(name)
+            if match:
+                file = os.path.join(folder, name)
+                found.append((os.stat(file).st_mtime_ns, int(match[2]),
+                              match[1], file))
     if last and _is_whole(last):
-        return _saved_after(last, os.path.join(path,
-                                               'last_checkpoint')) or last
+        match = CHECKPOINT.fullmatch(os.path.basename(last))
+        written = os.stat(os.path.join(path, 'last_checkpoint')).st_mtime_ns
+        later = [(number, file) for time, number, kind, file in found
+                 if match and kind == match[1] and number > int(match[2])
+                 and time > written and _is_whole(file)]
+        return max(later, default=(0, last))[1]
     if last is not None:
         _warn(f'{path}/last_checkpoint names "{last}", which is not a whole '
               'checkpoint.')
-    folders = {
-        os.path.abspath(folder)
-        for folder in (path, os.path.dirname(last or '') or path)
-    }
-    found = [(time, number, file) for folder in folders
-             for _, number, time, file in _checkpoints(folder)]
     for *_, file in sorted(found, reverse=True):
         if _is_whole(file):
             _warn(f'Resuming from the newest whole checkpoint, {file}.')
@@ -108,17 +82,3 @@ def find_latest_checkpoint(path: str) -> str | None:
             'checkpoint, and there is no other to resume from. Delete '
             'last_checkpoint to start anew.')
     return None
-
-
-def install() -> tuple[bool, str]:
-    """Replace ``find_latest_checkpoint`` wherever MMEngine has it.
-
-    Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
-    """
-    for name, module in list(sys.modules.items()):
-        if name.startswith('mmengine.') and getattr(
-                module, 'find_latest_checkpoint',
-                None) is _find_latest_checkpoint:
-            module.find_latest_checkpoint = find_latest_checkpoint
-    return True, 'truncated and missing checkpoints are skipped'

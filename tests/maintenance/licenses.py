@@ -4,7 +4,7 @@
 Every package that the requirement files of the run time name, and what those
 depend on in turn:
 
-    python requirements/licenses.py
+    python tests/maintenance/licenses.py
 """
 import re
 from importlib import metadata
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[2] / 'requirements'
 FILES = ('openmmlab', 'runtime', 'deploy')
 # Installed with --no-deps: what they need is in runtime.txt.
 NO_DEPENDENCIES = 'openmmlab'
@@ -20,9 +20,10 @@ NO_DEPENDENCIES = 'openmmlab'
 KNOWN = dict(openmim='Apache Software License')
 HEAD = """# Licences of the run-time dependencies
 
-Written by `python requirements/licenses.py` from the metadata of the installed
-packages; the CUDA builds of torch bring NVIDIA's own libraries with them,
-under NVIDIA's licences, which are not listed. Nothing here is part of mmhires.
+Written by `python tests/maintenance/licenses.py` from the metadata of the
+installed packages; the CUDA builds of torch bring NVIDIA's own libraries with
+them, under NVIDIA's licences, which are not listed. Nothing here is part of
+mmhires.
 
 | package | version | licence | asked for by |
 |---|---|---|---|

@@ -84,7 +84,7 @@ def train(work_dir, iters, hooks=()):
         default_hooks=dict(
             logger=None,
             checkpoint=dict(
-                type='CheckpointHook',
+                type='mmhires.AtomicCheckpointHook',
                 interval=INTERVAL,
                 by_epoch=False,
                 max_keep_ckpts=2)),
@@ -161,7 +161,7 @@ def test_kills_lose_what_was_not_saved_yet_and_nothing_else(
             assert saved <= began <= before + 1
             starts += 1
             lost = max(lost, before - began)
-        left = list(work_dir.glob('.mmhires-*.tmp'))
+        left = list(work_dir.glob('.*.part'))
         while_saving += bool(left)
     sys.stdout.write(
         f'{KILLS} kills, {starts} in training, {while_saving} with a file '
@@ -193,4 +193,4 @@ def test_kills_lose_what_was_not_saved_yet_and_nothing_else(
         for state in (killed, straight)
     ]
     assert torch.equal(*momenta)
-    assert not list(work_dir.glob('.mmhires-*.tmp'))
+    assert not list(work_dir.glob('.*.part'))

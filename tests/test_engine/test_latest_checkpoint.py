@@ -2,7 +2,6 @@
 import logging
 import os
 
-import mmengine.runner
 import pytest
 import torch
 from mmengine.logging import MMLogger
@@ -11,7 +10,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmhires.compat import resume
+from mmhires.engine import latest_checkpoint
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def warned(monkeypatch):
         assert (logger, level) == ('current', logging.WARNING)
         messages.append(message)
 
-    monkeypatch.setattr(resume, 'print_log', record)
+    monkeypatch.setattr(latest_checkpoint, 'print_log', record)
     return messages
 
 
@@ -45,13 +44,13 @@ def cut(file):
 
 
 def find(folder):
-    found = mmengine.runner.find_latest_checkpoint(str(folder))
+    found = latest_checkpoint.find_latest_checkpoint(str(folder))
     return found and os.path.basename(found)
 
 
 def test_upstream_trusts_a_truncated_checkpoint(work_dir):
     cut(work_dir / 'iter_11.pth')
-    found = resume._find_latest_checkpoint(str(work_dir))
+    found = latest_checkpoint._find_latest_checkpoint(str(work_dir))
     with pytest.raises(RuntimeError, match='central directory'):
         torch.load(found)
 
@@ -156,10 +155,12 @@ def train(work_dir, resume, iters):
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.001)),
         default_hooks=dict(
             checkpoint=dict(
-                type='CheckpointHook', interval=1, by_epoch=False)),
+                type='mmhires.AtomicCheckpointHook',
+                interval=1,
+                by_epoch=False)),
         resume=resume,
         log_level='ERROR',
-        experiment_name=f'test_resume_{work_dir.name}_{resume}')
+        experiment_name=f'test_latest_checkpoint_{work_dir.name}_{resume}')
     start = []
     runner.load_or_resume = lambda: (
         Runner.load_or_resume(runner), start.append(runner.iter))

@@ -1,15 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 r"""Install mmhires in fresh environments and say in the README which work.
 
-    python tools/install_matrix.py --pythons ~/.pyenv/versions --work /tmp/m
+    python tests/maintenance/install_matrix.py --pythons ~/.pyenv/versions
 
 Every row follows the README: torch, requirements/runtime.txt, then
 requirements/openmmlab.txt and mmhires without dependencies. It passes if
-``python -m mmhires.compat`` runs, two iterations of a streets config train and
-its prediction has the size of the image, and, with MMPose, a pose config
-builds. Environments are removed afterwards; a failing row does not stop the
-others. ``--rows`` runs some of them and keeps what the README says of the
-others.
+``python -m mmhires.compat`` runs, two iterations of a streets config train,
+its prediction has the size of the image, it exports to ONNX and torch.export
+(with requirements/deploy.txt), and, with MMPose, a pose config builds.
+Environments are removed afterwards; a failing row does not stop the others.
+``--rows`` runs some of them and keeps what the README says of the others.
 """
 import argparse
 import datetime
@@ -23,10 +23,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ('configs/dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-'
+          'to-192x384.py')
 BEGIN, END = '<!-- install matrix -->', '<!-- end of install matrix -->'
-HEADER = ('| name | Python | torch | NumPy | mmcv | MMPose | works | date |',
-          '|---|---|---|---|---|---|---|---|')
+HEADER = ('| name | Python | torch | NumPy | mmcv | MMPose | exports | works '
+          '| date |', '|---|---|---|---|---|---|---|---|---|')
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class Row:
         extra: Requirements beside those of requirements/runtime.txt.
         mmcv: ``'lite'``, ``'full'`` or ``'onedl'``, the community's forks.
         pose: Whether MMPose and MMDetection are installed.
+        export: Whether the model is exported, which needs torch 2.6.
     """
     python: str
     torch: str = '2.13.0'
     extra: tuple[str, ...] = ()
     mmcv: str = 'lite'
     pose: bool = True
+    export: bool = True
 
 
 NUMPY1 = ('numpy<2', 'opencv-python-headless<4.12')
@@ -54,7 +58,8 @@ ROWS = {
     'no-pose': Row('3.11', pose=False),
     'full-mmcv': Row('3.11', mmcv='full'),
     'onedl': Row('3.11', mmcv='onedl', pose=False),
-    'py310-oldest': Row('3.10', torch='2.1.2', extra=NUMPY1),
+    'py310-oldest': Row('3.10', torch='2.1.2', extra=NUMPY1, export=False),
+    'export-oldest': Row('3.11', torch='2.6.0'),
     'py312': Row('3.12'),
     'py313': Row('3.13'),
 }
@@ -86,9 +91,12 @@ def steps(row: Row, find_links: str | None) -> list[list[str]]:
         hosts = ['onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation']
     install = ['install', '--quiet', '--no-compile']
     links = ['--find-links', find_links] if find_links else []
+    wanted = ('runtime', 'deploy')[:1 + row.export]
+    files = [part for name in wanted
+             for part in ('-r', f'requirements/{name}.txt')]
     return [
         [*install, f'torch=={row.torch}', *row.extra],
-        [*install, '-r', 'requirements/runtime.txt', *row.extra],
+        [*install, f'torch=={row.torch}', *files, *row.extra],
         [*install, *links, '--no-deps', *hosts, '-e', '.'],
     ]
 
@@ -109,7 +117,11 @@ def try_row(name: str, args: argparse.Namespace) -> str:
         for step in steps(row, args.find_links):
             run([python, '-m', 'pip', *step], source)
         run([python, '-m', 'mmhires.compat'], source)
-        run([python, 'tools/install_matrix.py', '--smoke', 'out.json'], source)
+        script = Path(__file__).relative_to(ROOT)
+        run([python, script, '--smoke', 'out.json'], source)
+        for out in ('out.onnx', 'out.pt2')[:2 * row.export]:
+            run([python, 'tools/deployment/export.py', CONFIG,
+                 'work_dirs/iter_2.pth', out], source)
         versions = json.loads((source / 'out.json').read_text())
     except subprocess.CalledProcessError as error:
         last = (error.stderr or '').strip().splitlines()[-1:] or ['']
@@ -121,8 +133,8 @@ def try_row(name: str, args: argparse.Namespace) -> str:
                                 row.python), versions.get('torch', row.torch),
              versions.get('numpy',
                           '-'), f'{mmcv} {versions.get("mmcv", "")}'.strip(),
-             versions.get('mmpose',
-                          '-'), result, datetime.date.today().isoformat())
+             versions.get('mmpose', '-'), 'yes' if row.export else '-', result,
+             datetime.date.today().isoformat())
     return f'| {" | ".join(cells)} |'
 
 
@@ -150,9 +162,7 @@ def smoke(out: str) -> None:
     from mmengine.registry import MODELS, init_default_scope
     from mmengine.runner import Runner
 
-    cfg = Config.fromfile(
-        ROOT / 'configs/dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-'
-        '96x192-to-192x384.py')
+    cfg = Config.fromfile(ROOT / CONFIG)
     for loader in (cfg.train_dataloader, cfg.val_dataloader,
                    cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)

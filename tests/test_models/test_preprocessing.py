@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmhires.models.layers.downsample import (
+from mmhires.models.preprocessing import (
     check_images,
     check_reduction,
     reduce_images,

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 import mmhires  # noqa: F401  (compat before mmseg)
-from mmhires.datasets import CamVidDataset, camvid_convert, camvid_layouts
-from mmhires.datasets.camvid_convert import convert_camvid
+from mmhires.converters import camvid, camvid_layouts
+from mmhires.converters.camvid import convert_camvid
+from mmhires.datasets import CamVidDataset
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools/dataset_converters/camvid.py'
@@ -193,7 +194,7 @@ def test_incomplete_data_is_refused_with_both_counts(layout, request):
 
 def test_a_test_split_that_is_wholly_absent_is_no_error(
         segnet, tmp_path, monkeypatch):
-    monkeypatch.setattr(camvid_convert, 'PUBLISHED_COUNTS',
+    monkeypatch.setattr(camvid, 'PUBLISHED_COUNTS',
                         dict(train=3, val=2, test=9))
     with pytest.raises(ValueError, match='test: expected 9, found 1'):
         convert_camvid(segnet, tmp_path / 'dst')
@@ -304,7 +305,7 @@ def test_stopped_half_way_nothing_is_left_and_the_old_result_stays(
         if len(calls) == 4:
             raise stop('stopped')
 
-    monkeypatch.setattr(camvid_convert.shutil, 'copyfile', copyfile)
+    monkeypatch.setattr(camvid.shutil, 'copyfile', copyfile)
     with pytest.raises(stop):
         convert_camvid(segnet, dst, allow_partial=True, force=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['dst', 'src']
@@ -367,7 +368,7 @@ def test_tool_turns_ctrl_c_into_one_line(segnet, tmp_path, monkeypatch):
     def interrupted(*args):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(camvid_convert.shutil, 'copyfile', interrupted)
+    monkeypatch.setattr(camvid.shutil, 'copyfile', interrupted)
     with pytest.raises(SystemExit, match='error: interrupted') as info:
         run_tool(monkeypatch, segnet, tmp_path / 'dst', '--allow-partial')
     assert '\n' not in info.value.code
@@ -397,8 +398,10 @@ def test_tool_fails_with_one_plain_line_and_a_status(segnet, tmp_path):
 def test_the_real_segnet_files_convert_exactly(tmp_path):
     dst = tmp_path / 'dst'
     counts = convert_camvid(SHARED, dst)
-    assert counts == dict(train=367, val=101, test=0)
-    for split in ('train', 'val'):
+    # The test split is not there in every copy.
+    assert counts.pop('test') in (0, 233)
+    assert counts == dict(train=367, val=101)
+    for split in counts:
         raw = {p.name: p for p in (SHARED / f'{split}annot').iterdir()}
         written = {p.name: p for p in (dst / f'labels/{split}').iterdir()}
         assert raw.keys() == written.keys()

@@ -1,17 +1,24 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Sizes that the papers print, each in its own convention, beside ours."""
+r"""Print every published complexity beside that of our model, as Markdown.
+
+    python tests/maintenance/published_complexity.py
+
+Papers count in different ways; the convention of a row is the one that comes
+nearest to what is printed. Reproduced is what rounds to the published digits.
+"""
 import copy
-import os.path as osp
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
+from mmengine.logging import MMLogger
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmhires.analysis import build_model, count_macs, count_outputs
 from mmhires.deploy import strip
 
-from .build import build_model
-from .complexity import count_macs, count_outputs
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 class Published(NamedTuple):
@@ -160,12 +167,11 @@ PUBLISHED = (
 )
 
 
-def reproduce(row: Published, configs: str) -> tuple[float, bool]:
+def reproduce(row: Published) -> tuple[float, bool]:
     """Compute what a paper prints from our model.
 
     Args:
         row (Published): What the paper prints.
-        configs (str): The folder ``configs``.
 
     Returns:
         tuple[float, bool]: Our value, and whether it rounds to the published
@@ -174,7 +180,7 @@ def reproduce(row: Published, configs: str) -> tuple[float, bool]:
 
     def value(config: str, size: tuple[int, int]) -> float:
         model = build_model(
-            osp.join(configs, f'{config}.py'), row.options, 'meta')
+            str(CONFIGS / f'{config}.py'), row.options, 'meta')
         return CONVENTIONS[row.convention](model, (3, *size))
 
     ours = value(row.config, row.size)
@@ -182,3 +188,23 @@ def reproduce(row: Published, configs: str) -> tuple[float, bool]:
         ours = value(*row.ratio_of) / ours
     digits = len(row.value.partition('.')[2])
     return ours, f'{ours:.{digits}f}' == row.value
+
+
+def main() -> None:
+    # It would warn of each change between MMSegmentation, MMPose and others.
+    MMLogger.get_current_instance().setLevel('ERROR')
+    print('| model | input | published | convention | ours | difference | '
+          'reproduced | note |')
+    print('|---|---|---|---|---|---|---|---|')
+    for row in PUBLISHED:
+        ours, reproduced = reproduce(row)
+        print(
+            f'| {row.model} | {row.size[0]}x{row.size[1]} | {row.value} | '
+            f'{row.convention}{", ratio" if row.ratio_of else ""} | '
+            f'{ours:.4f} | {100 * (ours / float(row.value) - 1):+.2f} % | '
+            f'{"yes" if reproduced else "no"} | {row.note} |',
+            flush=True)
+
+
+if __name__ == '__main__':
+    main()
