@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmhires.apis.overlay import load_model, make_painter
+from mmhires.apis.overlay import make_painter
+from mmhires.zoo import load_model
 
 GREY = np.full((64, 96, 3), 100, np.uint8)
 LOW_RES = """model = dict(data_preprocessor=dict(
