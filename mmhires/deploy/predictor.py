@@ -99,7 +99,11 @@ class Pipeline:
                 f'{self.name} takes {want[0]}x{want[1]}; export with a '
                 'dynamic size, or resize the image')
         with torch.inference_mode():
-            return self.network(inputs)
+            outputs = self.network(inputs)
+        if outputs.shape[1] not in (1, len(self.classes)):
+            raise ValueError(f'{self.name} has {outputs.shape[1]} outputs, '
+                             f'but names {len(self.classes)}: export it again')
+        return outputs
 
 
 class Predictor(Pipeline):
