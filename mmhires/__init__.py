@@ -2,31 +2,19 @@
 """High-resolution dense prediction at low cost, for MMSegmentation and MMPose.
 
 Importing the package applies :mod:`mmhires.compat`, which lets the released
-OpenMMLab wheels run on current PyTorch, and has MMEngine load the published
-weights of :mod:`mmhires.zoo` by ``mmhires://NAME``. It does nothing else:
-components are imported by the registries of :mod:`mmhires.registry` when a
-config names them, and ``load_model`` and ``list_models`` when they are used.
+OpenMMLab wheels run on current PyTorch, and has MMEngine know the names of
+published weights (:mod:`mmhires.upstream`). It does nothing else: components
+are imported by the registries of :mod:`mmhires.registry` when a config names
+them, ``load_model`` and ``list_models`` when they are used.
 """
-from . import compat
-from .compat._import_hook import when_imported
+from . import compat, upstream
 from .version import __version__
 
 compat.apply()
+upstream.teach()
 
 
-def _register_zoo() -> None:
-    from mmengine.runner.checkpoint import CheckpointLoader
-
-    @CheckpointLoader.register_scheme('mmhires://', force=True)
-    def load_from_zoo(filename, map_location=None):
-        from .zoo import load_published
-        return load_published(filename.removeprefix('mmhires://'))
-
-
-when_imported('mmengine.runner.checkpoint', _register_zoo)
-
-
-def __getattr__(name):
+def __getattr__(name: str):
     if name in ('list_models', 'load_model'):
         from . import zoo
         return getattr(zoo, name)
