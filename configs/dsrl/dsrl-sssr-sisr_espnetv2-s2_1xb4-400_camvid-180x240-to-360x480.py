@@ -9,6 +9,7 @@ load_from = 'mmhires://espnetv2-s2_cityscapes-256x512'
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(
+        sisr_head=dict(reduction='mean'),
         loss_fa=None,
         seg_head=dict(
             num_classes=11,

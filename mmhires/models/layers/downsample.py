@@ -2,6 +2,7 @@
 """How full-size images become the small ones that a network gets."""
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -71,3 +72,29 @@ def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:
         size=(height // scale, width // scale),
         mode=interpolation,
         antialias=True)
+
+
+def reduce_labels(labels: Tensor, scale: int) -> Tensor:
+    """Reduce labels by the class of most pixels of each cell.
+
+    The first or the last of equally frequent ones in turn, like the fields of
+    a chessboard: always the same one would move every boundary that runs
+    through the middle of cells by half a cell.
+
+    Args:
+        labels (Tensor): ``(N, H, W)``; ``scale`` divides H and W.
+        scale (int): Full size : reduced size, at least 1.
+
+    Returns:
+        Tensor: ``(N, H / scale, W / scale)``.
+    """
+    count, height, width = labels.shape
+    cells = labels.view(count, height // scale, scale, width // scale, scale)
+    cells = cells.transpose(2, 3).flatten(3)
+    votes = (cells[..., None] == cells[..., None, :]).sum(-1)
+    first = votes.argmax(-1, keepdim=True)
+    last = votes.shape[-1] - 1 - votes.flip(-1).argmax(-1, keepdim=True)
+    rows, columns = (
+        torch.arange(side, device=labels.device) for side in cells.shape[1:3])
+    odd = (rows[:, None] + columns).remainder(2).bool()[..., None]
+    return cells.gather(-1, first.where(~odd, last)).squeeze(-1)

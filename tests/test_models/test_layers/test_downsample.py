@@ -7,6 +7,7 @@ from mmhires.models.layers.downsample import (
     check_images,
     check_reduction,
     reduce_images,
+    reduce_labels,
 )
 
 
@@ -49,3 +50,36 @@ def test_an_image_with_nan_is_named_by_its_file():
 def test_an_empty_batch_is_refused():
     with pytest.raises(ValueError, match='list: the batch is empty'):
         check_images([], [], None)
+
+
+def edges(width=240, period=8):
+    """Labels whose vertical boundaries lie at every offset in turn."""
+    generator = torch.Generator().manual_seed(0)
+    steps = torch.randint(period - 2, period + 3, (width, ),
+                          generator=generator).cumsum(0)
+    columns = torch.zeros(width, dtype=torch.long)
+    columns[steps[steps < width]] = 1
+    return columns.cumsum(0).expand(1, 32, -1)
+
+
+def test_reduced_labels_lie_where_the_reduced_image_shows_them():
+    labels = edges()
+
+    def boundaries(labels, size=1):
+        """Mean column where each segment begins, in full-size pixels."""
+        return torch.stack([
+            size * (labels < i).float().sum(-1).mean()
+            for i in labels.unique()[1:]
+        ])
+
+    wanted = boundaries(labels)
+    ours = boundaries(reduce_labels(labels, 2), 2)
+    top_left = boundaries(labels[..., ::2, ::2], 2)
+    torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-4)
+    assert (top_left - wanted).mean() > 0.4
+
+
+def test_reduced_labels_are_those_of_most_pixels():
+    label = torch.tensor([[[1, 2, 3, 255], [2, 2, 255, 255]]])
+    assert reduce_labels(label, 2).tolist() == [[[2, 255]]]
+    torch.testing.assert_close(reduce_labels(label, 1), label)
