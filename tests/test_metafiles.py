@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What the metafiles say of each config, against READMEs, zoo and models."""
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,24 @@ def test_training_data_is_what_the_name_says_and_nothing_else():
         known = {'cityscapes', 'camvid', 'streets', 'pascal', 'ade20k', 'coco',
                  'imagenet'}
         assert words == {word for word in known if word in name}, name
+
+
+def test_index_page_is_made_of_the_metafiles():
+    script = runpy.run_path(str(ROOT / '.dev_scripts/config_table.py'))
+    page = (ROOT / 'configs/README.md').read_text()
+    first, last = script['MARKS']
+    assert page.split(first)[1].split(last)[0] == script['table']()
+    assert all(f'({Path(model["Config"]).relative_to("configs")})' in page
+               for model in MODELS.values())
+
+
+def test_links_of_the_index_page_lead_somewhere():
+    page = (ROOT / 'configs/README.md').read_text()
+    for link in re.findall(r'\]\(([^)#]+)(#[^)]*)?\)', page):
+        assert (ROOT / 'configs' / link[0]).exists(), link
+        if link[1]:
+            titles = re.findall('^#+ (.*)$', (
+                ROOT / 'configs' / link[0]).read_text(), re.MULTILINE)
+            slugs = [re.sub(r'[^\w -]', '', title).strip().lower().replace(
+                ' ', '-') for title in titles]
+            assert link[1][1:] in slugs, link

@@ -12,7 +12,8 @@ from torch import nn
 
 from mmhires.utils.errors import first_line
 
-from .published import PREFIX, config_folder, find, load_published
+from .published import (PREFIX, config_folder, find, load_published,
+                        source_of)
 
 
 def load_model(name_or_config: str | Path | Config,
@@ -26,7 +27,9 @@ def load_model(name_or_config: str | Path | Config,
         name_or_config (str | Path | Config): A name of :func:`list_models`,
             whose weights are downloaded, or a config or its file.
         checkpoint (str | Path, optional): Checkpoint file, URL or
-            ``mmhires://NAME``. Default: None, the published one of the name.
+            ``mmhires://NAME``. A file that has its published name, as ``mim
+            download`` leaves it, is converted. Default: None, the published
+            one of the name.
         device (str): As in PyTorch; ``'auto'`` takes a GPU if there is one.
             Default: ``'auto'``.
 
@@ -85,6 +88,9 @@ def _read(checkpoint: str) -> tuple[Mapping, dict]:
         content = load_published(checkpoint.removeprefix(PREFIX))
     elif '://' not in checkpoint and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint {checkpoint} does not exist')
+    elif source_of(checkpoint) and '://' not in checkpoint:
+        from mmhires.converters import convert_checkpoint
+        content = convert_checkpoint(checkpoint, source_of(checkpoint))
     else:
         try:
             content = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')

@@ -85,6 +85,21 @@ def find(name: str) -> Published:
     return entries[name]
 
 
+def source_of(file: str) -> str | None:
+    """Converter of a file that has its published name.
+
+    Args:
+        file (str): For example what ``mim download mmhires`` wrote.
+
+    Returns:
+        str, optional: Key of ``mmhires.converters.SOURCES``.
+    """
+    for entry in published().values():
+        if entry.url and Path(entry.url).name == Path(file).name:
+            return entry.converter
+    return None
+
+
 def list_models(pattern: str = '*') -> list[str]:
     """Print a table of the published weights.
 

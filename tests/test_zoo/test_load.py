@@ -116,6 +116,12 @@ def test_weights_of_another_network_are_refused_not_painted(
     assert 'is not of this config' in error and '\n' not in error
 
 
+def test_file_that_mim_downloaded_needs_no_conversion(shared_dir):
+    config = config_folder() / published()[NAME].config
+    model = load_model(config, shared_dir / 'weights' / FILE, 'cpu')
+    assert len(model.dataset_meta['classes']) == 20
+
+
 def test_zero_shot_config_has_the_classes_of_its_network(zoo, tmp_path):
     zero_shot = Config.fromfile(
         config_folder() / 'dsrl/espnetv2-s2_zero-shot_camvid-360x480.py')
