@@ -26,14 +26,16 @@ def row(folder: str, model: dict) -> str:
     """A line of the table."""
     said = model['Metadata']
     data = said['Training Data']
-    results = [result_of(result) for result in model['Results']
-               if result.get('Metrics')]
+    results = [
+        result_of(result) for result in model['Results']
+        if result.get('Metrics')
+    ]
     cells = (f'[{model["Name"]}]({folder}/{model["Name"]}.py)',
              said['Input Size'],
              data if isinstance(data, str) else ', '.join(data),
              f'{said["FLOPs"] / 1e9:.3f}', f'{said["Parameters"] / 1e6:.3f}',
-             '; '.join(results),
-             ', '.join(f'`{name}`' for name in model.get('Alias', ())))
+             '; '.join(results), ', '.join(f'`{name}`'
+                                           for name in model.get('Alias', ())))
     return f'| {" | ".join(cells)} |\n'
 
 

@@ -33,8 +33,10 @@ DATASETS = {
 def lines_about(model):
     """Lines of its folder's README that link to a config."""
     text = (ROOT / model['Config']).with_name('README.md').read_text()
-    return [line for line in text.splitlines()
-            if f'({Path(model["Config"]).name})' in line]
+    return [
+        line for line in text.splitlines()
+        if f'({Path(model["Config"]).name})' in line
+    ]
 
 
 def metrics(model):
@@ -46,8 +48,9 @@ def metrics(model):
 @pytest.mark.parametrize('name', MODELS)
 def test_every_number_is_beside_the_config_in_the_readme(name):
     lines = lines_about(MODELS[name])
-    numbers = re.findall(r'\d+(?:\.\d+)?', ' '.join(
-        re.sub(r'\([\w./+-]+\.py\)', '', line) for line in lines))
+    numbers = re.findall(
+        r'\d+(?:\.\d+)?',
+        ' '.join(re.sub(r'\([\w./+-]+\.py\)', '', line) for line in lines))
     said = {f'{float(number):g}' for number in numbers}
     for source, value in metrics(MODELS[name]):
         assert source in ('published', 'measured', *published()), value
@@ -58,8 +61,10 @@ def test_every_number_is_beside_the_config_in_the_readme(name):
 @pytest.mark.parametrize('name', MODELS)
 def test_every_result_of_a_table_is_in_the_metafile(name):
     # numbers of a row with two configs are the first one's
-    rows = [line for line in lines_about(MODELS[name])
-            if line.startswith('|') and f'[R101]({name}.py)' not in line]
+    rows = [
+        line for line in lines_about(MODELS[name])
+        if line.startswith('|') and f'[R101]({name}.py)' not in line
+    ]
     assert not rows or metrics(MODELS[name])
 
 
@@ -67,14 +72,17 @@ def test_measured_results_have_the_command_that_prints_them():
     for name, model in MODELS.items():
         for result in model['Results']:
             command = result.get('Command', '')
-            assert (f'{name}.py' in command) == (
-                result.get('Source') == 'measured'), name
+            assert (f'{name}.py'
+                    in command) == (result.get('Source') == 'measured'), name
 
 
 def test_published_weights_are_those_of_the_zoo():
     entries = [entry for entry in published().values() if entry.config]
-    aliases = {alias for model in MODELS.values()
-               for alias in model.get('Alias', ())}
+    aliases = {
+        alias
+        for model in MODELS.values()
+        for alias in model.get('Alias', ())
+    }
     assert aliases == {entry.name for entry in entries}
     for entry in entries:
         model = MODELS[Path(entry.config).stem]
@@ -120,8 +128,10 @@ def test_training_data_is_what_the_name_says_and_nothing_else():
         seen = [seen] if isinstance(seen, str) else seen
         words = {text.split()[0].split('-')[0].lower() for text in seen}
         assert all(word in name for word in words), name
-        known = {'cityscapes', 'camvid', 'streets', 'pascal', 'ade20k', 'coco',
-                 'imagenet'}
+        known = {
+            'cityscapes', 'camvid', 'streets', 'pascal', 'ade20k', 'coco',
+            'imagenet'
+        }
         assert words == {word for word in known if word in name}, name
 
 
@@ -139,8 +149,12 @@ def test_links_of_the_index_page_lead_somewhere():
     for link in re.findall(r'\]\(([^)#]+)(#[^)]*)?\)', page):
         assert (ROOT / 'configs' / link[0]).exists(), link
         if link[1]:
-            titles = re.findall('^#+ (.*)$', (
-                ROOT / 'configs' / link[0]).read_text(), re.MULTILINE)
-            slugs = [re.sub(r'[^\w -]', '', title).strip().lower().replace(
-                ' ', '-') for title in titles]
+            titles = re.findall('^#+ (.*)$',
+                                (ROOT / 'configs' / link[0]).read_text(),
+                                re.MULTILINE)
+            slugs = [
+                re.sub(r'[^\w -]', '',
+                       title).strip().lower().replace(' ', '-')
+                for title in titles
+            ]
             assert link[1][1:] in slugs, link

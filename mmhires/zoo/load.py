@@ -12,8 +12,7 @@ from torch import nn
 
 from mmhires.utils.errors import first_line
 
-from .published import (PREFIX, config_folder, find, load_published,
-                        source_of)
+from .published import PREFIX, config_folder, find, load_published, source_of
 
 
 def load_model(name_or_config: str | Path | Config,
@@ -35,9 +34,9 @@ def load_model(name_or_config: str | Path | Config,
 
     Returns:
         nn.Module: In eval mode, with ``cfg`` and ``dataset_meta``, whose
-        classes are those of the network: of the checkpoint, of ``dataset_meta``
-        in the config or of the dataset it tests on, the first that has as many
-        as the network tells apart.
+        classes are those of the network: of the checkpoint, of the config's
+        ``dataset_meta`` or of the dataset it tests on, the first that has as
+        many as the network tells apart.
 
     Raises:
         FileNotFoundError: The config or the checkpoint does not exist.
@@ -61,7 +60,7 @@ def load_model(name_or_config: str | Path | Config,
         checkpoint = checkpoint or f'{PREFIX}{entry.name}'
     if checkpoint is None:
         raise ValueError(f'{name_or_config}: which checkpoint? A config needs '
-                         'one; the names of mmhires.list_models() bring theirs')
+                         'one, the names of mmhires.list_models() have theirs')
 
     weights, saved = _read(str(checkpoint))
     scope = cfg.get('default_scope', 'mmseg')
@@ -72,8 +71,8 @@ def load_model(name_or_config: str | Path | Config,
                                     for step in cfg.test_pipeline):
         # a dataset that makes its images
         cfg.test_pipeline.insert(0, dict(type='LoadImageFromFile'))
-    model = importlib.import_module(f'{scope}.apis').init_model(
-        cfg, device='cpu')
+    model = importlib.import_module(f'{scope}.apis').init_model(cfg,
+                                                                device='cpu')
     _load(model, weights, str(checkpoint))
     if scope == 'mmseg':
         model.dataset_meta = _named_classes(model, saved)
@@ -109,8 +108,8 @@ def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
     """Load the weights, of which training-only ones may be missing."""
     from mmhires.deploy.strip import strip
     try:
-        missing = model.load_state_dict(
-            copy.copy(weights), strict=False).missing_keys
+        missing = model.load_state_dict(copy.copy(weights),
+                                        strict=False).missing_keys
     except (RuntimeError, ValueError) as error:
         raise ValueError(f'{checkpoint} is not of this config: '
                          f'{first_line(error)}') from error

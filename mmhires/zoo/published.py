@@ -56,8 +56,8 @@ def config_folder() -> Path:
         Path: The folder ``configs``.
     """
     folders = [PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs']
-    return next(
-        (path for path in folders if (path / 'zoo.yml').is_file()), folders[0])
+    return next((path for path in folders if (path / 'zoo.yml').is_file()),
+                folders[0])
 
 
 @functools.lru_cache(1)
@@ -114,8 +114,9 @@ def list_models(pattern: str = '*') -> list[str]:
     names = fnmatch.filter(published(), pattern)
     rows = [('name', 'weights of', 'licence', 'published', 'config')]
     for entry in map(find, names):
-        rows.append((entry.name, entry.publisher, entry.license, ', '.join(
-            f'{k} {v}' for k, v in entry.metrics.items()), entry.config
+        rows.append((entry.name, entry.publisher, entry.license,
+                     ', '.join(f'{k} {v}'
+                               for k, v in entry.metrics.items()), entry.config
                      or 'backbone alone'))
     widths = [max(map(len, column)) for column in zip(*rows)]
     print_log('\n'.join('  '.join(

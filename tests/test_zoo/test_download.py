@@ -25,8 +25,8 @@ def published(server):
 
 
 def left_in(cache):
-    return sorted(
-        path.name for path in cache.glob('*') if path.suffix != '.lock')
+    return sorted(path.name for path in cache.glob('*')
+                  if path.suffix != '.lock')
 
 
 def refused(error, *args):
@@ -113,8 +113,8 @@ def test_no_network_and_cold_cache_says_where_the_file_could_be_put(
 
 def test_server_that_stops_sending_is_given_up(server, cache, monkeypatch):
     monkeypatch.setattr(download, 'TIMEOUT', 0.3)
-    assert 'timed out' in refused(ConnectionError,
-                                  server.url('hang', 'x.pth'), SHA256)
+    assert 'timed out' in refused(ConnectionError, server.url('hang', 'x.pth'),
+                                  SHA256)
     assert left_in(cache) == []
 
 

@@ -25,8 +25,8 @@ def zoo(server, cache, shared_dir, monkeypatch):
     """The true file behind an address on this machine."""
     server.files[FILE] = (shared_dir / 'weights' / FILE).read_bytes()
     entries = dict(published())
-    entries[NAME] = dataclasses.replace(
-        entries[NAME], url=server.url('moved', FILE))
+    entries[NAME] = dataclasses.replace(entries[NAME],
+                                        url=server.url('moved', FILE))
     monkeypatch.setattr(module, 'published', lambda: entries)
 
 
@@ -94,8 +94,8 @@ def test_bad_names_are_one_line(name, message, street, repo_root, monkeypatch):
     assert '\n' not in error
 
 
-def test_no_network_is_one_line_that_names_the_address(
-        zoo, server, street, repo_root, monkeypatch):
+def test_no_network_is_one_line_that_names_the_address(zoo, server, street,
+                                                       repo_root, monkeypatch):
     server.files.clear()
     error = run(repo_root, monkeypatch, 'image_demo.py', street[0], '--model',
                 NAME)
@@ -123,8 +123,8 @@ def test_file_that_mim_downloaded_needs_no_conversion(shared_dir):
 
 
 def test_zero_shot_config_has_the_classes_of_its_network(zoo, tmp_path):
-    zero_shot = Config.fromfile(
-        config_folder() / 'dsrl/espnetv2-s2_zero-shot_camvid-360x480.py')
+    zero_shot = Config.fromfile(config_folder() /
+                                'dsrl/espnetv2-s2_zero-shot_camvid-360x480.py')
     zero_shot.merge_from_dict(
         dict(model=Config.fromfile(config_folder() /
                                    published()[NAME].config).model))
@@ -140,20 +140,20 @@ def test_zero_shot_config_has_the_classes_of_its_network(zoo, tmp_path):
 
 def test_names_of_another_number_of_classes_are_refused(zoo, tmp_path):
     cfg = Config.fromfile(config_folder() / published()[NAME].config)
-    cfg.dataset_meta = dict(
-        classes=['a', 'b'], palette=[[0, 0, 0], [1, 1, 1]])
+    cfg.dataset_meta = dict(classes=['a', 'b'], palette=[[0, 0, 0], [1, 1, 1]])
     weights = load_model(NAME, device='cpu').state_dict()
-    meta = dict(dataset_meta=dict(
-        classes=tuple('abc'), palette=[[0, 0, 0]] * 3))
+    meta = dict(
+        dataset_meta=dict(classes=tuple('abc'), palette=[[0, 0, 0]] * 3))
     torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'x.pth')
-    with pytest.raises(ValueError, match=(
-            'tells 20 classes apart, but there are names and colours of 3 by '
-            'the checkpoint, 2 by dataset_meta of the config, 19 by its test')):
+    with pytest.raises(ValueError) as info:
         load_model(cfg, tmp_path / 'x.pth', 'cpu')
+    assert ('tells 20 classes apart, but there are names and colours of 3 by '
+            'the checkpoint, 2 by dataset_meta of the config, 19 by its test'
+            ) in str(info.value)
 
 
-def test_pose_model_is_named_as_what_cannot_be_painted(
-        zoo, street, tmp_path, repo_root, monkeypatch):
+def test_pose_model_is_named_as_what_cannot_be_painted(zoo, street, tmp_path,
+                                                       repo_root, monkeypatch):
     pytest.importorskip('mmpose')
     config = config_folder() / ('dsrl_pose/td-hm-r18s_1xb12-300e_'
                                 'coco-sample-128x96.py')
@@ -165,5 +165,6 @@ def test_pose_model_is_named_as_what_cannot_be_painted(
                 tmp_path / 'pose.pth', '--device', 'cpu')
     assert 'TopdownPoseEstimator finds no classes to paint' in error
     assert '\n' not in error
-    assert np.asarray(load_model(config, tmp_path / 'pose.pth', 'cpu').
-                      dataset_meta['keypoint_colors']).shape == (17, 3)
+    assert np.asarray(
+        load_model(config, tmp_path / 'pose.pth',
+                   'cpu').dataset_meta['keypoint_colors']).shape == (17, 3)

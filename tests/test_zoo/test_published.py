@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every entry of ``configs/zoo.yml``, with weights of its source's keys."""
 import dataclasses
+import functools
 import hashlib
 import importlib.util
 import re
@@ -19,8 +20,13 @@ from mmhires.converters import SOURCES, TARGETS, convert
 from mmhires.models.backbones import ddrnet_keys
 from mmhires.registry import MODELS
 from mmhires.zoo import published as module
-from mmhires.zoo.published import (cache_folder, config_folder, find,
-                                   load_published, published)
+from mmhires.zoo.published import (
+    cache_folder,
+    config_folder,
+    find,
+    load_published,
+    published,
+)
 
 ENTRIES = published()
 MODEL_NAMES = [name for name, entry in ENTRIES.items() if entry.config]
@@ -36,12 +42,25 @@ BACKBONES = {  # the config that has the backbone
     'espnetv2-s1.5': 'espnetv2/espnetv2-s1.5_1xb25-100e_cityscapes-256x512.py',
     'espnetv2-s2': 'dsrl/espnetv2-s2_1xb25-100e_cityscapes-256x512.py',
 }
+HOSTS = dict(MMSegmentation='mmseg', MMPose='mmpose')
 # Names of the layers of a ResNet with a deep stem at timm and the authors.
 RESNET = ((r'^stem\.7\.', 'bn1.'), (r'^stem\.', 'conv1.'))
 
 
 def host_folder(package):
     return Path(importlib.util.find_spec(package).origin).parent / '.mim'
+
+
+@functools.cache
+def host_models(package):
+    """Models of a host's metafiles by the address of their weights."""
+    files = host_folder(package).rglob('*.y*ml')
+    contents = [yaml.safe_load(file.read_text()) for file in files]
+    return {
+        model['Weights']: model
+        for content in contents if isinstance(content, dict)
+        for model in content.get('Models', []) if 'Weights' in model
+    }
 
 
 def build(config):
@@ -61,18 +80,20 @@ def numbered(state_dict):
     }
 
 
+def first_values(state_dict):
+    return {
+        key: float(value.flatten()[0])
+        for key, value in state_dict.items() if value.ndim
+    }
+
+
 def theirs(entry):
     """Weights as the publisher has them."""
-    if entry.publisher == 'MMSegmentation':
-        stem = Path(entry.url).stem.partition('_2023')[0]
-        config = host_folder('mmseg') / f'configs/ddrnet/{stem}.py'
-        return build(config).state_dict()
-    if entry.publisher == 'MMPose':
-        pytest.importorskip('mmpose')
-        config = next(
-            host_folder('mmpose').rglob(
-                'td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192.py'))
-        return build(config).state_dict()
+    if entry.publisher in HOSTS:
+        package = HOSTS[entry.publisher]
+        pytest.importorskip(package)
+        config = host_models(package)[entry.url]['Config']
+        return build(host_folder(package) / config).state_dict()
     ours = build(config_folder() / entry.config).state_dict()
     return convert(ours, entry.converter, reverse=True)
 
@@ -81,26 +102,34 @@ def their_backbone(name, backbone):
     """Weights of ImageNet as the publisher has them."""
     ours = backbone.state_dict()
     if name.startswith('ddrnet'):
-        rules = ddrnet_keys.authors(
-            3) if '39' in name else ddrnet_keys.MMSEG
+        rules = ddrnet_keys.authors(3) if '39' in name else ddrnet_keys.MMSEG
         weights = {ddrnet_keys.translate(k, rules): v for k, v in ours.items()}
         if '39' in name:
             weights['linear.weight'] = torch.empty(1000, 2048)
         else:  # has no biases there
-            weights = {k: v for k, v in weights.items()
-                       if not re.fullmatch(r'stem\.[01]\.conv\.bias', k)}
+            weights = {
+                k: v
+                for k, v in weights.items()
+                if not re.fullmatch(r'stem\.[01]\.conv\.bias', k)
+            }
         return weights
     if name.startswith('resnet'):
-        return {ddrnet_keys.translate(key, RESNET): value
-                for key, value in ours.items()
-                } | {'fc.weight': torch.empty(1000, 2048)}
+        return {
+            ddrnet_keys.translate(key, RESNET): value
+            for key, value in ours.items()
+        } | {
+            'fc.weight': torch.empty(1000, 2048)
+        }
     config = build(config_folder() / BACKBONES[name.partition('_')[0]])
     weights = convert(config.state_dict(), 'espnetv2', reverse=True)
-    weights = {key.removeprefix('base_net.'): value
-               for key, value in weights.items()
-               if key.startswith('base_net.')}
-    return weights | {'level5_0.act.weight': torch.empty(1),
-                      'classifier.weight': torch.empty(1000, 1280)}
+    weights = {
+        key.removeprefix('base_net.'): value
+        for key, value in weights.items() if key.startswith('base_net.')
+    }
+    return weights | {
+        'level5_0.act.weight': torch.empty(1),
+        'classifier.weight': torch.empty(1000, 1280)
+    }
 
 
 @pytest.fixture
@@ -110,9 +139,11 @@ def publish(monkeypatch, tmp_path):
     def publish(content):
         torch.save(content, tmp_path / 'x.pth')
         monkeypatch.setattr(module, 'fetch', lambda *_: tmp_path / 'x.pth')
-        monkeypatch.setattr(module, 'published', lambda: {
-            name: dataclasses.replace(entry, url=entry.url or 'by hand')
-            for name, entry in ENTRIES.items()})
+        monkeypatch.setattr(
+            module, 'published', lambda: {
+                name: dataclasses.replace(entry, url=entry.url or 'by hand')
+                for name, entry in ENTRIES.items()
+            })
 
     return publish
 
@@ -128,21 +159,20 @@ def test_converted_weights_are_all_of_the_config_and_named(name, publish):
     assert {k: x.shape for k, x in content['state_dict'].items()} == shapes
     if entry.converter in TARGETS:
         back = convert(content['state_dict'], entry.converter, reverse=True)
-        assert {k: x.flatten()[0] for k, x in back.items() if x.ndim}.items() \
-            == {k: x.flatten()[0] for k, x in weights.items() if x.ndim}.items()
+        assert first_values(back) == first_values(weights)
     if not name.startswith('hrnet'):
         classes = content['meta']['dataset_meta']['classes']
         assert len(classes) == model.num_classes
         assert classes[:2] == ['road', 'sidewalk']
 
 
-@pytest.mark.parametrize(
-    'name', [name for name in ENTRIES if name not in MODEL_NAMES])
+@pytest.mark.parametrize('name',
+                         [name for name in ENTRIES if name not in MODEL_NAMES])
 def test_backbone_takes_every_weight_by_init_cfg(name, publish):
     cfg = Config.fromfile(config_folder() /
                           BACKBONES[name.removesuffix('_imagenet')])
-    assert cfg.model.backbone.init_cfg == dict(
-        type='Pretrained', checkpoint=f'mmhires://{name}')
+    assert cfg.model.backbone.init_cfg == dict(type='Pretrained',
+                                               checkpoint=f'mmhires://{name}')
     init_default_scope('mmseg')
     backbone = MODELS.build(cfg.model.backbone)
     publish(numbered(their_backbone(name, backbone)))
@@ -164,22 +194,14 @@ def test_entries_have_an_address_a_hash_and_a_licence():
             assert (config_folder() / entry.config).is_file(), name
 
 
-@pytest.mark.parametrize('publisher, package', [('MMSegmentation', 'mmseg'),
-                                                ('MMPose', 'mmpose')])
+@pytest.mark.parametrize('publisher, package', HOSTS.items())
 def test_addresses_and_metrics_are_those_of_the_hosts_metafiles(
         publisher, package):
     pytest.importorskip(package)
-    known = {}
-    for file in host_folder(package).rglob('*.y*ml'):
-        content = yaml.safe_load(file.read_text())
-        if isinstance(content, dict):
-            known.update({model['Weights']: model['Results']
-                          for model in content.get('Models', [])
-                          if 'Weights' in model})
     for name in MODEL_NAMES:
         entry = ENTRIES[name]
         if entry.publisher == publisher:
-            results = known[entry.url]
+            results = host_models(package)[entry.url]['Results']
             result = results[0] if isinstance(results, list) else results
             published = {k.split()[1]: v for k, v in entry.metrics.items()}
             assert published.items() <= result['Metrics'].items(), name
@@ -201,11 +223,13 @@ def test_table_names_publisher_licence_and_metric(capsys):
     names = list_models('ddrnet-23*_cityscapes')
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == [
-        'name', 'weights', 'of', 'licence', 'published', 'config']
+        'name', 'weights', 'of', 'licence', 'published', 'config'
+    ]
     assert [row.split()[0] for row in rows] == names
     assert 'ddrnet-23-slim_cityscapes' in names
     assert rows[0].split()[1:6] == [
-        'MMSegmentation', 'Apache-2.0', 'Cityscapes', 'mIoU', '77.84,']
+        'MMSegmentation', 'Apache-2.0', 'Cityscapes', 'mIoU', '77.84,'
+    ]
 
 
 def test_unknown_name_is_answered_with_the_nearest():
@@ -227,8 +251,8 @@ def test_file_that_only_a_person_can_get_is_taken_from_where_it_is_put(cache):
 
 
 def test_unreadable_file_without_a_hash_is_deleted(cache, server, monkeypatch):
-    entry = dataclasses.replace(
-        ENTRIES['espnetv2-s2_imagenet'], url=server.url('cut', 'x.pth'))
+    entry = dataclasses.replace(ENTRIES['espnetv2-s2_imagenet'],
+                                url=server.url('cut', 'x.pth'))
     monkeypatch.setattr(module, 'published', lambda: {entry.name: entry})
     torch.save(dict(weight=torch.ones(99)), cache.parent.parent / 'x.pth')
     server.files['x.pth'] = (cache.parent.parent / 'x.pth').read_bytes()
@@ -241,6 +265,9 @@ def test_importing_the_package_imports_nothing_heavy(repo_root):
     code = ('import sys, mmhires\n'
             'print([m for m in ("mmseg", "mmcv", "mmhires.zoo", "mmpose") '
             'if m in sys.modules])')
-    done = subprocess.run([sys.executable, '-c', code], cwd=repo_root,
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, '-c', code],
+                          cwd=repo_root,
+                          capture_output=True,
+                          text=True,
+                          check=True)
     assert done.stdout.strip() == '[]'
