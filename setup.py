@@ -6,6 +6,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 
 ROOT = Path(__file__).resolve().parent
 
@@ -50,6 +51,20 @@ class BuildWithMim(build_py):
         super().run()
         package = ROOT if self.editable_mode else Path(self.build_lib)
         add_mim_extension(package / 'mmhires' / '.mim', self.editable_mode)
+
+
+class EditableWithMim(editable_wheel):
+    """Tells ``mim`` where the package of an editable install is.
+
+    ``mim search`` and ``mim download`` look for ``.mim`` in the folder that
+    ``top_level.txt`` names, below the one of the metadata; a full path is
+    taken as it is. The second line is what the file says otherwise.
+    """
+
+    def _ensure_dist_info(self):
+        super()._ensure_dist_info()
+        names = Path(self.dist_info_dir) / 'top_level.txt'
+        names.write_text(f'{ROOT / "mmhires"}\nmmhires\n')
 
 
 openmmlab = {line.split('==')[0]: line for line in requirements('openmmlab')}
@@ -109,5 +124,5 @@ setup(
         # of 2.6
         deploy=['torch>=2.6', *requirements('deploy')],
         dev=requirements('dev')),
-    cmdclass=dict(build_py=BuildWithMim),
+    cmdclass=dict(build_py=BuildWithMim, editable_wheel=EditableWithMim),
     zip_safe=False)

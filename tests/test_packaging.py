@@ -152,6 +152,43 @@ def test_editable_install_links_to_the_configs_and_tools(editable, source):
         assert (mim / name).resolve() == (source / name).resolve()
 
 
+@pytest.fixture(params=['wheel', 'editable'])
+def mim(request, wheel, editable, tmp_path):
+    """Runs mim where mmhires is installed in either way."""
+    folder = editable.parents[1] / 'lib'
+    site = next(folder.rglob('site-packages'))
+    if request.param == 'wheel':
+        site = tmp_path / 'site'
+        call(*PIP, 'install', *OFFLINE, '--target', site, wheel.filename)
+    path = os.pathsep.join([str(site), os.environ.get('PYTHONPATH', '')])
+
+    def mim(*args):
+        return call(
+            Path(sys.executable).parent / 'mim',
+            *args,
+            cwd=tmp_path,
+            env={
+                **os.environ, 'PYTHONPATH': path
+            }).stdout
+
+    return mim
+
+
+def test_mim_finds_the_configs_and_downloads_one(mim, tmp_path):
+    pytest.importorskip('mim')
+    name = 'ddrnet-23-slim_4xb3-120k_cityscapes-1024x1024'
+    found = mim('search', 'mmhires', '--model', 'ddrnet', '--valid-config')
+    assert name in found and 'camvid' in found
+    # published by mmseg, and no server here: it is in the folder already
+    weights = ('ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024_'
+               '20230426_145312-6a5e5174.pth')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / weights).touch()
+    said = mim('download', 'mmhires', '--config', name, '--dest', 'out')
+    assert f'{weights} exists in' in said
+    assert "arch='23-slim'" in (tmp_path / f'out/{name}.py').read_text()
+
+
 def test_building_a_wheel_leaves_the_links_of_an_editable_install(
         wheel, source):
     assert (source / 'mmhires/.mim/configs').is_symlink()
