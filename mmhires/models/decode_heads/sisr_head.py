@@ -63,6 +63,7 @@ class SISRHead(BaseModule):
         if len(in_channels) != len(in_index):
             raise ValueError(f'SISRHead: in_channels={in_channels} and '
                              f'in_index={in_index} must be of equal length')
+        self.in_channels = in_channels
         self.in_index = in_index
         self.scale = scale
         self.upscale = upscale
@@ -90,7 +91,12 @@ class SISRHead(BaseModule):
         Returns:
             tuple[Tensor, Tensor]: ``(N, channels, H, W)`` and
             ``(N, 3, upscale * H, upscale * W)``, normalised as the images.
+
+        Raises:
+            ValueError: A map of ``in_index`` is not there, or not as wide as
+                ``in_channels`` says.
         """
+        self._check_maps(inputs)
         small = [pixels // self.scale for pixels in size]
         shared = sum(
             F.interpolate(
@@ -101,6 +107,21 @@ class SISRHead(BaseModule):
             for project, i in zip(self.project, self.in_index))
         feat = self.upsample(shared)
         return feat, self.to_image(feat)
+
+    def _check_maps(self, inputs: Sequence[Tensor]) -> None:
+        widths = [x.shape[1] for x in inputs]
+        there = [-len(widths) <= i < len(widths) for i in self.in_index]
+        if not all(there):
+            raise ValueError(
+                f'SISRHead(in_index={list(self.in_index)}): there are '
+                f'{len(widths)} maps, of widths {widths}; choose from 0 to '
+                f'{len(widths) - 1}')
+        wanted = [widths[i] for i in self.in_index]
+        if wanted != list(self.in_channels):
+            raise ValueError(
+                f'SISRHead(in_channels={list(self.in_channels)}): the maps of '
+                f'in_index={list(self.in_index)} are {wanted} wide; set '
+                f'in_channels={wanted}')
 
     def loss(self, image: Tensor, target: Tensor) -> Tensor:
         """Weighted mean squared error, equation 5.
