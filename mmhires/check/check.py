@@ -10,6 +10,7 @@ from . import checkpoints, classes, data, model, runtime, sizes
 from .problem import Problem, first_line
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
+MODULES = ('models', 'datasets', 'engine', 'evaluation', 'visualization')
 
 
 def check_config(path: str,
@@ -53,20 +54,20 @@ def check_config(path: str,
     before = DefaultScope.get_current_instance()
     init_default_scope(scope)
     # All that registers itself: a config without mmhires is checked as well.
-    import_modules_from_strings(
-        [f'{scope}.models', f'{scope}.datasets', f'{scope}.evaluation'])
+    import_modules_from_strings([f'{scope}.{name}' for name in MODULES])
     found, metas = data.check_data(cfg, samples)
     problems += found
+    problems += data.check_transforms('tta_pipeline',
+                                      cfg.get('tta_pipeline') or [])
     problems += classes.check_classes(cfg, metas)
     problems += sizes.check_sizes(cfg)
     net, found = model.build(cfg)
     problems += found
-    teacher, found = model.build_teacher(cfg)
-    problems += found
+    meta = next(iter(metas.values()), {})
     if net is not None:
-        problems += model.run(cfg, net, teacher)
-    problems += runtime.check_runtime(cfg, net)
-    problems += checkpoints.check_checkpoints(cfg, net, teacher)
+        problems += model.run(cfg, net, meta)
+    problems += runtime.check_runtime(cfg, net, meta)
+    problems += checkpoints.check_checkpoints(cfg, net)
     if before is not None:
         init_default_scope(before.scope_name)
     return problems
