@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import nn
 
-from .problem import Problem, first_line
+from .problem import Problem, named
 from .probe import build, without_weights
 from .walk import walk
 
@@ -37,7 +37,7 @@ def check_checkpoints(cfg, model: nn.Module | None) -> list[Problem]:
             state = state.get('state_dict', state)
         except Exception as error:
             problems.append(
-                Problem('checkpoint', key, f'{path}: {first_line(error)}',
+                Problem('checkpoint', key, f'{path}: {named(error)}',
                         'replace the file'))
             continue
         problems += _non_finite(key, state)

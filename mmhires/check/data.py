@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmhires.datasets.checked import CheckedLoadLabel
 
+from .probe import component
 from .problem import Problem, from_error
 from .walk import walk
 
@@ -36,8 +37,9 @@ def check_data(cfg, samples: int) -> tuple[list[Problem], dict]:
                               loader.get('dataset'), ('metainfo', )):
             if part in seen or 'type' not in part:  # val is often test, too
                 continue
-            if 'pipeline' in part:
-                problems += check_transforms(f'{key}.pipeline', part['pipeline'])
+            broken = check_transforms(f'{key}.pipeline',
+                                      part.get('pipeline') or [])
+            problems += broken
             if '.pipeline' in key or 'dataset' in part:
                 continue
             if 'datasets' in part:
@@ -45,7 +47,7 @@ def check_data(cfg, samples: int) -> tuple[list[Problem], dict]:
                     metas[key] = _pose_meta(part['metainfo'])
                 continue
             seen.append(part)
-            found, meta = _check_dataset(key, part, samples)
+            found, meta = _check_dataset(key, part, samples, not broken)
             problems += found
             if not any(key.startswith(outer) for outer in metas):
                 metas[key] = meta
@@ -76,8 +78,8 @@ def check_transforms(key: str, pipeline: list) -> list[Problem]:
     return problems
 
 
-def _check_dataset(key: str, cfg: dict,
-                   samples: int) -> tuple[list[Problem], dict]:
+def _check_dataset(key: str, cfg: dict, samples: int,
+                   whole: bool) -> tuple[list[Problem], dict]:
     unread = copy.deepcopy(cfg)
     unread.update(pipeline=[], lazy_init=True)
     try:
@@ -87,13 +89,15 @@ def _check_dataset(key: str, cfg: dict,
         problem = from_error(key, error)
         if root and not osp.isdir(root):  # of which some data sets say nothing
             problem = Problem('missing', f'{key}.data_root', f'no {root}', DO)
-        meta = getattr(DATASETS.get(cfg['type']), 'METAINFO', {})
+        meta = getattr(component(DATASETS, cfg['type']), 'METAINFO', {})
         meta = {**meta, **(cfg.get('metainfo') or {})}
         return [problem], _pose_meta(meta) if 'from_file' in meta else meta
     if cfg.get('backend_args'):  # not on this machine's disk
         return [], dict(dataset.metainfo)
     problems = _missing(key, dataset) or _check_contents(
         key, dataset, cfg, samples)
+    if whole and not problems:
+        problems = _check_pipeline(key, cfg)
     return problems, dict(dataset.metainfo)
 
 
@@ -146,7 +150,7 @@ def _check_contents(key: str, dataset: BaseDataset, cfg: dict,
             infos = [info for info in infos if info.get(name) not in lost]
         if infos and 'seg_map_path' in infos[0]:
             problems += _check_labels(key, dataset, cfg, infos, samples)
-    return problems or _check_pipeline(key, cfg)
+    return problems
 
 
 def _check_labels(key: str, dataset: BaseDataset, cfg: dict, infos: list,

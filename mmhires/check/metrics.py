@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from mmengine.registry import EVALUATOR, METRICS
 
+from .probe import component
 from .problem import Problem, from_error, meant
 
 # Of metrics that need an annotation file to compute anything.
@@ -37,7 +38,7 @@ def check_metrics(cfg, meta: dict) -> list[Problem]:
             except Exception as error:
                 problems.append(from_error(where, error))
                 if 'type' in metric and problems[-1].kind == 'missing':
-                    built = METRICS.get(metric['type'])  # for its names
+                    built = component(METRICS, metric['type'])  # for its names
                 else:
                     built = None
             names = _names(built, meta)
@@ -46,9 +47,8 @@ def check_metrics(cfg, meta: dict) -> list[Problem]:
                 names = None
             if split == 'val':
                 given.append(names)
-    if given and None not in given:
-        problems += _awaited(cfg, {name for names in given for name in names})
-    return problems
+    known = {name for names in given for name in names or ()}
+    return problems + _awaited(cfg, known, None in given)
 
 
 def _names(metric, meta: dict) -> set[str] | Exception | None:
@@ -86,16 +86,23 @@ def _sample(meta: dict) -> dict:
         gt_instances=person)
 
 
-def _awaited(cfg, given: set[str]) -> list[Problem]:
+def _awaited(cfg, given: set[str], others: bool) -> list[Problem]:
+    """Metrics that a hook waits for in vain.
+
+    Where there may be ``others`` than those known to be given, only names
+    that are nearly one of these.
+    """
     problems = []
     for key, names in _hooks(cfg):
         for name in [names] if isinstance(names, str) else names:
-            if name != 'auto' and name not in given:
-                problems.append(
-                    Problem(
-                        'build', key, f'{name!r} is no metric that '
-                        'val_evaluator returns', meant(name, given, 0.3)
-                        or f'choose from {", ".join(sorted(given))}'))
+            near = meant(name, given)
+            if name == 'auto' or name in given or others and not near:
+                continue
+            problems.append(
+                Problem(
+                    'build', key,
+                    f'{name!r} is no metric that val_evaluator returns', near
+                    or f'choose from {", ".join(sorted(given))}'))
     return problems
 
 

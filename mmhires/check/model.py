@@ -2,6 +2,7 @@
 """The model of a config: built and run, and what is wrong where it cannot."""
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -29,10 +30,6 @@ def build(cfg) -> tuple[nn.Module | None, list[Problem]]:
     """
     try:
         return probe.build(cfg.model), []
-    except Exception:
-        pass
-    try:
-        return probe.build(cfg.model, allocate=True), []
     except Exception as error:
         whole = from_error('model', error)
     problems = []
@@ -55,8 +52,8 @@ def run(cfg, model: nn.Module, meta: dict) -> list[Problem]:
     """Train a step and predict, with images drawn at random.
 
     On the meta device first, at the full size and in no time. Only where that
-    fails, real tensors follow, in a corner of the images, and then part by
-    part: what runs there is no problem.
+    fails, real tensors follow, of a corner of the images, then of all, and
+    then part by part: what runs is no problem.
 
     Args:
         cfg (Config): The whole config.
@@ -71,22 +68,24 @@ def run(cfg, model: nn.Module, meta: dict) -> list[Problem]:
         return []
     try:
         with probe.shapes_only():
-            return _run(model, batch)
+            return _run(model, batch) or _heatmap_size(model, batch)
     except Exception as error:
-        sees_values = 'meta' in str(error).lower()  # no problem of the config
+        first = error
     model = probe.build(cfg.model, allocate=True)
     whole_size = getattr(model.data_preprocessor, 'size', None)
     corner = _corner(batch, whole_size)
-    sizes = [corner]
-    if corner is not None and sees_values:
-        sizes.append(None)
     with torch.no_grad():
-        for size in sizes:
+        for size in [None] if corner is None else [corner, None]:
             try:
                 return _run(model, _cut(model, batch, size))
             except Exception as error:
                 whole = error
             model.data_preprocessor.size = whole_size
+            if str(whole)[:30] == str(first)[:30]:
+                break  # it does not take the full size to fail
+        with suppress(Exception):  # where heatmaps have the wrong size
+            if sizes := _heatmap_size(model, batch):
+                return sizes
         return _diagnose(model, _cut(model, batch, corner)) or [
             from_error('model', whole)
         ]
@@ -184,6 +183,25 @@ def _widths(maps: Tensor | Sequence[Tensor]) -> list[int]:
     return [x.shape[1] for x in probe.maps_of(maps)]
 
 
+def _heatmap_size(model: nn.Module, batch: dict) -> list[Problem]:
+    """Compare what a head of heatmaps predicts with what is decoded."""
+    decoder = getattr(getattr(model, 'head', None), 'decoder', None)
+    size = getattr(decoder, 'heatmap_size', None)
+    if size is None:
+        return []
+    data = model.data_preprocessor(copy.deepcopy(batch), False)
+    out = model.head(model.extract_feat(data['inputs']))
+    if not isinstance(out, Tensor) or out.shape[:1:-1] == tuple(size):
+        return []
+    return [
+        Problem(
+            'size', 'model.head.decoder',
+            f'heatmap_size={tuple(size)}, but the head predicts '
+            f'{tuple(out.shape[:1:-1])} (width, height)',
+            'correct codec.heatmap_size or the layers of the head')
+    ]
+
+
 def _run_head(key: str, head: nn.Module, maps, previous: tuple,
               samples: list) -> list[Problem]:
     try:
@@ -200,20 +218,6 @@ def _run_head(key: str, head: nn.Module, maps, previous: tuple,
                 part, 'in_channels') and not hasattr(part, 'wrapped'):
             problems += _check_width(f'{key}.{name}'.rstrip('.'), part,
                                      _widths(maps))
-    decoder, size = getattr(head, 'decoder', None), None
-    if not problems and decoder is not None:
-        size = getattr(decoder, 'heatmap_size', None)
-    if size is not None:
-        out = head(maps)
-        got = (out.shape[3], out.shape[2])
-        if got != tuple(size):
-            return [
-                Problem(
-                    'size', f'{key}.decoder',
-                    f'heatmap_size={tuple(size)}, but the head predicts {got} '
-                    '(width, height)',
-                    'correct codec.heatmap_size or the layers of the head')
-            ]
     return problems or [problem]
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from mmengine.registry import Registry, root
 
+from mmhires.utils.errors import first_line
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -29,10 +31,9 @@ class Problem:
     warning: bool = False
 
 
-def first_line(error: Exception, width: int = 300) -> str:
-    """Type and message of an error, without what follows a line break."""
-    text = str(error).strip().splitlines() or ['']
-    return f'{type(error).__name__}: {text[0][:width]}'
+def named(error: Exception) -> str:
+    """Type and first line of an error."""
+    return f'{type(error).__name__}: {first_line(error)}'
 
 
 def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
@@ -47,7 +48,7 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
         Problem: Without ``do`` where the message has to be enough.
     """
     text, do = str(error), ''
-    unknown = re.search(r"(\S+) is not in the \S*?(\w+) registry", text)
+    unknown = re.search(r'(\S+) is not in the (?:\S+::)?(.+?) registry', text)
     argument = re.search(
         r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
         text)
@@ -72,9 +73,11 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
         kind, do = 'import', f'install {error.name}'
     elif isinstance(error, FileNotFoundError):
         kind, do = 'missing', 'put the file there, or correct the path'
+    elif 'needs the full mmcv' in text:  # and how to get it
+        kind = 'import'
     elif package:
         kind, do = 'import', f'pip install {package[1]}'
-    return Problem(kind, key, first_line(error), do)
+    return Problem(kind, key, named(error), do)
 
 
 def meant(name: str, known: Iterable[str], cutoff: float = 0.75) -> str:

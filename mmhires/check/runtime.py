@@ -25,6 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .metrics import check_metrics
+from .probe import component
 from .problem import Problem, from_error, meant
 
 # What a visualisation backend imports when the first picture comes.
@@ -145,8 +146,7 @@ def bind(key: str,
     kind = name = cfg.pop('type')
     try:
         if isinstance(name, str):
-            with registry.switch_scope_and_registry(None) as scope:
-                kind = scope.get(name)
+            kind = component(registry, name)
         if kind is None:  # for the registry's own words
             registry.build(dict(type=name))
     except Exception as error:
@@ -173,10 +173,9 @@ def _check_keys(cfg) -> list[Problem]:
     """Names beside which a key of the runner is the likely one."""
     problems = []
     for key in cfg.keys() - KEYS:
-        do = meant(key, KEYS, 0.88)
-        if do and do.split()[0] not in cfg:
-            problems.append(Problem('build', key, 'nothing reads this key',
-                                    do))
+        do = meant(key, KEYS, 0.91)
+        if do:
+            problems.append(Problem('build', key, 'nothing reads this', do))
     return problems
 
 
@@ -226,14 +225,14 @@ def _check_optimization(cfg, model: nn.Module | None) -> list[Problem]:
             for name in ('loss_scale', 'dtype', 'use_fsdp'):
                 wrapper.pop(name, None)
         optimizer = wrapper.get('optimizer')
-        if model is not None:
+        if isinstance(optimizer, dict):
+            problems += bind('optim_wrapper.optimizer', OPTIMIZERS, optimizer,
+                             ('params', ))
+        if model is not None and not problems:
             try:
                 build_optim_wrapper(model, wrapper)
             except Exception as error:
                 problems.append(from_error('optim_wrapper', error))
-        elif isinstance(optimizer, dict):
-            problems += bind('optim_wrapper.optimizer', OPTIMIZERS, optimizer,
-                             ('params', ))
     several = isinstance(schedulers, (list, tuple))
     for i, one in enumerate(schedulers if several else [schedulers]):
         if isinstance(one, dict) and 'type' in one:

@@ -5,8 +5,8 @@ r"""Run ``python -m mmhires.check`` over every config of upstream's wheels.
 
 Unmodified configs have no problem but that data, checkpoints or optional
 packages are not on this machine, so everything else is a false alarm of the
-check. Configs whose model is another one than those before come first. Broken
-off, it goes on where it was; ``--again`` repeats those with a problem. What it
+check. Configs whose model is another one than those before come first, of each
+folder in turn. Broken off, it goes on where it was; ``--again`` repeats those with a problem. What it
 found stands in ``check_upstream_configs.json`` beside it, with the date.
 """
 import argparse
@@ -47,8 +47,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def upstream_configs() -> dict[str, Path]:
-    """Configs by name, distinct models first."""
-    first, rest, models = {}, {}, set()
+    """Configs by name: distinct models first, of each folder in turn."""
+    ranked, models, counts = {}, set(), {}
     for package in PACKAGES:
         root = Path(find_spec(package).origin).parent / '.mim/configs'
         for path in sorted(root.rglob('*.py')):
@@ -60,9 +60,13 @@ def upstream_configs() -> dict[str, Path]:
                 model = json.dumps(cfg.model.to_dict(), default=str)
             except Exception:  # which the check tells
                 model = name
-            (rest if model in models else first)[name] = path
+            counts[path.parent] = counts.get(path.parent, 0) + 1
+            ranked[name] = (model in models, counts[path.parent], path)
             models.add(model)
-    return {**first, **rest}
+    return {
+        name: ranked[name][-1]
+        for name in sorted(ranked, key=lambda name: ranked[name][:2])
+    }
 
 
 def check(path: Path) -> dict:

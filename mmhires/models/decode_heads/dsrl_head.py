@@ -98,7 +98,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             init_cfg=init_cfg,
             **own)
         inner.conv_seg = torch.nn.Identity()
-        inner.dropout = None
+        inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
         self.seg_head = inner
         self.add_super_resolution(inner.channels, sssr_channels, scale,
                                   sisr_head, loss_fa, self.norm_cfg,

@@ -13,7 +13,7 @@ from mmhires.check import check_config
 from mmhires.check.__main__ import main
 from mmhires.registry import MODELS
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 STREETS = 'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-' \
     '192x384.py'
 PLAIN = 'dsrl/deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py'
