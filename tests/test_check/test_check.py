@@ -13,7 +13,7 @@ from mmhires.check import check_config
 from mmhires.check.__main__ import main
 from mmhires.registry import MODELS
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 STREETS = 'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-' \
     '192x384.py'
 PLAIN = 'dsrl/deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py'
@@ -101,7 +101,7 @@ def test_a_label_that_is_no_class_is_named_with_its_file(check, camvid):
     Image.fromarray(np.full((360, 480), 17,
                             np.uint8)).save(camvid / 'labels/train/2.png')
     problem = check(CAMVID, at(camvid))['train_dataloader.dataset']
-    assert problem.kind == 'labels' and '[17]' in problem.seen
+    assert problem.kind == 'labels' and 'value 17' in problem.seen
     assert 'train/2.png' in problem.seen
 
 
@@ -232,7 +232,7 @@ def test_a_metric_and_an_augmentation_that_do_not_exist_are_found(check):
         PLAIN, "val_evaluator = dict(_delete_=True, type='NoSuchMetric')\n"
         "tta_pipeline = [dict(type='NoSuchTransform')]\ntest_cfg = None")
     assert 'NoSuchMetric' in found['val_evaluator'].seen
-    assert 'NoSuchTransform' in found['tta_pipeline'].seen
+    assert 'NoSuchTransform' in found['tta_pipeline.0'].seen
     assert 'test_cfg' in found
 
 
