@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from mmhires.compat.atomic import open_whole
-
-from .keys import strip_prefixes
+from mmhires.utils.state_dict import strip_prefixes
 
 StateDict = dict[str, Tensor]
 # By source; each file of this package adds its own here.

@@ -1,0 +1,1 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
