@@ -8,8 +8,7 @@ from torch import Tensor
 
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole
-
-from .keys import strip_prefixes
+from mmhires.utils.state_dict import strip_prefixes
 
 StateDict = dict[str, Tensor]
 # By source; each file of this package adds its own here.

@@ -116,7 +116,9 @@ class SRRNeck(BaseModule):
             ValueError: A map is missing or does not have its width.
         """
         maps = list(inputs)
-        for index, feat in self._recover(inputs, 'in', self.srr).items():
+        recovered = _recover(inputs, self.in_index, self.in_channels, self.srr,
+                             'in')
+        for index, feat in recovered.items():
             maps[index] = feat
         return tuple(maps)
 
@@ -132,23 +134,8 @@ class SRRNeck(BaseModule):
         Raises:
             ValueError: A map is missing or does not have its width.
         """
-        return self._recover(inputs, 'aux', self.aux_srr)
-
-    def _recover(self, inputs: Sequence[Tensor], kind: str,
-                 modules: nn.ModuleList) -> dict[int, Tensor]:
-        recovered = {}
-        widths = [x.shape[1] for x in inputs]
-        for index, width, module in zip(
-                getattr(self, f'{kind}_index'),
-                getattr(self, f'{kind}_channels'), modules):
-            if not -len(inputs) <= index < len(
-                    inputs) or widths[index] != width:
-                raise ValueError(
-                    f'SRRNeck: {kind}_index {index} should be a map of '
-                    f'{width} channels ({kind}_channels), but the maps have '
-                    f'{widths}')
-            recovered[index] = module(inputs[index])
-        return recovered
+        return _recover(inputs, self.aux_index, self.aux_channels,
+                        self.aux_srr, 'aux')
 
     def modules_by_index(self) -> list[tuple[int, nn.Sequential]]:
         """The index of each map that is recovered, and what recovers it.
@@ -163,6 +150,21 @@ class SRRNeck(BaseModule):
         """Remove the auxiliary modules for good."""
         self.aux_srr = nn.ModuleList()
         self.aux_channels = self.aux_index = ()
+
+
+def _recover(inputs: Sequence[Tensor], indices: tuple[int, ...],
+             widths: tuple[int, ...], modules: nn.ModuleList,
+             name: str) -> dict[int, Tensor]:
+    """The maps of ``indices``, each by its module."""
+    recovered = {}
+    given = [x.shape[1] for x in inputs]
+    for index, width, module in zip(indices, widths, modules):
+        if not -len(given) <= index < len(given) or given[index] != width:
+            raise ValueError(
+                f'SRRNeck: {name}_index {index} should be a map of {width} '
+                f'channels ({name}_channels), but the maps have {given}')
+        recovered[index] = module(inputs[index])
+    return recovered
 
 
 def _as_tuple(value: int | Sequence[int]) -> tuple[int, ...]:

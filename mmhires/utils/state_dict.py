@@ -1,14 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Renaming the keys of a state dict, every one accounted for."""
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from mmhires.models.backbones.ddrnet_keys import Rules, take, translate
-
+Rules = Sequence[tuple[str, str]]
 WRAPPERS = ('module.', 'model.')
 
 
@@ -70,6 +69,50 @@ def rename(state_dict: dict[str, Tensor],
     return renamed
 
 
+def translate(key: str, rules: Rules) -> str:
+    """Apply substitutions to a key, one after the other."""
+    for pattern, replacement in rules:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
+         name: Callable[[str], str]) -> dict[str, Tensor]:
+    """Take the tensors of a model from weights with other names.
+
+    Args:
+        expected (Mapping[str, Tensor]): State dict of the model, for its keys
+            and shapes.
+        state_dict (Mapping[str, Tensor]): The weights.
+        name (Callable): From a key of the model to that of ``state_dict``.
+
+    Returns:
+        dict[str, Tensor]: Every expected key, with its tensor.
+
+    Raises:
+        ValueError: Keys that are missing, that the model has no place for, or
+            of another shape.
+    """
+    names = {key: name(key) for key in expected}
+    missing = [name for name in names.values() if name not in state_dict]
+    unknown = sorted(set(state_dict) - set(names.values()))
+    shapes = [
+        f'{name} {tuple(state_dict[name].shape)} instead of '
+        f'{tuple(expected[key].shape)}' for key, name in names.items()
+        if name in state_dict and state_dict[name].shape != expected[key].shape
+    ]
+    faults = [
+        f'{what} ({len(keys)}): {", ".join(keys[:3])}'
+        f'{", ..." if len(keys) > 3 else ""}'
+        for what, keys in (('missing keys', missing),
+                           ('unknown keys', unknown),
+                           ('other shapes', shapes)) if keys
+    ]
+    if faults:
+        raise ValueError('; '.join(faults))
+    return {key: state_dict[name] for key, name in names.items()}
+
+
 def exchange(state_dict: dict[str, Tensor],
              build: Callable[[Callable[[str], int]], nn.Module],
              rules: Rules,
@@ -82,7 +125,7 @@ def exchange(state_dict: dict[str, Tensor],
         build (Callable): Makes our network; is given a function from one of
             our keys to the length of its weight.
         rules (Sequence[tuple[str, str]]): From our keys to theirs, as of
-            :func:`~mmhires.models.backbones.ddrnet_keys.translate`.
+            :func:`translate`.
         network (str): What the weights should be of, for the error.
         reverse (bool): ``state_dict`` has our keys. Default: False.
 
