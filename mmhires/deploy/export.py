@@ -120,30 +120,29 @@ def export(model: nn.Module,
         raise ValueError(
             f'{type(model).__name__} cannot be exported to {out.suffix}: '
             f'{first_line(error)}; {way_out}') from error
-    pictures = {str(path): str(path) for path in images}
-    if dynamic:
-        pictures.update(_other_sizes(images[0], before.decoding))
     results = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f'model{out.suffix}'
         file.write_bytes(content)
         predictor = Predictor(file)
         predictor.name = str(out)
-        for name, picture in track(list(pictures.items())):
+        pictures = {str(path): str(path) for path in images}
+        if dynamic:
+            pictures.update(_other_sizes(images[0], before.decoding, folder))
+        for name, path in track(list(pictures.items())):
             try:
-                want = _predict(model, picture, spec['task'])
+                want = _predict(model, path, spec['task'])
             except ValueError:
-                if picture is name:
+                if path == name:
                     raise
                 continue  # a size that the model itself refuses
             try:
-                share = _share(want, predictor(picture))
+                share = _share(want, predictor(path))
             except ValueError as error:
                 if not dynamic:
                     raise
-                cause = str(error).removeprefix('the image: ')
-                raise ValueError(
-                    f'not written: {name}: {cause}; {way_out}') from error
+                cause = str(error).replace(path, name)
+                raise ValueError(f'not written: {cause}; {way_out}') from error
             results.append(Agreement(name, share))
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
@@ -189,26 +188,28 @@ def _loading(cfg: Config) -> dict:
     return loading
 
 
-def _other_sizes(path: str | Path, decoding: dict) -> dict[str, np.ndarray]:
-    """A picture smaller, larger, odd and narrow, by name."""
+def _other_sizes(path: str | Path, decoding: dict,
+                 folder: str) -> dict[str, str]:
+    """A picture smaller, larger, odd and narrow: names and files."""
     picture = read_image(path, **decoding)
     height, width = picture.shape[:2]
-    sizes = [(height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
-             (height * 3 // 4 | 1, width * 3 // 4 | 1), (height, width // 2)]
-    return {
-        f'{path} at {h}x{w}': mmcv.imresize(picture, (w, h))
-        for h, w in sizes
-    }
+    pictures = {}
+    for h, w in ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
+                 (height * 3 // 4 | 1, width * 3 // 4 | 1), (height,
+                                                             width // 2)):
+        file = pictures[f'{path} at {h}x{w}'] = f'{folder}/{h}x{w}.png'
+        mmcv.imwrite(mmcv.imresize(picture, (w, h)), file)
+    return pictures
 
 
-def _predict(model: nn.Module, picture: str | np.ndarray, task: str):
+def _predict(model: nn.Module, path: str, task: str):
     """What the original model says: labels, or a sample of keypoints."""
     if task == 'segmentation':
         from mmseg.apis import inference_model
-        sample = inference_model(model, picture)
+        sample = inference_model(model, path)
         return sample.pred_sem_seg.data[0].cpu().numpy()
     from mmpose.apis import inference_topdown
-    return inference_topdown(model, picture)[0]
+    return inference_topdown(model, path)[0]
 
 
 def _share(want, found) -> float:

@@ -9,12 +9,12 @@ import torch
 from mmengine.registry import DefaultScope
 from model_recipes import CONFIGS, PARTS, STRIDES, WIDTHS
 from torch import nn
-from whole_model_recipes import LOW_RES, MODEL_CONFIGS
+from whole_model_recipes import LOW_RES, MODEL_CONFIGS, POSE_NET
 
 from mmhires import registry
 from mmhires.deploy import Network, fold_bn, strip
+from mmhires.deploy.engines import onnxruntime
 from mmhires.deploy.formats import to_onnx, to_torch
-from mmhires.deploy.runtimes import OnnxNetwork, onnx_session
 from mmhires.utils.errors import first_line
 
 # Format, and whether its files take images of any size.
@@ -25,7 +25,7 @@ KINDS = dict(
     backbones='Backbones',
     necks='Necks',
     decode_heads='Heads',
-    pose='Pose heads',
+    pose='For poses',
     layers='Context modules')
 # Of the training and before the network.
 NOT_IN_A_FILE = {'SISRHead', 'LowResPoseDataPreprocessor'}
@@ -50,6 +50,13 @@ CONFIGS = dict(CONFIGS, **UPSTREAM)
 CONFIGS['ESPNetv2Head'] = dict(
     CONFIGS['ESPNetv2Head'], in_channels=WIDTHS[:2], in_index=[0, 1],
     widths=[4])
+MODELS = dict(
+    {
+        name: dict(config, data_preprocessor=LOW_RES)
+        for name, config in MODEL_CONFIGS.items()
+    },
+    DistilledPoseEstimator=dict(
+        POSE_NET, teacher=dict(POSE_NET, type='TopdownPoseEstimator')))
 # Widths and strides of the maps, where no recipe says them.
 MAPS = dict(DSRLHeatmapHead=((4, 8), (4, 8)))
 
@@ -105,19 +112,18 @@ def _side_by_side(maps) -> torch.Tensor:
 
 def _network(kind: str, name: str) -> nn.Module:
     torch.manual_seed(0)
-    if kind == 'Segmentors':
-        return Network(
-            build(
-                dict(MODEL_CONFIGS[name], data_preprocessor=LOW_RES),
-                f'mmhires.{name}'))
-    module = build(CONFIGS[name], name if '.' in name else f'mmhires.{name}')
-    module = fold_bn(strip(module))
+    if name in MODELS:
+        return Network(_build(MODELS[name], f'mmhires.{name}'))
+    module = fold_bn(
+        strip(
+            _build(CONFIGS[name], name if '.' in name else f'mmhires.{name}')))
     takes_images = kind == 'Backbones' or name == 'mmseg.MixVisionTransformer'
     return (Backbone(module) if takes_images else OnImage(name, module)).eval()
 
 
-def build(config: dict, name: str) -> nn.Module:
-    with DefaultScope.overwrite_default_scope('mmseg'):
+def _build(config: dict, name: str) -> nn.Module:
+    scope = 'mmpose' if 'Pose' in name else 'mmseg'
+    with DefaultScope.overwrite_default_scope(scope):
         return registry.MODELS.build(dict(copy.deepcopy(config), type=name))
 
 
@@ -131,7 +137,7 @@ def problem(kind: str, name: str, suffix: str, dynamic: bool) -> str:
     write = to_onnx if suffix == '.onnx' else to_torch
     try:
         content = write(network, torch.randn(1, 3, *TRACED), {}, dynamic)
-        run = OnnxNetwork(onnx_session(content)) if suffix == '.onnx' else \
+        run = onnxruntime.load(content)[0] if suffix == '.onnx' else \
             torch.export.load(io.BytesIO(content)).module()
         for size in [TRACED, *OTHERS * dynamic]:
             image = torch.randn(1, 3, *size)
