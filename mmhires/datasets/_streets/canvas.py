@@ -93,10 +93,11 @@ class Canvas:
         self.u0 = self.px.shape[1] / 2 + view.centre * self.unit
         self.v0 = view.horizon * self.unit
         self._light = view.light()
+        self._focal = view.focal * self.unit
 
     def scale(self, z):
         """Samples per metre at the distance ``z``."""
-        return self.view.focal * self.unit / z
+        return self._focal / z
 
     def project(self, points):
         """World points (x, y, z) to sample coordinates (u, v).
@@ -106,7 +107,7 @@ class Canvas:
         """
         view, uv = self.view, []
         for x, y, z in points:
-            scale = self.scale(z)
+            scale = self._focal / z
             uv.append((self.u0 + (x - view.x + view.bend * z * z) * scale,
                        self.v0 + (view.height - y) * scale))
         return uv
