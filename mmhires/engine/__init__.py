@@ -3,5 +3,8 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .exact_resume_hook import ExactResumeHook
+from .ramp_hook import RampHook
 
-__all__ = ['AtomicCheckpointHook', 'BF16OptimWrapper', 'ExactResumeHook']
+__all__ = [
+    'AtomicCheckpointHook', 'BF16OptimWrapper', 'ExactResumeHook', 'RampHook'
+]
