@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhires.compat.atomic import open_whole
+from mmhires.utils.files import open_whole
 
 from .predictor import Predictor
 
