@@ -34,12 +34,16 @@ def check_classes(cfg, metas: dict) -> list[Problem]:
     wanted, mapped = len(classes), _class_map(cfg)
     if mapped is not None:  # a network of another data set's classes
         key, wanted = 'class_map of test_evaluator', len(mapped)
+    # outputs that no label has, behind the others
+    named = (cfg.get('dataset_meta') or {}).get('classes', ())
+    more = len(named) if tuple(named[:wanted]) == tuple(classes) else wanted
     for path, part in _parts('model', cfg.model):
         count, weights = part.get('num_classes'), part.get('class_weight')
-        if isinstance(count, int) and count != wanted:
+        if isinstance(count, int) and count not in (wanted, more):
             problems.append(
                 _wrong(f'{path}.num_classes', count, key, wanted, 'classes'))
-        if isinstance(weights, (list, tuple)) and len(weights) != wanted:
+        if isinstance(weights, (list, tuple)) and len(weights) not in (
+                wanted, more):
             problems.append(
                 _wrong(f'{path}.class_weight', f'{len(weights)} weights', key,
                        wanted, 'classes'))
