@@ -79,6 +79,27 @@ setup(
     long_description_content_type='text/markdown',
     author='mmhires contributors',
     license='Apache-2.0',
+    project_urls={
+        'MMSegmentation': 'https://github.com/open-mmlab/mmsegmentation',
+        'MMPose': 'https://github.com/open-mmlab/mmpose',
+        'DSRL': 'https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_'
+        'Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_'
+        'paper.html',
+        'FastFCN': 'https://arxiv.org/abs/1903.11816',
+        'DDRNet': 'https://arxiv.org/abs/2101.06085'
+    },
+    keywords='semantic segmentation, pose estimation, super-resolution',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
     packages=find_packages(include=['mmhires', 'mmhires.*']),
     python_requires='>=3.10',
     # What `import mmhires` needs. Neither mmcv nor mmcv-lite: they own the
@@ -99,7 +120,9 @@ setup(
         ],
         # the ImageNet configs; it declares all that it imports
         pretrain=[openmmlab['mmpretrain']],
-        deploy=requirements('deploy'),
+        # torch.onnx.export(dynamo=...) is of 2.5, torch.export's Dim.DYNAMIC
+        # of 2.6
+        deploy=['torch>=2.6', *requirements('deploy')],
         dev=requirements('dev')),
     cmdclass=dict(build_py=BuildWithMim, editable_wheel=EditableWithMim),
     zip_safe=False)

@@ -103,6 +103,7 @@ def test_wheel_carries_every_config_and_tool(wheel, source):
     assert 'tools/train.py' in carried
     text = wheel.read(prefix + 'tools/train.py').decode()
     assert text == (source / 'tools/train.py').read_text()
+    assert not [name for name in wheel.namelist() if 'install_matrix' in name]
 
 
 def test_wheel_carries_every_module_and_no_test(wheel, source):
@@ -129,6 +130,11 @@ def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     }
     lite = {n.name for n in needs if n.marker and 'lite' in str(n.marker)}
     assert {'mmcv-lite', 'mmsegmentation'} <= lite
+    deploy = {n.name: n for n in needs if 'deploy' in str(n.marker)}
+    assert '2.5.1' not in deploy['torch'].specifier
+    assert '2.6.0' in deploy['torch'].specifier
+    assert 'onnx' in deploy
+    assert len(meta.get_all('Classifier')) > 5 and meta.get_all('Project-URL')
     # importing the package is no part of building it
     import mmhires
     assert meta['Version'] == mmhires.__version__

@@ -7,9 +7,19 @@ from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.utils import import_modules_from_strings
 
 from . import checkpoints, classes, data, model, runtime, sizes
-from .problem import Problem, first_line
+from .problem import Problem, named
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
+MODULES = ('models', 'datasets', 'engine', 'evaluation', 'visualization')
+
+
+def import_scope(scope: str) -> None:
+    """Import all that registers itself, for configs without mmhires too.
+
+    Args:
+        scope (str): Of :data:`SCOPES`.
+    """
+    import_modules_from_strings([f'{scope}.{name}' for name in MODULES])
 
 
 def check_config(path: str,
@@ -34,7 +44,7 @@ def check_config(path: str,
         cfg.merge_from_dict(options or {})
     except Exception as error:
         return [
-            Problem('import', 'config', first_line(error),
+            Problem('import', 'config', named(error),
                     'correct the file, its _base_ or the options')
         ]
     problems = runtime.check_imports(cfg)
@@ -52,21 +62,20 @@ def check_config(path: str,
         ]
     before = DefaultScope.get_current_instance()
     init_default_scope(scope)
-    # All that registers itself: a config without mmhires is checked as well.
-    import_modules_from_strings(
-        [f'{scope}.models', f'{scope}.datasets', f'{scope}.evaluation'])
+    import_scope(scope)
     found, metas = data.check_data(cfg, samples)
     problems += found
+    problems += data.check_transforms('tta_pipeline',
+                                      cfg.get('tta_pipeline') or [])
     problems += classes.check_classes(cfg, metas)
     problems += sizes.check_sizes(cfg)
     net, found = model.build(cfg)
     problems += found
-    teacher, found = model.build_teacher(cfg)
-    problems += found
+    meta = next(iter(metas.values()), {})
     if net is not None:
-        problems += model.run(cfg, net, teacher)
-    problems += runtime.check_runtime(cfg, net)
-    problems += checkpoints.check_checkpoints(cfg, net, teacher)
+        problems += model.run(cfg, net, meta)
+    problems += runtime.check_runtime(cfg, net, meta)
+    problems += checkpoints.check_checkpoints(cfg, net)
     if before is not None:
         init_default_scope(before.scope_name)
     return problems

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mmhires.compat.atomic import open_whole
 from mmhires.utils.errors import first_line
+from mmhires.utils.files import open_whole
 
 from .keys import strip_prefixes
 

@@ -64,7 +64,7 @@ def load_model(name_or_config: str | Path | Config,
 
     weights, saved = _read(str(checkpoint))
     scope = cfg.get('default_scope', 'mmseg')
-    if cfg.model.type == 'mmhires.HRFR':
+    if 'teacher' in cfg.model:
         from mmhires.deploy.student import extract_student
         cfg, weights = extract_student(cfg, weights)
     if scope == 'mmseg' and not any('LoadImage' in str(step['type'])
