@@ -189,6 +189,19 @@ def test_mim_finds_the_configs_and_downloads_one(mim, tmp_path):
     assert "arch='23-slim'" in (tmp_path / f'out/{name}.py').read_text()
 
 
+def test_wheel_has_the_names_of_published_weights(wheel, tmp_path):
+    call(*PIP, 'install', *OFFLINE, '--target', tmp_path, wheel.filename)
+    said = call(
+        sys.executable,
+        '-c',
+        'import mmhires; print(mmhires.__file__); mmhires.list_models()',
+        cwd=tmp_path,
+        env={
+            **os.environ, 'PYTHONPATH': str(tmp_path)
+        }).stdout
+    assert str(tmp_path) in said and 'ddrnet-23-slim_cityscapes' in said
+
+
 def test_building_a_wheel_leaves_the_links_of_an_editable_install(
         wheel, source):
     assert (source / 'mmhires/.mim/configs').is_symlink()

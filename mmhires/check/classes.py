@@ -36,17 +36,20 @@ def check_classes(cfg, metas: dict) -> list[Problem]:
     wanted, mapped = len(classes), _class_map(cfg)
     if mapped is not None:  # a network of another data set's classes
         key, wanted = 'class_map of test_evaluator', len(mapped)
+    # Outputs that no label has, behind the others.
+    named = (cfg.get('dataset_meta') or {}).get('classes', ())
+    more = len(named) if tuple(named[:wanted]) == tuple(classes) else wanted
     # A teacher's features are used, never its classes.
     for path, part in walk('model', cfg.model, ('teacher', 'backbone')):
         if part.get('type') in OTHER_CLASSES:
             continue
         count, weights = part.get('num_classes'), part.get('class_weight')
-        if isinstance(count, int) and count != wanted:
+        if isinstance(count, int) and count not in (wanted, more):
             problems.append(
                 _wrong(f'{path}.num_classes', count, key, wanted, 'classes'))
         # One more is the "no object" of heads that predict masks.
         if isinstance(weights, (list, tuple)) and len(weights) not in (
-                wanted, wanted + 1):
+                wanted, wanted + 1, more):
             problems.append(
                 _wrong(f'{path}.class_weight', f'{len(weights)} weights', key,
                        wanted, 'classes'))

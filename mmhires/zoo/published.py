@@ -153,8 +153,9 @@ def load_published(name: str) -> dict:
     print_log(str(entry), logger='current')
     try:
         return convert_checkpoint(file, entry.converter)
-    except ValueError as error:
-        if not entry.sha256:  # nothing else would notice a damaged file
-            file.unlink()
-            error = f'{error}; the file is deleted, try again'
-        raise ValueError(f'{name}: {error}') from None
+    except (KeyError, ValueError) as error:
+        reason = error.args[0]  # str() of a KeyError is quoted
+        if entry.url and not entry.sha256:
+            file.unlink()  # nothing else would notice that it is damaged
+            reason = f'{reason}; the file is deleted, try again'
+        raise ValueError(f'{name}: {reason}') from error

@@ -69,6 +69,7 @@ def test_a_config_with_nothing_wrong_has_no_problem(check, camvid):
 
 @pytest.mark.parametrize('config', [
     CAMVID, HRFR, POSE,
+    'dsrl/espnetv2-s2_1xb6-100e_cityscapes-512x1024.py',  # 20 outputs
     'fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
     'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py'
 ])

@@ -11,7 +11,8 @@ import torch
 from mmengine.config import Config
 
 from mmhires import load_model
-from mmhires.deploy import Predictor
+from mmhires.deploy import Pipeline, Predictor
+from mmhires.deploy.segmentation import SegmentationTask
 from mmhires.zoo import published as module
 from mmhires.zoo.published import config_folder, published
 
@@ -168,3 +169,25 @@ def test_pose_model_is_named_as_what_cannot_be_painted(zoo, street, tmp_path,
     assert np.asarray(
         load_model(config, tmp_path / 'pose.pth',
                    'cpu').dataset_meta['keypoint_colors']).shape == (17, 3)
+
+
+def test_file_that_names_another_number_of_classes_does_not_predict(zoo):
+    spec = SegmentationTask.describe(load_model(NAME, device='cpu'))
+    spec.update(task='segmentation', input_shape=[1, 3, None, None])
+    spec['resize'] = None
+
+    def network(images):
+        return images.new_zeros(1, 20, *images.shape[2:])
+
+    image = np.zeros((32, 64, 3), np.uint8)
+    assert Pipeline(spec, network)(image).shape == (32, 64)
+    spec['classes'] = spec['classes'][:11]
+    with pytest.raises(ValueError, match='has 20 outputs, but names 11'):
+        Pipeline(spec, network)(image)
+
+
+def test_model_with_other_names_is_not_described_for_export(zoo):
+    model = load_model(NAME, device='cpu')
+    model.dataset_meta['classes'] = model.dataset_meta['classes'][:19]
+    with pytest.raises(ValueError, match='20 classes apart, .* names 19'):
+        SegmentationTask.describe(model)
