@@ -36,8 +36,8 @@ def _segmentation(upstream: Upstream, scale: int) -> str:
                       'of its one decode head')
     dsrl = dict(
         type='mmhires.DSRLHead', seg_head=cfg.decode_head, scale=scale)
-    sisr = _sisr_head(upstream, scale, dsrl)
     preprocessor = preprocessing(upstream, scale)
+    sisr = _sisr_head(upstream, scale, dsrl)
     whole = whole_test(cfg)
     return f'''model = dict(
     data_preprocessor={preprocessor},
@@ -92,7 +92,7 @@ def _scale(scale: int, indent: int) -> str:
 
 def _sisr_head(upstream: Upstream, scale: int, dsrl: dict) -> str:
     """The line that differs from network to network."""
-    model, maps = upstream.maps(scale)
+    _, maps = upstream.maps(scale)
     try:
         head = MODELS.build(copy.deepcopy(dsrl)).to('meta')
         with probe.shapes_only():

@@ -24,6 +24,8 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
     cfg = upstream.cfg.model
     if upstream.cfg.default_scope != 'mmseg':
         raise Refused('JPU replaces dilation, which MMPose does not use')
+    if cfg.get('backbone') is None:
+        raise Refused(f'{cfg.type} has no backbone')
     if cfg.get('neck') is not None:
         raise Refused(f'there is a neck {cfg.neck.type} already')
     kind = probe.component(MODELS, cfg.backbone.type)

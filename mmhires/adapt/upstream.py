@@ -100,8 +100,7 @@ class Upstream:
             Refused: It does not run.
         """
         cfg = copy.deepcopy(self.cfg.model)
-        cfg.merge_from_dict(changes) if hasattr(
-            cfg, 'merge_from_dict') else cfg.update(changes)
+        cfg.update(changes)  # into what is there
         try:
             model = probe.build(cfg)
             with probe.shapes_only():

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -96,6 +97,17 @@ def _run(model: nn.Module, batch: dict) -> list:
     model.loss(**model.data_preprocessor(copy.deepcopy(batch), True))
     model.eval()
     one = {name: value[:1] for name, value in copy.deepcopy(batch).items()}
+    size = getattr(model.data_preprocessor, 'size', None)
+    if size is not None:  # a small one was padded in training
+        image = one['inputs'][0]
+        lacking = [
+            max(want - got, 0) for want, got in zip(size, image.shape[-2:])
+        ]
+        image = F.pad(image, (0, lacking[1], 0, lacking[0]))
+        shape = tuple(image.shape[-2:])
+        one['inputs'] = [image]
+        one['data_samples'][0].set_metainfo(
+            dict(ori_shape=shape, img_shape=shape))
     model.predict(**model.data_preprocessor(one, False))
     return []
 

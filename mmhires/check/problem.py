@@ -16,7 +16,7 @@ class Problem:
     """One thing in a config that would fail, or probably is not meant.
 
     Attributes:
-        kind (str): ``'missing'`` (files), ``'labels'``, ``'classes'``,
+        kind (str): ``'config'`` (no config to check), ``'missing'`` (files), ``'labels'``, ``'classes'``,
             ``'size'``, ``'width'``, ``'checkpoint'``, ``'import'`` (a package
             that is not installed) or ``'build'``.
         key (str): Where in the config.

@@ -15,14 +15,12 @@ import io
 import json
 import sys
 import time
-import warnings
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 
 from mmhires.check import check_config
 
@@ -85,8 +83,7 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    MMLogger.get_current_instance().setLevel('ERROR')
-    warnings.simplefilter('ignore')
+
     state = Path(args.state)
     done = json.loads(state.read_text()) if state.is_file() else {}
     state.parent.mkdir(parents=True, exist_ok=True)
