@@ -11,8 +11,8 @@ FILES = sorted(
     if '.mim' not in path.parts)
 # A room imports from the floors below its own only.
 FLOORS = (
-    {'version', 'utils'},
-    {'compat', 'registry'},
+    {'version', 'compat'},
+    {'utils', 'registry'},
     {'models', 'datasets', 'engine'},
     {'evaluation', 'converters', 'deploy'},
     {'zoo', 'analysis'},
