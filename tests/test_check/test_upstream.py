@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """No false alarm on upstream's own configs.
 
-A sample; ``tools/maintenance/check_upstream_configs.py`` runs all of them.
+A sample; ``tests/maintenance/check_upstream_configs.py`` runs all of them.
 """
 from importlib.util import find_spec
 from pathlib import Path

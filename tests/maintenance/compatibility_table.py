@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 r"""Try ``python -m mmhires.adapt`` on upstream's networks; write the table.
 
-    nice python tools/maintenance/compatibility_table.py --threads 1
+    nice python tests/maintenance/compatibility_table.py --threads 1
 
 Networks are chosen by a rule: the first config of each folder of
 MMSegmentation, and the first of each backbone among MMPose's top-down heatmaps
@@ -95,7 +95,7 @@ def table(tried: dict, done: dict) -> str:
     lines = [
         '# Which networks take which method', '',
         'What `python -m mmhires.adapt METHOD CONFIG` gave, written by '
-        '`python tools/maintenance/compatibility_table.py` on '
+        '`python tests/maintenance/compatibility_table.py` on '
         f'{time.strftime("%Y-%m-%d")} with MMSegmentation '
         f'{version("mmsegmentation")}, MMPose {version("mmpose")}, torch '
         f'{torch.__version__}. Tried is the first config of each folder of '

@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 r"""Run ``python -m mmhires.check`` over every config of upstream's wheels.
 
-    nice python tools/maintenance/check_upstream_configs.py --threads 1
+    nice python tests/maintenance/check_upstream_configs.py --threads 1
 
 Unmodified configs have no problem but that data, checkpoints or optional
 packages are not on this machine, so everything else is a false alarm of the
