@@ -4,6 +4,6 @@
 ``python -m mmhires.adapt dsrl CONFIG -o MINE.py`` writes one.
 """
 from .adapt import METHODS, adapt
-from .upstream import Refused
+from .upstream import AdaptError
 
-__all__ = ['METHODS', 'Refused', 'adapt']
+__all__ = ['METHODS', 'AdaptError', 'adapt']

@@ -1,10 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""``python -m mmhires.adapt METHOD CONFIG``: a child config with the method."""
+"""``python -m mmhires.adapt METHOD CONFIG`` writes a child config."""
 import argparse
 import sys
 from pathlib import Path
 
-from . import METHODS, Refused, adapt
+from . import METHODS, AdaptError, adapt
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,20 +22,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('method', choices=METHODS)
     parser.add_argument(
         'config', help="a file, or the name of one of upstream's, mmseg::...")
-    parser.add_argument(
-        '-o', '--out', type=Path, help='file to write (default: print it)')
+    parser.add_argument('-o',
+                        '--out',
+                        type=Path,
+                        help='file to write (default: print it)')
     parser.add_argument(
         '--scale',
         type=int,
         default=2,
         help='full-size image : network input, of dsrl and hrfr (default: 2)')
-    parser.add_argument(
-        '--teacher-ckpt', help="weights of the config's model, for hrfr")
+    parser.add_argument('--teacher-ckpt',
+                        help="weights of the config's model, for hrfr")
     args = parser.parse_args(argv)
     try:
         text = adapt(args.method, args.config, args.out, args.scale,
                      args.teacher_ckpt)
-    except (Refused, OSError) as error:
+    except (AdaptError, OSError) as error:
         sys.stderr.write(f'{args.config}: {error}\n')
         return 1
     if args.out is None:

@@ -3,15 +3,14 @@
 import tempfile
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 
-from mmhires.check import data, model as check_model
-from mmhires.utils.errors import first_line
+from mmhires.check import data
+from mmhires.check import model as check_model
 from mmhires.utils.quiet import silence
 
 from . import dsrl, hrfr, jpu
-from .upstream import Refused, Upstream
+from .upstream import AdaptError, Upstream
 
 METHODS = dict(dsrl=dsrl.changes, hrfr=hrfr.changes, jpu=jpu.changes)
 
@@ -39,7 +38,7 @@ def adapt(method: str,
         str: The child config.
 
     Raises:
-        Refused: The method cannot go there; the message says why.
+        AdaptError: The method cannot go there; the message says why.
         FileNotFoundError: There is no such config.
     """
     with silence():
@@ -64,4 +63,4 @@ def _try(text: str, out: Path | None) -> None:
     if net is not None:
         problems = check_model.run(cfg, net, next(iter(metas.values()), {}))
     if problems:
-        raise Refused(f'{problems[0].key}: {problems[0].seen}')
+        raise AdaptError(f'{problems[0].key}: {problems[0].seen}')

@@ -7,7 +7,7 @@ from mmhires.check import probe
 from mmhires.utils.errors import first_line
 
 from .dsrl import preprocessing, whole_test
-from .upstream import Refused, Upstream, number
+from .upstream import AdaptError, Upstream, number
 
 
 def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
@@ -22,12 +22,13 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
         str: Python text.
 
     Raises:
-        Refused: The model has another frame, or its head reads no maps.
+        AdaptError: The model has another frame, or its head reads no maps.
     """
     cfg = upstream.cfg.model
     if cfg.type != 'EncoderDecoder':
-        raise Refused(f'{cfg.type} is no EncoderDecoder, of which HRFR is a '
-                      'child')
+        raise AdaptError(
+            f'{cfg.type} is no EncoderDecoder, of which HRFR is a '
+            'child')
     model, maps = upstream.maps(scale)
     index = _maps_read(model, maps)
     widths = [maps[i].shape[1] for i in index]
@@ -57,22 +58,23 @@ def _maps_read(model: nn.Module, maps: list) -> list[int]:
     }
     name = type(model.decode_head).__name__
     if not read:
-        raise Refused('the backbone returns no maps (N, C, H, W)')
+        raise AdaptError('the backbone returns no maps (N, C, H, W)')
     try:
         with probe.shapes_only(), torch.enable_grad():
-            outputs = model.decode_head([
-                read.get(i, x) for i, x in enumerate(maps)])
+            outputs = model.decode_head(
+                [read.get(i, x) for i, x in enumerate(maps)])
             total = sum(x.sum() for x in _tensors(outputs))
-            gradients = torch.autograd.grad(
-                total, list(read.values()), allow_unused=True)
+            gradients = torch.autograd.grad(total,
+                                            list(read.values()),
+                                            allow_unused=True)
     except TypeError:  # wants data samples, to predict masks of all maps
         return list(read)
     except Exception as error:
-        raise Refused(f'{name} does not run at the reduced size: '
-                      f'{first_line(error)}') from error
+        raise AdaptError(f'{name} does not run at the reduced size: '
+                         f'{first_line(error)}') from error
     index = [i for i, grad in zip(read, gradients) if grad is not None]
     if not index:
-        raise Refused(f'{name} reads no map that could be recovered')
+        raise AdaptError(f'{name} reads no map that could be recovered')
     return index
 
 

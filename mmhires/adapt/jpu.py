@@ -6,7 +6,7 @@ from mmengine.registry import MODELS
 
 from mmhires.check import probe
 
-from .upstream import Refused, Upstream
+from .upstream import AdaptError, Upstream
 
 
 def changes(upstream: Upstream, _scale=None, _=None) -> str:
@@ -19,15 +19,15 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
         str: Python text.
 
     Raises:
-        Refused: The backbone has no dilation that could go.
+        AdaptError: The backbone has no dilation that could go.
     """
     cfg = upstream.cfg.model
     if upstream.cfg.default_scope != 'mmseg':
-        raise Refused('JPU replaces dilation, which MMPose does not use')
+        raise AdaptError('JPU replaces dilation, which MMPose does not use')
     if cfg.get('backbone') is None:
-        raise Refused(f'{cfg.type} has no backbone')
+        raise AdaptError(f'{cfg.type} has no backbone')
     if cfg.get('neck') is not None:
-        raise Refused(f'there is a neck {cfg.neck.type} already')
+        raise AdaptError(f'there is a neck {cfg.neck.type} already')
     kind = probe.component(MODELS, cfg.backbone.type)
     undilated = {}
     for base in inspect.getmro(kind):
@@ -41,7 +41,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
         if tuple(cfg.backbone.get(name, value)) != value
     }
     if 'strides' not in changed:
-        raise Refused(
+        raise AdaptError(
             f'{cfg.backbone.type} as it is here has no stride replaced by '
             'dilation, so there is nothing for JPU to replace')
     backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
@@ -50,9 +50,10 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
     if len(heights) < 3 or [
             round(heights[-3] / height) for height in heights[-3:]
     ] != [1, 2, 4]:
-        raise Refused('JPU needs the maps of stride 8, 16 and 32; the '
-                      f'backbone gives maps of height {heights} for an image '
-                      f'of {upstream.size[0]}')
+        raise AdaptError(
+            'JPU needs the maps of stride 8, 16 and 32; the '
+            f'backbone gives maps of height {heights} for an image '
+            f'of {upstream.size[0]}')
     widths = [x.shape[1] for x in maps[-3:]]
     norm = cfg.get('decode_head', {}).get('norm_cfg')
     norm = f', norm_cfg=dict({_arguments(norm)})' if norm else ''

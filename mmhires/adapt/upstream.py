@@ -16,7 +16,7 @@ from mmhires.check.sizes import training_size
 from mmhires.utils.errors import first_line
 
 
-class Refused(ValueError):
+class AdaptError(ValueError):
     """Why a method cannot go to a config, in one line."""
 
 
@@ -34,7 +34,7 @@ class Upstream:
         size (tuple[int, int]): Height and width of training images.
 
     Raises:
-        Refused: It is no config of a model of MMSegmentation or MMPose.
+        AdaptError: It is no config of a model of MMSegmentation or MMPose.
         FileNotFoundError: There is no such file.
     """
 
@@ -46,13 +46,13 @@ class Upstream:
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise Refused(f'is no config: {first_line(error)}') from error
+            raise AdaptError(f'is no config: {first_line(error)}') from error
         scope = self.cfg.get('default_scope')
         if scope not in ('mmseg', 'mmpose'):
-            raise Refused('default_scope is neither mmseg nor mmpose but '
-                          f'{scope!r}')
+            raise AdaptError('default_scope is neither mmseg nor mmpose but '
+                             f'{scope!r}')
         if not self.cfg.get('model'):
-            raise Refused('has no model')
+            raise AdaptError('has no model')
         init_default_scope(scope)
         import_scope(scope)
         self.size = training_size(self.cfg)
@@ -62,7 +62,7 @@ class Upstream:
         package, found, file = name.partition('::')
         spec = find_spec(package) if found else None
         if found and spec is None:
-            raise Refused(f'there is no package {package}')
+            raise AdaptError(f'there is no package {package}')
         path = Path(spec.origin).parent / '.mim/configs' / file if found \
             else Path(name)
         if not path.is_file():
@@ -97,7 +97,7 @@ class Upstream:
             tuple[nn.Module, list[Tensor]]: The model and what its head gets.
 
         Raises:
-            Refused: It does not run.
+            AdaptError: It does not run.
         """
         cfg = copy.deepcopy(self.cfg.model)
         cfg.update(changes)  # into what is there
@@ -105,15 +105,15 @@ class Upstream:
             model = probe.build(cfg)
             with probe.shapes_only():
                 outputs = model.extract_feat(
-                    torch.zeros(2, 3, *(-(-side // scale)
-                                        for side in self.size)))
+                    torch.zeros(2, 3,
+                                *(-(-side // scale) for side in self.size)))
         except Exception as error:
-            raise Refused('the model does not run at '
-                          f'1/{scale} of {self.size}: {first_line(error)}'
-                          ) from error
+            raise AdaptError(
+                'the model does not run at '
+                f'1/{scale} of {self.size}: {first_line(error)}') from error
         if isinstance(outputs, Tensor):
-            raise Refused(f'the backbone {type(model.backbone).__name__} '
-                          'returns one tensor instead of a list of maps')
+            raise AdaptError(f'the backbone {type(model.backbone).__name__} '
+                             'returns one tensor instead of a list of maps')
         return model, list(outputs)
 
 

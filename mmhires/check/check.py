@@ -52,9 +52,10 @@ def check_config(path: str,
         scope = cfg.get('default_scope')
         if scope not in SCOPES or importlib.util.find_spec(scope) is None:
             return [
-                Problem('config', 'default_scope', f'{scope!r}',
-                        f'set it to one of {", ".join(SCOPES)}, and install '
-                        'that')
+                Problem(
+                    'config', 'default_scope', f'{scope!r}',
+                    f'set it to one of {", ".join(SCOPES)}, and install '
+                    'that')
             ]
         if cfg.get('model') is None:
             return [Problem('config', 'model', 'there is none', 'give one')]

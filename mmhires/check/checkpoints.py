@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import nn
 
-from .problem import Problem, named
 from .probe import build, without_weights
+from .problem import Problem, named
 from .walk import walk
 
 

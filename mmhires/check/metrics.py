@@ -73,17 +73,15 @@ def _sample(meta: dict) -> dict:
     """A perfect prediction."""
     label = dict(data=torch.zeros(1, 8, 8, dtype=torch.long))
     points = np.random.rand(1, meta.get('num_keypoints') or 17, 2)
-    person = dict(
-        keypoints=points,
-        keypoint_scores=np.ones(points.shape[:2]),
-        keypoints_visible=np.ones(points.shape[:2]),
-        bboxes=np.array([[0., 0., 1., 1.]]),
-        head_size=np.ones((1, 1)))
-    return dict(
-        pred_sem_seg=label,
-        gt_sem_seg=label,
-        pred_instances=person,
-        gt_instances=person)
+    person = dict(keypoints=points,
+                  keypoint_scores=np.ones(points.shape[:2]),
+                  keypoints_visible=np.ones(points.shape[:2]),
+                  bboxes=np.array([[0., 0., 1., 1.]]),
+                  head_size=np.ones((1, 1)))
+    return dict(pred_sem_seg=label,
+                gt_sem_seg=label,
+                pred_instances=person,
+                gt_instances=person)
 
 
 def _awaited(cfg, given: set[str], others: bool) -> list[Problem]:
@@ -96,13 +94,12 @@ def _awaited(cfg, given: set[str], others: bool) -> list[Problem]:
     for key, names in _hooks(cfg):
         for name in [names] if isinstance(names, str) else names:
             near = meant(name, given)
-            if name == 'auto' or name in given or others and not near:
+            if name == 'auto' or name in given or (others and not near):
                 continue
             problems.append(
-                Problem(
-                    'build', key,
-                    f'{name!r} is no metric that val_evaluator returns', near
-                    or f'choose from {", ".join(sorted(given))}'))
+                Problem('build', key,
+                        f'{name!r} is no metric that val_evaluator returns',
+                        near or f'choose from {", ".join(sorted(given))}'))
     return problems
 
 

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -87,28 +86,17 @@ def run(cfg, model: nn.Module, meta: dict) -> list[Problem]:
         with suppress(Exception):  # where heatmaps have the wrong size
             if sizes := _heatmap_size(model, batch):
                 return sizes
-        return _diagnose(model, _cut(model, batch, corner)) or [
-            from_error('model', whole)
-        ]
+        return _diagnose(model, _cut(model, batch,
+                                     corner)) or [from_error('model', whole)]
 
 
 def _run(model: nn.Module, batch: dict) -> list:
+    data = model.data_preprocessor(copy.deepcopy(batch), True)
     model.train()
-    model.loss(**model.data_preprocessor(copy.deepcopy(batch), True))
+    model.loss(**data)
     model.eval()
-    one = {name: value[:1] for name, value in copy.deepcopy(batch).items()}
-    size = getattr(model.data_preprocessor, 'size', None)
-    if size is not None:  # a small one was padded in training
-        image = one['inputs'][0]
-        lacking = [
-            max(want - got, 0) for want, got in zip(size, image.shape[-2:])
-        ]
-        image = F.pad(image, (0, lacking[1], 0, lacking[0]))
-        shape = tuple(image.shape[-2:])
-        one['inputs'] = [image]
-        one['data_samples'][0].set_metainfo(
-            dict(ori_shape=shape, img_shape=shape))
-    model.predict(**model.data_preprocessor(one, False))
+    # One image, of the size that training images are padded to.
+    model.predict(data['inputs'][:1], data['data_samples'][:1])
     return []
 
 
@@ -171,8 +159,9 @@ def _diagnose(model: nn.Module, batch: dict) -> list[Problem]:
         for i, head in enumerate(heads if several else [heads]):
             if head is None:
                 continue
-            found = _run_head(f'model.{name}.{i}' if several else
-                              f'model.{name}', head, maps, previous, samples)
+            found = _run_head(
+                f'model.{name}.{i}' if several else f'model.{name}', head,
+                maps, previous, samples)
             problems += found
             if several and name == 'decode_head':  # a cascade
                 if found:
@@ -221,8 +210,9 @@ def _run_head(key: str, head: nn.Module, maps, previous: tuple,
         return []
     except Exception as error:
         text = str(error)
-        problem = from_error(key, error, 'size' if 'pixels' in text or
-                             'heatmap_size' in text else 'width')
+        problem = from_error(
+            key, error,
+            'size' if 'pixels' in text or 'heatmap_size' in text else 'width')
     problems = []
     for name, part in head.named_modules():
         # A head that wraps another one reads what that one makes.

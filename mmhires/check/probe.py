@@ -35,10 +35,11 @@ class _Answers(TorchFunctionMode):
             if func in (Tensor.item, Tensor.__int__):
                 return 1
             if func is Tensor.cpu:
-                return torch.zeros(
-                    args[0].shape, dtype=args[0].dtype, device='cpu')
-        if func is torch.conv_transpose2d and (args[0].shape[1] !=
-                                               args[1].shape[0]):
+                return torch.zeros(args[0].shape,
+                                   dtype=args[0].dtype,
+                                   device='cpu')
+        if func is torch.conv_transpose2d and (args[0].shape[1]
+                                               != args[1].shape[0]):
             # Of all layers this one forgets to look on the meta device.
             raise RuntimeError(f'{args[0].shape[1]} channels instead of '
                                f'{args[1].shape[0]}')
@@ -107,8 +108,8 @@ def without_weights(model_cfg: dict) -> dict:
 def shapes_only() -> Iterator[None]:
     """Run models of the meta device: shapes are computed, values are not."""
     name = 'meta_nonzero_assume_all_nonzero'  # not in every PyTorch
-    patch = fx_config.patch(**{name: True}) if hasattr(
-        fx_config, name) else nullcontext()
+    patch = fx_config.patch(
+        **{name: True}) if hasattr(fx_config, name) else nullcontext()
     with torch.device('meta'), torch.no_grad(), _Answers(), patch:
         yield
 

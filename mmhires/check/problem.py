@@ -16,9 +16,10 @@ class Problem:
     """One thing in a config that would fail, or probably is not meant.
 
     Attributes:
-        kind (str): ``'config'`` (no config to check), ``'missing'`` (files), ``'labels'``, ``'classes'``,
-            ``'size'``, ``'width'``, ``'checkpoint'``, ``'import'`` (a package
-            that is not installed) or ``'build'``.
+        kind (str): ``'config'`` (nothing that could be checked),
+            ``'missing'`` (files), ``'labels'``, ``'classes'``, ``'size'``,
+            ``'width'``, ``'checkpoint'``, ``'import'`` (a package that is not
+            installed) or ``'build'``.
         key (str): Where in the config.
         seen (str): What is there.
         do (str): What to do about it; empty where ``seen`` says all.
@@ -103,8 +104,8 @@ def _parameters(class_name: str) -> set[str]:
     for registry in vars(root).values():
         if isinstance(registry, Registry):
             for scope in (registry, *registry.children.values()):
-                for base in getattr(
-                        scope.module_dict.get(class_name), '__mro__', ()):
+                for base in getattr(scope.module_dict.get(class_name),
+                                    '__mro__', ()):
                     names |= inspect.signature(base.__init__).parameters.keys(
                     ) if base is not object else set()
     return names - {'self', 'args', 'kwargs'}

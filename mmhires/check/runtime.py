@@ -29,18 +29,18 @@ from .probe import component
 from .problem import Problem, from_error, meant
 
 # What a visualisation backend imports when the first picture comes.
-BACKENDS = dict(
-    TensorboardVisBackend=('tensorboard', 'tensorboardX'),
-    WandbVisBackend=('wandb', ),
-    MLflowVisBackend=('mlflow', ),
-    ClearMLVisBackend=('clearml', ),
-    NeptuneVisBackend=('neptune', ),
-    DVCLiveVisBackend=('dvclive', ),
-    AimVisBackend=('aim', ))
-SPLITS = dict(
-    train=('train_dataloader', 'train_cfg', 'optim_wrapper'),
-    val=('val_dataloader', 'val_cfg', 'val_evaluator'),
-    test=('test_dataloader', 'test_cfg', 'test_evaluator'))
+BACKENDS = dict(TensorboardVisBackend=('tensorboard', 'tensorboardX'),
+                WandbVisBackend=('wandb', ),
+                MLflowVisBackend=('mlflow', ),
+                ClearMLVisBackend=('clearml', ),
+                NeptuneVisBackend=('neptune', ),
+                DVCLiveVisBackend=('dvclive', ),
+                AimVisBackend=('aim', ))
+SPLITS = dict(train=('training', 'train_dataloader', 'train_cfg',
+                     'optim_wrapper'),
+              val=('validation', 'val_dataloader', 'val_cfg', 'val_evaluator'),
+              test=('testing', 'test_dataloader', 'test_cfg',
+                    'test_evaluator'))
 # Of a Runner, and what mmengine and its packages look for besides.
 KEYS = {
     *inspect.signature(Runner).parameters, 'default_scope', 'custom_imports',
@@ -78,8 +78,7 @@ def check_imports(cfg) -> list[Problem]:
     return problems
 
 
-def check_runtime(cfg, model: nn.Module | None,
-                  meta: dict) -> list[Problem]:
+def check_runtime(cfg, model: nn.Module | None, meta: dict) -> list[Problem]:
     """Look at all that a runner builds beside the model and the data sets.
 
     Args:
@@ -91,16 +90,14 @@ def check_runtime(cfg, model: nn.Module | None,
         list[Problem]: Problems.
     """
     problems = _check_keys(cfg)
-    for split, parts in SPLITS.items():
+    for split, (what, *parts) in SPLITS.items():
         lacking = [part for part in parts if cfg.get(part) is None]
         if 0 < len(lacking) < len(parts):
             there = [part for part in parts if part not in lacking]
             problems.append(
-                Problem(
-                    'build', ', '.join(lacking),
-                    f'not there beside {", ".join(there)}',
-                    'give all of them, or none and leave out '
-                    f'{dict(val="validation", test="testing").get(split, "training")}'))
+                Problem('build', ', '.join(lacking),
+                        f'not there beside {", ".join(there)}',
+                        f'give all of them, or none and leave out {what}'))
         problems += _check_loader(f'{split}_dataloader',
                                   cfg.get(f'{split}_dataloader'))
         problems += _check_loop(split, cfg.get(f'{split}_cfg'))
@@ -125,9 +122,7 @@ def check_runtime(cfg, model: nn.Module | None,
     return problems
 
 
-def bind(key: str,
-         registry: Registry,
-         cfg: dict,
+def bind(key: str, registry: Registry, cfg: dict,
          given: tuple[str, ...] = ()) -> list[Problem]:
     """See that a type is registered and takes the arguments of a config.
 
@@ -162,9 +157,8 @@ def _fit(key: str, function: Callable, arguments: dict) -> list[Problem]:
         unknown = arguments.keys() - signature.parameters.keys()
         do = meant(min(unknown), signature.parameters) if unknown else ''
         return [
-            Problem(
-                'build', key, f'{function.__name__}: {error}', do
-                or (f'it takes {", ".join(signature.parameters)}'))
+            Problem('build', key, f'{function.__name__}: {error}', do
+                    or (f'it takes {", ".join(signature.parameters)}'))
         ]
     return []
 
@@ -183,9 +177,8 @@ def _check_loader(key: str, loader) -> list[Problem]:
     if not isinstance(loader, dict):
         return []
     problems = []
-    for name, given in dict(
-            sampler=('dataset', ), batch_sampler=('sampler',
-                                                  'batch_size')).items():
+    for name, given in dict(sampler=('dataset', ),
+                            batch_sampler=('sampler', 'batch_size')).items():
         if isinstance(loader.get(name), dict):
             problems += bind(f'{key}.{name}', DATA_SAMPLERS, loader[name],
                              given)
@@ -236,7 +229,10 @@ def _check_optimization(cfg, model: nn.Module | None) -> list[Problem]:
     several = isinstance(schedulers, (list, tuple))
     for i, one in enumerate(schedulers if several else [schedulers]):
         if isinstance(one, dict) and 'type' in one:
-            one = {k: v for k, v in one.items() if k != 'convert_to_iter_based'}
+            one = {
+                key: value
+                for key, value in one.items() if key != 'convert_to_iter_based'
+            }
             key = f'param_scheduler.{i}' if several else 'param_scheduler'
             problems += bind(key, PARAM_SCHEDULERS, one, ('optimizer', ))
     return problems
@@ -252,6 +248,7 @@ def _check_visualizer(visualizer) -> list[Problem]:
         needs = BACKENDS.get(str(backend.get('type')), ())
         if needs and not any(map(importlib.util.find_spec, needs)):
             problems.append(
-                Problem('import', key, f'{backend["type"]} needs {needs[0]}, '
-                        'which is not installed', f'pip install {needs[0]}'))
+                Problem(
+                    'import', key, f'{backend["type"]} needs {needs[0]}, '
+                    'which is not installed', f'pip install {needs[0]}'))
     return problems

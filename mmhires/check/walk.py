@@ -3,8 +3,7 @@
 from collections.abc import Container, Iterator, Mapping
 
 
-def walk(key: str,
-         cfg,
+def walk(key: str, cfg,
          skip: Container[str] = ()) -> Iterator[tuple[str, Mapping]]:
     """Yield each dict of a config, outer ones first.
 

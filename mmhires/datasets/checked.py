@@ -52,6 +52,7 @@ class CheckedLoadLabel(_CheckedLoad):
         self.ignore_index = ignore_index
 
     def __call__(self, results: dict) -> dict:
+        """Load the label into ``results['gt_seg_map']``, and check it."""
         results = super().__call__(results)
         label, path = results['gt_seg_map'], results['seg_map_path']
         # `ori_shape`, not the shape of `img`: test pipelines resize the image

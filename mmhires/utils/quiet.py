@@ -19,8 +19,7 @@ WARNINGS = (
     'Default ``avg_non_ignore`` is False',
 )
 LOGGED = ('Failed to search registry with scope',
-          '"FileClient" will be deprecated',
-          '"HardDiskBackend" is the alias')
+          '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 KEYS = re.compile(r'(unexpected key|missing keys) in source state_dict: (.*)')
 
 

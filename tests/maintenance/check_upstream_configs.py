@@ -6,8 +6,9 @@ r"""Run ``python -m mmhires.check`` over every config of upstream's wheels.
 Unmodified configs have no problem but that data, checkpoints or optional
 packages are not on this machine, so everything else is a false alarm of the
 check. Configs whose model is another one than those before come first, of each
-folder in turn. Broken off, it goes on where it was; ``--again`` repeats those with a problem. What it
-found stands in ``check_upstream_configs.json`` beside it, with the date.
+folder in turn. Broken off, it goes on where it was; ``--again`` repeats those
+with a problem. What it found stands in ``check_upstream_configs.json`` beside
+it, with the date.
 """
 import argparse
 import contextlib
@@ -33,12 +34,12 @@ ELSEWHERE = ('missing', 'import')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Check every config of upstream's wheels")
-    parser.add_argument(
-        '--state',
-        default='work_dirs/check_upstream_configs.json',
-        help='what is done so far (default: %(default)s)')
-    parser.add_argument(
-        '--again', action='store_true', help='those with a problem, once more')
+    parser.add_argument('--state',
+                        default='work_dirs/check_upstream_configs.json',
+                        help='what is done so far (default: %(default)s)')
+    parser.add_argument('--again',
+                        action='store_true',
+                        help='those with a problem, once more')
     parser.add_argument('--only', default='', help='part of the names')
     parser.add_argument('--threads', type=int, help='of PyTorch')
     return parser.parse_args()
@@ -71,12 +72,11 @@ def check(path: Path) -> dict:
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         found = check_config(str(path), samples=1)
-    return dict(
-        seconds=round(time.perf_counter() - start, 1),
-        problems=[
-            f'({one.kind}) {one.key}: {one.seen}' for one in found
-            if not one.warning and one.kind != 'missing'
-        ])
+    return dict(seconds=round(time.perf_counter() - start, 1),
+                problems=[
+                    f'({one.kind}) {one.key}: {one.seen}' for one in found
+                    if not one.warning and one.kind != 'missing'
+                ])
 
 
 def main() -> None:
@@ -89,8 +89,8 @@ def main() -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     configs = upstream_configs()
     for name, path in configs.items():
-        if args.only not in name or name in done and not (
-                args.again and done[name]['problems']):
+        if args.only not in name or (
+                name in done and not (args.again and done[name]['problems'])):
             continue
         try:
             done[name] = check(path)
@@ -115,18 +115,20 @@ def report(done: dict) -> None:
             (elsewhere if kind in ELSEWHERE else alarms).setdefault(
                 problem, []).append(name)
     RESULT.write_text(
-        json.dumps(
-            dict(
-                date=time.strftime('%Y-%m-%d'),
-                versions={
-                    name: version(name)
-                    for name in ('torch', *PACKAGES.values())
-                },
-                slowest_seconds=max(r['seconds'] for r in done.values()),
-                checked=counts,
-                not_installed={k: len(v) for k, v in elsewhere.items()},
-                problems=alarms),
-            indent=1) + '\n')
+        json.dumps(dict(date=time.strftime('%Y-%m-%d'),
+                        versions={
+                            name: version(name)
+                            for name in ('torch', *PACKAGES.values())
+                        },
+                        slowest_seconds=max(r['seconds']
+                                            for r in done.values()),
+                        checked=counts,
+                        not_installed={
+                            k: len(v)
+                            for k, v in elsewhere.items()
+                        },
+                        problems=alarms),
+                   indent=1) + '\n')
     sys.stdout.write(f'{len(done)} configs, {len(alarms)} sorts of problems: '
                      f'{RESULT}\n')
 

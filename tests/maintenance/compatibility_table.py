@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from mmhires.adapt import METHODS, Refused, adapt
+from mmhires.adapt import METHODS, AdaptError, adapt
 
 TABLE = Path(__file__).resolve().parents[2] / 'configs/compatibility.md'
 POSE = 'body_2d_keypoint/topdown_heatmap/coco'
@@ -29,10 +29,9 @@ POSE = 'body_2d_keypoint/topdown_heatmap/coco'
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Try the methods on upstream's networks")
-    parser.add_argument(
-        '--state',
-        default='work_dirs/compatibility_table.json',
-        help='what is done so far (default: %(default)s)')
+    parser.add_argument('--state',
+                        default='work_dirs/compatibility_table.json',
+                        help='what is done so far (default: %(default)s)')
     parser.add_argument('--threads', type=int, help='of PyTorch')
     return parser.parse_args()
 
@@ -63,7 +62,7 @@ def result(method: str, config: str) -> dict:
     """What adapt gives: the line of SISRHead, or why there is none."""
     try:
         text = adapt(method, config)
-    except Refused as error:
+    except AdaptError as error:
         return dict(works=False, says=str(error))
     lines = [line.strip(' ,)') for line in text.splitlines()]
     says = next((line for line in lines if 'upscale=' in line), '')
@@ -104,9 +103,8 @@ def table(tried: dict, done: dict) -> str:
         'trains a step and predicts; a number leads to why not.', ''
     ]
     reasons = {}
-    for package, title, methods in (
-        ('mmseg', 'Segmentation', list(METHODS)), ('mmpose', 'Pose',
-                                                   ['dsrl'])):
+    for package, title, methods in (('mmseg', 'Segmentation', list(METHODS)),
+                                    ('mmpose', 'Pose', ['dsrl'])):
         configs = [name for name in tried if name.startswith(package)]
         working = [
             name for name in configs
@@ -124,10 +122,9 @@ def table(tried: dict, done: dict) -> str:
                 one = done[f'{method} {name}']
                 if one['works']:
                     cells.append('yes')
-                    line = line or one['says'] and f'`{one["says"]}`'
+                    line = line or (one['says'] and f'`{one["says"]}`')
                 else:
-                    number = reasons.setdefault(one['says'],
-                                                len(reasons) + 1)
+                    number = reasons.setdefault(one['says'], len(reasons) + 1)
                     cells.append(f'[{number}](#why-not)')
             short = name.split('::')[1].removeprefix(f'{POSE}/')[:-3]
             lines.append(f'| {short} | {" | ".join(cells)} | {line} |')

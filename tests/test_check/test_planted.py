@@ -113,8 +113,8 @@ def test_each_of_many_mistakes_is_found_in_one_run(line, key, words, at_once):
 
 def test_nothing_but_the_planted_mistakes_is_found(at_once):
     # The weights of 11 classes do not fit the 19 either.
-    assert set(at_once) == {key for _, key, _ in RUNTIME} | {
-        'model.decode_head'}
+    assert set(at_once) == {key
+                            for _, key, _ in RUNTIME} | {'model.decode_head'}
 
 
 @pytest.mark.parametrize('base, line, key, words', MODEL)

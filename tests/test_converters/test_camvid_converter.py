@@ -74,7 +74,7 @@ def names(dst, kind='images'):
 
 
 def assert_refused(src, error, message, **kwargs):
-    """Refused with the message, and nothing left beside ``src``."""
+    """AdaptError with the message, and nothing left beside ``src``."""
     dst = src.parent / 'deep/dst'
     before = sorted(src.parent.iterdir())
     with pytest.raises(error, match=message) as info:

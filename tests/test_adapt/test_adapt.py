@@ -1,0 +1,117 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Child configs that ``python -m mmhires.adapt`` writes, and refusals."""
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmhires.adapt import AdaptError, adapt
+from mmhires.adapt.__main__ import main
+from mmhires.check.probe import build
+
+PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
+COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
+
+
+@pytest.mark.parametrize('method, config, lines', [
+    ('dsrl', PSPNET,
+     ['in_channels=[64, 512], in_index=[0, 3], upscale=8', 'scale=2),']),
+    ('dsrl', 'mmseg::segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
+     '1024x1024.py', [
+         'in_channels=[32, 256], in_index=[0, 3], upscale=4',
+         "test_cfg=dict(_delete_=True, mode='whole')"
+     ]),
+    ('dsrl', 'mmseg::fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
+     ['in_channels=[64, 128], in_index=[0, 1], upscale=8']),
+    ('dsrl', 'mmseg::deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-'
+     '769x769.py',
+     ['in_channels=[64, 512], in_index=[0, 3], upscale=4', 'size=(770, 770)']),
+    ('hrfr', 'mmseg::deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-'
+     '512x1024.py', [
+         'in_channels=[64, 512], in_index=[0, 3],', 'bottleneck=[16, 128]',
+         'size_divisor=16', 'teacher=_base_.model'
+     ]),
+    ('jpu', PSPNET, [
+        'strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1)',
+        'in_channels=(128, 256, 512)', 'mid_channels=128'
+    ]),
+    ('dsrl', f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py',
+     ['in_channels=1280, in_index=0, upscale=4', 'loss_weight=1000.0']),
+])
+def test_numbers_are_those_of_the_config_s_network(method, config, lines):
+    if config.startswith('mmpose'):
+        pytest.importorskip('mmpose')
+    text = adapt(method, config)
+    assert len(text.splitlines()) <= 17
+    for line in lines:
+        assert line in text
+
+
+@pytest.mark.parametrize('method, config, reason', [
+    ('dsrl', 'mmseg::ocrnet/ocrnet_hr18s_4xb2-40k_cityscapes-512x1024.py',
+     'CascadeEncoderDecoder'),
+    ('dsrl', 'mmseg::ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-'
+     '1024x1024.py', r'DDRHead has a loss_by_feat\(\) of its own'),
+    ('hrfr', 'mmseg::point_rend/pointrend_r50_4xb2-80k_cityscapes-'
+     '512x1024.py', 'CascadeEncoderDecoder'),
+    ('jpu', 'mmseg::hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024.py',
+     'HRNet as it is here has no stride replaced by dilation'),
+    ('jpu', 'mmseg::segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
+     '1024x1024.py', 'MixVisionTransformer'),
+    ('dsrl', 'mmpose::body_2d_keypoint/simcc/coco/simcc_res50_8xb64-210e_coco-'
+     '256x192.py', 'SimCCHead predicts no heatmaps'),
+    ('dsrl', 'mmpose::body_2d_keypoint/dekr/coco/dekr_hrnet-w32_8xb10-140e_'
+     'coco-512x512.py', 'BottomupPoseEstimator is no TopdownPoseEstimator'),
+    ('dsrl', f'{COCO}td-hm_mspn50_8xb32-210e_coco-256x192.py', 'MSPNHead'),
+    ('jpu', f'{COCO}td-hm_res50_8xb64-210e_coco-256x192.py', 'MMPose'),
+])
+def test_where_a_method_cannot_go_one_line_says_why(method, config, reason):
+    if config.startswith('mmpose'):
+        pytest.importorskip('mmpose')
+    with pytest.raises(AdaptError, match=reason) as error:
+        adapt(method, config)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_child_of_a_file_trains_a_step_and_predicts(
+        streets_config, random_batch, tmp_path):
+    (tmp_path / 'mine').mkdir()
+    plain = streets_config(tmp_path, dsrl=False)
+    plain.model.data_preprocessor = dict(type='SegDataPreProcessor',
+                                         mean=[127.5] * 3,
+                                         std=[127.5] * 3,
+                                         size=(64, 128))
+    plain.dump(tmp_path / 'mine/plain.py')
+    child = tmp_path / 'child.py'
+    assert main(['dsrl',
+                 str(tmp_path / 'mine/plain.py'), '-o',
+                 str(child)]) == 0
+    assert "_base_ = 'mine/plain.py'" in child.read_text()
+    cfg = Config.fromfile(child)
+    init_default_scope('mmseg')
+    model = build(cfg.model, allocate=True)
+    data = model.data_preprocessor(random_batch(11, (64, 128)), True)
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad is not None for p in model.parameters())
+    model.eval()
+    with torch.no_grad():
+        result = model.test_step(random_batch(11, (64, 128)))[0]
+    assert result.pred_sem_seg.shape == (64, 128)
+
+
+@pytest.mark.parametrize('text, seen', [
+    ('model = dict(', 'is no config'),
+    ("default_scope = 'mmseg'", 'has no model'),
+    ("default_scope = 'mmdet3d'\nmodel = dict()", 'mmdet3d'),
+    (None, 'no file'),
+])
+def test_bad_input_is_one_line_and_exit_code_1(text, seen, tmp_path, capsys):
+    path = tmp_path / 'broken.py'
+    if text is not None:
+        path.write_text(text)
+    assert main(['dsrl', str(path)]) == 1
+    out, error = capsys.readouterr()
+    assert out == '' and seen in error
+    assert len(error.splitlines()) == 1
