@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from mmhires.compat.bf16_convolution import warn_of_narrow_maps
+
 from .formats import to_onnx
 from .network import Network
 from .runtimes import best_runtime, load_engine
@@ -55,6 +57,8 @@ def accelerate(model: nn.Module,
         network = Network(model, precision).to(device)
         if device != 'cpu':
             network = torch.compile(network)
+        elif precision == 'bf16':
+            warn_of_narrow_maps(network, torch.zeros(1, 3, *size))
     else:
         # From fp32 the engine goes to a lower precision itself, if it can.
         own = 'fp16' if (backend, precision) == ('onnxruntime', 'fp16') \

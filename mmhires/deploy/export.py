@@ -11,8 +11,8 @@ import numpy as np
 from mmengine.config import Config
 from torch import nn
 
-from mmhires.compat.atomic import open_whole
 from mmhires.utils.errors import first_line
+from mmhires.utils.files import open_whole
 from mmhires.utils.images import read_image
 from mmhires.version import __version__
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Which engine runs an exported file."""
+import contextlib
 import importlib
 import json
 from collections.abc import Callable
@@ -64,8 +65,11 @@ def load_network(
     if 'task' not in fields:
         raise ValueError(f'{file} was not exported by mmhires: it does not '
                          'say how images are prepared for it')
-    return (network, {key: json.loads(text)
-                      for key, text in fields.items()}, runtime)
+    spec = {}
+    for key, text in fields.items():
+        with contextlib.suppress(ValueError):  # of another tool
+            spec[key] = json.loads(text)
+    return network, spec, runtime
 
 
 def load_engine(runtime: str) -> Callable:

@@ -95,7 +95,7 @@ def test_what_an_engine_has_not_is_one_line(options, message, exported):
     file, _ = exported('ddrnet')
     with pytest.raises(ValueError, match=message) as caught:
         Predictor(file, **options)
-    assert 'm.onnx' in str(caught.value) and '\n' not in str(caught.value)
+    assert '\n' not in str(caught.value)
 
 
 def test_silent_fall_back_to_the_cpu_is_refused(exported, monkeypatch):

@@ -133,6 +133,19 @@ def test_losses_are_the_keypoint_loss_and_those_of_equation_3():
         1.0 * head.loss_fa(head.feature_transform(feat), sisr_feat))
 
 
+def test_it_trains_under_bf16_autocast_which_numpy_does_not_know():
+    head = build(**ROWS['+SSSR+SISR+FA'])
+    exact = head.loss(features(), samples())
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = head.loss(features(), samples())
+    assert set(exact) - set(losses) == {'acc_pose'}
+    for key, loss in losses.items():
+        torch.testing.assert_close(
+            loss.float(), exact[key], rtol=0.05, atol=1e-3)
+    sum(losses.values()).backward()
+    assert all(p.grad.isfinite().all() for p in head.parameters())
+
+
 def test_no_visible_keypoint_costs_nothing_and_moves_nothing():
     head = build()
     losses = head.loss(features(), samples(visible=0.))
