@@ -165,7 +165,10 @@ def table() -> str:
             for kind, name in components()]
     for (kind, *good), group in groupby(rows, key=lambda row: row[0]):
         names = ', '.join(f'`{name}`' for _, name in group)
-        answers = ' | '.join('yes' if one else 'no' for one in good)
+        # Crops of persons are all of one size.
+        answers = ' | '.join(
+            '-' if dynamic and kind == 'For poses' else 'yes' if one else 'no'
+            for one, (_, dynamic) in zip(good, WAYS))
         lines.append(f'| {kind}: {names} | {answers} |')
     return '\n'.join(lines)
 

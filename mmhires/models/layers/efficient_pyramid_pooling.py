@@ -82,7 +82,7 @@ class EfficientPyramidPooling(nn.Module):
     def _at_scale(self, x: Tensor, scale: float, branch: nn.Module) -> Tensor:
         """Convolve at a scale, at which reducing averages."""
         size = x.shape[-2:]
-        scaled = [_ceil(side, scale, self.min_size) for side in size]
+        scaled = [scaled_side(side, scale, self.min_size) for side in size]
         if scale < 1:
             return self._resize(branch(F.adaptive_avg_pool2d(x, scaled)), size)
         if scale > 1:
@@ -94,10 +94,19 @@ class EfficientPyramidPooling(nn.Module):
             x, size=size, mode='bilinear', align_corners=self.align_corners)
 
 
-def _ceil(side: int, scale: float, smallest: int) -> int:
-    """Product, rounded up, in whole numbers that can be traced."""
+def scaled_side(side: int, scale: float, smallest: int) -> int:
+    """Side times scale, rounded up, in whole numbers that can be traced.
+
+    Args:
+        side (int): Pixels, a tensor where ``torch.jit`` traces.
+        scale (float): A fraction of a denominator of at most 1000.
+        smallest (int): The least result.
+
+    Returns:
+        int: Pixels, of the type of ``side``.
+    """
     up, down = Fraction(scale).limit_denominator(1000).as_integer_ratio()
     scaled = (side * up + down - 1) // down
-    if isinstance(scaled, Tensor):  # in a trace of torch.jit
+    if isinstance(scaled, Tensor):
         return scaled.clamp(min=smallest)
     return torch.sym_max(scaled, smallest)

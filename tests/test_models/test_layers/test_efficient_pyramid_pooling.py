@@ -1,10 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from mmhires.models.layers.efficient_pyramid_pooling import (
     EfficientPyramidPooling,
+    scaled_side,
 )
 
 
@@ -56,3 +59,22 @@ def test_small_scales_average_and_are_resized_back():
 def test_any_size_keeps_its_size(size):
     out = EfficientPyramidPooling(3, 2, 4).eval()(torch.randn(1, 3, *size))
     assert out.shape == (1, 4, *size)
+
+
+@pytest.mark.parametrize('scale', [2.0, 1.5, 1.0, 0.75, 0.5, 0.3, 0.1])
+def test_sides_in_whole_numbers_are_those_of_the_authors_floats(scale):
+    for side in range(1, 3000):
+        want = max(math.ceil(round(side * scale, 9)), 5)
+        assert scaled_side(side, scale, 5) == want
+        assert scaled_side(torch.tensor(side), scale, 5).item() == want
+
+
+def test_shuffle_is_that_of_torch():
+    torch.manual_seed(0)
+    layer = EfficientPyramidPooling(6, 4, scales=(2.0, 1.0, 0.5)).eval()
+    seen = []
+    layer.norm_act.register_forward_hook(lambda *args: seen.append(args[2]))
+    layer.merge.register_forward_pre_hook(lambda *args: seen.append(args[1]))
+    layer(torch.randn(1, 6, 9, 7))
+    before, (after, ) = seen
+    assert torch.equal(after, F.channel_shuffle(before, 3))
