@@ -122,7 +122,7 @@ def export(model: nn.Module,
                 raise ValueError(
                     f'not written: {problem}; {_way_out(out, dynamic)}')
         results = [
-            Agreement(str(path), _compare(model, predictor, path))
+            Agreement(str(path), compare(model, predictor, path))
             for path in track(images)
         ]
     worst = min(results, key=lambda result: result.share)
@@ -198,7 +198,7 @@ def _problem_of_sizes(before: Pipeline, predictor: Predictor,
     return None
 
 
-def _compare(model: nn.Module, predictor: Predictor, path) -> float:
+def compare(model: nn.Module, predictor: Predictor, path) -> float:
     """Share of the original model's prediction that a file gives too."""
     if predictor.task.name == 'segmentation':
         from mmseg.apis import inference_model
