@@ -1,25 +1,23 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Train configs side by side: same seeds, same first weights, same budget."""
 import copy
-import json
 import os.path as osp
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.fileio import dump
+from mmengine.fileio import dump, load
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.runner import (
-    Runner,
-    find_latest_checkpoint,
-    load_checkpoint,
-    set_random_seed,
-)
+from mmengine.runner import Runner, load_checkpoint, set_random_seed
 from mmengine.utils import mkdir_or_exist
 
+from mmhires.engine.latest_checkpoint import find_latest_checkpoint
 from mmhires.registry import MODELS
+
+from .statistics import block_areas
 
 
 def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
@@ -53,38 +51,75 @@ def train_and_test(cfg: Config,
                    work_dir: str,
                    seed: int,
                    load_from: str | None = None,
-                   hooks: Sequence[Hook] = ()) -> dict[str, float]:
+                   hooks: Sequence[Hook] = (),
+                   split: str | None = None,
+                   block: int = 15) -> dict[str, float]:
     """Train one config with one seed and test the last weights.
 
     A run that was interrupted goes on from its last checkpoint, and one that
-    was finished is read from ``work_dir/metrics.json``.
+    was finished is read from ``work_dir``. The test is one of the checkpoint
+    file, in a runner of its own: where an ``EMAHook`` averages the weights it
+    holds the average, of which a runner that goes on to test knows nothing.
 
     Args:
         cfg (Config): A complete config of a runner.
         work_dir (str): Folder of this run alone.
         seed (int): Seed of data order, augmentation and new layers.
         load_from (str, optional): Weights to start from. Default: None.
-        hooks (Sequence[Hook]): Further hooks of the runner. Default: none.
+        hooks (Sequence[Hook]): Further hooks of the training. Default: none.
+        split (str, optional): What to test on: takes the place of ``val`` in
+            the paths of the test set. Default: None, as configured.
+        block (int): Neighbouring images whose areas are added up, see
+            :func:`block_areas`. Default: 15.
 
     Returns:
-        dict[str, float]: What ``test_evaluator`` measured.
+        dict[str, float]: What ``test_evaluator`` measured. Beside it, in
+        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has what a
+        :class:`ClasswiseIoUMetric` counted: ``areas`` (blocks, 2, classes),
+        ``classes`` and ``groups``.
     """
-    result = osp.join(work_dir, 'metrics.json')
+    suffix = f'_{split}.json' if split else '.json'
+    result = osp.join(work_dir, f'metrics{suffix}')
     if osp.isfile(result):
-        with open(result) as file:
-            return json.load(file)
+        return load(result)
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = work_dir
-    cfg.resume = osp.isdir(work_dir) and bool(find_latest_checkpoint(work_dir))
-    # With both, the runner would resume from the first weights.
-    cfg.load_from = None if cfg.resume else load_from
     cfg.randomness = dict(seed=seed)
     # Runners of one process keep apart by name.
     cfg.experiment_name = osp.normpath(work_dir).replace(osp.sep, '_')
+    last = osp.join(work_dir, f'iter_{cfg.train_cfg.get("max_iters")}.pth')
+    if not osp.isfile(last):
+        cfg.resume = osp.isdir(work_dir) and bool(
+            find_latest_checkpoint(work_dir))
+        # With both, the runner would resume from the first weights.
+        cfg.load_from = None if cfg.resume else load_from
+        runner = Runner.from_cfg(cfg)
+        for hook in hooks:
+            runner.register_hook(hook)
+        runner.train()
+        last = find_latest_checkpoint(work_dir)
+    cfg.resume, cfg.load_from = False, last
+    cfg.experiment_name += '_test'
+    if split:
+        prefix = cfg.test_dataloader.dataset.data_prefix
+        for key, path in prefix.items():
+            prefix[key] = '/'.join(split if part == 'val' else part
+                                   for part in path.split('/'))
     runner = Runner.from_cfg(cfg)
-    for hook in hooks:
-        runner.register_hook(hook)
-    runner.train()
     metrics = {name: float(value) for name, value in runner.test().items()}
+    dump(_areas(runner, block), osp.join(work_dir, f'areas{suffix}'))
     dump(metrics, result)
     return metrics
+
+
+def _areas(runner: Runner, block: int) -> dict:
+    """Areas of blocks of images, where the runner has measured any."""
+    for metric in runner.test_evaluator.metrics:
+        areas = getattr(metric, 'image_areas', None)
+        if areas:
+            areas = np.stack([torch.stack(image).numpy() for image in areas])
+            return dict(
+                areas=block_areas(areas, block).astype(int).tolist(),
+                classes=list(metric.dataset_meta['classes']),
+                groups=metric.groups)
+    return {}

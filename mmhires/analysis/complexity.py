@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmhires.deploy import strip
+from mmhires.models.layers.encoding import Encoding
 
 from .build import forward_tensor
 from .training import random_batch
@@ -23,9 +24,9 @@ def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
     Counts convolutions, transposed convolutions and matrix products, not
     normalisation, activation, bias, pooling or resizing, on the shapes that
     really occur. Auxiliary heads and other training-only parts do not count,
-    nor do modules that say ``elementwise = True`` of themselves, as
-    :class:`Encoding` does. The model is traced on the meta device: nothing is
-    computed, and the given model stays as it is.
+    nor does :class:`Encoding`, which published counts leave out: they know no
+    residuals as matrix products. The model is traced on the meta device:
+    nothing is computed, and the given model stays as it is.
 
     Args:
         model (nn.Module): A segmentor, a pose estimator, or any module of one
@@ -141,7 +142,7 @@ def _count(model: nn.Module, run: Callable) -> dict[str, int]:
     for name, module in _branches(model):
         watch(module, spend, name)
     for module in model.modules():
-        if getattr(module, 'elementwise', False):
+        if isinstance(module, Encoding):
             watch(module, leave_out)
     with torch.no_grad(), counter:
         run()

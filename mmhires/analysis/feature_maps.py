@@ -66,7 +66,7 @@ def capture_features(model: nn.Module, image: np.ndarray,
         inference_model(model, image)
         if getattr(model.decode_head, 'sisr_head', None) is not None:
             model.decode_head.super_resolve(
-                model.extract_feat(seen['inputs']))
+                model.extract_feat(seen['inputs']), seen['inputs'])
     finally:
         for handle in handles:
             handle.remove()

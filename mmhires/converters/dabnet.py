@@ -7,9 +7,9 @@ from torch import nn
 
 from mmhires.models.backbones import DABNet
 from mmhires.models.decode_heads import DABNetHead
+from mmhires.utils.state_dict import exchange
 
 from .convert import SOURCES, TARGETS
-from .keys import exchange
 
 # https://github.com/Reagan1311/DABNet, from our keys to theirs.
 _RULES = (

@@ -9,46 +9,12 @@ from torch import Tensor, nn
 from mmhires.models.backbones import DDRNet, ddrnet_keys
 from mmhires.models.decode_heads import DAPPMHead, PreActHead
 from mmhires.models.necks import DDRNetClsNeck
+from mmhires.utils.state_dict import take, translate
 
 from .convert import SOURCES, TARGETS
 
 StateDict = dict[str, Tensor]
 
-# https://github.com/ydhongHIT/DDRNet: heads, and the neck of ImageNet.
-_AUTHORS = (
-    (r'^decode_head\.context\.scales\.0\.bn\.', 'spp.scale0.0.'),
-    (r'^decode_head\.context\.scales\.0\.conv\.', 'spp.scale0.2.'),
-    (r'^decode_head\.context\.scales\.(\d)\.bn\.', r'spp.scale\1.1.'),
-    (r'^decode_head\.context\.scales\.(\d)\.conv\.', r'spp.scale\1.3.'),
-    *((rf'^decode_head\.context\.processes\.{i}\.', f'spp.process{i + 1}.')
-      for i in range(4)),
-    (r'^decode_head\.context\.', 'spp.'),
-    (r'^decode_head\.', 'final_layer.'),
-    (r'^auxiliary_head\.', 'seghead_extra.'),
-    (r'^(spp\.\w+)\.bn\.', r'\1.0.'),
-    (r'^(spp\.\w+)\.conv\.', r'\1.2.'),
-    (r'^(final_layer|seghead_extra)\.bn\.', r'\1.bn2.'),
-    (r'^(final_layer|seghead_extra)\.conv\.bn\.', r'\1.bn1.'),
-    (r'^(final_layer|seghead_extra)\.conv\.conv\.', r'\1.conv1.'),
-    (r'^(final_layer|seghead_extra)\.conv_seg\.', r'\1.conv2.'),
-    (r'^neck\.0\.down\.0\.conv\.', 'down5.0.'),
-    (r'^neck\.0\.down\.0\.bn\.', 'down5.1.'),
-    (r'^neck\.0\.down\.1\.conv\.', 'down5.3.'),
-    (r'^neck\.0\.down\.1\.bn\.', 'down5.4.'),
-    (r'^neck\.0\.last\.conv\.', 'last_layer.0.'),
-    (r'^neck\.0\.last\.bn\.', 'last_layer.1.'),
-    (r'^head\.fc\.', 'linear.'),
-)
-_MMSEG = (
-    (r'^decode_head\.context\.scales\.([1-4])\.',
-     r'backbone.spp.scales.\1.1.'),
-    (r'^decode_head\.context\.', 'backbone.spp.'),
-    (r'^decode_head\.conv\.', 'decode_head.head.0.'),
-    (r'^decode_head\.bn\.', 'decode_head.head.1.'),
-    (r'^auxiliary_head\.conv\.', 'decode_head.aux_head.0.'),
-    (r'^auxiliary_head\.bn\.', 'decode_head.aux_head.1.'),
-    (r'^auxiliary_head\.conv_seg\.', 'decode_head.aux_cls_seg.'),
-)
 _OURS = 'mmhires'
 # Whose names the backbone has, and beginnings of keys that no other has.
 _LAYOUTS = {
@@ -65,14 +31,14 @@ def _namer(source: str, groups: int) -> Callable[[str], str]:
         return str
     mmseg = source == 'mmseg-ddrnet'
     backbone = ddrnet_keys.MMSEG if mmseg else ddrnet_keys.authors(groups)
-    rest = _MMSEG if mmseg else _AUTHORS
+    rest = ddrnet_keys.MMSEG_HEADS if mmseg else ddrnet_keys.AUTHORS_HEADS
 
     def name(key: str) -> str:
         part, _, below = key.partition('.')
         if part == 'backbone':
-            below = ddrnet_keys.translate(below, backbone)
+            below = translate(below, backbone)
             return f'backbone.{below}' if mmseg else below
-        return ddrnet_keys.translate(key, rest)
+        return translate(key, rest)
 
     return name
 
@@ -101,7 +67,7 @@ def _take(state_dict: StateDict, source: str) -> tuple[StateDict, int]:
     name = _namer(source, groups)
     try:
         expected = _skeleton(state_dict, name, width or 32, groups)
-        return ddrnet_keys.take(expected, state_dict, name), groups
+        return take(expected, state_dict, name), groups
     except ValueError as error:
         network = ddrnet_keys.network_name(DDRNet.arch_settings, width, groups)
         raise ValueError(f'not the weights of {network} by the keys of '

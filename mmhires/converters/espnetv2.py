@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from mmhires.models.backbones import ESPNetv2
 from mmhires.models.decode_heads import ESPNetv2Head
+from mmhires.utils.state_dict import exchange
 
 from .convert import SOURCES, TARGETS
-from .keys import exchange
 
 StateDict = dict[str, Tensor]
 

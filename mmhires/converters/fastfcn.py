@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from mmhires.utils.state_dict import rename
+
 from .convert import SOURCES, TARGETS
-from .keys import rename
 
 # https://github.com/wuhuikai/FastFCN, whose ResNet, heads and ImageNet weights
 # are those of PyTorch-Encoding.

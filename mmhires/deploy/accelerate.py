@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from mmhires.compat.bf16_convolution import warn_of_narrow_maps
+
 from .formats import to_onnx
 from .network import Network
 from .runtimes import best_runtime, load_engine
@@ -47,14 +49,16 @@ def accelerate(model: nn.Module,
     if backend == 'auto':
         backend = best_runtime('.onnx', device)
     if backend not in ('openvino', 'onnxruntime', 'torch'):
-        raise ValueError("backend must be 'auto', 'openvino', 'onnxruntime' or "
-                         f"'torch', got {backend!r}")
+        raise ValueError("backend must be 'auto', 'openvino', 'onnxruntime' "
+                         f"or 'torch', got {backend!r}")
     if backend == 'torch':
         if threads:
             torch.set_num_threads(threads)
         network = Network(model, precision).to(device)
         if device != 'cpu':
             network = torch.compile(network)
+        elif precision == 'bf16':
+            warn_of_narrow_maps(network, torch.zeros(1, 3, *size))
     else:
         # From fp32 the engine goes to a lower precision itself, if it can.
         own = 'fp16' if (backend, precision) == ('onnxruntime', 'fp16') \

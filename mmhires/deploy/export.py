@@ -11,8 +11,8 @@ import numpy as np
 from mmengine.config import Config
 from torch import nn
 
-from mmhires.compat.atomic import open_whole
 from mmhires.utils.errors import first_line
+from mmhires.utils.files import open_whole
 from mmhires.utils.images import read_image
 from mmhires.version import __version__
 
@@ -63,7 +63,8 @@ def export(model: nn.Module,
             for a progress bar. Default: none.
 
     Returns:
-        list[Agreement]: For each image.
+        list[Agreement]: For each image, and each other size of the first one
+        if ``dynamic``.
 
     Raises:
         ImportError: What writes or runs the file is not installed.
@@ -81,8 +82,14 @@ def export(model: nn.Module,
         raise ValueError('export compares with the original model on images: '
                          'give at least one')
     model.eval()
+    for path in images:
+        read_image(path)  # names a damaged one before the work begins
+    # Channels last binds a dynamic program to sizes at which maps that have a
+    # single pixel, or more, have so again.
     network = Network(
-        model, precision, channels_last=out.suffix == '.pt2').cpu()
+        model,
+        precision,
+        channels_last=out.suffix == '.pt2' and not dynamic).cpu()
     spec = _describe(model)
     if dynamic and spec['task'] == 'pose':
         raise ValueError('a pose network takes crops of one size, whatever '
@@ -100,6 +107,9 @@ def export(model: nn.Module,
             spec, input_shape=[1, 3, *size], precision=precision,
             mmhires=__version__).items()
     }
+    way_out = 'try ' + ('.pt2' if out.suffix == '.onnx' else '.onnx')
+    if dynamic:
+        way_out = f'write a file for each size, without dynamic, or {way_out}'
     try:
         content = to_onnx(network, image, fields, dynamic, opset) \
             if out.suffix == '.onnx' else \
@@ -109,29 +119,38 @@ def export(model: nn.Module,
     except Exception as error:  # of any layer, from either exporter
         raise ValueError(
             f'{type(model).__name__} cannot be exported to {out.suffix}: '
-            f'{first_line(error)}; {_way_out(out, dynamic)}') from error
+            f'{first_line(error)}; {way_out}') from error
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f'model{out.suffix}'
         file.write_bytes(content)
         predictor = Predictor(file)
         predictor.name = str(out)
+        pictures = {str(path): str(path) for path in images}
         if dynamic:
-            problem = _problem_of_sizes(before, predictor, images[0],
-                                        AGREEMENT[precision])
-            if problem:
-                raise ValueError(
-                    f'not written: {problem}; {_way_out(out, dynamic)}')
-        results = [
-            Agreement(str(path), compare(model, predictor, path))
-            for path in track(images)
-        ]
+            pictures.update(_other_sizes(images[0], before.decoding, folder))
+        for name, path in track(list(pictures.items())):
+            try:
+                want = original_prediction(model, path, spec['task'])
+            except ValueError:
+                if path == name:
+                    raise
+                continue  # a size that the model itself refuses
+            try:
+                share = agreement(want, predictor(path))
+            except ValueError as error:
+                if not dynamic:
+                    raise
+                cause = str(error).replace(path, name)
+                raise ValueError(f'not written: {cause}; {way_out}') from error
+            results.append(Agreement(name, share))
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
         what = 'pixels' if spec['task'] == 'segmentation' else 'keypoints'
         raise ValueError(
             f'not written: on {worst.image} only {worst.share:.3%} of the '
             f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
-            'were asked for')
+            f'were asked for' + f'; {way_out}' * dynamic)
     with open_whole(out, 'wb') as file:
         file.write(content)
     return results
@@ -169,43 +188,34 @@ def _loading(cfg: Config) -> dict:
     return loading
 
 
-def _way_out(out: Path, dynamic: bool) -> str:
-    other = '.pt2' if out.suffix == '.onnx' else '.onnx'
-    return f'write one file for each size, without dynamic, or try {other}' \
-        if dynamic else f'try {other}'
-
-
-def _problem_of_sizes(before: Pipeline, predictor: Predictor,
-                      path: str | Path, limit: float) -> str | None:
-    """What is wrong with a file that should take images of any size."""
-    picture = read_image(path, **before.decoding)
+def _other_sizes(path: str | Path, decoding: dict,
+                 folder: str) -> dict[str, str]:
+    """A picture smaller, larger, odd and narrow: names and files."""
+    picture = read_image(path, **decoding)
     height, width = picture.shape[:2]
+    pictures = {}
     for h, w in ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
                  (height * 3 // 4 | 1, width * 3 // 4 | 1), (height,
                                                              width // 2)):
-        image = mmcv.imresize(picture, (w, h))
-        try:
-            want = before(image)
-        except Exception:  # the network cannot take it in any form
-            continue
-        try:
-            share = float((predictor(image) == want).mean())
-        except Exception as error:  # of whatever runs the file
-            return f'an image of {h}x{w} ends in "{first_line(error)}"'
-        if not share >= limit:
-            return (f'of an image of {h}x{w} only {share:.3%} of the pixels '
-                    'are as before the export')
-    return None
+        file = pictures[f'{path} at {h}x{w}'] = f'{folder}/{h}x{w}.png'
+        mmcv.imwrite(mmcv.imresize(picture, (w, h)), file)
+    return pictures
 
 
-def compare(model: nn.Module, predictor: Predictor, path) -> float:
-    """Share of the original model's prediction that a file gives too."""
-    if predictor.task.name == 'segmentation':
+def original_prediction(model: nn.Module, path: str, task: str):
+    """What the original model says: labels, or a sample of keypoints."""
+    if task == 'segmentation':
         from mmseg.apis import inference_model
-        want = inference_model(model, str(path)).pred_sem_seg.data[0]
-        return float((predictor(path) == want.cpu().numpy()).mean())
+        sample = inference_model(model, path)
+        return sample.pred_sem_seg.data[0].cpu().numpy()
     from mmpose.apis import inference_topdown
-    sample = inference_topdown(model, str(path))[0]
-    off = np.abs(predictor(path).keypoints - sample.pred_instances.keypoints)
-    limit = KEYPOINT_TOLERANCE * sample.input_scale.max()
+    return inference_topdown(model, path)[0]
+
+
+def agreement(want, found) -> float:
+    """Share of the pixels or keypoints that are the same."""
+    if isinstance(want, np.ndarray):
+        return float((found == want).mean())
+    off = np.abs(found.keypoints - want.pred_instances.keypoints)
+    limit = KEYPOINT_TOLERANCE * want.input_scale.max()
     return float((off.max(-1) <= limit).mean())

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import warnings
 from collections.abc import Iterator
 from unittest import mock
@@ -97,9 +98,15 @@ def _any_size() -> contextlib.AbstractContextManager:
 def _quiet() -> Iterator[None]:
     """Without what exporters say of other people's code.
 
-    That of ONNX prints the whole graph before it raises an error.
+    Both print the graph, some thousand lines, before they raise an error.
     """
-    with warnings.catch_warnings(), torch.no_grad(), \
-            mock.patch.object(torch._C, '_jit_onnx_log', create=True):
-        warnings.simplefilter('ignore')
-        yield
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), \
+                contextlib.redirect_stderr(io.StringIO()), \
+                mock.patch.object(torch._C, '_jit_onnx_log', create=True):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)

@@ -185,6 +185,7 @@ class Pipeline:
             with torch.inference_mode():
                 for part in parts:
                     out = self.network(torch.cat([inputs[i] for i in part]))
+                    self._check_names(out)
                     for i, single in zip(part, out.split(1)):
                         outputs[i] = single
         except Exception as error:  # of whatever runs it
@@ -195,6 +196,13 @@ class Pipeline:
             job._replace(tensors=[next(outputs) for _ in job.tensors])
             for job in jobs
         ]
+
+    def _check_names(self, outputs: Tensor) -> None:
+        """Refuse to call an output by the name of another."""
+        if outputs.is_floating_point() and outputs.shape[1] not in (
+                1, len(self.classes)):
+            raise ValueError(f'{self.name} has {outputs.shape[1]} outputs, '
+                             f'but names {len(self.classes)}: export it again')
 
     def finish(self, job: '_Job'):
         """The result from what the network gave."""

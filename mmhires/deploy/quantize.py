@@ -13,9 +13,9 @@ from mmengine.registry import DATASETS
 from mmengine.structures import PixelData
 from torch import nn
 
-from mmhires.compat.atomic import open_whole
+from mmhires.utils.files import open_whole
 
-from .export import compare
+from .export import agreement, original_prediction
 from .predictor import Predictor
 
 # The others are cheap, and OpenVINO crashes on some of them.
@@ -157,8 +157,12 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
     except (AttributeError, FileNotFoundError, KeyError):
         samples = []
     if not samples:
+        task = 'segmentation' if hasattr(model, 'decode_head') else 'pose'
+        wanted = [(path, original_prediction(model, str(path), task))
+                  for path in images]
         return 'agreement', lambda predictor: 100 * float(
-            np.mean([compare(model, predictor, path) for path in images]))
+            np.mean([agreement(want, predictor(path))
+                     for path, want in wanted]))
 
     def miou(predictor: Predictor) -> float:
         evaluator = Evaluator(cfg.test_evaluator)

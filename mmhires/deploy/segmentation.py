@@ -54,8 +54,13 @@ class SegmentationTask:
             raise ValueError("only whole images can be exported: set "
                              "model.test_cfg to dict(mode='whole')")
         head = model.decode_head
+        classes = list(model.dataset_meta['classes'])
+        if len(classes) != model.num_classes:
+            raise ValueError(f'the model tells {model.num_classes} classes '
+                             f'apart, but its dataset_meta names '
+                             f'{len(classes)}')
         return dict(
-            classes=list(model.dataset_meta['classes']),
+            classes=classes,
             palette=[list(map(int, c)) for c in model.dataset_meta['palette']],
             preprocessing=_preprocessing(model.data_preprocessor),
             resize=_resize(model.cfg),

@@ -7,6 +7,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import autocast
 from torch import nn
 
+from mmhires.compat.bf16_convolution import warn_of_narrow_maps
 from mmhires.registry import OPTIM_WRAPPERS
 
 
@@ -20,7 +21,11 @@ class BF16OptimWrapper(OptimWrapper):
     of float32, so that, unlike in float16, losses are not scaled.
 
     Validation and testing run in the precision of the model, float32, as
-    they do with ``AmpOptimWrapper``.
+    they do with ``AmpOptimWrapper``. On a CPU whose bf16 convolutions are
+    wrong on narrow maps (:mod:`mmhires.compat.bf16_convolution`) the first
+    such map is warned of. MMPose's own heads need
+    ``train_cfg=dict(compute_acc=False)``: they measure the accuracy of a batch
+    by NumPy, which has no bfloat16.
 
     Args:
         **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`:
@@ -32,6 +37,8 @@ class BF16OptimWrapper(OptimWrapper):
         ...     optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
     """
 
+    _model = None
+
     @contextmanager
     def optim_context(self, model: nn.Module):
         """Enter autocast on the device of the model.
@@ -40,5 +47,8 @@ class BF16OptimWrapper(OptimWrapper):
             model (nn.Module): The model that is trained.
         """
         device = next(model.parameters()).device.type
+        if device == 'cpu' and model is not self._model:
+            warn_of_narrow_maps(model)
+            self._model = model
         with super().optim_context(model), autocast(device, torch.bfloat16):
             yield

@@ -103,9 +103,19 @@ class ExactResumeHook(Hook):
     ``EpochBasedTrainLoop`` resumed between epochs; others keep what MMEngine
     does, with a warning. With ``accumulative_counts`` in the optimizer
     wrapper let it divide the interval of the checkpoints: gradients on the
-    way are not saved. That the computation itself gives the same bits again
-    is up to the device: CPUs do, GPUs with ``randomness=dict(
-    deterministic=True)`` as far as PyTorch can.
+    way are not saved.
+
+    The weights are equal to the bit where the computation is: on the same
+    kind of device with the same versions, number of processes, batch size and,
+    on a CPU, number of threads. CPUs need nothing else. On a GPU set
+    ``randomness=dict(deterministic=True)``, which switches
+    ``cudnn_benchmark`` off, and the environment variable
+    ``CUBLAS_WORKSPACE_CONFIG=:4096:8``; otherwise the order of sums, and with
+    it the last bits, differs from run to run. PyTorch then raises where it
+    has no such kernel: in the backward pass of adaptive pooling to more than
+    one pixel (PSPHead, SimplifiedPPM, ESPNetv2Head), in upstream's
+    ``IoUMetric`` and ``EncHead`` (``histc``), which
+    :class:`ClasswiseIoUMetric` and our ``EncHead`` replace.
 
     Examples:
         >>> custom_hooks = [dict(type='mmhires.ExactResumeHook')]

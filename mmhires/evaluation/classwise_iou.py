@@ -4,7 +4,9 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from mmseg.evaluation import IoUMetric
+from torch import Tensor
 
 from mmhires.registry import METRICS
 
@@ -24,6 +26,10 @@ class ClasswiseIoUMetric(IoUMetric):
             True.
         **kwargs: As ``mmseg.evaluation.IoUMetric``.
 
+    Attributes:
+        image_areas (list[tuple[Tensor, Tensor]]): Of the last evaluation:
+            intersection and union of each class, image by image.
+
     Raises:
         ValueError: If a group names a class that the dataset does not have.
     """
@@ -37,6 +43,7 @@ class ClasswiseIoUMetric(IoUMetric):
         super().__init__(**kwargs)
         self.groups = dict(groups or {})
         self.classwise = classwise
+        self.image_areas = []
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Collect the areas of one batch.
@@ -53,6 +60,33 @@ class ClasswiseIoUMetric(IoUMetric):
                 raise ValueError(f'group {group!r} names {sorted(unknown)}, '
                                  f'but the classes are {list(classes)}')
         super().process(data_batch, data_samples)
+
+    def intersect_and_union(self, pred_label: Tensor, label: Tensor,
+                            num_classes: int,
+                            ignore_index: int) -> tuple[Tensor, ...]:
+        """Areas of one picture; values that are no class count nowhere.
+
+        Upstream counts by ``histc``, which raises on a GPU under
+        ``randomness=dict(deterministic=True)``.
+
+        Args:
+            pred_label (Tensor): Predicted classes, of any shape.
+            label (Tensor): True classes, of the same.
+            num_classes (int): Number of classes.
+            ignore_index (int): Label of pixels that do not count.
+
+        Returns:
+            tuple[Tensor]: Intersection, union, prediction and label, each
+            (num_classes, ), on the CPU.
+        """
+        valid = label != ignore_index
+        pred_label, label = pred_label[valid], label[valid]
+        intersect, pred, true = (
+            torch.bincount(
+                x[(x >= 0) & (x < num_classes)], minlength=num_classes)
+            for x in (pred_label[pred_label == label], pred_label, label))
+        areas = intersect, pred + true - intersect, pred, true
+        return tuple(area.float().cpu() for area in areas)
 
     def compute_metrics(self, results: list) -> dict:
         """Compute the metrics of the whole set.
@@ -76,6 +110,7 @@ class ClasswiseIoUMetric(IoUMetric):
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics
+        self.image_areas = [areas[:2] for areas in results]
         intersect = sum(areas[0] for areas in results).tolist()
         union = sum(areas[1] for areas in results).tolist()
         classes = self.dataset_meta['classes']

@@ -7,10 +7,11 @@ from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from mmhires.models.layers.downsample import (
+from mmhires.models.preprocessing import (
     check_images,
     check_reduction,
     reduce_images,
+    reduce_labels,
 )
 from mmhires.registry import MODELS
 
@@ -23,8 +24,9 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
     normalised and padded as upstream does, then the network gets it reduced by
     ``scale`` with an anti-aliasing filter, while each data sample keeps the
     full-size labels and, in training, the normalised full-size image as
-    ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``): the target of DSRL's
-    super-resolution branch and the input of HRFR's teacher. At test time the
+    ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``), the target of DSRL's
+    super-resolution branch and the input of a teacher, and a view of what the
+    network gets as ``input_img``. At test time the
     meta information speaks of the full-size image, so that the logits of any
     upstream head come out at that size and upstream's post-processing
     (padding, flip, test-time augmentation) holds unchanged.
@@ -37,9 +39,10 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
         interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
             anti-aliasing. Default: ``'bilinear'``.
         low_res_label (bool): Supervise with labels reduced to the network's
-            input (nearest neighbour), as a network without DSRL is trained in
-            the paper. Testing still uses the full-size labels.
-            Default: False.
+            input, as a network without DSRL is trained in the paper: each
+            pixel has the class of most pixels of its cell, so that labels stay
+            where the reduced image shows them. Testing still uses the
+            full-size labels. Default: False.
         low_res_input (bool): The images given at test time are small already:
             they are not reduced, and the prediction is ``scale`` times their
             size. Training needs full-size images. Default: False.
@@ -119,12 +122,13 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
         inputs = reduce_images(images, self.scale, self.interpolation)
         self._check_size(inputs, samples)
         if training:
-            for image, sample in zip(images, samples):
+            for image, small, sample in zip(images, inputs, samples):
                 sample.gt_img = PixelData(data=image)
+                sample.input_img = PixelData(data=small)  # a view
                 if self.low_res_label:
                     label = sample.gt_sem_seg.data
                     sample.gt_sem_seg = PixelData(
-                        data=label[..., ::self.scale, ::self.scale])
+                        data=reduce_labels(label, self.scale))
         return dict(inputs=inputs, data_samples=samples)
 
     def _check_size(self, inputs: torch.Tensor,

@@ -1,9 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import json
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import TestLoop
 
 from mmhires.analysis import save_initial_weights, train_and_test
 
@@ -16,8 +18,8 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint(
     train_and_test(streets_config(tmp_path, iters=1), str(run), 0, initial)
     (run / 'metrics.json').unlink()
     train_and_test(streets_config(tmp_path, iters=3), str(run), 0, initial)
-    logs = sorted(run.glob('*/*.log'))
-    assert 'resumed epoch: 0, iter: 1' in logs[-1].read_text()
+    assert any('resumed epoch: 0, iter: 1' in log.read_text()
+               for log in run.glob('*/*.log'))
     assert torch.load(run / 'iter_3.pth')['meta']['iter'] == 3
 
 
@@ -53,3 +55,42 @@ def test_load_from_is_part_of_the_first_weights(streets_config, tmp_path):
     start = torch.load(initial)['state_dict']
     for name, value in torch.load(pretrained)['state_dict'].items():
         torch.testing.assert_close(start[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_an_average_of_the_weights_is_what_is_tested(streets_config, tmp_path,
+                                                     monkeypatch):
+    tested, run_iter = {}, TestLoop.run_iter
+
+    def recorded(self, *args):
+        tested.update(self.runner.model.state_dict())
+        run_iter(self, *args)
+
+    monkeypatch.setattr(TestLoop, 'run_iter', recorded)
+    cfg = streets_config(tmp_path, dsrl=False, iters=2)
+    cfg.default_hooks.ema = dict(type='EMAHook', momentum=0.5)
+    cfg.optim_wrapper.optimizer.lr = 0.3
+    train_and_test(cfg, str(tmp_path / 'run'), 0)
+    saved = torch.load(tmp_path / 'run/iter_2.pth')
+    raw = saved['ema_state_dict']
+    changed = [
+        key for key, value in saved['state_dict'].items()
+        if (value != raw[f'module.{key}']).any()
+    ]
+    assert changed
+    for key in changed:
+        torch.testing.assert_close(
+            tested[key], saved['state_dict'][key], rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_areas_of_blocks_give_the_measured_miou(streets_config, tmp_path):
+    cfg = streets_config(tmp_path, dsrl=False, iters=1)
+    cfg.test_dataloader.dataset.length = 5
+    metrics = train_and_test(cfg, str(tmp_path / 'run'), 0, block=2)
+    record = json.loads((tmp_path / 'run/areas.json').read_text())
+    areas = np.array(record['areas'])
+    assert areas.shape == (3, 2, len(record['classes']))
+    intersection, union = areas.sum(0)
+    iou = 100 * intersection[union > 0] / union[union > 0]
+    assert metrics['mIoU'] == pytest.approx(iou.mean(), abs=0.01)

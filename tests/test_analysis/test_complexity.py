@@ -15,6 +15,7 @@ from mmhires.analysis import (
     count_params,
     count_training_branches,
 )
+from mmhires.models.layers.encoding import Encoding
 from mmhires.registry import MODELS
 
 DSRL = Path(__file__).resolve().parents[2] / 'configs' / 'dsrl'
@@ -71,11 +72,8 @@ def test_sssr_adds_at_most_three_percent_to_deeplabv3plus_r101():
     assert dsrl / baseline < 1.03
 
 
-def test_modules_that_call_themselves_elementwise_are_left_out():
-    class Aside(nn.Conv2d):
-        elementwise = True
-
-    model = nn.Sequential(nn.Conv2d(2, 4, 1), Aside(4, 4, 3, padding=1))
+def test_the_encoding_layer_is_left_out_as_published_counts_have_it():
+    model = nn.Sequential(nn.Conv2d(2, 4, 1), Encoding(4, 3))
     assert count_macs(model, (2, 5, 6)) == 2 * 4 * 5 * 6
 
 

@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from mmhires.compat import bf16_convolution
 from mmhires.deploy import accelerate
 
 
@@ -34,3 +35,10 @@ def test_another_size_than_it_was_made_for_is_refused(backend, model_of):
 def test_unknown_backend_is_refused(model_of):
     with pytest.raises(ValueError, match="got 'tvm'"):
         accelerate(model_of('dsrl'), (64, 64), backend='tvm')
+
+
+def test_bf16_warns_where_this_processor_computes_a_map_of_it_wrongly(
+        model_of, monkeypatch):
+    monkeypatch.setattr(bf16_convolution, 'broken_width', lambda: 3)
+    with pytest.warns(UserWarning, match='Conv2d of a map 2 pixels wide'):
+        accelerate(model_of('ddrnet'), (96, 64), 'bf16')

@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from mmseg.evaluation import IoUMetric
 
 from mmhires.registry import METRICS
 
@@ -38,6 +39,24 @@ def test_accuracies_are_hrfrs_pa_over_pixels_and_ca_over_classes():
     assert scores['aAcc'] == pytest.approx(100 * 8 / 10, abs=.01)
     assert scores['mAcc'] == pytest.approx(
         100 * (4 / 5 + 1 / 1 + 3 / 4) / 3, abs=.01)
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int64])
+def test_areas_are_upstream_s_without_histc_which_raises_when_deterministic(
+        dtype, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    pred, label = torch.randint(7, (2, 50, 60), generator=generator).to(dtype)
+    label[:5] = 255
+    metric = METRICS.build(dict(type='mmhires.ClasswiseIoUMetric'))
+    args = pred, label, 5, 255  # 5 and 6 are no classes
+    expected = IoUMetric.intersect_and_union(*args)
+
+    def raises(*args, **kwargs):
+        raise RuntimeError('_histc_cuda has no deterministic implementation')
+
+    monkeypatch.setattr(torch, 'histc', raises)
+    for ours, theirs in zip(metric.intersect_and_union(*args), expected):
+        assert torch.equal(ours, theirs)
 
 
 def test_areas_are_summed_over_the_set_before_the_ratio():

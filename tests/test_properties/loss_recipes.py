@@ -107,6 +107,16 @@ LOSSES = {
             feature_loss,
             configs=[
                 dict(type='mmhires.FeatureL2Loss', reduction=reduction)
-                for reduction in ('mean', 'sum')
+                for reduction in ('mean', 'sum', 'relative')
             ]), SHAPES, 60),
+    **{
+        name:
+        Recipe(
+            partial(
+                feature_loss,
+                configs=[
+                    dict(type=f'mmhires.{name}', tau=tau) for tau in (1., 4.)
+                ]), SHAPES, 60)
+        for name in ('LogitDistillLoss', 'ChannelWiseDistillLoss')
+    },
 }

@@ -35,10 +35,10 @@ def build(draw, name):
     return copy.deepcopy(_built(name)).train(draw(st.booleans()))
 
 
-def autocast(draw, kind):
-    """Half precision where it is about types."""
-    return torch.autocast(
-        'cpu', torch.bfloat16, enabled=kind == DTYPE and draw(st.booleans()))
+def autocast(kind, dtype):
+    """bf16 where it is about types, and of those that can be mixed with it."""
+    enabled = kind == DTYPE and dtype in (torch.float32, torch.bfloat16)
+    return torch.autocast('cpu', torch.bfloat16, enabled=enabled)
 
 
 def draw_maps(draw, kind, image_size, count, widths, strides, dtype):
@@ -50,10 +50,14 @@ def draw_maps(draw, kind, image_size, count, widths, strides, dtype):
 
 
 def draw_input_dtype(draw, kind):
-    """Usually that of the weights."""
+    """Under autocast, or of another type than the weights have."""
     if kind != DTYPE:
         return torch.float32
-    return draw(st.sampled_from([torch.float32, torch.float16, torch.float64]))
+    return draw(
+        st.sampled_from([
+            torch.float32, torch.float32, torch.bfloat16, torch.bfloat16,
+            torch.float16, torch.float64
+        ]))
 
 
 def outcome(module, values, inputs=()):
@@ -76,7 +80,7 @@ def backbone(draw, kind, name, largest=70):
                          draw_input_dtype(draw, kind)).requires_grad_()
 
     def run():
-        with autocast(draw, kind):
+        with autocast(kind, images.dtype):
             return outcome(module, module(images), [images])
 
     return run
@@ -89,7 +93,7 @@ def neck(draw, kind, name, widths=WIDTHS, strides=STRIDES, single=False):
                      draw_input_dtype(draw, kind))
 
     def run():
-        with autocast(draw, kind):
+        with autocast(kind, maps[0].dtype):
             out = module(maps[0] if single else maps)
         return outcome(module, out, maps)
 
@@ -121,7 +125,7 @@ def decode_head(draw, kind, name, widths=WIDTHS, strides=STRIDES, scale=1):
     images = draw_tensor(draw, kind, (count, 3, *full))
 
     def run():
-        with autocast(draw, kind):
+        with autocast(kind, maps[0].dtype):
             if not head.training and kind != 'bad-label':
                 return outcome(head, head(maps), maps)
             losses = head.loss(maps, samples_of(label, images), {})
@@ -141,7 +145,7 @@ def super_resolution(draw, kind, name):
     features = [2 * -(-side // 4) for side in size]
 
     def run():
-        with autocast(draw, kind):
+        with autocast(kind, maps[0].dtype):
             feat, image = head(maps, features)
             return outcome(head, [feat, image, head.loss(image, images)], maps)
 

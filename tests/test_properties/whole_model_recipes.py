@@ -65,6 +65,13 @@ MODEL_CONFIGS = {
             data_preprocessor=dict(type='SegDataPreProcessor', **STATISTICS)),
         teacher_ckpt=None,
         init_student=False),
+    'DistilledSegmentor':
+    dict(
+        PLAIN,
+        teacher=dict(
+            PLAIN,
+            type='EncoderDecoder',
+            data_preprocessor=dict(type='SegDataPreProcessor', **STATISTICS))),
     'SuperResolvingSegmentor':
     dict(
         PLAIN,
@@ -91,7 +98,7 @@ def _model(name):
                 copy.deepcopy(MODEL_CONFIGS[name]),
                 type=f'mmhires.{name}',
                 data_preprocessor=LOW_RES))
-        if name == 'HRFR':
+        if name in ('HRFR', 'DistilledSegmentor'):
             assert model.teacher
     return model
 
@@ -196,6 +203,50 @@ POSE_HEAD = dict(
 CONFIGS['DSRLHeatmapHead'] = POSE_HEAD
 
 
+POSE_BACKBONE = dict(
+    type='mmpose.ResNet', depth=18, base_channels=4, stem_channels=4)
+POSE_NET = dict(
+    backbone=POSE_BACKBONE,
+    head=dict(
+        POSE_HEAD['heatmap_head'], in_channels=32, deconv_out_channels=(6, )))
+
+
+def distilled_pose(draw, kind):
+    from mmpose.structures import PoseDataSample
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        model = MODELS.build(
+            ConfigDict(
+                copy.deepcopy(POSE_NET),
+                type='mmhires.DistilledPoseEstimator',
+                data_preprocessor=dict(
+                    type='mmhires.LowResPoseDataPreprocessor', **STATISTICS),
+                teacher=dict(
+                    POSE_NET,
+                    type='TopdownPoseEstimator',
+                    data_preprocessor=dict(
+                        type='PoseDataPreprocessor', **STATISTICS))))
+        assert model.teacher
+    batch = draw_batch(draw, kind, smallest=64, largest=128, step=64)
+    batch['data_samples'] = [
+        PoseDataSample(
+            gt_fields=PixelData(
+                heatmaps=torch.rand(KEYPOINTS, image.shape[1] // 32,
+                                    image.shape[2] // 32)),
+            gt_instance_labels=InstanceData(
+                keypoint_weights=torch.ones(1, KEYPOINTS)))
+        for image in batch['inputs']
+    ]
+
+    def run():
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            data = model.data_preprocessor(batch, True)
+            losses = model.loss(**data)
+            return outcome(model, list(losses.values()),
+                           list(model.parameters()))
+
+    return run
+
+
 def heatmap_head(draw, kind):
     from mmpose.structures import PoseDataSample
     head = build(draw, 'DSRLHeatmapHead')
@@ -227,6 +278,12 @@ def heatmap_head(draw, kind):
 WHOLE = {
     'HRFR':
     Recipe(partial(segmentor, name='HRFR'), LABELS, 3, refuses=(NAN, EMPTY)),
+    'DistilledSegmentor':
+    Recipe(
+        partial(segmentor, name='DistilledSegmentor'),
+        LABELS,
+        3,
+        refuses=(NAN, EMPTY)),
     'SuperResolvingSegmentor':
     Recipe(
         partial(segmentor, name='SuperResolvingSegmentor'),
@@ -237,6 +294,8 @@ WHOLE = {
     Recipe(seg_preprocessor, SHAPES, 20, refuses=(NAN, EMPTY)),
     'LowResPoseDataPreprocessor':
     Recipe(pose_preprocessor, SHAPES, 20, (NAN, EMPTY), needs=('mmpose', )),
+    'DistilledPoseEstimator':
+    Recipe(distilled_pose, (ORDINARY, ), 3, needs=('mmpose', )),
     'DSRLHeatmapHead':
     Recipe(
         heatmap_head, (ORDINARY, ONE_PIXEL, EMPTY, NAN),

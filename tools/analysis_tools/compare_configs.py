@@ -1,95 +1,193 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Train several configs with the same seeds, first weights and budget.
-
-Prints a table of the mean and the spread of what the configs' test evaluators
-measure, for a paper's table with error bars:
+r"""Train configs with the same seeds and tell differences from chance.
 
     python tools/analysis_tools/compare_configs.py BASELINE.py OURS.py \
-        --seeds 0 1 2 --metrics mIoU --work-dir work_dirs/compare
+        --seeds 0 1 2 3 4 --jobs 2 --work-dir work_dirs/study --out study.json
 
-The first config is the baseline: with each seed its first weights are what the
-others start from, as far as they share layers. Interrupted, it goes on where
-it was; finished runs are read back.
+Every run tests its last weights. The table has the mean of what the configs'
+test evaluators measure and, against the first config, the difference with its
+95 % intervals: over the seeds, which the runs share (Student's t), and over
+blocks of neighbouring test images (bootstrap). Interrupted, the command goes
+on where it was; finished runs are read back.
+
+Each seed's first weights are those of the first config, as far as the others
+share its layers; with ``--own-start`` each config has its own ``load_from``.
+``--curves FILE.png`` draws what was measured in training;
+``--from FILE.json`` prints the table of an earlier ``--out`` without any run.
 """
 import argparse
 import os.path as osp
 import statistics
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import timedelta
+from multiprocessing import get_context
 
+import numpy as np
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.utils import mkdir_or_exist
+from mmengine.fileio import dump, load
 from rich.console import Console
 from rich.table import Table
 
-from mmhires.analysis import save_initial_weights, train_and_test
+from mmhires.analysis import (
+    Difference,
+    bootstrap_difference,
+    draw_curves,
+    paired_difference,
+    save_initial_weights,
+    train_and_test,
+)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Train configs side by side and compare')
-    parser.add_argument('configs', nargs='+', help='baseline first')
+    parser.add_argument('configs', nargs='*', help='baseline first')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--work-dir', default='work_dirs/compare')
     parser.add_argument(
         '--metrics', nargs='+', default=['mIoU'], help='columns of the table')
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='trainings at the same time')
     parser.add_argument('--threads', type=int, help='of PyTorch, on a CPU')
+    parser.add_argument(
+        '--split', help='test on this in the place of val, once, at the end')
+    parser.add_argument(
+        '--block', type=int, default=15, help='neighbouring test images')
+    parser.add_argument('--own-start', action='store_true')
+    parser.add_argument('--out', help='JSON to write all results to')
+    parser.add_argument('--curves', help='picture to draw')
+    parser.add_argument(
+        '--from', dest='results', help='JSON that --out has written')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         default={},
         help='overrides for all configs, as in tools/train.py')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if bool(args.configs) == bool(args.results):
+        parser.error('give configs to train, or --from')
+    return args
 
 
 def main() -> None:
     args = parse_args()
+    results = load(args.results) if args.results else train_all(args)
+    if args.out:
+        dump(results, args.out)
+    print_table(results, args.metrics)
+    if args.curves:
+        draw_curves({
+            name: [run_dir(args, name, seed) for seed in args.seeds]
+            for name in results
+        }, args.metrics[0], args.curves)
+
+
+def run_dir(args: argparse.Namespace, name: str, seed: int) -> str:
+    return osp.join(args.work_dir, name, f'seed{seed}')
+
+
+def train_all(args: argparse.Namespace) -> dict:
+    """Results by config, one record a seed."""
+    names = {osp.splitext(osp.basename(path))[0]: path
+             for path in args.configs}
+    tasks = [(name, seed) for seed in args.seeds for name in names]
+    if not args.own_start:
+        for seed in args.seeds:
+            if not osp.isfile(initial := first_weights(args, seed)):
+                save_initial_weights(
+                    Config.fromfile(args.configs[0]), seed, initial)
+    records = {}
+    for task, record in run_all(args, names, tasks):
+        records[task] = record
+    return {
+        name: [records[name, seed] for seed in args.seeds]
+        for name in names
+    }
+
+
+def first_weights(args: argparse.Namespace, seed: int) -> str:
+    return osp.join(args.work_dir, f'initial_seed{seed}.pth')
+
+
+def run_all(args: argparse.Namespace, names: dict,
+            tasks: list) -> Iterator[tuple]:
+    """The tasks and their records, as they are done."""
+    start, done = time.time(), 0
+    # A process each: runs of one process share loggers and random streams.
+    with ProcessPoolExecutor(
+            args.jobs, get_context('spawn'), max_tasks_per_child=1) as pool:
+        waiting = {
+            pool.submit(run, args, names[name], name, seed): (name, seed)
+            for name, seed in tasks
+        }
+        for future in as_completed(waiting):
+            done += 1
+            left = (time.time() - start) / done * (len(tasks) - done)
+            print(f'run {done} of {len(tasks)} is done, at most about '
+                  f'{timedelta(seconds=round(left))} left', flush=True)
+            yield waiting[future], future.result()
+
+
+def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
+    """One training and its test, in a process of its own."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    configs = {
-        osp.splitext(osp.basename(path))[0]: Config.fromfile(path)
-        for path in args.configs
-    }
-    baseline = next(iter(configs.values()))
-    results = {name: [] for name in configs}
-    total, trained = len(configs) * len(args.seeds), []
-    for seed in args.seeds:
-        initial = osp.join(args.work_dir, f'initial_seed{seed}.pth')
-        if not osp.isfile(initial):
-            mkdir_or_exist(args.work_dir)
-            save_initial_weights(baseline, seed, initial)
-        for name, cfg in configs.items():
-            cfg.merge_from_dict(args.cfg_options)
-            work_dir = osp.join(args.work_dir, name, f'seed{seed}')
-            start = time.time()
-            finished = osp.isfile(osp.join(work_dir, 'metrics.json'))
-            results[name].append(train_and_test(cfg, work_dir, seed, initial))
-            if not finished:
-                trained.append(time.time() - start)
-                print_progress(sum(map(len, results.values())), total, trained)
-    print_table(results, args.metrics)
-
-
-def print_progress(number: int, total: int, trained: list) -> None:
-    """Say how far it is; within a run the log has its own estimate."""
-    left = timedelta(
-        seconds=round(statistics.mean(trained) * (total - number)))
-    print(f'run {number} of {total} is done, at most about {left} left')
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(args.cfg_options)
+    start = (
+        cfg.get('load_from') if args.own_start else first_weights(args, seed))
+    work_dir = run_dir(args, name, seed)
+    metrics = train_and_test(
+        cfg, work_dir, seed, start, split=args.split, block=args.block)
+    suffix = f'_{args.split}' if args.split else ''
+    areas = load(osp.join(work_dir, f'areas{suffix}.json'))
+    return dict(seed=seed, metrics=metrics, **areas)
 
 
 def print_table(results: dict, metrics: list) -> None:
-    table = Table('config', *metrics)
+    table = Table('config', *(
+        column for metric in metrics
+        for column in (metric, 'difference', 'over seeds', 'over blocks')))
+    baseline = next(iter(results.values()))
     for name, runs in results.items():
         cells = []
         for metric in metrics:
-            values = [run[metric] for run in runs]
+            values, first = ([record['metrics'][metric] for record in records]
+                             for records in (runs, baseline))
             spread = statistics.stdev(values) if len(values) > 1 else 0.
-            cells.append(f'{statistics.mean(values):.2f} ± {spread:.2f}  (' +
-                         ', '.join(f'{value:.2f}' for value in values) + ')')
+            cells.append(f'{statistics.mean(values):.2f} ± {spread:.2f}')
+            if runs is baseline:
+                cells += ['', '', '']
+                continue
+            seeds = paired_difference(values, first)
+            cells += [f'{seeds.mean:+.2f}', interval(seeds)]
+            blocks = over_blocks(runs, baseline, metric)
+            cells.append(interval(blocks) if blocks else '')
         table.add_row(name, *cells)
-    Console(width=160).print(table)
+    Console(width=max(160, 100 * len(metrics))).print(table)
+
+
+def interval(difference: Difference) -> str:
+    return (f'{difference.low:+.2f} to {difference.high:+.2f}, '
+            f'p = {difference.p:.2g}')
+
+
+def over_blocks(runs: list, baseline: list, metric: str) -> Difference | None:
+    """Bootstrap of the mean IoU of all classes or of a group of them."""
+    quantity, _, group = metric.partition('.')
+    first = baseline[0]
+    if quantity != 'mIoU' or 'areas' not in first:
+        return None
+    classes = [
+        first['classes'].index(name) for name in first['groups'][group]
+    ] if group else None
+    return bootstrap_difference(
+        *(np.array([record['areas'] for record in records])
+          for records in (runs, baseline)), classes)
 
 
 if __name__ == '__main__':

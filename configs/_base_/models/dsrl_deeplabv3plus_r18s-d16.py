@@ -7,6 +7,7 @@ model = dict(
         seg_head=_base_.model.decode_head,
         sisr_head=dict(
             type='mmhires.SISRHead',
+            reduction='mean',
             in_channels=[32, 256],
             in_index=[0, 3],
             channels=32),

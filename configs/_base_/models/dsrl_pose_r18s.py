@@ -12,6 +12,7 @@ model = dict(
             loss=dict(_base_.model.head.loss, loss_weight=1000.)),
         sisr_head=dict(
             type='mmhires.SISRHead',
+            reduction='mean',
             in_channels=[32, 256],
             in_index=[0, 3],
             channels=32),

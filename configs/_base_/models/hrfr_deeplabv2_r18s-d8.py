@@ -23,12 +23,13 @@ model = dict(
         type='mmhires.BoundaryReweightedLoss',
         radius=5,
         gamma=(2, 1),
-        loss=dict(type='mmhires.FeatureL2Loss', loss_weight=1.0)),
+        loss=dict(type='mmhires.FeatureL2Loss', reduction='mean')),
     loss_aux=dict(
         type='mmhires.BoundaryReweightedLoss',
         radius=5,
         gamma=(2, 1),
-        loss=dict(type='mmhires.FeatureL2Loss', loss_weight=0.5)),
+        loss=dict(
+            type='mmhires.FeatureL2Loss', reduction='mean', loss_weight=0.5)),
     teacher=_base_.model,
     teacher_ckpt='work_dirs/deeplabv2-r18s-d8_1xb4-2500_camvid-360x480/'
     'iter_2500.pth')

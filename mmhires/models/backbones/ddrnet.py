@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Deep dual-resolution networks, every one of the paper in one class."""
+from collections.abc import Sequence
+
 import torch.nn as nn
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule, build_activation_layer
@@ -41,6 +43,11 @@ class DDRNet(BaseModule):
         norm_eval (bool): Keep running statistics in training. Default: False.
         with_cp (bool): Compute activations again in the backward pass rather
             than keep them. Default: False.
+        out_indices (Sequence[int]): Maps that :meth:`forward` returns: 0 for
+            an auxiliary head, 1 of the high- and 2 of the low-resolution
+            branch. The heads must read 1 and 2 where they are returned; what
+            only the one left out would need does not train, as distributed
+            training stops at parameters without gradient. Default: (0, 1, 2).
         init_cfg (dict | list[dict], optional): ``type='Pretrained'`` takes a
             ``checkpoint``, file or URL, of ours, MMSegmentation's or the
             authors', and all of its backbone or none. Default: Kaiming, fan
@@ -49,7 +56,8 @@ class DDRNet(BaseModule):
     Raises:
         KeyError: Unknown ``arch``, or a dict without ``channels`` or
             ``depths``.
-        ValueError: ``depths`` or ``frozen_stages`` out of range.
+        ValueError: ``depths``, ``frozen_stages`` or ``out_indices`` out of
+            range.
     """
     arch_settings = {
         '23-slim': dict(channels=32, depths=(2, 2, 2, 2)),
@@ -69,6 +77,7 @@ class DDRNet(BaseModule):
         frozen_stages: int = -1,
         norm_eval: bool = False,
         with_cp: bool = False,
+        out_indices: Sequence[int] = (0, 1, 2),
         init_cfg: dict | list[dict] | None = [
             dict(type='Kaiming', layer='Conv2d'),
             dict(type='Constant', val=1, layer='_BatchNorm')
@@ -79,6 +88,11 @@ class DDRNet(BaseModule):
         if frozen_stages not in range(-1, 6):
             raise ValueError('DDRNet: frozen_stages must be from -1 (none) to '
                              f'5 (everything), got {frozen_stages}')
+        if not {0} < {0, *out_indices} <= {0, 1, 2}:
+            raise ValueError(
+                'DDRNet: out_indices must be among 0, 1 and 2, not 0 alone, '
+                f'got {out_indices}')
+        self.out_indices = tuple(out_indices)
         self.align_corners = align_corners
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
@@ -107,6 +121,11 @@ class DDRNet(BaseModule):
                                             **bottleneck)
         self.high_bottleneck = ResidualBlock(2 * p, 2 * p, **bottleneck)
         self.act = build_activation_layer(act_cfg)
+        last = self.fusions[-1]
+        for index, parts in ((1, (self.high_bottleneck, last.compress)),
+                             (2, (self.low_bottleneck, last.down))):
+            for part in parts:
+                part.requires_grad_(index in self.out_indices)
         self._freeze_stages()
 
     @classmethod
@@ -128,18 +147,18 @@ class DDRNet(BaseModule):
                 f'conv3, each group of conv4 and conv5, got {depths}')
         return arch['channels'], depths
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Extract features, all before their activation.
 
         Args:
             x (Tensor): ``(N, in_channels, H, W)``.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor]: With p the width of the stem and
-            sizes rounded up: ``(N, 2p, H/8, W/8)`` after the last fusion of
-            conv4, for the auxiliary head; ``(N, 4p, H/8, W/8)`` of the high-
-            and ``(N, 16p, H/64, W/64)`` of the low-resolution branch (1/32
-            with ``final_stride=1``).
+            tuple[Tensor, ...]: Those of ``out_indices`` among, with p the
+            width of the stem and sizes rounded up, ``(N, 2p, H/8, W/8)`` after
+            the last fusion of conv4, for the auxiliary head; ``(N, 4p, H/8,
+            W/8)`` of the high- and ``(N, 16p, H/64, W/64)`` of the
+            low-resolution branch (1/32 with ``final_stride=1``).
         """
         x = self._run(self.stem, x)
         x = self._run(self.layer1, x)
@@ -151,8 +170,12 @@ class DDRNet(BaseModule):
                                   self._run(high_stage, high))
             fused.append(high)
             low, high = self.act(low), self.act(high)
-        return (fused[-2], self._run(self.high_bottleneck, high),
-                self._run(self.low_bottleneck, low))
+        maps = [fused[-2], high, low]
+        if 1 in self.out_indices:
+            maps[1] = self._run(self.high_bottleneck, high)
+        if 2 in self.out_indices:
+            maps[2] = self._run(self.low_bottleneck, low)
+        return tuple(maps[i] for i in self.out_indices)
 
     def _run(self, stage: nn.Module, *inputs: Tensor):
         if self.with_cp and any(x.requires_grad for x in inputs):

@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Published weights of DDRNet by the keys of ours."""
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -9,7 +8,7 @@ from mmengine.model import PretrainedInit
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
-Rules = Sequence[tuple[str, str]]
+from mmhires.utils.state_dict import Rules, take, translate
 
 # A key that each layout of names has, and no other.
 MARKERS = dict(
@@ -30,6 +29,41 @@ MMSEG: Rules = (
     (r'^fusions\.1\.down\.', 'down_2.'),
     (r'\.downsample\.conv\.', '.downsample.0.'),
     (r'\.downsample\.bn\.', '.downsample.1.'),
+)
+# The same of heads, and of the neck for ImageNet.
+AUTHORS_HEADS: Rules = (
+    (r'^decode_head\.context\.scales\.0\.bn\.', 'spp.scale0.0.'),
+    (r'^decode_head\.context\.scales\.0\.conv\.', 'spp.scale0.2.'),
+    (r'^decode_head\.context\.scales\.(\d)\.bn\.', r'spp.scale\1.1.'),
+    (r'^decode_head\.context\.scales\.(\d)\.conv\.', r'spp.scale\1.3.'),
+    *((rf'^decode_head\.context\.processes\.{i}\.', f'spp.process{i + 1}.')
+      for i in range(4)),
+    (r'^decode_head\.context\.', 'spp.'),
+    (r'^decode_head\.', 'final_layer.'),
+    (r'^auxiliary_head\.', 'seghead_extra.'),
+    (r'^(spp\.\w+)\.bn\.', r'\1.0.'),
+    (r'^(spp\.\w+)\.conv\.', r'\1.2.'),
+    (r'^(final_layer|seghead_extra)\.bn\.', r'\1.bn2.'),
+    (r'^(final_layer|seghead_extra)\.conv\.bn\.', r'\1.bn1.'),
+    (r'^(final_layer|seghead_extra)\.conv\.conv\.', r'\1.conv1.'),
+    (r'^(final_layer|seghead_extra)\.conv_seg\.', r'\1.conv2.'),
+    (r'^neck\.0\.down\.0\.conv\.', 'down5.0.'),
+    (r'^neck\.0\.down\.0\.bn\.', 'down5.1.'),
+    (r'^neck\.0\.down\.1\.conv\.', 'down5.3.'),
+    (r'^neck\.0\.down\.1\.bn\.', 'down5.4.'),
+    (r'^neck\.0\.last\.conv\.', 'last_layer.0.'),
+    (r'^neck\.0\.last\.bn\.', 'last_layer.1.'),
+    (r'^head\.fc\.', 'linear.'),
+)
+MMSEG_HEADS: Rules = (
+    (r'^decode_head\.context\.scales\.([1-4])\.',
+     r'backbone.spp.scales.\1.1.'),
+    (r'^decode_head\.context\.', 'backbone.spp.'),
+    (r'^decode_head\.conv\.', 'decode_head.head.0.'),
+    (r'^decode_head\.bn\.', 'decode_head.head.1.'),
+    (r'^auxiliary_head\.conv\.', 'decode_head.aux_head.0.'),
+    (r'^auxiliary_head\.bn\.', 'decode_head.aux_head.1.'),
+    (r'^auxiliary_head\.conv_seg\.', 'decode_head.aux_cls_seg.'),
 )
 
 
@@ -70,50 +104,6 @@ def authors(groups: int) -> Rules:
         (r'\.downsample\.conv\.', '.downsample.0.'),
         (r'\.downsample\.bn\.', '.downsample.1.'),
     )
-
-
-def translate(key: str, rules: Rules) -> str:
-    """Apply substitutions to a key, one after the other."""
-    for pattern, replacement in rules:
-        key = re.sub(pattern, replacement, key)
-    return key
-
-
-def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
-         name: Callable[[str], str]) -> dict[str, Tensor]:
-    """Take the tensors of a model from weights with other names.
-
-    Args:
-        expected (Mapping[str, Tensor]): State dict of the model, for its keys
-            and shapes.
-        state_dict (Mapping[str, Tensor]): The weights.
-        name (Callable): From a key of the model to that of ``state_dict``.
-
-    Returns:
-        dict[str, Tensor]: Every expected key, with its tensor.
-
-    Raises:
-        ValueError: Keys that are missing, that the model has no place for, or
-            of another shape.
-    """
-    names = {key: name(key) for key in expected}
-    missing = [name for name in names.values() if name not in state_dict]
-    unknown = sorted(set(state_dict) - set(names.values()))
-    shapes = [
-        f'{name} {tuple(state_dict[name].shape)} instead of '
-        f'{tuple(expected[key].shape)}' for key, name in names.items()
-        if name in state_dict and state_dict[name].shape != expected[key].shape
-    ]
-    faults = [
-        f'{what} ({len(keys)}): {", ".join(keys[:3])}'
-        f'{", ..." if len(keys) > 3 else ""}'
-        for what, keys in (('missing keys', missing),
-                           ('unknown keys', unknown),
-                           ('other shapes', shapes)) if keys
-    ]
-    if faults:
-        raise ValueError('; '.join(faults))
-    return {key: state_dict[name] for key, name in names.items()}
 
 
 def find(state_dict: Mapping[str, Tensor],

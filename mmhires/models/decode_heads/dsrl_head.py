@@ -11,6 +11,7 @@ from mmhires.models.layers.dual_super_resolution import (
     DualSuperResolution,
     check_exposes_features,
 )
+from mmhires.models.layers.upsample import LogitUpsample, SubpixelUpsample
 from mmhires.registry import MODELS
 
 
@@ -22,7 +23,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
     <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_,
     section 3.2. The classifier of ``seg_head`` is taken off; deconvolutions
     enlarge its features (SSSR) and the classifier follows at that resolution.
-    In training a super-resolution branch (SISR) rebuilds the full-size image
+    In the authors' released code the classifier stays where it was and class
+    maps are enlarged, ``sssr='logits'``. In training a super-resolution branch (SISR) rebuilds the full-size image
     and the feature-affinity loss (FA) makes the segmentation features follow
     its structure. In evaluation neither runs, and :meth:`switch_to_deploy`
     removes their weights.
@@ -43,8 +45,18 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             ``BaseDecodeHead`` does, for instance of FCN, PSPNet, DeepLabV3,
             DeepLabV3+, UPerNet, SegFormer, Fast-SCNN.
         scale (int): Label size : network input, a power of two. Default: 2.
-        sssr_channels (int): Width of the deconvolutions, which the paper leaves
-            open. Default: 32.
+        sssr (str): What enlarges what. ``'features'``: deconvolutions, norm
+            and activation, as the paper describes it, with a new classifier
+            behind them. ``'logits'``: deconvolutions of class maps, as the
+            authors released it. ``'subpixel'``: class maps are resized and a
+            1x1 sub-pixel convolution of the features adds to them, which costs
+            next to nothing. The last two keep the classifier and start as the
+            network that they wrap, so that a trained one loses nothing.
+            Default: ``'features'``.
+        sssr_channels (int): Width of the deconvolutions of features, which the
+            paper leaves open. Default: 32.
+        sssr_scale (int, optional): By how much SSSR enlarges, a power of two.
+            Default: None, ``scale``.
         sisr_head (dict, optional): Config of :class:`SISRHead`; ``scale``,
             ``norm_cfg`` and ``align_corners`` are taken from here unless it
             names them. Default: None.
@@ -54,8 +66,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
 
     Raises:
         TypeError: ``seg_head`` is a cascade or exposes no features.
-        ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that is
-            not a power of two or not that of ``sisr_head``.
+        ValueError: ``loss_fa`` without ``sisr_head``, a ``scale`` that is not
+            a power of two or not that of ``sisr_head``, or an unknown
+            ``sssr``.
     """  # noqa: E501
 
     wrapped = 'seg_head'
@@ -65,7 +78,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         self,
         seg_head: ConfigType,
         scale: int = 2,
+        sssr: str = 'features',
         sssr_channels: int = 32,
+        sssr_scale: int | None = None,
         sisr_head: ConfigType | None = None,
         loss_fa: ConfigType | None = None,
         init_cfg: ConfigType | None = dict(
@@ -75,6 +90,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             raise TypeError(
                 'DSRLHead: seg_head must be the config of one decode head, '
                 f'got {type(seg_head).__name__}; a cascade cannot be wrapped')
+        if sssr not in ('features', 'logits', 'subpixel'):
+            raise ValueError("DSRLHead: sssr must be 'features', 'logits' or "
+                             f"'subpixel', got {sssr!r}")
         # Losses, sampler and dropout belong to where the classifier is.
         seg_head = copy.deepcopy(seg_head)
         own = {
@@ -85,9 +103,10 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         inner = MODELS.build(seg_head)
         check_exposes_features('DSRLHead', inner, BaseDecodeHead, 'conv_seg',
                                ('cls_seg', 'loss', 'loss_by_feat'))
+        on_features = sssr == 'features'
         super().__init__(
             inner.channels,
-            sssr_channels,
+            sssr_channels if on_features else inner.channels,
             num_classes=inner.num_classes,
             out_channels=inner.out_channels,
             threshold=inner.threshold,
@@ -98,15 +117,47 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             init_cfg=init_cfg,
             **own)
         inner.conv_seg = torch.nn.Identity()
-        inner.dropout = None
+        inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
         self.seg_head = inner
-        self.add_super_resolution(inner.channels, sssr_channels, scale,
-                                  sisr_head, loss_fa, self.norm_cfg,
-                                  self.act_cfg, self.align_corners)
+        classes, factor = self.out_channels, sssr_scale or scale
+        self.add_super_resolution(
+            inner.channels,
+            sssr_channels if on_features else classes,
+            scale,
+            sisr_head,
+            loss_fa,
+            self.norm_cfg,
+            self.act_cfg,
+            self.align_corners,
+            sssr_scale=sssr_scale,
+            sssr=dict(
+                features=lambda: None,
+                logits=lambda: LogitUpsample(classes, factor),
+                subpixel=lambda: SubpixelUpsample(inner.channels, classes,
+                                                  factor))[sssr]())
+        self.classify_first = not on_features
+
+    def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
+        """What SSSR enlarged: features, or class maps if these are enlarged.
+
+        Args:
+            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
+                or neck.
+
+        Returns:
+            Tensor: ``(N, C, sssr_scale * H, sssr_scale * W)``.
+        """
+        if not self.classify_first:
+            return super().sssr_features(inputs)
+        feat = self.head_features(inputs)
+        return self.sssr(self.cls_seg(feat), feat)
+
+    def _logits(self, enlarged: Tensor) -> Tensor:
+        return enlarged if self.classify_first else self.cls_seg(enlarged)
 
     def forward(self, inputs: tuple[Tensor]) -> Tensor:
-        """Logits ``(N, num_classes, scale * H, scale * W)``."""
-        return self.cls_seg(self.sssr_features(inputs))
+        """Logits ``(N, num_classes, sssr_scale * H, sssr_scale * W)``."""
+        return self._logits(self.sssr_features(inputs))
 
     def loss(self, inputs: tuple[Tensor], batch_data_samples: SampleList,
              train_cfg: ConfigType) -> dict:
@@ -126,9 +177,14 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             KeyError: A sample has no ``gt_img``.
         """
         feat = self.sssr_features(inputs)
-        losses = self.loss_by_feat(self.cls_seg(feat), batch_data_samples)
+        losses = self.loss_by_feat(self._logits(feat), batch_data_samples)
         losses.update(
-            self.super_resolution_losses(inputs, feat, batch_data_samples))
+            self.super_resolution_losses(
+                inputs,
+                feat,
+                batch_data_samples,
+                label=self._stack_batch_gt(batch_data_samples).squeeze(1),
+                ignore_index=self.ignore_index))
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor,
@@ -138,7 +194,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         Args:
             seg_logits (Tensor): ``(N, num_classes, H, W)``.
             batch_img_metas (list[dict]): Meta information that speaks of the
-                full-size image, as the data preprocessor leaves it.
+                full-size image, as the data preprocessor leaves it, or of the
+                small one, as upstream makes it up without data samples.
 
         Returns:
             Tensor: ``(N, num_classes, H, W)`` at full size with padding.
@@ -147,10 +204,14 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             NotImplementedError: The segmentor tests in sliding windows.
         """
         meta = batch_img_metas[0]
-        # Only upstream's slide_inference puts the size of a window here.
+        # A torch.Size is put here by upstream's slide_inference, of a window,
+        # and by predict() without data samples, of the small image.
         if isinstance(meta['img_shape'], torch.Size):
-            raise NotImplementedError(
-                "DSRLHead: test_cfg=dict(mode='slide') adds windows up at the "
-                'size of the small image and would lose the full-size '
-                "prediction; use test_cfg=dict(mode='whole')")
+            if meta['img_shape'] != meta.get('pad_shape', meta['img_shape']):
+                raise NotImplementedError(
+                    "DSRLHead: test_cfg=dict(mode='slide') adds windows up at "
+                    'the size of the small image and would lose the full-size '
+                    "prediction; use test_cfg=dict(mode='whole')")
+            size = tuple(self.scale * side for side in meta['img_shape'])
+            batch_img_metas = [dict(img_shape=size)]
         return super().predict_by_feat(seg_logits, batch_img_metas)

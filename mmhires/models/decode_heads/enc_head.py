@@ -55,6 +55,20 @@ class EncHead(UpstreamEncHead):
             act_cfg=self.act_cfg)
         self.enc_module.encoding[0] = Encoding(self.channels, num_codes)
 
+    @staticmethod
+    def _convert_to_onehot_labels(seg_label: Tensor,
+                                  num_classes: int) -> Tensor:
+        """Which classes occur, without upstream's loop and ``histc``.
+
+        The latter raises on a GPU under ``randomness=dict(
+        deterministic=True)``.
+        """
+        label = seg_label.flatten(1).long()
+        valid = (label >= 0) & (label < num_classes)
+        present = label.new_zeros(len(label), num_classes + 1)
+        return present.scatter_(1, label.where(valid, num_classes),
+                                1)[:, :num_classes]
+
     def loss_by_feat(self, seg_logit: tuple[Tensor, Tensor] | Tensor,
                      batch_data_samples: SampleList) -> dict:
         """Losses of the segmentation and, with ``use_se_loss``, of SE.

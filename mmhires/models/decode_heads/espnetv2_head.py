@@ -36,7 +36,11 @@ class ESPNetv2Head(BaseDecodeHead):
             than maps. Default: (64, 48, 32).
         in_index (Sequence[int]): Default: (0, 1, 2, 3).
         dropout_ratio (float): Before the classifier. Default: 0.
-        align_corners (bool): Of every resize. Default: True.
+        align_corners (bool): Of every resize, as the authors' weights know
+            it. Default: True.
+        out_align_corners (bool, optional): Of the last one, from logits to
+            labels. False moves no pixel; True misplaces those at the right and
+            bottom by up to two. Default: None, ``align_corners``.
         norm_cfg (dict): Normalisation. Default: BN.
         act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
         init_cfg (dict | list[dict], optional): Default: Kaiming, all layers.
@@ -56,6 +60,7 @@ class ESPNetv2Head(BaseDecodeHead):
         in_index: Sequence[int] = (0, 1, 2, 3),
         dropout_ratio: float = 0,
         align_corners: bool = True,
+        out_align_corners: bool | None = None,
         norm_cfg: dict = dict(type='BN'),
         act_cfg: dict = dict(type='PReLU'),
         init_cfg: dict | list[dict] | None = [
@@ -79,6 +84,9 @@ class ESPNetv2Head(BaseDecodeHead):
             act_cfg=act_cfg,
             init_cfg=init_cfg,
             **kwargs)
+        self.inner_align_corners = align_corners
+        if out_align_corners is not None:
+            self.align_corners = out_align_corners
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         *skipped, coarsest = in_channels
         self.poolings = nn.ModuleList(
@@ -109,7 +117,7 @@ class ESPNetv2Head(BaseDecodeHead):
                 pooling(x),
                 size=finer.shape[-2:],
                 mode='bilinear',
-                align_corners=self.align_corners,
+                align_corners=self.inner_align_corners,
                 warning=False)
             x = norm_act(x + skip(finer))
         return self.cls_seg(self.poolings[-1](x))

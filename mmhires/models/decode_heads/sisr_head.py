@@ -2,6 +2,7 @@
 """Single-image super-resolution branch of DSRL."""
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks.upsample import PixelShufflePack
@@ -22,7 +23,9 @@ class SISRHead(BaseModule):
     the size of that head's features and sums them, doubles the sum by sub-pixel
     convolution to the size of the SSSR features, where the feature-affinity
     loss compares the two, and makes an image of it by one more sub-pixel
-    convolution. Used inside :class:`DSRLHead`, in training only.
+    convolution. Used inside :class:`DSRLHead`, in training only. Sub-pixel
+    convolutions start without a checkerboard: all pixels that come from one
+    start equal (`arXiv 1707.02937 <https://arxiv.org/abs/1707.02937>`_).
 
     Args:
         in_channels (int | Sequence[int]): Width of each map that is read.
@@ -34,16 +37,26 @@ class SISRHead(BaseModule):
         upscale (int): Full-size image : SSSR features. It is the stride of the
             wrapped head's features, e.g. 4 for DeepLabV3+ and 8 for FCN or
             PSPNet on a backbone of output stride 8. Default: 4.
+        residual (bool): Predict what the network's input, enlarged by
+            bicubic interpolation, lacks of the full-size image, and start at
+            nothing. Default: False.
+        encoder_grad (float): Share of its gradient that reaches the maps which
+            are read, 0 to 1. At 0 only the branch itself learns from it, for a
+            warm-up by :class:`RampHook`, for instance. Default: 1.0.
+        reduction (str): What becomes of the squares of one pixel's colours:
+            their ``'sum'``, as equation 5 prints it, or their ``'mean'``.
+            Default: ``'sum'``.
         loss_weight (float): ``w1`` of equation 3. Default: 0.1.
-        norm_cfg (dict, optional): Normalisation. Default: BN.
+        norm_cfg (dict, optional): Normalisation, which networks for
+            super-resolution leave out (None). Default: BN.
         act_cfg (dict): Activation. Default: ReLU.
         align_corners (bool): For resizing the maps that are read.
             Default: False.
         init_cfg (dict, optional): Of :class:`mmengine.model.BaseModule`.
 
     Raises:
-        ValueError: ``in_channels`` and ``in_index`` differ in length, or
-            ``scale`` is not a power of two.
+        ValueError: ``in_channels`` and ``in_index`` differ in length,
+            ``scale`` is not a power of two, or an unknown ``reduction``.
     """  # noqa: E501
 
     def __init__(self,
@@ -52,6 +65,9 @@ class SISRHead(BaseModule):
                  channels: int = 64,
                  scale: int = 2,
                  upscale: int = 4,
+                 residual: bool = False,
+                 encoder_grad: float = 1.0,
+                 reduction: str = 'sum',
                  loss_weight: float = 0.1,
                  norm_cfg: dict = dict(type='BN'),
                  act_cfg: dict = dict(type='ReLU'),
@@ -63,7 +79,14 @@ class SISRHead(BaseModule):
         if len(in_channels) != len(in_index):
             raise ValueError(f'SISRHead: in_channels={in_channels} and '
                              f'in_index={in_index} must be of equal length')
+        if reduction not in ('sum', 'mean'):
+            raise ValueError("SISRHead: reduction must be 'sum' or 'mean', "
+                             f'got {reduction!r}')
+        self.in_channels = in_channels
         self.in_index = in_index
+        self.residual = residual
+        self.encoder_grad = encoder_grad
+        self.reduction = reduction
         self.scale = scale
         self.upscale = upscale
         self.loss_weight = loss_weight
@@ -73,34 +96,70 @@ class SISRHead(BaseModule):
             ConvModule(width, channels, 1, **conv) for width in in_channels)
         self.upsample = nn.Sequential()
         for _ in range(count_doublings(scale)):
-            self.upsample.append(PixelShufflePack(channels, channels, 2, 3))
+            self.upsample.append(_SubpixelConv(channels, channels, 2, 3))
             self.upsample.append(
                 ConvModule(channels, channels, 3, padding=1, **conv))
-        self.to_image = PixelShufflePack(channels, 3, upscale, 3)
+        self.to_image = _SubpixelConv(
+            channels, 3, upscale, 3, gain=0. if residual else 1.)
 
-    def forward(self, inputs: Sequence[Tensor],
-                size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def forward(self,
+                inputs: Sequence[Tensor],
+                size: Sequence[int],
+                enlarged: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features at the SSSR resolution and the image they make.
 
         Args:
             inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the
                 backbone or neck.
             size (Sequence[int]): Size ``(H, W)`` of the SSSR features.
+            enlarged (Tensor, optional): Input of the network at full size,
+                ``(N, 3, h, w)``, for a residual branch. Default: None.
 
         Returns:
             tuple[Tensor, Tensor]: ``(N, channels, H, W)`` and
-            ``(N, 3, upscale * H, upscale * W)``, normalised as the images.
+            ``(N, 3, upscale * H, upscale * W)``, normalised as the images; of
+            a residual branch ``(N, 3, h, w)``.
+
+        Raises:
+            ValueError: ``upscale`` does not lead to the size of ``enlarged``,
+                a map of ``in_index`` is not there, or not as wide as
+                ``in_channels`` says.
         """
+        self._check_maps(inputs)
         small = [pixels // self.scale for pixels in size]
         shared = sum(
             F.interpolate(
-                project(inputs[i]),
+                project(self._shared(inputs[i])),
                 size=small,
                 mode='bilinear',
                 align_corners=self.align_corners)
             for project, i in zip(self.project, self.in_index))
         feat = self.upsample(shared)
-        return feat, self.to_image(feat)
+        image = self.to_image(feat)
+        if self.residual:
+            image = self._cut(image, enlarged) + enlarged
+        return feat, image
+
+    def _shared(self, feat: Tensor) -> Tensor:
+        """The same map, with a share of its gradient."""
+        if self.encoder_grad == 1:
+            return feat
+        return feat.detach().lerp(feat, self.encoder_grad)
+
+    def _check_maps(self, inputs: Sequence[Tensor]) -> None:
+        widths = [x.shape[1] for x in inputs]
+        there = [-len(widths) <= i < len(widths) for i in self.in_index]
+        if not all(there):
+            raise ValueError(
+                f'SISRHead(in_index={list(self.in_index)}): there are '
+                f'{len(widths)} maps, of widths {widths}; choose from 0 to '
+                f'{len(widths) - 1}')
+        wanted = [widths[i] for i in self.in_index]
+        if wanted != list(self.in_channels):
+            raise ValueError(
+                f'SISRHead(in_channels={list(self.in_channels)}): the maps of '
+                f'in_index={list(self.in_index)} are {wanted} wide; set '
+                f'in_channels={wanted}')
 
     def loss(self, image: Tensor, target: Tensor) -> Tensor:
         """Weighted mean squared error, equation 5.
@@ -112,7 +171,7 @@ class SISRHead(BaseModule):
             target (Tensor): Normalised full-size images ``(N, 3, H, W)``.
 
         Returns:
-            Tensor: ``w1`` times the mean over pixels and colour channels.
+            Tensor: ``w1`` times the mean over the pixels.
 
         Raises:
             ValueError: ``upscale`` does not lead to the size of the target,
@@ -120,7 +179,14 @@ class SISRHead(BaseModule):
         """
         if len(target) == 0:
             raise ValueError('SISRHead: the batch is empty')
-        height, width = target.shape[-2:]
+        loss = F.mse_loss(self._cut(image, target), target)
+        if self.reduction == 'sum':
+            loss = target.shape[1] * loss
+        return self.loss_weight * loss
+
+    def _cut(self, image: Tensor, full: Tensor) -> Tensor:
+        """The image without what it exceeds a full-size one by."""
+        height, width = full.shape[-2:]
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
         # the full-size image at most for the maps compared here.
         surplus = [
@@ -134,5 +200,21 @@ class SISRHead(BaseModule):
                 f'{tuple(image.shape[-2:])} pixels for full-size images of '
                 f'{(height, width)}: set upscale to about {fitting:.3g}, the '
                 'stride of the segmentation head\'s features')
-        return self.loss_weight * F.mse_loss(image[..., :height, :width],
-                                             target)
+        return image[..., :height, :width]
+
+
+class _SubpixelConv(PixelShufflePack):
+    """Convolution and pixel shuffle, without a checkerboard at the start."""
+
+    def __init__(self, *args, gain: float = 1., **kwargs) -> None:
+        self.gain = gain
+        super().__init__(*args, **kwargs)
+
+    def init_weights(self) -> None:
+        """Xavier's weights, ``gain`` times, the same for every phase."""
+        super().init_weights()
+        phases = self.scale_factor**2
+        with torch.no_grad():
+            for values in self.upsample_conv.parameters():
+                first = self.gain * values[::phases]
+                values.copy_(first.repeat_interleave(phases, 0))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
@@ -36,12 +37,14 @@ class DualSuperResolution:
                              loss_fa: dict | None,
                              norm_cfg: dict | None,
                              act_cfg: dict = dict(type='ReLU'),
-                             align_corners: bool = False) -> None:
+                             align_corners: bool = False,
+                             sssr_scale: int | None = None,
+                             sssr: nn.Module | None = None) -> None:
         """Build the modules ``sssr``, ``sisr_head`` and ``feature_transform``.
 
         Args:
             in_channels (int): Width of the wrapped head's features.
-            channels (int): Width of the deconvolutions.
+            channels (int): Width of what SSSR makes.
             scale (int): Full size : network input, a power of two.
             sisr_head (dict, optional): Config of :class:`SISRHead`; ``scale``,
                 ``norm_cfg`` and ``align_corners`` are taken from here unless
@@ -50,6 +53,10 @@ class DualSuperResolution:
             norm_cfg (dict, optional): Normalisation.
             act_cfg (dict): Activation of the deconvolutions. Default: ReLU.
             align_corners (bool): For resizing features. Default: False.
+            sssr_scale (int, optional): By how much SSSR enlarges, a power of
+                two. Default: None, ``scale``.
+            sssr (nn.Module, optional): SSSR. Default: None, deconvolutions of
+                the features.
 
         Raises:
             ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that
@@ -60,19 +67,21 @@ class DualSuperResolution:
             raise ValueError(f'{name}: loss_fa compares with the features of '
                              'sisr_head, which is None')
         self.scale = scale
-        self.sssr = DeconvUpsample(in_channels, channels, scale, norm_cfg,
-                                   act_cfg)
+        self.width = in_channels
+        sssr_scale = sssr_scale or scale
+        self.sssr = sssr or DeconvUpsample(in_channels, channels, sssr_scale,
+                                           norm_cfg, act_cfg)
         self.sisr_head = self.feature_transform = self.loss_fa = None
         if sisr_head is not None:
             self.sisr_head = MODELS.build(
                 dict(
                     dict(
-                        scale=scale,
+                        scale=sssr_scale,
                         norm_cfg=norm_cfg,
                         align_corners=align_corners), **sisr_head))
-            if self.sisr_head.scale != scale:
+            if self.sisr_head.scale != sssr_scale:
                 raise ValueError(
-                    f'{name}(scale={scale}) needs sisr_head of the same '
+                    f'{name}(scale={sssr_scale}) needs sisr_head of the same '
                     f'scale, got {self.sisr_head.scale}')
         if loss_fa is not None:
             self.loss_fa = MODELS.build(loss_fa)
@@ -83,36 +92,51 @@ class DualSuperResolution:
                 norm_cfg=norm_cfg,
                 act_cfg=dict(type='ReLU'))
 
-    def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """Features of the wrapped head, enlarged by ``scale``.
+    def head_features(self, inputs: tuple[Tensor]) -> Tensor:
+        """Features of the wrapped head.
 
         Args:
             inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
                 or neck.
 
         Returns:
-            Tensor: ``(N, channels, scale * H, scale * W)``, where ``(H, W)``
-            is the size at which the wrapped head would predict.
+            Tensor: ``(N, C, H, W)``, the size at which the wrapped head would
+            predict.
 
         Raises:
             TypeError: The wrapped head returned something else than its
                 features.
         """
-        head, width = getattr(self, self.wrapped), self.sssr[0].in_channels
+        head = getattr(self, self.wrapped)
         feat = head(inputs)
-        if not isinstance(feat, Tensor) or feat.shape[1] != width:
+        if not isinstance(feat, Tensor) or feat.shape[1] != self.width:
             got = tuple(feat.shape) if isinstance(feat, Tensor) else type(feat)
             raise TypeError(
                 f'{type(self).__name__}: {type(head).__name__} without its '
-                f'last layer returned {got} instead of features of {width} '
-                'channels, so it cannot be wrapped')
-        return self.sssr(feat)
+                f'last layer returned {got} instead of features of '
+                f'{self.width} channels, so it cannot be wrapped')
+        return feat
 
-    def super_resolve(self, inputs: tuple[Tensor]) -> Tensor:
+    def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
+        """Features of the wrapped head, enlarged by SSSR.
+
+        Args:
+            inputs (tuple[Tensor]): As of :meth:`head_features`.
+
+        Returns:
+            Tensor: ``(N, channels, sssr_scale * H, sssr_scale * W)``.
+        """
+        return self.sssr(self.head_features(inputs))
+
+    def super_resolve(self,
+                      inputs: tuple[Tensor],
+                      image: Tensor | None = None) -> Tensor:
         """Image that the SISR branch rebuilds, to look at or to measure.
 
         Args:
             inputs (tuple[Tensor]): As of :meth:`sssr_features`.
+            image (Tensor, optional): Input of the network, ``(N, 3, h, w)``,
+                for a residual SISR. Default: None.
 
         Returns:
             Tensor: ``(N, 3, H, W)`` at full size, normalised as the images.
@@ -124,16 +148,25 @@ class DualSuperResolution:
             raise ValueError(f'{type(self).__name__}: there is no sisr_head '
                              'to rebuild an image with')
         size = self.sssr_features(inputs).shape[-2:]
-        return self.sisr_head(inputs, size)[1]
+        return self._rebuild(inputs, size, image)[1]
+
+    def _rebuild(self, inputs: tuple[Tensor], size: torch.Size,
+                 image: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.sisr_head.residual:
+            image = F.interpolate(
+                image, scale_factor=self.scale, mode='bicubic')
+        return self.sisr_head(inputs, size, image)
 
     def super_resolution_losses(self, inputs: tuple[Tensor], feat: Tensor,
-                                batch_data_samples: list) -> dict:
+                                batch_data_samples: list, **label) -> dict:
         """The second and third term of equation 3, as far as configured.
 
         Args:
             inputs (tuple[Tensor]): As of :meth:`sssr_features`.
             feat (Tensor): What :meth:`sssr_features` made of them.
-            batch_data_samples (list): Data samples with ``gt_img``.
+            batch_data_samples (list): Data samples with ``gt_img`` and, for
+                a residual SISR, ``input_img``.
+            **label: Of :class:`FALoss`.
 
         Returns:
             dict[str, Tensor]: ``loss_mse`` and ``loss_fa``, both weighted.
@@ -149,13 +182,16 @@ class DualSuperResolution:
                     f"{type(self).__name__}: a data sample has no 'gt_img' "
                     'for the super-resolution branch; use data_preprocessor='
                     f"dict(type='{self.preprocessor}', scale=...)")
-        sisr_feat, image = self.sisr_head(inputs, feat.shape[-2:])
         target = torch.stack(
             [sample.gt_img.data for sample in batch_data_samples])
+        small = torch.stack([
+            sample.input_img.data for sample in batch_data_samples
+        ]) if self.sisr_head.residual else None
+        sisr_feat, image = self._rebuild(inputs, feat.shape[-2:], small)
         losses = dict(loss_mse=self.sisr_head.loss(image, target))
         if self.loss_fa is not None:
             losses[self.loss_fa.loss_name] = self.loss_fa(
-                self.feature_transform(feat), sisr_feat)
+                self.feature_transform(feat), sisr_feat, **label)
         return losses
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:

@@ -28,9 +28,6 @@ class Encoding(PlainEncoding):
         channels (int): Width C of the features.
         num_codes (int): Number K of code words.
     """
-    # To mmhires.analysis: published counts, which know no residuals as matrix
-    # products, leave this layer out.
-    elementwise = True
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, K, C)`` in the parameters' dtype."""

@@ -3,6 +3,7 @@
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor
 
@@ -25,23 +26,38 @@ def count_doublings(scale: int) -> int:
     return scale.bit_length() - 1
 
 
+def bilinear_kernel() -> Tensor:
+    """Kernel ``(4, 4)`` with which a transposed convolution doubles a map.
+
+    Returns:
+        Tensor: For stride 2 and padding 1.
+    """
+    ramp = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    return ramp[:, None] * ramp
+
+
 class BilinearDeconv(nn.ConvTranspose2d):
     """Transposed convolution that starts as a projection and a resize.
 
-    The weights begin as the product of a random 1x1 projection (Kaiming) and
-    the bilinear kernel, so that an untrained layer is smooth where a random
-    one paints a checkerboard. Kernel 4, stride 2, padding 1 doubles the size.
+    The weights begin as the product of a 1x1 projection and the bilinear
+    kernel, so that an untrained layer is smooth where a random one paints a
+    checkerboard. Kernel 4, stride 2, padding 1 doubles the size. The
+    projection is random (Kaiming), or the identity with ``identity=True``.
     """
+
+    def __init__(self, *args, identity: bool = False, **kwargs) -> None:
+        self.identity = identity
+        super().__init__(*args, **kwargs)
 
     def reset_parameters(self) -> None:
         """Fill the weights as described above."""
-        projection = torch.empty(self.in_channels, self.out_channels, 1, 1)
-        nn.init.kaiming_normal_(projection, mode='fan_out')
-        size, stride = self.kernel_size[0], self.stride[0]
-        offsets = torch.arange(size) - (size - 1) / 2
-        ramp = (1 - offsets.abs() / stride).clamp(min=0)
+        if self.identity:
+            projection = torch.eye(self.in_channels)[..., None, None]
+        else:
+            projection = torch.empty(self.in_channels, self.out_channels, 1, 1)
+            nn.init.kaiming_normal_(projection, mode='fan_out')
         with torch.no_grad():
-            self.weight.copy_(projection * ramp[:, None] * ramp)
+            self.weight.copy_(projection * bilinear_kernel())
             if self.bias is not None:
                 self.bias.zero_()
 
@@ -87,3 +103,72 @@ class DeconvUpsample(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, channels, s H, s W)``."""
         return super().forward(x)
+
+
+class LogitUpsample(nn.Sequential):
+    """Deconvolutions of class maps that start as a bilinear resize.
+
+    Where the released code of DSRL has its extra upsampling: behind the
+    classifier. A stack of it that was not trained is the plain network,
+    bilinearly doubled ``log2(scale)`` times, up to the last pixel.
+
+    Args:
+        channels (int): Number of class maps.
+        scale (int): Total factor, a power of two.
+
+    Raises:
+        ValueError: ``scale`` is not a power of two of at least 2.
+    """
+
+    def __init__(self, channels: int, scale: int) -> None:
+        layers = []
+        for _ in range(count_doublings(scale)):
+            # The border continues, as it does for a resize: with zeros
+            # outside, the outermost pixels would start fainter.
+            layers += [
+                nn.ReplicationPad2d(1),
+                BilinearDeconv(
+                    channels,
+                    channels,
+                    4,
+                    stride=2,
+                    padding=3,
+                    bias=False,
+                    identity=True)
+            ]
+        super().__init__(*layers)
+
+    def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
+        """``(N, K, H, W)`` to ``(N, K, s H, s W)``; ``feat`` is not read."""
+        return super().forward(logits)
+
+
+class SubpixelUpsample(nn.Module):
+    """What a sub-pixel convolution of features adds to resized class maps.
+
+    The sub-pixel convolution of `ESPCN <https://arxiv.org/abs/1609.05158>`_
+    with a kernel of 1x1 at the resolution of the features, which costs as much
+    as ``scale^2`` classifiers. It starts at zero: the plain network, resized.
+
+    Args:
+        in_channels (int): Width of the features.
+        channels (int): Number of class maps.
+        scale (int): Factor, a power of two.
+
+    Raises:
+        ValueError: ``scale`` is not a power of two of at least 2.
+    """
+
+    def __init__(self, in_channels: int, channels: int, scale: int) -> None:
+        super().__init__()
+        count_doublings(scale)
+        self.scale = scale
+        self.conv = nn.Conv2d(in_channels, channels * scale**2, 1)
+        nn.init.zeros_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
+        """``(N, K, H, W)`` and ``(N, C, H, W)`` to ``(N, K, s H, s W)``."""
+        resized = F.interpolate(
+            logits, scale_factor=self.scale, mode='bilinear')
+        return resized + F.pixel_shuffle(self.conv(feat), self.scale)

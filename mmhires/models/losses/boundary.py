@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""More weight for what lies near the boundaries of classes."""
+"""More weight for the pixels near the boundaries of classes."""
 import inspect
 import math
 from collections.abc import Sequence
@@ -44,15 +44,24 @@ def boundary_mask(label: Tensor,
     return (high != -low).squeeze(1) & valid
 
 
+# Upstream's losses whose value is no sum over pixels, each with a weight.
+_REFUSED = dict.fromkeys(
+    ('BoundaryLoss', 'DiceLoss', 'HuasdorffDisstanceLoss', 'LovaszLoss',
+     'SiLogLoss', 'TverskyLoss'), 'is no sum of a term for each pixel')
+_REFUSED['FocalLoss'] = 'takes no weight of the shape of the labels'
+
+
 @MODELS.register_module()
 class BoundaryReweightedLoss(nn.Module):
-    """Any loss of pixels, near boundaries with another weight.
+    """Cross-entropy or another sum over pixels, boundaries weighted.
 
     Equation 11 of `High Resolution Feature Recovering for Accelerating Urban
     Scene Parsing <https://www.ijcai.org/proceedings/2018/161>`_: each pixel's
     loss counts ``gamma[0]`` times in the boundary region and ``gamma[1]``
-    times elsewhere. It goes wherever the wrapped loss goes, in ``loss_decode``
-    of any decode head for instance:
+    times elsewhere. It wraps what is a sum over pixels, upstream's
+    ``CrossEntropyLoss`` and ``OhemCrossEntropy`` and those of this package,
+    and goes wherever that goes, in ``loss_decode`` of any decode head for
+    instance:
 
     .. code:: python
 
@@ -66,8 +75,9 @@ class BoundaryReweightedLoss(nn.Module):
     number of terms, :class:`WeightedCrossEntropyLoss` by the sum of all
     weights. A loss that takes no ``weight`` (upstream's ``OhemCrossEntropy``)
     is computed in either region alone, the labels of the other one ignored,
-    and both are added by their share of the labelled pixels. Class weights of
-    upstream's ``CrossEntropyLoss`` work beside ignored labels here.
+    and both are added by their share of the labelled pixels; on a GPU that
+    waits for the device. Class weights of upstream's ``CrossEntropyLoss`` work
+    beside ignored labels here.
 
     Args:
         loss (dict): Config of a loss of logits ``(N, C, H, W)`` or, with
@@ -79,7 +89,8 @@ class BoundaryReweightedLoss(nn.Module):
             negative. Default: (2, 1).
 
     Raises:
-        ValueError: ``radius`` or ``gamma`` out of range.
+        ValueError: ``radius`` or ``gamma`` out of range, or a ``loss`` that a
+            weight of each pixel has no place in.
     """
 
     def __init__(self,
@@ -95,6 +106,15 @@ class BoundaryReweightedLoss(nn.Module):
                 'BoundaryReweightedLoss: gamma must be two weights of at '
                 f'least 0, at the boundary and elsewhere, got {gamma!r}')
         self.loss = MODELS.build(loss)
+        name = type(self.loss).__name__
+        reason = _REFUSED.get(name)
+        if getattr(self.loss, 'use_mask', False):
+            reason = 'with use_mask=True is a loss of masks'
+        if reason:
+            raise ValueError(
+                f'BoundaryReweightedLoss: {name} {reason}; wrap a '
+                'CrossEntropyLoss or OhemCrossEntropy, and list this one '
+                'beside it in loss_decode')
         self.radius = radius
         self.gamma = tuple(gamma)
         self._accepts = set(inspect.signature(self.loss.forward).parameters)
@@ -147,8 +167,9 @@ class BoundaryReweightedLoss(nn.Module):
         gamma = gamma.masked_fill(boundary, self.gamma[0])
         if self._needs_avg_factor(kwargs):
             class_weight = gamma.new_tensor(self.loss.class_weight)
-            kwargs['avg_factor'] = class_weight[label[label !=
-                                                      ignore_index]].sum()
+            counted = label != ignore_index
+            kwargs['avg_factor'] = (class_weight[label.where(counted, 0)] *
+                                    counted).sum()
         return self.loss(
             pred,
             target,

@@ -1,6 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Feature-affinity loss of DSRL."""
-from itertools import combinations_with_replacement
 from math import isqrt
 
 import torch
@@ -10,7 +9,11 @@ from torch import Tensor
 
 from mmhires.registry import MODELS
 
-_BLOCK = 2**20  # affinities held at once: 4 MiB in float32
+from .boundary import boundary_mask
+
+# Affinities held at once: in float32 4 MiB, which a CPU's cache holds, and on
+# a GPU 64 MiB, so that there are few kernels to start.
+_BLOCK, _GPU_BLOCK = 2**20, 2**24
 
 
 class _AffinityDistance(torch.autograd.Function):
@@ -37,9 +40,7 @@ class _AffinityDistance(torch.autograd.Function):
         ]
         wanted = [pair for pair in zip(units, grads) if pair[1] is not None]
         total = a.new_zeros(())
-        side = max(1, isqrt(_BLOCK // len(a)))
-        blocks = [slice(i, i + side) for i in range(0, a.shape[2], side)]
-        for rows, columns in combinations_with_replacement(blocks, 2):
+        for rows, columns in _block_pairs(a):
             difference = a[..., rows].mT @ a[..., columns]
             difference.baddbmm_(b[..., rows].mT, b[..., columns], alpha=-1)
             times = 1 if rows == columns else 2
@@ -64,6 +65,16 @@ class _AffinityDistance(torch.autograd.Function):
                 'FALoss has no second derivative: its gradient is computed '
                 'with its value; call backward without create_graph=True')
         return tuple(x if x is None else grad * x for x in ctx.saved_tensors)
+
+
+def _block_pairs(feat: Tensor) -> list[tuple[slice, slice]]:
+    """Rows and columns of the blocks on and above the diagonal."""
+    block = _GPU_BLOCK if feat.is_cuda else _BLOCK
+    side = max(1, isqrt(block // len(feat)))
+    blocks = [slice(i, i + side) for i in range(0, feat.shape[2], side)]
+    # Not itertools' combinations, which torch.compile cannot trace.
+    return [(rows, columns) for i, rows in enumerate(blocks)
+            for columns in blocks[i:]]
 
 
 def feature_affinity_loss(seg_feat: Tensor,
@@ -122,37 +133,111 @@ class FALoss(nn.Module):
     """Feature-affinity loss, equations 1 and 2 of DSRL.
 
     Makes the similarities between the pixels of the segmentation features
-    follow those of the super-resolution features; see
+    follow those of the super-resolution features, or of a teacher's; see
     :func:`feature_affinity_loss`.
 
     Args:
         subsample (int): The paper subsamples pairs "to 1/8" without saying
             how; here both maps are average-pooled by this factor a side. 1
             takes all pairs. Default: 8.
+        samples (int, optional): Take the pairs of so many pixels, drawn anew
+            for each image, instead: pooling by 8 leaves nothing of a pole that
+            is three pixels wide. Default: None.
+        boundary_share (float): Share of ``samples`` that is drawn near the
+            boundaries of the labels. Default: 0.0.
+        radius (int): What is near, in pixels of the labels. Default: 5.
+        detach (bool): The second map gets no gradient, so that it leads and
+            does not follow. Default: False.
         loss_weight (float): ``w2`` of equation 3. Default: 1.0.
         loss_name (str): Key in the log; must begin with ``loss_`` to be
             optimised. Default: ``'loss_fa'``.
 
     Raises:
-        ValueError: ``subsample`` below 1.
+        ValueError: ``subsample`` or ``samples`` below 1, both of them, or
+            ``boundary_share`` outside [0, 1] or without ``samples``.
     """
 
     def __init__(self,
-                 subsample: int = 8,
+                 subsample: int | None = None,
+                 samples: int | None = None,
+                 boundary_share: float = 0.,
+                 radius: int = 5,
+                 detach: bool = False,
                  loss_weight: float = 1.0,
                  loss_name: str = 'loss_fa') -> None:
         super().__init__()
-        if subsample < 1:
-            raise ValueError(
-                f'FALoss: subsample must be at least 1, got {subsample}')
+        if subsample is not None and samples is not None:
+            raise ValueError('FALoss: subsample pools and samples draws '
+                             'pixels; give one of them')
+        if subsample is None:
+            subsample = 8 if samples is None else 1
+        for name, value in dict(subsample=subsample, samples=samples).items():
+            if value is not None and value < 1:
+                raise ValueError(
+                    f'FALoss: {name} must be at least 1, got {value}')
+        if not 0 <= boundary_share <= (samples is not None):
+            raise ValueError('FALoss: boundary_share must be from 0 to 1 and '
+                             f'goes with samples, got {boundary_share}')
         self.subsample = subsample
+        self.samples = samples
+        self.boundary_share = boundary_share
+        self.radius = radius
+        self.detach = detach
         self.loss_weight = loss_weight
         self._loss_name = loss_name
 
-    def forward(self, seg_feat: Tensor, sisr_feat: Tensor) -> Tensor:
-        """Weighted loss of two maps ``(N, C, H, W)`` and ``(N, C', H, W)``."""
+    def forward(self,
+                seg_feat: Tensor,
+                sisr_feat: Tensor,
+                label: Tensor | None = None,
+                ignore_index: int = 255) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            seg_feat (Tensor): Features that follow, ``(N, C, H, W)``.
+            sisr_feat (Tensor): Features that lead, ``(N, C', H, W)``.
+            label (Tensor, optional): Class of each pixel ``(N, h, w)``, for
+                ``boundary_share``. Default: None.
+            ignore_index (int): Label without a class. Default: 255.
+
+        Returns:
+            Tensor: A scalar.
+
+        Raises:
+            ValueError: The maps do not fit, have fewer pixels than
+                ``samples``, or ``boundary_share`` without labels.
+        """
+        if self.detach:
+            sisr_feat = sisr_feat.detach()
+        if self.samples is not None and seg_feat.numel():
+            places = self._draw(seg_feat, label, ignore_index)[:, None]
+            seg_feat, sisr_feat = (
+                feat.flatten(2).gather(
+                    2, places.expand(-1, feat.shape[1], -1))[..., None]
+                for feat in (seg_feat, sisr_feat))
         return self.loss_weight * feature_affinity_loss(
             seg_feat, sisr_feat, self.subsample)
+
+    def _draw(self, feat: Tensor, label: Tensor | None,
+              ignore_index: int) -> Tensor:
+        """Numbers ``(N, samples)`` of different pixels of each image."""
+        size = feat.shape[-2:]
+        if self.samples > size.numel():
+            raise ValueError(f'FALoss: samples={self.samples} of maps that '
+                             f'have {size.numel()} pixels, {tuple(size)}')
+        order = torch.rand(len(feat), size.numel(), device=feat.device)
+        places = order.topk(self.samples).indices
+        count = round(self.boundary_share * self.samples)
+        if not count:
+            return places
+        if label is None:
+            raise ValueError('FALoss: boundary_share needs the labels')
+        near = boundary_mask(label, self.radius, ignore_index)
+        near = F.interpolate(
+            near[:, None].to(order.dtype), size, mode='nearest-exact')
+        # First the ones near a boundary; then others, if these are too few.
+        places[:, :count] = (order + near.flatten(1)).topk(count).indices
+        return places
 
     @property
     def loss_name(self) -> str:

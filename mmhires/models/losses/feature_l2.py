@@ -8,6 +8,8 @@ from torch import Tensor
 
 from mmhires.registry import MODELS
 
+from .logit_distill import check_alike
+
 
 @MODELS.register_module()
 class FeatureL2Loss(nn.Module):
@@ -18,10 +20,11 @@ class FeatureL2Loss(nn.Module):
     computed in at least float32, whatever autocast says.
 
     Args:
-        reduction (str): What becomes of the squares of one feature vector,
-            which the paper leaves open: their ``'mean'`` or their ``'sum'``,
-            C times as much. Default: ``'mean'``, with which weights of 1 for
-            it and for the softmax loss go together at any width.
+        reduction (str): What becomes of the squares of one feature vector:
+            their ``'sum'``, as the paper prints it, their ``'mean'``, 1/C of
+            it, or ``'relative'``, the mean divided by the mean square of all
+            of ``target``: 1 is as bad as predicting zero, whatever the width
+            and the scale of the features. Default: ``'sum'``.
         loss_weight (float): lambda 1 or lambda 3 of equation 10. Default: 1.0.
         loss_name (str): Key in the log; must begin with ``loss_`` to be
             optimised. Default: ``'loss_l2'``.
@@ -31,13 +34,13 @@ class FeatureL2Loss(nn.Module):
     """
 
     def __init__(self,
-                 reduction: str = 'mean',
+                 reduction: str = 'sum',
                  loss_weight: float = 1.0,
                  loss_name: str = 'loss_l2') -> None:
         super().__init__()
-        if reduction not in ('mean', 'sum'):
-            raise ValueError("FeatureL2Loss: reduction must be 'mean' or "
-                             f"'sum', got {reduction!r}")
+        if reduction not in ('sum', 'mean', 'relative'):
+            raise ValueError("FeatureL2Loss: reduction must be 'sum', 'mean' "
+                             f"or 'relative', got {reduction!r}")
         self.reduction = reduction
         self.loss_weight = loss_weight
         self._loss_name = loss_name
@@ -64,12 +67,13 @@ class FeatureL2Loss(nn.Module):
         Raises:
             ValueError: ``feat`` and ``target`` differ in shape.
         """
-        if feat.shape != target.shape:
-            raise ValueError('FeatureL2Loss compares maps of equal shape, got '
-                             f'{tuple(feat.shape)} and {tuple(target.shape)}')
-        dtype = torch.promote_types(feat.dtype, torch.float32)
-        square = (feat.to(dtype) - target.to(dtype)).square()
-        square = getattr(square, self.reduction)(dim=1)
+        feat, target = check_alike(self, feat, target)
+        square = (feat - target).square()
+        reduce = torch.sum if self.reduction == 'sum' else torch.mean
+        square = reduce(square, 1)
+        if self.reduction == 'relative':
+            eps = torch.finfo(target.dtype).eps
+            square = square / target.square().mean().clamp(min=eps)
         if weight is not None:
             # Each pixel has the feature vector whose cell it lies in: exact
             # where the stride does not divide the image, too.

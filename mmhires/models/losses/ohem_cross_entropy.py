@@ -91,8 +91,12 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
 
     def _hard_pixels(self, loss: Tensor, counted: Tensor) -> Tensor:
         """Mask of the hard ones; a high loss is a low probability."""
-        hard = counted & (loss > -math.log(self.thres))
-        if int(hard.sum()) < self.min_kept and counted.any():
-            losses = loss[counted].sort(descending=True).values
-            hard = counted & (loss >= losses[:self.min_kept][-1])
-        return hard
+        if not loss.numel():
+            return counted
+        # By topk and without a branch: a GPU need not be waited for. It is
+        # -inf, below all labelled pixels, if they are fewer than min_kept.
+        losses = loss.masked_fill(~counted, -math.inf).flatten()
+        kept = min(self.min_kept, losses.numel())
+        min_kept_th = losses.topk(kept, sorted=False).values.min()
+        return counted & ((loss > -math.log(self.thres)) |
+                          (loss >= min_kept_th))

@@ -10,6 +10,9 @@ except Exception as error:
         'pip install --no-deps mmpose==1.3.2') from error
 
 from .data_preprocessor import LowResPoseDataPreprocessor
+from .distilled import DistilledPoseEstimator
 from .dsrl_heatmap_head import DSRLHeatmapHead
 
-__all__ = ['DSRLHeatmapHead', 'LowResPoseDataPreprocessor']
+__all__ = [
+    'DSRLHeatmapHead', 'DistilledPoseEstimator', 'LowResPoseDataPreprocessor'
+]

@@ -4,7 +4,7 @@ import numpy as np
 from mmengine.structures import PixelData
 from mmpose.models import PoseDataPreprocessor
 
-from mmhires.models.layers.downsample import (
+from mmhires.models.preprocessing import (
     check_images,
     check_reduction,
     reduce_images,
@@ -21,7 +21,8 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
     and all meta information speak of it. Here every crop is normalised as
     upstream does, then the network gets it reduced by ``scale`` with an
     anti-aliasing filter, while each data sample keeps, in training, the
-    normalised full-size crop as ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``).
+    normalised full-size crop as ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``)
+    and a view of what the network gets as ``input_img``.
     With :class:`DSRLHeatmapHead` of the same ``scale`` the heatmaps have the
     size that the codec says, so that targets, decoding, flip test and
     visualisation hold unchanged.
@@ -74,8 +75,9 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
                 'input_size of TopdownAffine')
         inputs = reduce_images(images, self.scale, self.interpolation)
         if training:
-            for image, sample in zip(images, samples):
+            for image, small, sample in zip(images, inputs, samples):
                 sample.gt_img = PixelData(data=image)
+                sample.input_img = PixelData(data=small)  # a view
         return dict(inputs=inputs, data_samples=samples)
 
 

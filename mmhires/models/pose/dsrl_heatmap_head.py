@@ -2,6 +2,7 @@
 """Dual super-resolution learning round any heatmap head of MMPose."""
 import copy
 
+import torch
 from mmpose.models.heads import BaseHead, HeatmapHead
 from mmpose.utils.typing import (
     ConfigType,
@@ -157,13 +158,16 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
 
         Returns:
             dict[str, Tensor]: ``loss_kpt``, ``loss_mse`` and ``loss_fa`` as
-            configured, and ``acc_pose``.
+            configured, and ``acc_pose`` except in bf16.
 
         Raises:
             KeyError: A sample has no ``gt_img``.
             ValueError: The codec is made for heatmaps of another size.
         """
         feat = self._checked_features(feats)
+        if feat.dtype is torch.bfloat16:
+            # MMPose measures the accuracy by NumPy, which has no such type.
+            train_cfg = dict(train_cfg, compute_acc=False)
         losses = self.predictor.loss((feat, ), batch_data_samples, train_cfg)
         losses.update(
             self.super_resolution_losses(feats, feat, batch_data_samples))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+from .distilled import DistilledSegmentor
 from .hrfr import HRFR
 from .super_resolving import SuperResolvingSegmentor
 
-__all__ = ['HRFR', 'SuperResolvingSegmentor']
+__all__ = ['HRFR', 'DistilledSegmentor', 'SuperResolvingSegmentor']

@@ -1,26 +1,21 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """High-resolution feature recovery: a teacher for any encoder-decoder."""
-import copy
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
-from mmseg.models import SegDataPreProcessor
-from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+from mmhires.models.distillation import MAPS, record
 from mmhires.models.necks.srr import SRRNeck
 from mmhires.registry import MODELS
 
+from .distilled import DistilledSegmentor
+
 
 @MODELS.register_module()
-class HRFR(EncoderDecoder):
+class HRFR(DistilledSegmentor):
     """A student that sees a reduced image and recovers a teacher's features.
 
     `High Resolution Feature Recovering for Accelerating Urban Scene Parsing
@@ -33,11 +28,6 @@ class HRFR(EncoderDecoder):
     maps that the head reads, the losses of the head, ``loss_aux`` on the maps
     of ``SRRNeck.aux_index``. Equation 11 is the same with each loss inside a
     :class:`BoundaryReweightedLoss`.
-
-    The teacher is no submodule: it is in no checkpoint, optimizer, gradient
-    synchronisation or switch of training mode. It is built and its checkpoint
-    read when weights are initialised, resumed runs included, or by the first
-    training step; testing needs neither.
 
     Args:
         backbone (dict): Of the student.
@@ -56,6 +46,9 @@ class HRFR(EncoderDecoder):
             :class:`FeatureL2Loss`.
         loss_aux (dict): lambda 3 is its ``loss_weight``. Default:
             :class:`FeatureL2Loss` of weight 0.5.
+        distill_losses (Sequence[dict]): Further losses against the same
+            teacher, as of :class:`DistilledSegmentor`, for instance of its
+            logits. Default: (), none.
         match_size (str): How a recovered map gets the size of the teacher's,
             where the stride does not divide the image: 500 pixels have 63
             features, 250 have 32 and recover 64. ``'crop'`` drops the last
@@ -69,8 +62,9 @@ class HRFR(EncoderDecoder):
     Raises:
         TypeError: The neck does not end in :class:`SRRNeck`, or the data
             preprocessor is another one.
-        ValueError: Their ``scale`` differs, an unknown ``match_size``, or
-            ``test_cfg=dict(mode='slide')``.
+        ValueError: Their ``scale`` differs, an unknown ``match_size``,
+            ``test_cfg=dict(mode='slide')``, or, at the first training step, a
+            head that reads maps which are not recovered.
     """
 
     def __init__(self,
@@ -83,9 +77,17 @@ class HRFR(EncoderDecoder):
                  loss_srr: dict = dict(type='mmhires.FeatureL2Loss'),
                  loss_aux: dict = dict(
                      type='mmhires.FeatureL2Loss', loss_weight=0.5),
+                 distill_losses: Sequence[dict] = (),
                  match_size: str = 'crop',
                  **kwargs) -> None:
-        super().__init__(backbone, decode_head, neck, **kwargs)
+        super().__init__(
+            backbone,
+            decode_head,
+            neck,
+            teacher=teacher,
+            teacher_ckpt=teacher_ckpt,
+            distill_losses=distill_losses,
+            **kwargs)
         if match_size not in ('crop', 'resize'):
             raise ValueError("HRFR: match_size must be 'crop' or 'resize', "
                              f'got {match_size!r}')
@@ -93,10 +95,6 @@ class HRFR(EncoderDecoder):
         self.init_student = init_student
         self.loss_srr = MODELS.build(loss_srr)
         self.loss_aux = MODELS.build(loss_aux)
-        self._teacher_cfg = copy.deepcopy(teacher)
-        self._teacher_ckpt = teacher_ckpt
-        # In a list, so that nn.Module does not take it for a part of itself.
-        self._teacher: list[nn.Module] = []
         self._check_parts()
 
     def _check_parts(self) -> None:
@@ -129,40 +127,9 @@ class HRFR(EncoderDecoder):
         neck = getattr(self, 'neck', None)
         return list(neck) if isinstance(neck, nn.Sequential) else [neck]
 
-    @property
-    def teacher(self) -> nn.Module:
-        """The frozen teacher, made when first asked for.
-
-        Raises:
-            FileNotFoundError: No such checkpoint.
-            RuntimeError: Of a model that was switched to deploy.
-            ValueError: The checkpoint does not fit the config, or the teacher
-                wants images normalised in another way.
-        """
-        if not self._teacher:
-            if self._teacher_cfg is None:
-                raise RuntimeError('HRFR: the teacher is gone since '
-                                   'switch_to_deploy(); build a new model to '
-                                   'train')
-            teacher = _build_teacher(self._teacher_cfg, self._teacher_ckpt)
-            _check_same_images(teacher.data_preprocessor,
-                               self.data_preprocessor)
-            parameter = next(self.parameters())
-            self._teacher.append(
-                teacher.to(parameter.device,
-                           parameter.dtype).eval().requires_grad_(False))
-        return self._teacher[0]
-
-    def _apply(self, fn: Callable, *args, **kwargs) -> 'HRFR':
-        """Have the teacher follow to a device or data type."""
-        for teacher in self._teacher:
-            teacher._apply(fn, *args, **kwargs)
-        return super()._apply(fn, *args, **kwargs)
-
     def init_weights(self) -> None:
         """Initialise the student, from the teacher as far as it can be."""
         super().init_weights()
-        teacher = self.teacher
         if not self.init_student:
             return
         necks = self._necks()[:-1]
@@ -172,7 +139,7 @@ class HRFR(EncoderDecoder):
             decode_head=self.decode_head,
             auxiliary_head=getattr(self, 'auxiliary_head', None))
         for name, module in student.items():
-            source = getattr(teacher, name, None)
+            source = getattr(self.teacher, name, None)
             if source is not None and module is not None:
                 _copy_weights(name, source, module)
 
@@ -192,39 +159,72 @@ class HRFR(EncoderDecoder):
             ValueError: A map of the student and the teacher's differ in width
                 or stride.
         """
-        maps = self.backbone(inputs)
-        for neck in self._necks()[:-1]:
-            maps = neck(maps)
+        maps = self.unrecovered(inputs)
         auxiliary = self.srr_neck.recover_auxiliary(maps)
         maps = list(self.srr_neck(maps))
-        images = torch.stack([sample.gt_img.data for sample in data_samples])
-        with torch.no_grad():
-            targets = self.teacher.extract_feat(images)
-        where = dict(
-            label=torch.stack([
-                sample.gt_sem_seg.data.squeeze(0) for sample in data_samples
-            ]),
-            ignore_index=self.decode_head.ignore_index)
+        taught = self.teach(data_samples)
+        targets, where = taught[MAPS], self.label_of(data_samples)
 
         losses = {}
         for index in self.srr_neck.in_index:
-            maps[index] = self._match(maps[index], targets, index)
+            maps[index] = self.match(maps[index], targets, index)
             losses.update(
                 self._regress(self.loss_srr, maps, targets, index, where))
         for index in auxiliary:
-            auxiliary[index] = self._match(auxiliary[index], targets, index)
+            auxiliary[index] = self.match(auxiliary[index], targets, index)
             losses.update(
                 self._regress(self.loss_aux, auxiliary, targets, index, where))
-        maps = tuple(maps)
-        losses.update(self._decode_head_forward_train(maps, data_samples))
+        maps = _ReadMaps(maps)
+        with record(self) as mine:
+            losses.update(self._decode_head_forward_train(maps, data_samples))
+        self._check_recovered(maps)
         if self.with_auxiliary_head:
             losses.update(
                 self._auxiliary_head_forward_train(maps, data_samples))
-        return losses
+        mine[MAPS] = maps
+        return {**losses, **self.distill(mine, taught, data_samples)}
 
-    def _match(self, feat: Tensor, targets: Sequence[Tensor],
-               index: int) -> Tensor:
-        """Bring a recovered map to the size of the teacher's."""
+    def _check_recovered(self, maps: '_ReadMaps') -> None:
+        """Refuse a head that mixes recovered maps with small ones."""
+        recovered = {i % len(maps) for i in self.srr_neck.in_index}
+        small = sorted(maps.read - recovered)
+        if small:
+            raise ValueError(
+                f'HRFR: {type(self.decode_head).__name__} reads the maps '
+                f'{sorted(maps.read)}, of which SRRNeck recovers '
+                f'{sorted(recovered)}: it would predict at the size of the '
+                f'reduced image. Add {small} to in_index of SRRNeck, with '
+                'their in_channels and bottleneck')
+
+    def unrecovered(self, inputs: Tensor) -> Sequence[Tensor]:
+        """Maps that :class:`SRRNeck` reads.
+
+        Args:
+            inputs (Tensor): Reduced images ``(N, 3, H, W)``.
+
+        Returns:
+            Sequence[Tensor]: ``(N, C_i, H_i, W_i)``.
+        """
+        maps = self.backbone(inputs)
+        for neck in self._necks()[:-1]:
+            maps = neck(maps)
+        return maps
+
+    def match(self, feat: Tensor, targets: Sequence[Tensor],
+              index: int) -> Tensor:
+        """Bring a recovered map to the size of the teacher's.
+
+        Args:
+            feat (Tensor): ``(N, C, H, W)``.
+            targets (Sequence[Tensor]): Maps of the teacher.
+            index (int): Which of them it recovers.
+
+        Returns:
+            Tensor: Of the size of that one.
+
+        Raises:
+            ValueError: Widths or strides differ.
+        """
         if not -len(targets) <= index < len(
                 targets) or targets[index].shape[1] != feat.shape[1]:
             raise ValueError(
@@ -253,62 +253,26 @@ class HRFR(EncoderDecoder):
         return add_prefix({loss.loss_name: value},
                           f'srr_{index % len(targets)}')
 
-    def switch_to_deploy(self) -> None:
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
         """Remove the teacher and the auxiliary SRR modules, for good."""
-        self._teacher_cfg = None
-        self._teacher.clear()
+        super().switch_to_deploy(test_cfg)
         self.srr_neck.switch_to_deploy()
 
 
-def _build_teacher(cfg: dict | str, checkpoint: str | None) -> nn.Module:
-    if isinstance(cfg, str):
-        cfg = Config.fromfile(cfg)['model']
-    teacher = MODELS.build(copy.deepcopy(cfg))
-    if checkpoint is None:
-        print_log(
-            'HRFR: without teacher_ckpt the teacher has the weights of its '
-            'own init_cfg',
-            logger='current',
-            level=logging.WARNING)
-        teacher.init_weights()
-        return teacher
-    try:
-        state = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f'HRFR: no teacher_ckpt {checkpoint}; train the teacher first, or '
-            'set model.teacher_ckpt to its checkpoint') from error
-    try:
-        missing = teacher.load_state_dict(
-            state.get('state_dict', state), strict=False).missing_keys
-        problem = f'lacks {missing[0]}' if missing else None
-    except RuntimeError as error:  # shapes differ
-        problem = str(error)
-    if problem:
-        raise ValueError(f'HRFR: teacher_ckpt {checkpoint} does not fit the '
-                         f'teacher: {problem}')
-    return teacher
+class _ReadMaps(tuple):
+    """Maps that remember which of them a head has read."""
 
+    def __init__(self, maps: Sequence[Tensor]) -> None:
+        self.read: set[int] = set()
 
-def _check_same_images(teacher: nn.Module, student: nn.Module) -> None:
-    """The teacher reads what the student's preprocessor has normalised."""
-    if not isinstance(teacher, SegDataPreProcessor):
-        return
-    if getattr(teacher, 'scale', 1) != 1:
-        raise ValueError(
-            'HRFR: the teacher works on images reduced by '
-            f'{teacher.scale}; it has to be one of full-size images')
-    for name in ('mean', 'std', 'channel_conversion'):
-        wanted, given = (_as_list(getattr(module, name, None))
-                         for module in (teacher, student))
-        if wanted != given:
-            raise ValueError(
-                f'HRFR: {name} of the data preprocessor must be that of the '
-                f"teacher's, {wanted}, got {given}")
+    def __getitem__(self, index: int | slice) -> Tensor | tuple:
+        self.read.update(range(len(self))[index:index + 1 or None]
+                         if isinstance(index, int) else
+                         range(len(self))[index])
+        return super().__getitem__(index)
 
-
-def _as_list(value: Tensor | bool | None) -> list | None:
-    return None if value is None else torch.as_tensor(value).flatten().tolist()
+    def __iter__(self):
+        return (self[index] for index in range(len(self)))
 
 
 def _copy_weights(name: str, source: nn.Module, module: nn.Module) -> None:

@@ -5,6 +5,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import OptSampleList, SampleList
 from torch import Tensor, nn
 
+from mmhires.models.distillation import MAPS, record
 from mmhires.registry import MODELS
 
 
@@ -16,7 +17,7 @@ class SuperResolvingSegmentor(EncoderDecoder):
     has learned (section 4.6 of the paper) with
     :class:`SuperResolutionMetric`, or to look at it, set this type in the
     config of a trained model. Training, labels and checkpoints are those of
-    ``EncoderDecoder``; prediction runs the encoder twice.
+    ``EncoderDecoder``.
 
     Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(3, H, W)``,
     values 0 to 255, the size and channel order of the image that the pipeline
@@ -54,11 +55,13 @@ class SuperResolvingSegmentor(EncoderDecoder):
             list[:obj:`SegDataSample`]: As of ``EncoderDecoder``, with
             ``pred_img``.
         """
-        samples = super().predict(inputs, data_samples)
-        images = self.decode_head.super_resolve(self.extract_feat(inputs))
+        with record(self) as seen:
+            samples = super().predict(inputs, data_samples)
+        images = self.decode_head.super_resolve(seen[MAPS], inputs)
         images = denormalize(self.data_preprocessor, images.float())
         for image, sample in zip(images, samples):
-            height, width = sample.img_shape[:2]
+            # Without data samples there is no padding to take away.
+            height, width = sample.get('img_shape', image.shape[1:])[:2]
             sample.pred_img = PixelData(data=image[:, :height, :width])
         return samples
 

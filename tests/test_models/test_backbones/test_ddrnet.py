@@ -1,7 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import pytest
 import torch
+import torch.distributed as dist
+from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from torch.nn.parallel import DistributedDataParallel
 
 from mmhires.models.backbones import DDRNet
 from mmhires.registry import MODELS
@@ -21,6 +25,60 @@ def test_maps_are_at_an_eighth_and_a_64th_rounded_up(arch, size):
                     for stride in (8, 64))
     assert widths(DDRNet(arch), size) == [(8, *eighth), (16, *eighth),
                                           (64, *last)]
+
+
+@pytest.mark.parametrize('out_indices, frozen', [
+    ((0, 1, 2), ()),
+    ((1, ), ('low_bottleneck', 'fusions.1.down')),
+    ((1, 0), ('low_bottleneck', 'fusions.1.down')),
+    ((2, ), ('high_bottleneck', 'fusions.1.compress')),
+])
+def test_no_parameter_that_trains_is_without_gradient(out_indices, frozen):
+    """MMDistributedDataParallel dies of one at the second iteration."""
+    net = DDRNet(TINY, out_indices=out_indices)
+    images = torch.randn(2, 3, 64, 128)
+    outs = net(images)
+    everything = DDRNet(TINY)
+    everything.load_state_dict(net.state_dict())  # the keys stay the same
+    torch.testing.assert_close(
+        outs, tuple(everything(images)[i] for i in out_indices))
+    # Map 0 alone is the one that need not be read.
+    read = [out for i, out in zip(out_indices, outs) if i]
+    sum(out.square().mean() for out in read).backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.requires_grad != name.startswith(frozen or '-'), name
+        assert (parameter.grad is not None) == parameter.requires_grad, name
+
+
+def test_a_head_of_one_map_trains_distributed():
+    dist.init_process_group(
+        'gloo', store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        net = DistributedDataParallel(DDRNet(TINY, out_indices=(1, )))
+        for _ in range(2):
+            net(torch.randn(2, 3, 64, 64))[0].square().mean().backward()
+        reads_not_all = DistributedDataParallel(DDRNet(TINY))
+        with pytest.raises(RuntimeError, match='not used in producing loss'):
+            for _ in range(2):
+                reads_not_all(torch.randn(2, 3, 64, 64))[1].mean().backward()
+    finally:
+        dist.destroy_process_group()
+
+
+def test_the_readme_s_child_of_an_upstream_config_trains(
+        repo_root, random_batch, tmp_path):
+    readme = (repo_root / 'configs/ddrnet/README.md').read_text()
+    snippet = readme.split('In a child of the config you have')[1]
+    path = tmp_path / 'child.py'
+    path.write_text(snippet.split('```python\n')[1].split('```')[0])
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    cfg.model.data_preprocessor.size = (128, 256)
+    model = revert_sync_batchnorm(MODELS.build(cfg.model))
+    data = model.data_preprocessor(random_batch(19, (128, 256)), training=True)
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    assert all(p.grad is not None for p in model.parameters())
 
 
 def test_classification_form_ends_at_a_32nd():
@@ -199,6 +257,9 @@ def test_weights_start_as_kaiming_normal():
     (dict(arch=dict(channels=4, depths=(1, 1, 0, 1))), ValueError,
      'positive'),
     (dict(frozen_stages=6), ValueError, 'frozen_stages'),
+    (dict(out_indices=(0, 3)), ValueError, 'out_indices.*3'),
+    (dict(out_indices=(0, )), ValueError, 'out_indices.*not 0 alone'),
+    (dict(out_indices=()), ValueError, 'out_indices'),
 ])
 def test_a_setting_that_cannot_be_is_named(kwargs, error, message):
     with pytest.raises(error, match=message):

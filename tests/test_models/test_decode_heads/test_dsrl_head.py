@@ -3,6 +3,8 @@ import copy
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads import FCNHead
 from mmseg.structures import SegDataSample
@@ -55,7 +57,8 @@ def samples():
                 data=torch.randint(0, CLASSES, (1, 64, 96),
                                    generator=generator)),
             gt_img=PixelData(
-                data=torch.randn(3, 64, 96, generator=generator)))
+                data=torch.randn(3, 64, 96, generator=generator)),
+            input_img=PixelData(data=torch.zeros(3, 32, 48)))
         for _ in range(2)
     ]
 
@@ -102,7 +105,7 @@ def test_losses_are_those_of_equation_3_on_full_size_targets():
         losses['loss_ce'],
         torch.nn.functional.cross_entropy(logits, label))
     torch.testing.assert_close(losses['loss_mse'],
-                               0.1 * (rebuilt - image).square().mean())
+                               0.3 * (rebuilt - image).square().mean())
     torch.testing.assert_close(
         losses['loss_fa'],
         head.loss_fa(head.feature_transform(feat), sisr_feat))
@@ -188,11 +191,82 @@ def test_its_own_state_dict_loads_strictly():
     torch.testing.assert_close(other(features()), head(features()))
 
 
+def plain_head():
+    torch.manual_seed(3)
+    return MODELS.build(copy.deepcopy(FCN)).eval()
+
+
+@pytest.mark.parametrize('sssr', ['logits', 'subpixel'])
+def test_sssr_of_class_maps_starts_as_the_plain_head_resized(sssr):
+    plain = plain_head()
+    head = build(sssr=sssr).eval()
+    head.load_state_dict(plain.state_dict(), strict=False)
+    resized = torch.nn.functional.interpolate(
+        plain(features()), scale_factor=2, mode='bilinear')
+    torch.testing.assert_close(head(features()), resized)
+
+
+@pytest.mark.parametrize('sssr', ['logits', 'subpixel'])
+def test_sssr_of_class_maps_loads_all_of_a_plain_checkpoint(sssr):
+    missing, unexpected = build(sssr=sssr).load_state_dict(
+        plain_head().state_dict(), strict=False)
+    assert not unexpected
+    assert all(key.startswith('sssr.') for key in missing)
+
+
+@pytest.mark.parametrize('sssr', ['features', 'logits', 'subpixel'])
+def test_sssr_enlarges_as_far_as_it_is_told_and_all_of_it_learns(sssr):
+    head = build(
+        sssr=sssr,
+        sssr_scale=4,
+        sisr_head=dict(SISR, upscale=4, residual=True),
+        loss_fa=FA)
+    assert head(features()).shape[-2:] == (16, 24)
+    losses = head.loss(features(), samples(), None)
+    sum(v for k, v in losses.items() if 'loss' in k).backward()
+    for name, parameter in head.named_parameters():
+        if parameter.ndim > 1 and not name.startswith('sisr_head.'):
+            assert parameter.grad.any(), name
+
+
+def test_unknown_form_of_sssr_is_refused():
+    with pytest.raises(ValueError, match="sssr.*'bilinear'"):
+        build(sssr='bilinear')
+
+
+def segmentor(test_cfg):
+    init_default_scope('mmseg')
+    return MODELS.build(
+        ConfigDict(
+            type='EncoderDecoder',
+            backbone=dict(
+                type='ResNet',
+                depth=18,
+                base_channels=4,
+                stem_channels=4,
+                norm_cfg=dict(type='BN')),
+            decode_head=dict(
+                type='mmhires.DSRLHead',
+                seg_head=dict(
+                    type='FCNHead',
+                    in_channels=32,
+                    in_index=3,
+                    channels=4,
+                    num_convs=1,
+                    num_classes=5)),
+            test_cfg=test_cfg)).eval()
+
+
 def test_sliding_windows_are_refused_with_the_reason():
-    # What upstream's slide_inference passes: a torch.Size for the window.
-    metas = [dict(img_shape=torch.Size((32, 48)), pad_shape=(64, 96))] * 2
+    model = segmentor(dict(mode='slide', crop_size=(32, 32), stride=(16, 16)))
     with pytest.raises(NotImplementedError, match="mode='whole'"):
-        build().predict(features(), metas, None)
+        model(torch.randn(1, 3, 64, 96), mode='predict')
+
+
+def test_prediction_without_data_samples_is_of_full_size():
+    result, = segmentor(dict(mode='whole'))(
+        torch.randn(1, 3, 64, 96), mode='predict')
+    assert result.seg_logits.shape == (128, 192)
 
 
 def test_a_sample_without_full_size_image_names_the_preprocessor_to_use():

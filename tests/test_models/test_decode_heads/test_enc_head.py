@@ -81,6 +81,18 @@ def test_se_loss_is_the_cross_entropy_of_the_classes_present():
     assert set(losses) == {'loss_ce', 'loss_se', 'acc_seg'}
 
 
+def test_se_labels_are_upstream_s_without_histc_which_raises_on_a_gpu(
+        monkeypatch):
+    label = torch.randint(8, (6, 1, 3, 3), dtype=torch.uint8)
+    label[0] = 255
+    label[:, :, 0] = 255
+    expected = UpstreamEncHead._convert_to_onehot_labels(label, 5)
+    assert 0 < expected.sum() < expected.numel()
+    monkeypatch.setattr(torch.Tensor, 'histc', None, raising=False)
+    onehot = build()._convert_to_onehot_labels(label, 5)
+    assert torch.equal(onehot, expected.long())
+
+
 def test_without_se_loss_it_trains_and_predicts():
     head = build(use_se_loss=False)
     assert not hasattr(head, 'se_layer')

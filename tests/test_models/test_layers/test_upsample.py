@@ -3,7 +3,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmhires.models.layers.upsample import BilinearDeconv, DeconvUpsample
+from mmhires.models.layers.upsample import (
+    BilinearDeconv,
+    DeconvUpsample,
+    LogitUpsample,
+    SubpixelUpsample,
+)
 
 
 def test_an_untrained_deconvolution_is_a_projection_and_a_bilinear_resize():
@@ -35,3 +40,33 @@ def test_each_step_doubles_and_keeps_the_bilinear_start(scale, steps):
 def test_a_scale_that_doubling_cannot_reach_is_refused(scale):
     with pytest.raises(ValueError, match=f'got {scale}'):
         DeconvUpsample(6, 4, scale)
+
+
+@pytest.mark.parametrize('scale', [2, 4])
+def test_untrained_logits_are_the_plain_ones_resized_up_to_the_border(scale):
+    logits, feat = torch.randn(2, 5, 6, 7), torch.randn(2, 9, 6, 7)
+    resized = logits
+    for _ in range(scale // 2):
+        resized = F.interpolate(resized, scale_factor=2, mode='bilinear')
+    torch.testing.assert_close(LogitUpsample(5, scale)(logits, feat), resized)
+
+
+def test_subpixel_convolution_starts_as_a_resize_and_learns_the_phases():
+    logits, feat = torch.randn(2, 5, 6, 7), torch.randn(2, 9, 6, 7)
+    module = SubpixelUpsample(9, 5, 4)
+    resized = F.interpolate(logits, scale_factor=4, mode='bilinear')
+    torch.testing.assert_close(module(logits, feat), resized)
+    torch.nn.init.normal_(module.conv.weight)
+    added = module(logits, feat) - resized
+    # Pixel (y, x) of class k and phase (i, j) is channel k * 16 + 4 i + j.
+    torch.testing.assert_close(added[:, 3, 1::4, 2::4],
+                               module.conv(feat)[:, 3 * 16 + 4 + 2])
+
+
+@pytest.mark.parametrize('build', [
+    lambda scale: LogitUpsample(5, scale),
+    lambda scale: SubpixelUpsample(9, 5, scale)
+])
+def test_a_scale_of_class_maps_that_doubling_cannot_reach_is_refused(build):
+    with pytest.raises(ValueError, match='got 3'):
+        build(3)

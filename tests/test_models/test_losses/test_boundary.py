@@ -13,7 +13,7 @@ from mmengine.structures import PixelData
 from mmseg.models import build_head
 from mmseg.structures import SegDataSample
 
-from mmhires.models.losses import boundary_mask
+from mmhires.models.losses import boundary, boundary_mask
 from mmhires.registry import MODELS
 
 CLASS_WEIGHT = [0.5, 2.0, 7.0]
@@ -228,7 +228,7 @@ def test_features_are_weighted_by_the_pixels_of_their_cells():
     gamma = 1. + boundary_mask(label, 3)
     torch.testing.assert_close(
         loss(feat, target, label=label),
-        ((feat - target).square().mean(1) * F.avg_pool2d(gamma, 4)).mean())
+        ((feat - target).square().sum(1) * F.avg_pool2d(gamma, 4)).mean())
 
 
 def test_it_can_be_copied_and_adds_nothing_to_a_checkpoint():
@@ -246,3 +246,62 @@ def test_it_can_be_copied_and_adds_nothing_to_a_checkpoint():
 def test_a_setting_that_means_nothing_is_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         build(dict(type='CrossEntropyLoss'), **wrong)
+
+
+@pytest.mark.parametrize('cfg, reason', [
+    (dict(type='DiceLoss'), 'no sum'),
+    (dict(type='TverskyLoss'), 'no sum'),
+    (dict(type='LovaszLoss', reduction='none'), 'no sum'),
+    (dict(type='HuasdorffDisstanceLoss'), 'no sum'),
+    (dict(type='BoundaryLoss'), 'no sum'),
+    (dict(type='SiLogLoss'), 'no sum'),
+    (dict(type='FocalLoss'), 'no weight'),
+    (dict(type='CrossEntropyLoss', use_mask=True), 'use_mask'),
+])
+def test_a_loss_that_is_no_sum_over_pixels_is_refused_when_built(cfg, reason):
+    with pytest.raises(ValueError, match=f"{cfg['type']} .*{reason}"):
+        build(cfg)
+
+
+def test_every_loss_of_mmseg_is_accepted_or_refused_on_purpose():
+    """A new one upstream has to be looked at."""
+    from mmseg.models import losses
+    names = {
+        name
+        for name, one in vars(losses).items()
+        if name in losses.__all__ and isinstance(one, type)
+    }
+    assert names - set(boundary._REFUSED) == {
+        'Accuracy', 'CrossEntropyLoss', 'OhemCrossEntropy'
+    }
+
+
+def test_sigmoid_cross_entropy_is_equation_11_too():
+    logits, label = batch()
+    terms = F.binary_cross_entropy_with_logits(
+        logits,
+        F.one_hot(label.where(label != 255, 0), 3).movedim(-1, 1).double(),
+        reduction='none')
+    gamma = (1. + boundary_mask(label, 3)) * (label != 255)
+    torch.testing.assert_close(
+        build(dict(type='CrossEntropyLoss', use_sigmoid=True), radius=3)(
+            logits, label), (terms * gamma[:, None]).mean())
+
+
+@pytest.mark.parametrize('cfg', [WRAPPED[0], *WRAPPED[3:]],
+                         ids=lambda cfg: cfg['type'])
+def test_a_step_needs_no_value_on_the_host(cfg):
+    # A tensor on meta has no values: bool(x), x.item(), x[mask] raise.
+    logits, label = (x.detach().to('meta') for x in batch())
+    build(cfg).to('meta')(logits.requires_grad_(), label).backward()
+    assert logits.grad.shape == logits.shape
+
+
+@pytest.mark.parametrize('cfg', [WRAPPED[0], *WRAPPED[3:]],
+                         ids=lambda cfg: cfg['type'])
+def test_torch_compile_takes_it_in_one_graph(cfg):
+    logits, label = batch()
+    loss = build(cfg, radius=2)
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend='eager')
+    torch.testing.assert_close(compiled(logits, label), loss(logits, label))

@@ -6,6 +6,7 @@ from statistics import median
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmhires.analysis import PeakMemory
 from mmhires.models.losses import (
@@ -138,6 +139,31 @@ def test_all_pairs_of_a_large_map_take_less_than_64_mib():
     assert 2 * 8 < memory.peak / 2**20 < 64  # both gradients are in it
 
 
+def test_a_gpu_is_not_given_the_small_blocks_of_a_cpu():
+    # Four crops of 512x1024 subsampled to 64x128; each block is 12 kernels.
+    with FakeTensorMode():  # which needs no GPU
+        blocks = {
+            device: len(
+                feature_affinity._block_pairs(
+                    torch.empty(4, 19, 64 * 128, device=device)))
+            for device in ('cpu', 'cuda')
+        }
+    assert blocks == dict(cpu=136, cuda=10)
+
+
+@pytest.mark.parametrize('subsample', [1, 2])
+def test_torch_compile_takes_it_in_one_graph(subsample, monkeypatch):
+    monkeypatch.setattr(feature_affinity, '_BLOCK', 2 * 10**2)
+    loss, inputs = FALoss(subsample), maps()
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend='aot_eager')
+    got, expected = (one(*inputs) for one in (compiled, loss))
+    torch.testing.assert_close(got, expected)
+    for ours, plain in zip(*(torch.autograd.grad(value, inputs)
+                             for value in (got, expected))):
+        torch.testing.assert_close(ours, plain)
+
+
 def test_all_pairs_take_less_time_than_the_plain_formula():
     inputs = maps(1, (128, 128), (48, 48), torch.float32)
     times = {feature_affinity_loss: [], equations_1_and_2: []}
@@ -161,3 +187,50 @@ def test_maps_of_different_size_are_refused_with_both_shapes(sisr_shape):
 def test_subsample_below_one_is_refused():
     with pytest.raises(ValueError, match='subsample'):
         FALoss(subsample=0)
+
+
+def test_samples_are_the_same_different_pixels_of_both_maps():
+    generator = torch.Generator().manual_seed(0)
+    feat = torch.randn(2, 6, 5, 7, generator=generator)
+    assert FALoss(samples=20)(feat, feat) < 1e-6
+    torch.testing.assert_close(
+        FALoss(samples=35)(feat, feat.flip(3)),
+        FALoss(subsample=1)(feat, feat.flip(3)))
+
+
+def test_samples_near_boundaries_come_first():
+    label = torch.zeros(1, 40, 56, dtype=torch.long)
+    label[..., 28:] = 1
+    near = torch.zeros(1, 1, 5, 7)
+    near[..., 3] = 1  # columns 24 to 31 of the labels
+    loss = FALoss(samples=10, boundary_share=0.5, radius=2)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        places = loss._draw(near, label, 255)[0, :5]
+        assert sorted(places.tolist()) == [3, 10, 17, 24, 31]
+
+
+def test_a_detached_target_leads_and_does_not_follow():
+    seg, sisr = (torch.randn(1, 4, 6, 6, requires_grad=True)
+                 for _ in range(2))
+    FALoss(subsample=1, detach=True)(seg, sisr).backward()
+    assert seg.grad.any() and sisr.grad is None
+
+
+@pytest.mark.parametrize('settings, message', [
+    (dict(samples=0), 'samples must be at least 1, got 0'),
+    (dict(samples=9, subsample=2), 'give one of them'),
+    (dict(boundary_share=0.5), 'goes with samples'),
+    (dict(samples=9, boundary_share=1.5), 'from 0 to 1'),
+])
+def test_a_sampling_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        FALoss(**settings)
+
+
+def test_more_samples_than_pixels_are_named():
+    feat = torch.randn(1, 4, 6, 6)
+    with pytest.raises(ValueError, match='samples=37 .*36 pixels'):
+        FALoss(samples=37)(feat, feat)
+    with pytest.raises(ValueError, match='needs the labels'):
+        FALoss(samples=6, boundary_share=0.5)(feat, feat)

@@ -165,3 +165,19 @@ def test_any_decode_head_of_mmseg_trains_with_it():
     assert 0 < losses['loss_ohem'].item() < 10
     losses['loss_ohem'].backward()
     assert (head.conv_seg.weight.grad != 0).any()
+
+
+def test_a_step_needs_no_value_on_the_host():
+    # A tensor on meta has no values: bool(x), x.item(), x[mask] raise.
+    logits, label = (x.detach().to('meta') for x in batch())
+    loss = OhemCrossEntropyLoss(0.7, 5, CLASS_WEIGHT).to('meta')
+    loss(logits.requires_grad_(), label).backward()
+    assert logits.grad.shape == logits.shape
+
+
+def test_torch_compile_takes_it_in_one_graph():
+    logits, label = batch()
+    loss = OhemCrossEntropyLoss(0.7, 5, CLASS_WEIGHT)
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend='eager')
+    torch.testing.assert_close(compiled(logits, label), loss(logits, label))

@@ -127,10 +127,23 @@ def test_losses_are_the_keypoint_loss_and_those_of_equation_3():
     image = torch.stack([s.gt_img.data for s in given])
     sisr_feat, rebuilt = head.sisr_head(features(), feat.shape[-2:])
     torch.testing.assert_close(losses['loss_mse'],
-                               0.1 * (rebuilt - image).square().mean())
+                               0.3 * (rebuilt - image).square().mean())
     torch.testing.assert_close(
         losses['loss_fa'],
         1.0 * head.loss_fa(head.feature_transform(feat), sisr_feat))
+
+
+def test_it_trains_under_bf16_autocast_which_numpy_does_not_know():
+    head = build(**ROWS['+SSSR+SISR+FA'])
+    exact = head.loss(features(), samples())
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = head.loss(features(), samples())
+    assert set(exact) - set(losses) == {'acc_pose'}
+    for key, loss in losses.items():
+        torch.testing.assert_close(
+            loss.float(), exact[key], rtol=0.05, atol=1e-3)
+    sum(losses.values()).backward()
+    assert all(p.grad.isfinite().all() for p in head.parameters())
 
 
 def test_no_visible_keypoint_costs_nothing_and_moves_nothing():

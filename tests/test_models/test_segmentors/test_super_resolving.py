@@ -30,7 +30,7 @@ def test_image_is_in_the_values_size_and_channels_of_the_loaded_one(
     std = torch.tensor([58.395, 57.12, 57.375])[:, None, None]
     rgb = torch.stack(batch['inputs']).float()[:, [2, 1, 0]]
     perfect = F.pad((rgb - mean) / std, [0, 1, 0, 1])
-    model.decode_head.super_resolve = lambda inputs: perfect
+    model.decode_head.super_resolve = lambda *args: perfect
     with torch.no_grad():
         results = model.test_step(batch)
     for image, result in zip(batch['inputs'], results):
@@ -40,12 +40,22 @@ def test_image_is_in_the_values_size_and_channels_of_the_loaded_one(
 
 def test_values_stay_within_those_of_an_image(build, random_batch):
     model = build()
-    model.decode_head.super_resolve = lambda inputs: torch.stack(
+    model.decode_head.super_resolve = lambda *args: torch.stack(
         [torch.full((3, 98, 132), value) for value in (-9., 9.)])
     with torch.no_grad():
         dark, bright = model.test_step(random_batch(11, SIZE))
     assert dark.pred_img.data.eq(0).all()
     assert bright.pred_img.data.eq(255).all()
+
+
+def test_encoder_runs_once_and_data_samples_are_not_needed(build):
+    model, runs = build(), []
+    model.backbone.register_forward_hook(lambda *args: runs.append(1))
+    with torch.no_grad():
+        result, = model(torch.randn(1, 3, 32, 48), mode='predict')
+    assert len(runs) == 1
+    assert result.pred_img.shape == (64, 96)
+    assert result.pred_sem_seg.shape == (64, 96)
 
 
 def test_labels_are_those_of_encoder_decoder(build, random_batch):

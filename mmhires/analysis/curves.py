@@ -1,0 +1,69 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""What was measured in training, drawn against the iterations."""
+import json
+import os.path as osp
+from collections import defaultdict
+from collections.abc import Sequence
+from glob import glob
+
+
+def draw_curves(runs: dict[str, Sequence[str]], metric: str,
+                path: str) -> None:
+    """Draw the mean over the runs of each config, and every run, fainter.
+
+    Args:
+        runs (dict[str, Sequence[str]]): Work directories by config.
+        metric (str): Key of a validation metric, such as ``'mIoU'``.
+        path (str): Picture to write.
+
+    Raises:
+        ValueError: No run has measured ``metric``.
+    """
+    # Not at the top: it is slow to import and not needed to measure.
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(figsize=(8, 5), dpi=120)
+    for number, (name, folders) in enumerate(runs.items()):
+        color, at = f'C{number}', defaultdict(list)
+        for folder in folders:
+            curve = read_curve(folder, metric)
+            axes.plot(*zip(*curve), color=color, alpha=0.25, linewidth=1)
+            for step, value in curve:
+                at[step].append(value)
+        steps = sorted(at)
+        axes.plot(
+            steps, [sum(at[step]) / len(at[step]) for step in steps],
+            color=color,
+            label=name)
+    axes.set(xlabel='iteration', ylabel=metric)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize='small')
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def read_curve(work_dir: str, metric: str) -> list[tuple[int, float]]:
+    """Iterations and values of a run's validations, resumed ones included.
+
+    Args:
+        work_dir (str): Of the run.
+        metric (str): Key of the metric.
+
+    Returns:
+        list[tuple[int, float]]: In the order of the iterations.
+
+    Raises:
+        ValueError: The run has not measured it.
+    """
+    values = {}
+    for log in sorted(glob(osp.join(work_dir, '*/vis_data/scalars.json'))):
+        with open(log) as file:
+            for entry in map(json.loads, file):
+                # The last test of a run has no iteration of its own.
+                if metric in entry and entry.get('step'):
+                    values[entry['step']] = entry[metric]
+    if not values:
+        raise ValueError(f'{work_dir}: no validation has measured {metric}')
+    return sorted(values.items())

@@ -1,0 +1,116 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Whether a difference between two configs is more than chance."""
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Difference(NamedTuple):
+    """A mean difference, its 95 % interval and two-sided p-value."""
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_difference(ours: Sequence[float],
+                      baseline: Sequence[float]) -> Difference:
+    """Student's t of runs that share their seeds.
+
+    Args:
+        ours (Sequence[float]): A metric of each seed.
+        baseline (Sequence[float]): The same of the baseline, in the same
+            order of seeds.
+
+    Returns:
+        Difference: Of ``ours - baseline``. With one seed nothing is known:
+        the interval is infinite and p is nan.
+
+    Raises:
+        ValueError: There are not as many of both.
+    """
+    if len(ours) != len(baseline):
+        raise ValueError(f'{len(ours)} runs against {len(baseline)} of the '
+                         'baseline; both need the same seeds')
+    difference = np.subtract(ours, baseline)
+    mean, count = float(difference.mean()), len(difference)
+    if count < 2:
+        return Difference(mean, -math.inf, math.inf, math.nan)
+    error = difference.std(ddof=1) / count**0.5
+    if not error:
+        return Difference(mean, mean, mean, float(not mean))
+    half = float(error * stats.t.ppf(0.975, count - 1))
+    p = 2 * float(stats.t.sf(abs(mean) / error, count - 1))
+    return Difference(mean, mean - half, mean + half, p)
+
+
+def block_areas(areas: np.ndarray, size: int) -> np.ndarray:
+    """Add up the areas of neighbouring images.
+
+    Frames of one drive resemble their neighbours, so that single images are
+    no independent draws; blocks of them nearly are.
+
+    Args:
+        areas (np.ndarray): Intersection and union of each class in each image
+            of the test set in its order, ``(images, 2, classes)``.
+        size (int): Images to a block; the last one may be smaller.
+
+    Returns:
+        np.ndarray: ``(blocks, 2, classes)``.
+    """
+    return np.add.reduceat(areas, range(0, len(areas), size))
+
+
+def bootstrap_difference(ours: np.ndarray,
+                         baseline: np.ndarray,
+                         classes: Sequence[int] | None = None,
+                         draws: int = 10000,
+                         seed: int = 0) -> Difference:
+    """Bootstrap of the mean IoU over blocks of test images.
+
+    Args:
+        ours (np.ndarray): Areas of each seed's run, as of
+            :func:`block_areas`: ``(seeds, blocks, 2, classes)``.
+        baseline (np.ndarray): The same of the baseline.
+        classes (Sequence[int], optional): Which classes the mean is over.
+            Default: None, all.
+        draws (int): Default: 10000.
+        seed (int): Of the draws. Default: 0.
+
+    Returns:
+        Difference: Of ``ours - baseline`` in percent, averaged over seeds,
+        with the percentile interval; p is twice the share of draws on the
+        other side of zero.
+
+    Raises:
+        ValueError: The two differ in shape.
+    """
+    if ours.shape != baseline.shape:
+        raise ValueError(
+            f'areas of shape {ours.shape} against {baseline.shape} of the '
+            'baseline; both need the same seeds and test images')
+    generator = np.random.default_rng(seed)
+    blocks = ours.shape[1]
+    # How often each block is drawn, rather than the blocks themselves.
+    counts = generator.multinomial(blocks, [1 / blocks] * blocks, draws)
+    counts = np.concatenate([np.ones((1, blocks), int), counts])
+    mean, *drawn = (_mean_iou(ours, counts, classes) -
+                    _mean_iou(baseline, counts, classes)).tolist()
+    low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
+    other = np.mean(np.sign(drawn) != np.sign(mean))
+    return Difference(mean, low, high, min(1., 2 * float(other)))
+
+
+def _mean_iou(areas: np.ndarray, counts: np.ndarray,
+              classes: Sequence[int] | None) -> np.ndarray:
+    """Mean IoU of each draw in percent, averaged over seeds."""
+    sums = np.einsum('db,sbak->sdak', counts, areas.astype(float))
+    if classes is not None:
+        sums = sums[..., list(classes)]
+    intersection, union = sums[:, :, 0], sums[:, :, 1]
+    iou = np.divide(
+        intersection, union, out=np.full_like(union, np.nan), where=union > 0)
+    return 100 * np.nanmean(iou, axis=-1).mean(0)

@@ -1,0 +1,283 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""A frozen full-size teacher for a model of any task."""
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from mmhires.registry import MODELS
+
+from .teacher import build_teacher, check_same_images
+
+LOGITS, FEATURES, MAPS = 'logits', 'features', 'maps'
+
+
+class Distillation:
+    """Teacher and distillation losses, to inherit from before a model.
+
+    In training the teacher reads the full-size images that the data
+    preprocessor keeps as ``gt_img``, once a step, and each loss compares a
+    tensor of the student with one of the teacher. The teacher is no submodule:
+    it is in no checkpoint, optimizer, gradient synchronisation or switch of
+    training mode. It is built and its checkpoint read when weights are
+    initialised, resumed runs included, or by the first training step; testing
+    needs neither.
+    """
+
+    def add_teacher(self, teacher: dict | str, teacher_ckpt: str | None,
+                    distill_losses: Sequence[dict]) -> None:
+        """Remember the teacher and build the losses.
+
+        Args:
+            teacher (dict | str): Config of a model of the same task, or a
+                config file whose ``model`` it is. Its data preprocessor has to
+                normalise as the student's.
+            teacher_ckpt (str, optional): File or address of its weights. None
+                leaves them to the ``init_cfg`` of ``teacher``.
+            distill_losses (Sequence[dict]): Config of each loss, with the key
+                ``on`` beside it: ``'logits'`` (the default; for pose
+                heatmaps), ``'features'`` (what the last layer of the head
+                reads), the index of a map of the neck or, without one, the
+                backbone, or a pair of such for student and teacher.
+
+        Raises:
+            ValueError: An unknown ``on``.
+        """
+        self._teacher_cfg = copy.deepcopy(teacher)
+        self._teacher_ckpt = teacher_ckpt
+        # In a list, so that nn.Module does not take it for a part of itself.
+        self._teacher: list[nn.Module] = []
+        self._on, losses = [], []
+        for cfg in distill_losses:
+            cfg = dict(cfg)
+            on = cfg.pop('on', LOGITS)
+            pair = tuple(on) if isinstance(on, (tuple, list)) else (on, on)
+            if len(pair) != 2 or not all(
+                    isinstance(place, int) or place in (LOGITS, FEATURES)
+                    for place in pair):
+                raise ValueError(
+                    f"{self._name}: on={on!r} of {cfg['type']} must be "
+                    "'logits', 'features', the index of a map, or a pair of "
+                    'these for student and teacher')
+            self._on.append(pair)
+            losses.append(MODELS.build(cfg))
+        self.distill_losses = nn.ModuleList(losses)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    @property
+    def teacher(self) -> nn.Module:
+        """The frozen teacher, made when first asked for.
+
+        Raises:
+            FileNotFoundError: No such checkpoint.
+            RuntimeError: Of a model that was switched to deploy.
+            ValueError: The checkpoint does not fit the config, or the teacher
+                wants images normalised in another way or has other classes.
+        """
+        if not self._teacher:
+            if self._teacher_cfg is None:
+                raise RuntimeError(
+                    f'{self._name}: the teacher is gone since '
+                    'switch_to_deploy(); build a new model to train')
+            teacher = build_teacher(self._name, self._teacher_cfg,
+                                    self._teacher_ckpt)
+            self._check_teacher(teacher)
+            parameter = next(self.parameters())
+            self._teacher.append(
+                teacher.to(parameter.device,
+                           parameter.dtype).eval().requires_grad_(False))
+        return self._teacher[0]
+
+    def _check_teacher(self, teacher: nn.Module) -> None:
+        check_same_images(self._name, teacher.data_preprocessor,
+                          self.data_preprocessor)
+        mine, wanted = (
+            getattr(owner := head_of(model), 'predictor', owner).out_channels
+            for model in (self, teacher))
+        if (LOGITS, LOGITS) in self._on and mine != wanted:
+            raise ValueError(
+                f'{self._name}: the teacher predicts {wanted} maps, the '
+                f'student {mine}; a loss on logits needs the same classes')
+
+    def _apply(self, fn: Callable, *args, **kwargs) -> nn.Module:
+        """Have the teacher follow to a device or data type."""
+        for teacher in self._teacher:
+            teacher._apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)
+
+    def init_weights(self) -> None:
+        """Initialise the student, and read the teacher's weights."""
+        super().init_weights()
+        self.teacher  # noqa: B018  its errors belong before training
+
+    def loss(self, inputs: Tensor, data_samples: Sequence) -> dict:
+        """Losses of the student's own and those of distillation.
+
+        Args:
+            inputs (Tensor): Input of the student ``(N, 3, H, W)``.
+            data_samples (Sequence): With full-size ``gt_img``.
+
+        Returns:
+            dict[str, Tensor]: The losses of the heads, and
+            ``{on}.{loss_name}`` of each distillation loss, where ``on`` is
+            ``logits``, ``features`` or ``map_{index}``.
+
+        Raises:
+            KeyError: A sample has no ``gt_img``.
+            ValueError: Maps that cannot be compared.
+        """
+        with record(self) as mine:
+            losses = super().loss(inputs, data_samples)
+        return {**losses, **self.distill(mine, self.teach(data_samples),
+                                         data_samples)}
+
+    def teach(self, data_samples: Sequence) -> dict:
+        """What the teacher makes of the full-size images.
+
+        Args:
+            data_samples (Sequence): With full-size ``gt_img``.
+
+        Returns:
+            dict: ``'logits'``, ``'features'`` and ``'maps'``, as far as the
+            teacher's modules run.
+        """
+        for sample in data_samples:
+            if 'gt_img' not in sample:
+                raise KeyError(
+                    f"{self._name}: a data sample has no 'gt_img' for the "
+                    'teacher; use data_preprocessor=dict('
+                    f"type='{self.preprocessor}', scale=...)")
+        images = torch.stack([sample.gt_img.data for sample in data_samples])
+        with torch.no_grad(), record(self.teacher) as seen:
+            if any(not isinstance(place, int) for _, place in self._on):
+                seen[LOGITS] = self.teacher_logits(images)
+            else:  # its head need not run
+                self.teacher.extract_feat(images)
+        return seen
+
+    def distill(self, mine: dict, wanted: dict,
+                data_samples: Sequence) -> dict:
+        """Compare what the student and the teacher made.
+
+        Args:
+            mine (dict): Of the student, as :meth:`teach` returns it.
+            wanted (dict): Of the teacher.
+            data_samples (Sequence): Labels, for losses that look at them.
+
+        Returns:
+            dict[str, Tensor]: As of :meth:`loss`.
+        """
+        where, losses = self.label_of(data_samples), {}
+        for loss, (student, teacher) in zip(self.distill_losses, self._on):
+            target = self._pick(wanted, teacher, 'teacher')
+            feat = self._fit(
+                self._pick(mine, student, 'student'), target, student)
+            name = f'map_{student % len(mine[MAPS])}' if isinstance(
+                student, int) else student
+            losses[f'{name}.{loss.loss_name}'] = loss(feat, target, **where)
+        return losses
+
+    def _pick(self, seen: dict, place: int | str, whose: str) -> Tensor:
+        if place not in seen and not isinstance(place, int):
+            raise ValueError(
+                f'{self._name}: on={place!r}, but the head of the {whose} '
+                f'shows no {place}; use the index of a map')
+        if not isinstance(place, int):
+            return seen[place]
+        maps = seen[MAPS]
+        if not -len(maps) <= place < len(maps):
+            raise ValueError(f'{self._name}: on={place}, but the {whose} has '
+                             f'{len(maps)} maps')
+        return maps[place]
+
+    def _fit(self, feat: Tensor, target: Tensor, place: int | str) -> Tensor:
+        size, full_size = feat.shape[-2:], target.shape[-2:]
+        if any(a > b for a, b in zip(size, full_size)):
+            raise ValueError(
+                f'{self._name}: {place} of the student is {tuple(size)}, '
+                f'larger than {tuple(full_size)} of the teacher, which has to '
+                'see at least as much: compare the sizes that their data '
+                'preprocessors pad to and the strides of their networks')
+        if size == full_size:
+            return feat
+        return F.interpolate(feat, full_size, mode='bilinear')
+
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """Remove the teacher and its losses, for good.
+
+        Args:
+            test_cfg (dict, optional): What MMPose's estimators pass; unused.
+        """
+        self._teacher_cfg = None
+        self._teacher.clear()
+        self.distill_losses, self._on = nn.ModuleList(), []
+
+
+def head_of(model: nn.Module) -> nn.Module:
+    """The head whose prediction counts: of a cascade, the last.
+
+    Args:
+        model (nn.Module): A segmentor or a pose estimator.
+
+    Returns:
+        nn.Module: Its head.
+    """
+    head = model.decode_head if hasattr(model, 'decode_head') else model.head
+    return head[-1] if isinstance(head, nn.ModuleList) else head
+
+
+@contextmanager
+def record(model: nn.Module) -> Iterator[dict]:
+    """Keep what passes through a model: maps, features and logits.
+
+    Args:
+        model (nn.Module): A segmentor or a pose estimator.
+
+    Yields:
+        dict: Filled by the passes inside the context: ``'maps'``, the output
+        of the neck or, without one, the backbone; ``'features'``, the input of
+        the head's last layer; ``'logits'``, the input of its loss.
+    """
+    seen = {}
+
+    def keep_input(name: str, module: nn.Module) -> RemovableHandle:
+
+        def hook(module: nn.Module, args: tuple) -> None:
+            # A second loss of the same head reads the same logits.
+            seen.setdefault(name, args[0])
+
+        return module.register_forward_pre_hook(hook)
+
+    def keep_maps(module: nn.Module, args: tuple, output: Sequence) -> None:
+        seen[MAPS] = output
+
+    head = head_of(model)
+    source = getattr(model, 'neck', None) or model.backbone
+    handles = [source.register_forward_hook(keep_maps)]
+    # DSRL's heads have their last layer and loss, or keep the wrapped head's.
+    owners = [head, getattr(head, 'predictor', None),
+              getattr(head, getattr(head, 'wrapped', ''), None)]
+    for name, kind, attributes in (
+        (FEATURES, nn.Conv2d, ('conv_seg', 'final_layer')),
+        (LOGITS, nn.Module, ('loss_decode', 'loss_module'))):
+        found = [
+            module for owner in owners for attribute in attributes
+            if isinstance(module := getattr(owner, attribute, None), kind)
+        ]
+        if found:
+            module = found[0]
+            if isinstance(module, nn.ModuleList):
+                module = module[0]
+            handles.append(keep_input(name, module))
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,100 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""How full-size images become the small ones that a network gets."""
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def check_reduction(owner: object, scale: int, interpolation: str) -> None:
+    """Refuse what :func:`reduce_images` cannot do.
+
+    Args:
+        owner (object): Whose arguments they are, for the error.
+        scale (int): As of :func:`reduce_images`.
+        interpolation (str): As of :func:`reduce_images`.
+
+    Raises:
+        ValueError: ``scale`` or ``interpolation`` out of range.
+    """
+    name = type(owner).__name__
+    if not isinstance(scale, int) or scale < 1:
+        raise ValueError(f'{name}: scale must be a whole number of at least '
+                         f'1, got {scale!r}')
+    if interpolation not in ('bilinear', 'bicubic'):
+        raise ValueError(f"{name}: interpolation must be 'bilinear' or "
+                         f"'bicubic', got {interpolation!r}")
+
+
+def check_images(owner: object, images: Sequence[Tensor],
+                 samples: Sequence | None) -> None:
+    """Refuse a batch of which training would only ever be nan.
+
+    Images that a decoder made are uint8 and cost no look at their pixels.
+
+    Args:
+        owner (object): Who was given them, for the error.
+        images (Sequence[Tensor]): ``(C, H, W)`` each.
+        samples (Sequence, optional): Their data samples, which know the files.
+
+    Raises:
+        ValueError: The batch is empty, or a pixel is nan or infinite.
+    """
+    if len(images) == 0:
+        raise ValueError(f'{type(owner).__name__}: the batch is empty')
+    for index, image in enumerate(images):
+        if image.is_floating_point() and not image.isfinite().all():
+            path = samples[index].metainfo.get('img_path') if samples else None
+            bad = int((~image.isfinite()).sum())
+            raise ValueError(
+                f'{path or f"image {index} of the batch"}: {bad} values are '
+                'nan or infinite; look at the file and at the transforms of '
+                'the pipeline')
+
+
+def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:
+    """Reduce images with an anti-aliasing filter.
+
+    Args:
+        images (Tensor): ``(N, C, H, W)``; ``scale`` divides H and W.
+        scale (int): Full size : reduced size, at least 1.
+        interpolation (str): ``'bilinear'`` or ``'bicubic'``.
+
+    Returns:
+        Tensor: ``(N, C, H / scale, W / scale)``.
+    """
+    if scale == 1:
+        return images
+    height, width = images.shape[-2:]
+    return F.interpolate(
+        images,
+        size=(height // scale, width // scale),
+        mode=interpolation,
+        antialias=True)
+
+
+def reduce_labels(labels: Tensor, scale: int) -> Tensor:
+    """Reduce labels by the class of most pixels of each cell.
+
+    The first or the last of equally frequent ones in turn, like the fields of
+    a chessboard: always the same one would move every boundary that runs
+    through the middle of cells by half a cell.
+
+    Args:
+        labels (Tensor): ``(N, H, W)``; ``scale`` divides H and W.
+        scale (int): Full size : reduced size, at least 1.
+
+    Returns:
+        Tensor: ``(N, H / scale, W / scale)``.
+    """
+    count, height, width = labels.shape
+    cells = labels.view(count, height // scale, scale, width // scale, scale)
+    cells = cells.transpose(2, 3).flatten(3)
+    votes = (cells[..., None] == cells[..., None, :]).sum(-1)
+    first = votes.argmax(-1, keepdim=True)
+    last = votes.shape[-1] - 1 - votes.flip(-1).argmax(-1, keepdim=True)
+    rows, columns = (
+        torch.arange(side, device=labels.device) for side in cells.shape[1:3])
+    odd = (rows[:, None] + columns).remainder(2).bool()[..., None]
+    return cells.gather(-1, first.where(~odd, last)).squeeze(-1)

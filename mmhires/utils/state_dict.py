@@ -1,0 +1,150 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Renaming the keys of a state dict, every one accounted for."""
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+Rules = Sequence[tuple[str, str]]
+WRAPPERS = ('module.', 'model.')
+
+
+def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take off what DataParallel and trainers put before all the keys.
+
+    Args:
+        state_dict (dict[str, Tensor]): Keys with or without ``module.`` and
+            ``model.``, in any order and number, and perhaps the class weights
+            of the trainer's loss, ``loss.criterion.weight``.
+
+    Returns:
+        dict[str, Tensor]: The same tensors, without a prefix that all share,
+        and without those of the loss.
+    """
+    state_dict = {
+        key: value
+        for key, value in state_dict.items()
+        if not key.startswith('loss.criterion.')
+    }
+    for prefix in WRAPPERS:
+        if state_dict and all(key.startswith(prefix) for key in state_dict):
+            return strip_prefixes({
+                key[len(prefix):]: value
+                for key, value in state_dict.items()
+            })
+    return state_dict
+
+
+def rename(state_dict: dict[str, Tensor],
+           rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+    """Rename keys by the first rule that matches the whole key's beginning.
+
+    Args:
+        state_dict (dict[str, Tensor]): Checkpoint.
+        rules (Sequence[tuple[str, str]]): Pattern and replacement as of
+            :func:`re.sub`, matched at the beginning of a key.
+
+    Returns:
+        dict[str, Tensor]: Renamed.
+
+    Raises:
+        KeyError: If no rule knows a key, with the keys.
+    """
+    renamed, unknown = {}, []
+    for key, value in state_dict.items():
+        for pattern, replacement in rules:
+            match = re.match(pattern, key)
+            if match:
+                renamed[match.expand(replacement) + key[match.end():]] = value
+                break
+        else:
+            unknown.append(key)
+    if unknown:
+        raise KeyError(
+            f'{len(unknown)} of {len(state_dict)} keys belong to no part this '
+            f'source has, {unknown[:3]} among them: another architecture, or '
+            'another source')
+    return renamed
+
+
+def translate(key: str, rules: Rules) -> str:
+    """Apply substitutions to a key, one after the other."""
+    for pattern, replacement in rules:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
+         name: Callable[[str], str]) -> dict[str, Tensor]:
+    """Take the tensors of a model from weights with other names.
+
+    Args:
+        expected (Mapping[str, Tensor]): State dict of the model, for its keys
+            and shapes.
+        state_dict (Mapping[str, Tensor]): The weights.
+        name (Callable): From a key of the model to that of ``state_dict``.
+
+    Returns:
+        dict[str, Tensor]: Every expected key, with its tensor.
+
+    Raises:
+        ValueError: Keys that are missing, that the model has no place for, or
+            of another shape.
+    """
+    names = {key: name(key) for key in expected}
+    missing = [name for name in names.values() if name not in state_dict]
+    unknown = sorted(set(state_dict) - set(names.values()))
+    shapes = [
+        f'{name} {tuple(state_dict[name].shape)} instead of '
+        f'{tuple(expected[key].shape)}' for key, name in names.items()
+        if name in state_dict and state_dict[name].shape != expected[key].shape
+    ]
+    faults = [
+        f'{what} ({len(keys)}): {", ".join(keys[:3])}'
+        f'{", ..." if len(keys) > 3 else ""}'
+        for what, keys in (('missing keys', missing),
+                           ('unknown keys', unknown),
+                           ('other shapes', shapes)) if keys
+    ]
+    if faults:
+        raise ValueError('; '.join(faults))
+    return {key: state_dict[name] for key, name in names.items()}
+
+
+def exchange(state_dict: dict[str, Tensor],
+             build: Callable[[Callable[[str], int]], nn.Module],
+             rules: Rules,
+             network: str,
+             reverse: bool = False) -> dict[str, Tensor]:
+    """Rename the weights of a network, all of them or none, either way.
+
+    Args:
+        state_dict (dict[str, Tensor]): The weights.
+        build (Callable): Makes our network; is given a function from one of
+            our keys to the length of its weight.
+        rules (Sequence[tuple[str, str]]): From our keys to theirs, as of
+            :func:`translate`.
+        network (str): What the weights should be of, for the error.
+        reverse (bool): ``state_dict`` has our keys. Default: False.
+
+    Returns:
+        dict[str, Tensor]: Our keys, with ``reverse`` theirs.
+
+    Raises:
+        ValueError: Keys that are missing, unknown or of another shape.
+    """
+    name = partial(translate, rules=rules)
+    given = str if reverse else name
+    try:
+        with torch.device('meta'):
+            expected = build(lambda key: len(state_dict[given(key)]))
+        weights = take(expected.state_dict(), state_dict, given)
+    except (KeyError, ValueError) as error:
+        reason = (f'there is no {error}, but {list(state_dict)[:3]} ...'
+                  if isinstance(error, KeyError) else error)
+        raise ValueError(f'not the weights of {network}: {reason}') from error
+    if reverse:
+        return {name(key): value for key, value in weights.items()}
+    return weights

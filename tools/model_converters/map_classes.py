@@ -1,0 +1,52 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+r"""Write a checkpoint whose classifiers are for another data set's classes.
+
+    python tools/model_converters/map_classes.py cityscapes.pth camvid.pth \
+        --class-map configs/_base_/class_maps/cityscapes_to_camvid.py \
+        --dataset mmhires.CamVidDataset
+"""
+import argparse
+import sys
+
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader, save_checkpoint
+
+from mmhires.converters import map_classes
+from mmhires.registry import DATASETS
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Map the classifiers of a checkpoint to other classes')
+    parser.add_argument('src', help='checkpoint to read')
+    parser.add_argument('dst', help='checkpoint to write')
+    parser.add_argument(
+        '--class-map', required=True, help='config file with a class_map')
+    parser.add_argument(
+        '--dataset', required=True, help='registered, for its classes')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    dataset = DATASETS.get(args.dataset)
+    if dataset is None:
+        sys.exit(f'error: {args.dataset} is not in the dataset registry')
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu')
+        weights = map_classes(
+            checkpoint.get('state_dict', checkpoint),
+            Config.fromfile(args.class_map).class_map,
+            dataset.METAINFO['classes'])
+    except (AttributeError, KeyError, OSError, ValueError) as error:
+        # str() of a KeyError is quoted.
+        reason = error.args[0] if isinstance(error, KeyError) else error
+        sys.exit(f'error: {reason}')
+    meta = dict(dataset_meta=dict(dataset.METAINFO))
+    save_checkpoint(dict(state_dict=weights, meta=meta), args.dst)
+    print(f'{args.dst}: {len(weights)} tensors for '
+          f'{len(dataset.METAINFO["classes"])} classes')
+
+
+if __name__ == '__main__':
+    main()
