@@ -43,7 +43,8 @@ else
 	$(PIP) install --only-binary=:all: '$(TORCH)'
 endif
 	$(PIP) install --only-binary=:all: $(PINS) -r requirements/runtime.txt \
-	  -r requirements/deploy.txt -r requirements/dev.txt
+	  -r requirements/deploy.txt -r requirements/openvino.txt \
+	  -r requirements/dev.txt
 	$(PIP) install --no-deps --no-build-isolation -r requirements/openmmlab.txt -e .
 	@touch $@
 

@@ -102,16 +102,17 @@ setup(
     ],
     packages=find_packages(include=['mmhires', 'mmhires.*']),
     python_requires='>=3.10',
-    # What `import mmhires` needs. Neither mmcv nor mmcv-lite: they own the
-    # same folder, and one installed over the other corrupts it. The host
-    # packages are left to the user, who may have a fork of them.
-    install_requires=[
-        'mmengine>=0.10.7,<0.11', 'numpy', 'setuptools<81', 'torch>=2.1'
-    ],
+    # What `import mmhires` needs, but for the host packages, which are left to
+    # the user. Neither mmcv nor mmcv-lite: they own the same folder, and one
+    # installed over the other corrupts it. Nor mmengine, which asks for
+    # opencv-python: it would come with every extra, beside the
+    # opencv-python-headless that owns cv2/ already.
+    install_requires=['numpy', 'setuptools<81', 'torch>=2.1'],
     extras_require=dict(
         # segmentation, complete, without compiled operators
         lite=[
-            openmmlab['mmcv-lite'], openmmlab['mmsegmentation'],
+            openmmlab['mmengine'], openmmlab['mmcv-lite'],
+            openmmlab['mmsegmentation'],
             'opencv-python<5', 'ftfy', 'regex'
         ],
         # all that mmpose imports; mmpose itself goes in with --no-deps
@@ -123,6 +124,7 @@ setup(
         # torch.onnx.export(dynamo=...) is of 2.5, torch.export's Dim.DYNAMIC
         # of 2.6
         deploy=['torch>=2.6', *requirements('deploy')],
+        openvino=requirements('openvino'),
         dev=requirements('dev')),
     cmdclass=dict(build_py=BuildWithMim, editable_wheel=EditableWithMim),
     zip_safe=False)

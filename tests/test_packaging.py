@@ -124,10 +124,16 @@ def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     meta = message_from_string(wheel.read(name).decode())
     needs = [Requirement(line) for line in meta.get_all('Requires-Dist')]
     always = {need.name for need in needs if need.marker is None}
-    assert always == {'mmengine', 'numpy', 'setuptools', 'torch'}
+    assert always == {'numpy', 'setuptools', 'torch'}
     assert set(meta.get_all('Provides-Extra')) == {
-        'lite', 'pose', 'pretrain', 'deploy', 'dev'
+        'lite', 'pose', 'pretrain', 'deploy', 'openvino', 'dev'
     }
+    # mmengine and mmcv-lite bring opencv-python: nothing else may own cv2/
+    assert {n.name for n in needs if 'opencv' in n.name} == {'opencv-python'}
+    assert {
+        str(n.marker)
+        for n in needs if n.name in ('mmengine', 'opencv-python')
+    } == {'extra == "lite"'}
     lite = {n.name for n in needs if n.marker and 'lite' in str(n.marker)}
     assert {'mmcv-lite', 'mmsegmentation'} <= lite
     deploy = {n.name: n for n in needs if 'deploy' in str(n.marker)}
@@ -236,7 +242,7 @@ def test_every_requirement_has_one_exact_pin(python, repo_root):
     assert all(re.fullmatch('==[^*,]+', str(pin.specifier)) for pin in active)
     names = [pin.name for pin in active]
     assert len(names) == len(set(names))
-    for file in ('runtime', 'deploy', 'dev'):
+    for file in ('runtime', 'deploy', 'openvino', 'dev'):
         for need in read(file):
             pin = active[names.index(need.name)]
             assert next(iter(pin.specifier)).version in need.specifier

@@ -49,8 +49,8 @@ def accelerate(model: nn.Module,
     if backend == 'auto':
         backend = best_runtime('.onnx', device)
     if backend not in ('openvino', 'onnxruntime', 'torch'):
-        raise ValueError("backend must be 'auto', 'openvino', 'onnxruntime' or "
-                         f"'torch', got {backend!r}")
+        raise ValueError("backend must be 'auto', 'openvino', 'onnxruntime' "
+                         f"or 'torch', got {backend!r}")
     if backend == 'torch':
         if threads:
             torch.set_num_threads(threads)

@@ -131,13 +131,13 @@ def export(model: nn.Module,
             pictures.update(_other_sizes(images[0], before.decoding, folder))
         for name, path in track(list(pictures.items())):
             try:
-                want = _predict(model, path, spec['task'])
+                want = original_prediction(model, path, spec['task'])
             except ValueError:
                 if path == name:
                     raise
                 continue  # a size that the model itself refuses
             try:
-                share = _share(want, predictor(path))
+                share = agreement(want, predictor(path))
             except ValueError as error:
                 if not dynamic:
                     raise
@@ -202,7 +202,7 @@ def _other_sizes(path: str | Path, decoding: dict,
     return pictures
 
 
-def _predict(model: nn.Module, path: str, task: str):
+def original_prediction(model: nn.Module, path: str, task: str):
     """What the original model says: labels, or a sample of keypoints."""
     if task == 'segmentation':
         from mmseg.apis import inference_model
@@ -212,7 +212,7 @@ def _predict(model: nn.Module, path: str, task: str):
     return inference_topdown(model, path)[0]
 
 
-def _share(want, found) -> float:
+def agreement(want, found) -> float:
     """Share of the pixels or keypoints that are the same."""
     if isinstance(want, np.ndarray):
         return float((found == want).mean())

@@ -53,7 +53,7 @@ def labels(logits: Tensor,
         return plain_labels(logits, size, padding, out_size, align_corners,
                             threshold)
     logits = _two_classes(logits, threshold)
-    rows, columns = logits.shape[2:]
+    rows = logits.shape[2]
     left, right, top, bottom = padding
     height, width = out_size or (size[0] - top - bottom,
                                  size[1] - left - right)

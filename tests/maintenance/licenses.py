@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 HERE = Path(__file__).resolve().parents[2] / 'requirements'
-FILES = ('openmmlab', 'runtime', 'deploy')
+FILES = ('openmmlab', 'runtime', 'deploy', 'openvino')
 # Installed with --no-deps: what they need is in runtime.txt.
 NO_DEPENDENCIES = 'openmmlab'
 # What the metadata leaves out, from the licence file in the package.

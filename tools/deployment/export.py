@@ -7,7 +7,13 @@ r"""Write a trained model to an ONNX or torch.export file.
 
 The file is compared with the model on the images and written if the
 predictions agree; it needs neither config nor checkpoint any more:
-tools/deployment/predict.py runs it.
+tools/deployment/predict.py runs it. With
+
+    --precision int8 --calibration TRAINING_PICTURES
+
+it computes in integers; mIoU before and after, on --max-images of the config's
+labelled test images, or the agreement on --images where there are none, is
+printed with the layers that stay in float for it.
 """
 import argparse
 import os.path as osp
@@ -17,10 +23,12 @@ from pathlib import Path
 
 import cv2
 from mmengine.utils import track_iter_progress
+from torch import nn
 
 from mmhires.apis.overlay import find_inputs
 from mmhires.datasets import StreetsDataset
 from mmhires.deploy import export
+from mmhires.deploy.quantize import make_score, quantize
 from mmhires.zoo import load_model
 
 SUFFIXES = dict(onnx='.onnx', torch='.pt2')
@@ -54,9 +62,13 @@ def parse_args() -> argparse.Namespace:
         help='default: what the suffix of OUT says')
     parser.add_argument(
         '--precision',
-        choices=('fp32', 'fp16', 'bf16'),
+        choices=('fp32', 'fp16', 'bf16', 'int8'),
         default='fp32',
         help='of the weights and of computing (default: %(default)s)')
+    parser.add_argument(
+        '--calibration',
+        help='for int8: directory of pictures like those to come, of which '
+        '32 show how large the maps of the network get')
     parser.add_argument(
         '--dynamic', action='store_true', help='take any size of image')
     parser.add_argument(
@@ -82,6 +94,11 @@ def main() -> None:
             model = load_model(args.model or args.config, args.checkpoint,
                                'cpu')
             print(f'export {args.out}', file=sys.stderr)
+            if args.precision == 'int8':
+                found = export_int8(model, args, images, folder)
+                print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; '
+                      f'{found}')
+                return
             results = export(model, args.out, images, args.precision,
                              args.dynamic, args.opset, progress)
     except (ImportError, OSError, ValueError) as error:
@@ -89,6 +106,24 @@ def main() -> None:
     worst = min(results, key=lambda result: result.share)
     print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; as the model '
           f'on {worst.share:.4%} or more of each of {len(results)} images')
+
+
+def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
+                folder: str) -> str:
+    """Export in fp32, then quantize; what that did, in words."""
+    if not args.calibration or not args.out.endswith('.onnx'):
+        raise ValueError('--precision int8 needs --calibration DIRECTORY, and '
+                         'writes .onnx')
+    pictures = find_inputs(args.calibration)
+    pictures = pictures[::-(-len(pictures) // 32)]
+    floats = Path(folder) / 'float.onnx'
+    export(model, floats, images, 'fp32', args.dynamic, args.opset, progress)
+    name, score = make_score(model, images, args.max_images)
+    limit = 0.5 if name == 'mIoU' else 1
+    before, after, kept = quantize(floats, args.out, pictures, score, limit,
+                                   progress)
+    text = f'{name} {before:.2f} before, {after:.2f} in int8'
+    return f'{text}; in float for that: {", ".join(kept)}' if kept else text
 
 
 def draw_street(folder: str) -> str:

@@ -24,9 +24,9 @@ from mmengine.utils import mkdir_or_exist, track_iter_progress
 from PIL import Image
 
 from mmhires.apis.overlay import VIDEOS, find_inputs
-from mmhires.utils.files import open_whole
 from mmhires.deploy import Predictor
 from mmhires.deploy.runtimes import RUNTIMES
+from mmhires.utils.files import open_whole
 
 
 def parse_args() -> argparse.Namespace:
