@@ -6,6 +6,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 
 ROOT = Path(__file__).resolve().parent
 
@@ -52,6 +53,20 @@ class BuildWithMim(build_py):
         add_mim_extension(package / 'mmhires' / '.mim', self.editable_mode)
 
 
+class EditableWithMim(editable_wheel):
+    """Tells ``mim`` where the package of an editable install is.
+
+    ``mim search`` and ``mim download`` look for ``.mim`` in the folder that
+    ``top_level.txt`` names, below the one of the metadata; a full path is
+    taken as it is. The second line is what the file says otherwise.
+    """
+
+    def _ensure_dist_info(self):
+        super()._ensure_dist_info()
+        names = Path(self.dist_info_dir) / 'top_level.txt'
+        names.write_text(f'{ROOT / "mmhires"}\nmmhires\n')
+
+
 openmmlab = {line.split('==')[0]: line for line in requirements('openmmlab')}
 
 setup(
@@ -64,6 +79,27 @@ setup(
     long_description_content_type='text/markdown',
     author='mmhires contributors',
     license='Apache-2.0',
+    project_urls={
+        'MMSegmentation': 'https://github.com/open-mmlab/mmsegmentation',
+        'MMPose': 'https://github.com/open-mmlab/mmpose',
+        'DSRL': 'https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_'
+        'Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_'
+        'paper.html',
+        'FastFCN': 'https://arxiv.org/abs/1903.11816',
+        'DDRNet': 'https://arxiv.org/abs/2101.06085'
+    },
+    keywords='semantic segmentation, pose estimation, super-resolution',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
     packages=find_packages(include=['mmhires', 'mmhires.*']),
     python_requires='>=3.10',
     # What `import mmhires` needs. Neither mmcv nor mmcv-lite: they own the
@@ -84,7 +120,9 @@ setup(
         ],
         # the ImageNet configs; it declares all that it imports
         pretrain=[openmmlab['mmpretrain']],
-        deploy=requirements('deploy'),
+        # torch.onnx.export(dynamo=...) is of 2.5, torch.export's Dim.DYNAMIC
+        # of 2.6
+        deploy=['torch>=2.6', *requirements('deploy')],
         dev=requirements('dev')),
-    cmdclass=dict(build_py=BuildWithMim),
+    cmdclass=dict(build_py=BuildWithMim, editable_wheel=EditableWithMim),
     zip_safe=False)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The README's "make your own config low-resolution", done to upstream's."""
+import copy
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,11 @@ NETWORKS = {
 }
 
 
-def example():
-    """The first config of the README's section."""
+def example(number=1):
+    """A config of the README's section."""
     section = README.read_text().split(
         '## Make your own config low-resolution')[1]
-    return section.split('```python\n')[1].split('```')[0]
+    return section.split('```python\n')[number].split('```')[0]
 
 
 def test_the_example_changes_about_ten_lines():
@@ -68,3 +69,37 @@ def test_an_upstream_config_trains_and_predicts_at_twice_its_input(
         result = model.test_step(random_batch(19, (128, 256)))[0]
     assert result.pred_sem_seg.shape == (128, 256)
     assert inputs == [(64, 128), (64, 128)]
+
+
+def test_a_teacher_changes_about_ten_lines():
+    lines = [line for line in example(2).splitlines() if line.strip()]
+    assert len(lines) <= 11
+
+
+@pytest.mark.parametrize('network', ['pspnet', 'segformer', 'fastscnn'])
+def test_an_upstream_network_of_full_size_teaches_a_small_one(
+        network, random_batch, tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(example(2).replace(PSPNET[0], NETWORKS[network][0]))
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    for model in (cfg.model, cfg.model.teacher):
+        model.pretrained = model.backbone.init_cfg = None
+    cfg.model.data_preprocessor.update(size=(64, 128), test_cfg=None)
+    cfg.model.teacher_ckpt = str(tmp_path / 'teacher.pth')
+    torch.save(
+        MODELS.build(copy.deepcopy(cfg.model.teacher)).state_dict(),
+        cfg.model.teacher_ckpt)
+    model = revert_sync_batchnorm(MODELS.build(cfg.model))
+    sizes = []
+    model.teacher.backbone.register_forward_pre_hook(
+        lambda _, args: sizes.append(args[0].shape[-2:]))
+    losses = model(
+        **model.data_preprocessor(
+            random_batch(19, (64, 128)), training=True), mode='loss')
+    assert sizes == [(64, 128)]
+    losses['logits.loss_kl'].backward()
+    assert model.decode_head.conv_seg.weight.grad.any()
+    with torch.no_grad():
+        result = model.eval().test_step(random_batch(19, (64, 128)))[0]
+    assert result.pred_sem_seg.shape == (64, 128)

@@ -1,18 +1,31 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Paint a segmentor's prediction over a picture, a directory or a video."""
+r"""Paint a segmentor's prediction over a picture, a directory or a video.
+
+    python tools/image_demo.py street.jpg --model ddrnet-23-slim_cityscapes
+    python tools/image_demo.py street.jpg CONFIG CHECKPOINT
+"""
 import argparse
 import sys
 
-from mmhires.apis.overlay import find_inputs, load_model, make_painter, overlay
+from mmhires.apis.overlay import find_inputs, make_painter, overlay
+from mmhires.zoo import load_model
 
 
 def parse_args():
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('input',
+                        help='a picture, a directory of pictures or a video')
+    parser.add_argument('config', nargs='?', help='config file of the model')
+    parser.add_argument('checkpoint',
+                        nargs='?',
+                        help='its weights, a file or a URL')
     parser.add_argument(
-        'input', help='a picture, a directory of pictures or a video')
-    parser.add_argument('config', help='config file of the model')
-    parser.add_argument('checkpoint', help='its weights, a file or a URL')
+        '--model',
+        help='in the place of both: a name of mmhires.list_models(), whose '
+        'published weights are downloaded')
     parser.add_argument(
         '--out-dir',
         default='demo_out',
@@ -32,7 +45,10 @@ def parse_args():
         default='auto',
         help="'cpu', 'cuda:0', ...; 'auto' takes a GPU if there is one "
         '(default: %(default)s)')
-    return parser.parse_args()
+    args = parser.parse_intermixed_args()
+    if not args.config and not args.model:
+        parser.error('give CONFIG and CHECKPOINT, or --model NAME')
+    return args
 
 
 def main():
@@ -40,10 +56,11 @@ def main():
     args = parse_args()
     try:
         files = find_inputs(args.input)
-        model = load_model(args.config, args.checkpoint, args.device)
+        model = load_model(args.model or args.config, args.checkpoint,
+                           args.device)
         paint = make_painter(model, args.opacity, args.with_labels)
         problems = overlay(paint, files, args.out_dir)
-    except (FileNotFoundError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         sys.exit(f'image_demo.py: {error}')
     print(f'painted {len(files) - len(problems)} of {len(files)} files into '
           f'{args.out_dir}')

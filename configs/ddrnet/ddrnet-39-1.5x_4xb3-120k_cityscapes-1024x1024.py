@@ -7,6 +7,6 @@ model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     backbone=dict(
         arch='39-1.5x',
-        init_cfg=dict(checkpoint='ddrnet-39-1.5x_imagenet.pth')),
+        init_cfg=dict(checkpoint='work_dirs/ddrnet-39-1.5x_imagenet.pth')),
     decode_head=dict(in_channels=[384, 1536]),
     auxiliary_head=dict(in_channels=192))

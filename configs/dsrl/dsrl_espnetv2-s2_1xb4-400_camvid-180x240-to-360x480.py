@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 # EdgeNets' weights, converted; only its classifier of 20 classes stays behind.
-load_from = 'work_dirs/espnetv2_city_512x256.pth'
+load_from = 'mmhires://espnetv2-s2_cityscapes-256x512'
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(

@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/schedules/schedule_12k_espnetv2.py',
     '../_base_/default_runtime.py'
 ]
-checkpoint = 'work_dirs/espnetv2-s2_imagenet.pth'
+checkpoint = 'mmhires://espnetv2-s2_imagenet'
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)))

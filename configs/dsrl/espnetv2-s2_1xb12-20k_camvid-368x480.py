@@ -6,7 +6,7 @@ _base_ = [
 ]
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10))))
-checkpoint = 'work_dirs/espnetv2-s2_imagenet.pth'
+checkpoint = 'mmhires://espnetv2-s2_imagenet'
 model = dict(
     data_preprocessor=dict(
         size=(736, 960), test_cfg=dict(size_divisor=32)),

@@ -13,8 +13,8 @@ from .curves import draw_curves
 from .latency import Latency, measure_in_turns, measure_latency
 from .memory import PeakMemory
 from .pareto import choose, draw_pareto, pareto_front, read_results
-from .published import CONVENTIONS, PUBLISHED, Published, reproduce
 from .records import device_name, write_records
+from .recovery import collect_moments, start_neck
 from .statistics import (
     Difference,
     block_areas,
@@ -24,12 +24,12 @@ from .statistics import (
 from .training import measure_training, random_batch
 
 __all__ = [
-    'CONVENTIONS', 'PUBLISHED', 'Difference', 'Latency', 'PeakMemory',
-    'Published', 'block_areas', 'bootstrap_difference', 'build_model',
-    'choose', 'config_name', 'count_branches', 'count_macs', 'count_outputs',
+    'Difference', 'Latency', 'PeakMemory', 'block_areas',
+    'bootstrap_difference', 'build_model', 'choose', 'collect_moments',
+    'config_name', 'count_branches', 'count_macs', 'count_outputs',
     'count_params', 'count_training_branches', 'device_name', 'draw_curves',
     'draw_pareto', 'forward_tensor', 'measure_in_turns', 'measure_latency',
     'measure_training', 'network_input', 'paired_difference', 'pareto_front',
-    'random_batch', 'read_results', 'reproduce', 'save_initial_weights',
+    'random_batch', 'read_results', 'save_initial_weights', 'start_neck',
     'train_and_test', 'write_records'
 ]

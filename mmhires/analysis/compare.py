@@ -11,14 +11,10 @@ from mmengine.fileio import dump, load
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.runner import (
-    Runner,
-    find_latest_checkpoint,
-    load_checkpoint,
-    set_random_seed,
-)
+from mmengine.runner import Runner, load_checkpoint, set_random_seed
 from mmengine.utils import mkdir_or_exist
 
+from mmhires.engine.latest_checkpoint import find_latest_checkpoint
 from mmhires.registry import MODELS
 
 from .statistics import block_areas

@@ -8,14 +8,13 @@ from pathlib import Path
 import cv2
 import mmcv
 import numpy as np
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.runner import load_checkpoint
 from mmengine.utils import track_iter_progress
-from mmseg.apis import inference_model, init_model
+from mmseg.apis import inference_model
 from mmseg.models import BaseSegmentor
-from mmseg.registry import DATASETS
 from mmseg.visualization import SegLocalVisualizer
+
+from mmhires.utils.images import read_image
+from mmhires.zoo import load_model  # noqa: F401, which was here in 0.1
 
 PICTURES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
@@ -37,8 +36,8 @@ def find_inputs(path: str | Path) -> list[Path]:
     """
     path = Path(path)
     if path.is_dir():
-        found = sorted(
-            file for file in path.iterdir() if file.suffix.lower() in PICTURES)
+        found = sorted(file for file in path.iterdir()
+                       if file.suffix.lower() in PICTURES)
         if not found:
             raise FileNotFoundError(
                 f'{path} holds no picture ({", ".join(PICTURES)})')
@@ -49,60 +48,6 @@ def find_inputs(path: str | Path) -> list[Path]:
         raise ValueError(f'{path} is neither a picture ({", ".join(PICTURES)})'
                          f' nor a video ({", ".join(VIDEOS)})')
     return [path]
-
-
-def load_model(config: str | Path,
-               checkpoint: str | Path,
-               device: str = 'auto') -> BaseSegmentor:
-    """Build a segmentor and load its weights.
-
-    Class names and colours come from the checkpoint or, where it has none (a
-    bare state dict), from the test dataset of the config.
-
-    Args:
-        config (str | Path): Config file.
-        checkpoint (str | Path): Checkpoint file or URL.
-        device (str): As in PyTorch; ``'auto'`` takes a GPU if there is one.
-            Default: ``'auto'``.
-
-    Returns:
-        BaseSegmentor: The model in eval mode, as :func:`mmseg.apis.init_model`
-        returns it.
-
-    Raises:
-        FileNotFoundError: The config or the checkpoint does not exist.
-        ValueError: Neither file says what the classes are.
-    """
-    checkpoint = str(checkpoint)
-    if '://' not in checkpoint and not Path(checkpoint).is_file():
-        raise FileNotFoundError(f'checkpoint {checkpoint} does not exist')
-    cfg = Config.fromfile(config)
-    if not any('LoadImage' in str(step['type']) for step in cfg.test_pipeline):
-        # a dataset that makes its images; ours are loaded when they come here
-        cfg.test_pipeline.insert(0, dict(type='LoadImageFromNDArray'))
-    model = init_model(
-        cfg, device=get_device() if device == 'auto' else device)
-    loaded = load_checkpoint(model, checkpoint, map_location='cpu')
-    meta = loaded.get('meta', {}).get('dataset_meta') or config_meta(cfg)
-    if not meta.get('classes') or not meta.get('palette'):
-        raise ValueError(f'neither {checkpoint} nor test_dataloader.dataset '
-                         f'of {config} names the classes and their colours')
-    model.dataset_meta = meta
-    return model
-
-
-def config_meta(cfg: Config) -> dict:
-    """Class names and palette of the dataset that a config tests on.
-
-    Args:
-        cfg (Config): A complete config.
-
-    Returns:
-        dict: ``classes`` and ``palette``, as far as they are known.
-    """
-    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
-    cls = DATASETS.get(dataset.get('type', ''))
-    return {**getattr(cls, 'METAINFO', {}), **dataset.get('metainfo', {})}
 
 
 def make_painter(
@@ -123,8 +68,14 @@ def make_painter(
         enlarges (``low_res_input``).
 
     Raises:
-        ValueError: ``opacity`` is outside (0, 1].
+        ValueError: ``opacity`` is outside (0, 1], or the model is no
+            segmentor.
     """
+    if not isinstance(model, BaseSegmentor):
+        raise ValueError(
+            f'a {type(model).__name__} finds no classes to paint: of pose '
+            'models, tools/deployment/predict.py writes the keypoints and '
+            "MMPose's MMPoseInferencer draws them")
     if not 0 < opacity <= 1:
         raise ValueError(f'opacity must be in (0, 1], got {opacity}')
     visualizer = SegLocalVisualizer(alpha=opacity)
@@ -134,14 +85,13 @@ def make_painter(
         sample = inference_model(model, image)
         height, width = sample.pred_sem_seg.shape
         if image.shape[:2] != (height, width):
-            image = mmcv.imresize(
-                image, (width, height), interpolation='bicubic')
-        visualizer.add_datasample(
-            'overlay',
-            mmcv.bgr2rgb(image),
-            sample,
-            draw_gt=False,
-            with_labels=with_labels)
+            image = mmcv.imresize(image, (width, height),
+                                  interpolation='bicubic')
+        visualizer.add_datasample('overlay',
+                                  mmcv.bgr2rgb(image),
+                                  sample,
+                                  draw_gt=False,
+                                  with_labels=with_labels)
         return mmcv.rgb2bgr(visualizer.get_image())
 
     return paint
@@ -179,19 +129,11 @@ def overlay(paint: Callable[[np.ndarray], np.ndarray], files: list[Path],
     problems = []
     for file in track_iter_progress(files, file=sys.stderr):
         try:
-            mmcv.imwrite(paint(_read(file)), str(out_dir / file.name))
+            mmcv.imwrite(paint(read_image(file)), str(out_dir / file.name))
         except ValueError as error:
-            problems.append(f'{file}: {error}')
+            reason = str(error).removeprefix(f'{file}: ')
+            problems.append(f'{file}: {reason}')
     return problems
-
-
-def _read(file: Path) -> np.ndarray:
-    """Decode a picture to BGR."""
-    content = np.frombuffer(file.read_bytes(), np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    if image is None:
-        raise ValueError('not an image that can be decoded')
-    return image
 
 
 def _frames(reader: cv2.VideoCapture) -> Iterator[np.ndarray]:
@@ -207,9 +149,9 @@ def _overlay_video(paint: Callable, file: Path, out_file: Path) -> None:
         raise ValueError(f'{file}: not a video that can be decoded')
     # painted twice, to know the size before the progress bar is on the screen
     height, width = paint(first).shape[:2]
-    writer = cv2.VideoWriter(
-        str(out_file), cv2.VideoWriter_fourcc(*'mp4v'),
-        reader.get(cv2.CAP_PROP_FPS) or 25, (width, height))
+    writer = cv2.VideoWriter(str(out_file), cv2.VideoWriter_fourcc(*'mp4v'),
+                             reader.get(cv2.CAP_PROP_FPS) or 25,
+                             (width, height))
     if not writer.isOpened():
         raise ValueError(f'cannot write the video {out_file}')
     count = max(int(reader.get(cv2.CAP_PROP_FRAME_COUNT)), 0)

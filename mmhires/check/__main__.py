@@ -2,10 +2,8 @@
 """``python -m mmhires.check CONFIG``: all that would fail, at once."""
 import argparse
 import sys
-import warnings
 
 from mmengine.config import DictAction
-from mmengine.logging import MMLogger
 
 from . import check_config
 
@@ -34,16 +32,19 @@ def main(argv: list[str] | None = None) -> int:
         default=8,
         help='labels of each data set to look into (default: 8)')
     args = parser.parse_args(argv)
-    MMLogger.get_current_instance().setLevel('ERROR')
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        found = check_config(args.config, args.cfg_options, args.samples)
+    found = check_config(args.config, args.cfg_options, args.samples)
+    if [one.kind for one in found] == ['config']:  # nothing else was seen
+        one = found[0]
+        sys.stdout.write(f'{args.config}: {one.key}: {one.seen}'
+                         f'{one.do and f"; {one.do}"}\n')
+        return 1
     problems = [one for one in found if not one.warning]
     for title, group in (('problem', problems),
                          ('warning', [one for one in found if one.warning])):
         for one in group:
             sys.stdout.write(f'{title} ({one.kind}) {one.key}\n'
-                             f'    seen: {one.seen}\n    do:   {one.do}\n')
+                             f'    seen: {one.seen}\n' +
+                             (one.do and f'    do:   {one.do}\n'))
     sys.stdout.write(f'{args.config}: {len(problems)} problems, '
                      f'{len(found) - len(problems)} warnings\n')
     return int(bool(problems))

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import nn
 
-from .problem import Problem, first_line
+from .problem import Problem, named
+from .probe import build, without_weights
+from .walk import walk
 
 
-def check_checkpoints(cfg, model: nn.Module | None,
-                      teacher: nn.Module | None) -> list[Problem]:
+def check_checkpoints(cfg, model: nn.Module | None) -> list[Problem]:
     """Look for every checkpoint that a config names on this machine's disk.
 
     Args:
         cfg (Config): The whole config.
         model (nn.Module, optional): Its model, to compare ``load_from`` with.
-        teacher (nn.Module, optional): That of HRFR.
 
     Returns:
         list[Problem]: Problems, and warnings for weights left random.
@@ -31,13 +31,13 @@ def check_checkpoints(cfg, model: nn.Module | None,
             continue
         module = dict(load_from=model).get(key)
         if key == 'model.teacher_ckpt':
-            module = teacher
+            module = _teacher(cfg)
         try:
             state = torch.load(path, map_location='cpu', weights_only=True)
             state = state.get('state_dict', state)
         except Exception as error:
             problems.append(
-                Problem('checkpoint', key, f'{path}: {first_line(error)}',
+                Problem('checkpoint', key, f'{path}: {named(error)}',
                         'replace the file'))
             continue
         problems += _non_finite(key, state)
@@ -50,20 +50,17 @@ def _named(cfg) -> Iterator[tuple[str, str]]:
     """Key and path of every checkpoint of the config that is a local file."""
     if _is_local(cfg.get('load_from')):
         yield 'load_from', cfg['load_from']
-    yield from _inside('model', cfg.model)
+    for key, part in walk('model', cfg.model):
+        for name in ('checkpoint', 'pretrained', 'teacher_ckpt'):
+            if _is_local(part.get(name)):
+                yield f'{key}.{name}', part[name]
 
 
-def _inside(key: str, cfg) -> Iterator[tuple[str, str]]:
-    if isinstance(cfg, Mapping):
-        for name, value in cfg.items():
-            if name in ('checkpoint', 'pretrained', 'teacher_ckpt'):
-                if _is_local(value):
-                    yield f'{key}.{name}', value
-            else:
-                yield from _inside(f'{key}.{name}', value)
-    elif isinstance(cfg, (list, tuple)):
-        for i, value in enumerate(cfg):
-            yield from _inside(f'{key}.{i}', value)
+def _teacher(cfg) -> nn.Module | None:
+    try:
+        return build(without_weights(cfg.model)['teacher'])
+    except Exception:  # which building and running the model tells
+        return None
 
 
 def _is_local(path) -> bool:

@@ -1,8 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Numbers of classes and keypoints: heads, losses and data sets."""
-from collections.abc import Iterator, Mapping
-
 from .problem import Problem
+from .walk import walk
+
+# Of boundaries, whatever the classes are.
+OTHER_CLASSES = ('STDCHead', )
 
 
 def check_classes(cfg, metas: dict) -> list[Problem]:
@@ -34,12 +36,20 @@ def check_classes(cfg, metas: dict) -> list[Problem]:
     wanted, mapped = len(classes), _class_map(cfg)
     if mapped is not None:  # a network of another data set's classes
         key, wanted = 'class_map of test_evaluator', len(mapped)
-    for path, part in _parts('model', cfg.model):
+    # Outputs that no label has, behind the others.
+    named = (cfg.get('dataset_meta') or {}).get('classes', ())
+    more = len(named) if tuple(named[:wanted]) == tuple(classes) else wanted
+    # A teacher's features are used, never its classes.
+    for path, part in walk('model', cfg.model, ('teacher', 'backbone')):
+        if part.get('type') in OTHER_CLASSES:
+            continue
         count, weights = part.get('num_classes'), part.get('class_weight')
-        if isinstance(count, int) and count != wanted:
+        if isinstance(count, int) and count not in (wanted, more):
             problems.append(
                 _wrong(f'{path}.num_classes', count, key, wanted, 'classes'))
-        if isinstance(weights, (list, tuple)) and len(weights) != wanted:
+        # One more is the "no object" of heads that predict masks.
+        if isinstance(weights, (list, tuple)) and len(weights) not in (
+                wanted, wanted + 1, more):
             problems.append(
                 _wrong(f'{path}.class_weight', f'{len(weights)} weights', key,
                        wanted, 'classes'))
@@ -61,19 +71,6 @@ def _class_map(cfg) -> list | None:
         if 'class_map' in metric:
             return metric['class_map']
     return None
-
-
-def _parts(key: str, cfg) -> Iterator[tuple[str, Mapping]]:
-    """Every dict of a model's config with its key."""
-    if isinstance(cfg, Mapping):
-        yield key, cfg
-        for name, value in cfg.items():
-            # A teacher's features are used, never its classes.
-            if name not in ('teacher', 'backbone'):
-                yield from _parts(f'{key}.{name}', value)
-    elif isinstance(cfg, (list, tuple)):
-        for i, value in enumerate(cfg):
-            yield from _parts(f'{key}.{i}', value)
 
 
 def _wrong(key: str, seen, dataset: str, wanted: int, what: str) -> Problem:

@@ -2,45 +2,21 @@
 """Files of the data sets, and what stands in their labels."""
 import copy
 import os.path as osp
-from collections.abc import Iterator
+import re
 
 import numpy as np
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
-from .problem import Problem, first_line
+from mmhires.datasets.checked import CheckedLoadLabel
+
+from .probe import component
+from .problem import Problem, from_error
+from .walk import walk
 
 SPLITS = ('train', 'val', 'test')
 DO = 'put the data there, or correct the path'
-
-
-def leaf_datasets(cfg) -> Iterator[tuple[str, dict]]:
-    """Key and config of every data set, those inside wrappers."""
-    for split in SPLITS:
-        loader = cfg.get(f'{split}_dataloader')
-        if loader:
-            yield from _leaves(f'{split}_dataloader.dataset',
-                               loader.get('dataset'))
-
-
-def _leaves(key: str, dataset) -> Iterator[tuple[str, dict]]:
-    if isinstance(dataset, (list, tuple)):
-        for i, one in enumerate(dataset):
-            yield from _leaves(f'{key}.{i}', one)
-    elif dataset is not None and 'dataset' in dataset:
-        yield from _leaves(f'{key}.dataset', dataset['dataset'])
-    elif dataset is not None and 'datasets' in dataset:
-        yield from _leaves(f'{key}.datasets', dataset['datasets'])
-    elif dataset is not None:
-        yield key, dataset
-
-
-def build_unread(dataset: dict) -> BaseDataset:
-    """The data set, with its paths put together and no file read."""
-    dataset = copy.deepcopy(dataset)
-    dataset.update(pipeline=[], lazy_init=True)
-    return DATASETS.build(dataset)
 
 
 def check_data(cfg, samples: int) -> tuple[list[Problem], dict]:
@@ -55,33 +31,74 @@ def check_data(cfg, samples: int) -> tuple[list[Problem], dict]:
         of the data sets by key.
     """
     problems, metas, seen = [], {}, []
-    for key, dataset_cfg in leaf_datasets(cfg):
-        try:
-            dataset = build_unread(dataset_cfg)
-        except Exception as error:
-            problems.append(_unbuilt(key, dataset_cfg, error))
-            meta = getattr(DATASETS.get(dataset_cfg['type']), 'METAINFO', {})
-            metas[key] = {**meta, **(dataset_cfg.get('metainfo') or {})}
-            continue
-        metas[key] = dict(dataset.metainfo)
-        if dataset_cfg in seen:  # val and test are often the same
-            continue
-        seen.append(dataset_cfg)
-        if dataset_cfg.get('backend_args'):
-            continue  # not on this machine's disk
-        found = _missing(key, dataset)
-        problems += found or _check_contents(key, dataset, dataset_cfg,
-                                             samples)
+    for split in SPLITS:
+        loader = cfg.get(f'{split}_dataloader') or {}
+        for key, part in walk(f'{split}_dataloader.dataset',
+                              loader.get('dataset'), ('metainfo', )):
+            if part in seen or 'type' not in part:  # val is often test, too
+                continue
+            broken = check_transforms(f'{key}.pipeline',
+                                      part.get('pipeline') or [])
+            problems += broken
+            if '.pipeline' in key or 'dataset' in part:
+                continue
+            if 'datasets' in part:
+                if part.get('metainfo'):  # keypoints that all are brought to
+                    metas[key] = _pose_meta(part['metainfo'])
+                continue
+            seen.append(part)
+            found, meta = _check_dataset(key, part, samples, not broken)
+            problems += found
+            if not any(key.startswith(outer) for outer in metas):
+                metas[key] = meta
     return problems, metas
 
 
-def _unbuilt(key: str, cfg: dict, error: Exception) -> Problem:
-    root = cfg.get('data_root')
-    if root and not osp.isdir(root):  # of which some data sets say nothing
-        return Problem('missing', f'{key}.data_root', f'no {root}', DO)
-    kind = 'missing' if isinstance(error, FileNotFoundError) else 'build'
-    return Problem(kind, key, first_line(error),
-                   'correct the arguments of the data set')
+def _pose_meta(metainfo: dict) -> dict:
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    return parse_pose_metainfo(dict(metainfo))
+
+
+def check_transforms(key: str, pipeline: list) -> list[Problem]:
+    """Build each transform of a pipeline.
+
+    Args:
+        key (str): Where in the config.
+        pipeline (list[dict]): The transforms.
+
+    Returns:
+        list[Problem]: Problems.
+    """
+    problems = []
+    for i, step in enumerate(pipeline):
+        try:
+            Compose([copy.deepcopy(step)])
+        except Exception as error:
+            problems.append(from_error(f'{key}.{i}', error))
+    return problems
+
+
+def _check_dataset(key: str, cfg: dict, samples: int,
+                   whole: bool) -> tuple[list[Problem], dict]:
+    unread = copy.deepcopy(cfg)
+    unread.update(pipeline=[], lazy_init=True)
+    try:
+        dataset = DATASETS.build(unread)
+    except Exception as error:
+        root = cfg.get('data_root')
+        problem = from_error(key, error)
+        if root and not osp.isdir(root):  # of which some data sets say nothing
+            problem = Problem('missing', f'{key}.data_root', f'no {root}', DO)
+        meta = getattr(component(DATASETS, cfg['type']), 'METAINFO', {})
+        meta = {**meta, **(cfg.get('metainfo') or {})}
+        return [problem], _pose_meta(meta) if 'from_file' in meta else meta
+    if cfg.get('backend_args'):  # not on this machine's disk
+        return [], dict(dataset.metainfo)
+    problems = _missing(key, dataset) or _check_contents(
+        key, dataset, cfg, samples)
+    if whole and not problems:
+        problems = _check_pipeline(key, cfg)
+    return problems, dict(dataset.metainfo)
 
 
 def _missing(key: str, dataset: BaseDataset) -> list[Problem]:
@@ -107,10 +124,7 @@ def _check_contents(key: str, dataset: BaseDataset, cfg: dict,
         dataset.full_init()
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     except Exception as error:
-        return [
-            Problem('missing', key, first_line(error),
-                    'correct the annotations or the paths of the data set')
-        ]
+        return [from_error(key, error, 'missing')]
     if not infos:
         return [
             Problem(
@@ -133,51 +147,38 @@ def _check_contents(key: str, dataset: BaseDataset, cfg: dict,
                         f'{lost[0]} for one',
                         'complete the pairs of images and labels, or list '
                         'the whole ones in ann_file'))
-        if 'seg_map_path' in infos[0] and not problems:
+            infos = [info for info in infos if info.get(name) not in lost]
+        if infos and 'seg_map_path' in infos[0]:
             problems += _check_labels(key, dataset, cfg, infos, samples)
-    if not problems:
-        problems += _check_pipeline(key, cfg)
     return problems
 
 
 def _check_labels(key: str, dataset: BaseDataset, cfg: dict, infos: list,
                   samples: int) -> list[Problem]:
+    """Load labels as the pipeline would; one problem for all alike."""
     load = next((step for step in cfg.get('pipeline', ())
                  if 'LoadAnnotations' in step['type']),
                 dict(type='LoadAnnotations'))
-    load = TRANSFORMS.build(dict(load))
-    num_classes = len(dataset.metainfo.get('classes') or ())
-    ignore = getattr(dataset, 'ignore_index', 255)
-    bad, problems = {}, []
-    for i in np.unique(np.linspace(0, len(infos) - 1, samples).astype(int)):
-        info = infos[i]
+    load = CheckedLoadLabel(
+        TRANSFORMS.build(dict(load)),
+        len(dataset.metainfo.get('classes') or range(256)),
+        getattr(dataset, 'ignore_index', 255))
+    alike = {}
+    chosen = np.unique(np.linspace(0, len(infos) - 1, samples).astype(int))
+    for info in (infos[i] for i in chosen):
         try:
-            label = load(info)['gt_seg_map']
-            width, height = Image.open(info['img_path']).size
+            with Image.open(info['img_path']) as image:
+                load(dict(info, ori_shape=image.size[::-1]))
         except Exception as error:
-            problems.append(
-                Problem(
-                    'labels', key, f'{info["seg_map_path"]} or its image: '
-                    f'{first_line(error)}', 'replace the file'))
-            continue
-        if label.shape != (height, width):
-            problems.append(
-                Problem(
-                    'labels', key,
-                    f'{info["seg_map_path"]} is {label.shape}, its image '
-                    f'{(height, width)}', 'labels have the size of images'))
-        for value in np.unique(label).tolist():
-            if not 0 <= value < num_classes and value != ignore:
-                bad.setdefault(value, info['seg_map_path'])
-    if bad and num_classes:
-        value, path = next(iter(bad.items()))
-        problems.append(
-            Problem(
-                'labels', key, f'labels {sorted(bad)} beside {num_classes} '
-                f'classes and ignore_index={ignore}, {value} in {path} for '
-                'one', 'convert the labels, or correct metainfo.classes, '
-                'reduce_zero_label or ignore_index'))
-    return problems
+            text = re.sub(r'\S*[\d/]\S*', '', str(error))
+            alike.setdefault(text, []).append(str(error))
+    return [
+        Problem(
+            'labels', key, f'{len(errors)} of {len(chosen)} looked into, for '
+            f'one: {errors[0]}', 'convert or replace the files, or correct '
+            'metainfo.classes, reduce_zero_label or ignore_index')
+        for errors in alike.values()
+    ]
 
 
 def _check_pipeline(key: str, cfg: dict) -> list[Problem]:
@@ -186,8 +187,5 @@ def _check_pipeline(key: str, cfg: dict) -> list[Problem]:
     try:
         DATASETS.build(cfg)[0]
     except Exception as error:
-        return [
-            Problem('build', f'{key}.pipeline', first_line(error),
-                    'correct the transform that the error speaks of')
-        ]
+        return [from_error(f'{key}.pipeline', error)]
     return []

@@ -1,22 +1,22 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The model of a config, built and run on a small random batch."""
+"""The model of a config: built and run, and what is wrong where it cannot."""
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import torch
-from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
+import torch.nn.functional as F
 from mmengine.registry import MODELS
-from mmengine.structures import PixelData
 from torch import Tensor, nn
 
-from .problem import Problem, first_line
-from .sizes import training_size
+from . import probe
+from .drawn import draw_batch
+from .problem import Problem, from_error
 
 PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head',
          'auxiliary_head', 'head')
 LARGEST = 256
-DO = 'correct what the error speaks of'
 
 
 def build(cfg) -> tuple[nn.Module | None, list[Problem]]:
@@ -26,81 +26,126 @@ def build(cfg) -> tuple[nn.Module | None, list[Problem]]:
         cfg (Config): The whole config.
 
     Returns:
-        tuple[nn.Module | None, list[Problem]]: The model with random weights,
-        without SyncBN and teacher, or None and problems.
+        tuple[nn.Module | None, list[Problem]]: The model on the meta device,
+        or None and problems.
     """
-    model_cfg = copy.deepcopy(cfg.model)
-    if 'teacher_ckpt' in model_cfg:
-        model_cfg['teacher_ckpt'] = None
     try:
-        return revert_sync_batchnorm(MODELS.build(model_cfg)), []
+        return probe.build(cfg.model), []
     except Exception as error:
-        whole = first_line(error)
+        whole = from_error('model', error)
     problems = []
-    for key in PARTS:
-        parts = model_cfg.get(key)
+    for name in PARTS:
+        parts = cfg.model.get(name)
         several = isinstance(parts, (list, tuple))
         for i, part in enumerate(parts if several else [parts]):
             if isinstance(part, Mapping):
                 try:
                     MODELS.build(copy.deepcopy(part))
                 except Exception as error:
-                    name = f'model.{key}.{i}' if several else f'model.{key}'
                     problems.append(
-                        Problem('build', name, first_line(error), DO))
-    return None, problems or [Problem('build', 'model', whole, DO)]
+                        from_error(
+                            f'model.{name}.{i}'
+                            if several else f'model.{name}', error))
+    return None, problems or [whole]
 
 
-def build_teacher(cfg) -> tuple[nn.Module | None, list[Problem]]:
-    """Build the teacher of HRFR, if the config has one."""
-    teacher = cfg.model.get('teacher')
-    if teacher is None:
-        return None, []
-    try:
-        if isinstance(teacher, str):
-            teacher = Config.fromfile(teacher)['model']
-        return MODELS.build(copy.deepcopy(teacher)), []
-    except Exception as error:
-        kind = 'missing' if isinstance(error, FileNotFoundError) else 'build'
-        return None, [Problem(kind, 'model.teacher', first_line(error), DO)]
+def run(cfg, model: nn.Module, meta: dict) -> list[Problem]:
+    """Train a step and predict, with images drawn at random.
 
-
-def run(cfg,
-        model: nn.Module,
-        teacher: nn.Module | None = None) -> list[Problem]:
-    """Run a batch through the parts one by one, then a prediction.
-
-    Sides of more than 256 pixels become smaller, by whole multiples of 64.
+    On the meta device first, at the full size and in no time. Only where that
+    fails, real tensors follow, of a corner of the images, then of all, and
+    then part by part: what runs is no problem.
 
     Args:
         cfg (Config): The whole config.
-        model (nn.Module): Its model.
-        teacher (nn.Module, optional): That of HRFR.
+        model (nn.Module): What :func:`build` made of it.
+        meta (dict): Meta information of the training data.
 
     Returns:
         list[Problem]: What fails, heads apart from each other.
     """
-    size = tuple(side if side <= LARGEST else LARGEST - 64 + side % 64
-                 for side in training_size(cfg))
-    fixed = getattr(model.data_preprocessor, 'size', None)
-    if fixed is not None:
-        model.data_preprocessor.size = size
+    batch = draw_batch(cfg, meta)
+    if batch is None:
+        return []
     try:
-        with torch.no_grad():
-            return _run(cfg, model, teacher, size)
-    finally:
-        if fixed is not None:
-            model.data_preprocessor.size = fixed
+        with probe.shapes_only():
+            return _run(model, batch) or _heatmap_size(model, batch)
+    except Exception as error:
+        first = error
+    model = probe.build(cfg.model, allocate=True)
+    whole_size = getattr(model.data_preprocessor, 'size', None)
+    corner = _corner(batch, whole_size)
+    with torch.no_grad():
+        for size in [None] if corner is None else [corner, None]:
+            try:
+                return _run(model, _cut(model, batch, size))
+            except Exception as error:
+                whole = error
+            model.data_preprocessor.size = whole_size
+            if str(whole)[:30] == str(first)[:30]:
+                break  # it does not take the full size to fail
+        with suppress(Exception):  # where heatmaps have the wrong size
+            if sizes := _heatmap_size(model, batch):
+                return sizes
+        return _diagnose(model, _cut(model, batch, corner)) or [
+            from_error('model', whole)
+        ]
 
 
-def _run(cfg, model: nn.Module, teacher: nn.Module | None,
-         size: tuple[int, int]) -> list[Problem]:
-    scope = cfg.get('default_scope')
+def _run(model: nn.Module, batch: dict) -> list:
     model.train()
-    batch = _batch(scope, size)
+    model.loss(**model.data_preprocessor(copy.deepcopy(batch), True))
+    model.eval()
+    one = {name: value[:1] for name, value in copy.deepcopy(batch).items()}
+    size = getattr(model.data_preprocessor, 'size', None)
+    if size is not None:  # a small one was padded in training
+        image = one['inputs'][0]
+        lacking = [
+            max(want - got, 0) for want, got in zip(size, image.shape[-2:])
+        ]
+        image = F.pad(image, (0, lacking[1], 0, lacking[0]))
+        shape = tuple(image.shape[-2:])
+        one['inputs'] = [image]
+        one['data_samples'][0].set_metainfo(
+            dict(ori_shape=shape, img_shape=shape))
+    model.predict(**model.data_preprocessor(one, False))
+    return []
+
+
+def _corner(batch: dict, size: tuple | None) -> tuple[int, int] | None:
+    """A smaller size for segmentors that leaves over as much by 64."""
+    if not all(hasattr(one, 'gt_sem_seg') for one in batch['data_samples']):
+        return None
+    size = size or [
+        max(image.shape[axis] for image in batch['inputs'])
+        for axis in (-2, -1)
+    ]
+    return tuple(side if side <= LARGEST else LARGEST - 64 + side % 64
+                 for side in size)
+
+
+def _cut(model: nn.Module, batch: dict, size: tuple | None) -> dict:
+    """The upper left corner of a batch; the model pads to that size then."""
+    if size is None:
+        return batch
+    if model.data_preprocessor.size is not None:
+        model.data_preprocessor.size = size
+    batch = copy.deepcopy(batch)
+    for i, image in enumerate(batch['inputs']):
+        batch['inputs'][i] = image = image[..., :size[0], :size[1]]
+        sample, shape = batch['data_samples'][i], tuple(image.shape[-2:])
+        sample.set_metainfo(dict(ori_shape=shape, img_shape=shape))
+        for name, field in sample.items():
+            setattr(sample, name,
+                    type(field)(data=field.data[..., :size[0], :size[1]]))
+    return batch
+
+
+def _diagnose(model: nn.Module, batch: dict) -> list[Problem]:
+    model.train()
     key = 'model.data_preprocessor'
     try:
-        data = model.data_preprocessor(batch, True)
+        data = model.data_preprocessor(copy.deepcopy(batch), True)
         inputs, samples = data['inputs'], data['data_samples']
         key = 'model.backbone'
         maps = model.backbone(inputs)
@@ -109,66 +154,75 @@ def _run(cfg, model: nn.Module, teacher: nn.Module | None,
             key = 'model.neck'
             maps = model.neck(maps)
     except Exception as error:
-        seen = first_line(error)
-        if key == 'model.neck':
-            seen += f' (maps of the backbone are {widths} wide)'
-        return [Problem('size' if 'data' in key else 'width', key, seen, DO)]
+        problem = from_error(key, error, 'size' if 'data' in key else 'width')
+        if key != 'model.neck':
+            return [problem]
+        return [
+            replace(
+                problem,
+                seen=f'{problem.seen} (maps of the backbone are {widths} wide)'
+            )
+        ]
     problems = []
     for name in ('decode_head', 'auxiliary_head', 'head'):
         heads = getattr(model, name, None)
+        previous = ()
         several = isinstance(heads, nn.ModuleList)
         for i, head in enumerate(heads if several else [heads]):
-            if head is not None:
-                problems += _run_head(
-                    f'model.{name}.{i}' if several else f'model.{name}', head,
-                    maps, samples)
-    if not problems and teacher is not None:
-        model._teacher[:] = [teacher.eval()]
+            if head is None:
+                continue
+            found = _run_head(f'model.{name}.{i}' if several else
+                              f'model.{name}', head, maps, previous, samples)
+            problems += found
+            if several and name == 'decode_head':  # a cascade
+                if found:
+                    break
+                previous = (head(maps, *previous), )
+    if not problems and hasattr(model, 'teacher'):
         try:
             model.loss(inputs, samples)
         except Exception as error:
-            problems.append(
-                Problem('width', 'model.teacher', first_line(error), DO))
-    if not problems and scope == 'mmseg':
+            problems.append(from_error('model.teacher', error, 'width'))
+    if not problems and hasattr(model, 'test_cfg'):
         try:
-            model.eval()
-            model.predict(**model.data_preprocessor(_batch(scope, size)))
+            _run(model, batch)
         except Exception as error:
-            problems.append(
-                Problem('size', 'model.test_cfg', first_line(error), DO))
+            problems.append(from_error('model.test_cfg', error, 'size'))
     return problems
 
 
-def _batch(scope: str, size: tuple[int, int]) -> dict:
-    if scope == 'mmseg':
-        from mmseg.structures import SegDataSample as Sample
-    elif scope == 'mmpose':
-        from mmpose.structures import PoseDataSample as Sample
-    else:
-        from mmpretrain.structures import DataSample as Sample
-    samples = []
-    for _ in range(2):
-        sample = Sample(
-            metainfo=dict(ori_shape=size, img_shape=size, img_path='random'))
-        if scope == 'mmseg':
-            # The one class that every head has.
-            sample.gt_sem_seg = PixelData(
-                data=torch.zeros(1, *size, dtype=torch.long))
-        samples.append(sample)
-    images = [torch.randint(0, 256, (3, *size)) for _ in range(2)]
-    if scope == 'mmpretrain':
-        images = torch.stack(images)
-    return dict(inputs=images, data_samples=samples)
-
-
 def _widths(maps: Tensor | Sequence[Tensor]) -> list[int]:
+    return [x.shape[1] for x in probe.maps_of(maps)]
+
+
+def _heatmap_size(model: nn.Module, batch: dict) -> list[Problem]:
+    """Compare what a head of heatmaps predicts with what is decoded."""
+    decoder = getattr(getattr(model, 'head', None), 'decoder', None)
+    size = getattr(decoder, 'heatmap_size', None)
+    if size is None:
+        return []
+    data = model.data_preprocessor(copy.deepcopy(batch), False)
+    out = model.head(model.extract_feat(data['inputs']))
+    if not isinstance(out, Tensor) or out.shape[:1:-1] == tuple(size):
+        return []
     return [
-        x.shape[1] for x in ([maps] if isinstance(maps, Tensor) else maps)
-        if isinstance(x, Tensor)
+        Problem(
+            'size', 'model.head.decoder',
+            f'heatmap_size={tuple(size)}, but the head predicts '
+            f'{tuple(out.shape[:1:-1])} (width, height)',
+            'correct codec.heatmap_size or the layers of the head')
     ]
 
 
-def _run_head(key: str, head: nn.Module, maps, samples: list) -> list[Problem]:
+def _run_head(key: str, head: nn.Module, maps, previous: tuple,
+              samples: list) -> list[Problem]:
+    try:
+        head.loss(maps, *previous, samples, train_cfg={})
+        return []
+    except Exception as error:
+        text = str(error)
+        problem = from_error(key, error, 'size' if 'pixels' in text or
+                             'heatmap_size' in text else 'width')
     problems = []
     for name, part in head.named_modules():
         # A head that wraps another one reads what that one makes.
@@ -176,34 +230,7 @@ def _run_head(key: str, head: nn.Module, maps, samples: list) -> list[Problem]:
                 part, 'in_channels') and not hasattr(part, 'wrapped'):
             problems += _check_width(f'{key}.{name}'.rstrip('.'), part,
                                      _widths(maps))
-    if problems:
-        return problems
-    try:
-        if hasattr(head, 'loss') and 'gt_sem_seg' in samples[0]:
-            head.loss(maps, samples, {})
-            return []
-        out = head(maps)
-        size = getattr(getattr(head, 'decoder', None), 'heatmap_size', None)
-        if size is not None and isinstance(out, Tensor):
-            got = (out.shape[3], out.shape[2])
-            if got != tuple(size):
-                return [
-                    Problem(
-                        'size', f'{key}.decoder',
-                        f'heatmap_size={tuple(size)}, but the head '
-                        f'predicts {got} (width, height)',
-                        'correct codec.heatmap_size or the layers of the '
-                        'head')
-                ]
-        if hasattr(head, 'super_resolution_losses'):
-            head.super_resolution_losses(maps, head.sssr_features(maps),
-                                         samples)
-    except Exception as error:
-        return [
-            Problem('size' if 'pixels' in str(error) else 'width', key,
-                    f'{first_line(error)} (maps are {_widths(maps)} wide)', DO)
-        ]
-    return []
+    return problems or [problem]
 
 
 def _check_width(key: str, head: nn.Module, widths: list[int]) -> list:

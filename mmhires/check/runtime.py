@@ -1,16 +1,52 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Imports, evaluators, test-time augmentation and the optimizer."""
+"""Imports, loops, optimisation, evaluation, hooks and visualisation."""
 import copy
 import importlib
+import importlib.util
+import inspect
 import json
 from collections.abc import Callable
 
-from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import EVALUATOR, METRICS, MODELS
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    HOOKS,
+    LOG_PROCESSORS,
+    LOOPS,
+    MODELS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    VISBACKENDS,
+    VISUALIZERS,
+    Registry,
+)
+from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
-from .problem import Problem, first_line
+from .metrics import check_metrics
+from .probe import component
+from .problem import Problem, from_error, meant
+
+# What a visualisation backend imports when the first picture comes.
+BACKENDS = dict(
+    TensorboardVisBackend=('tensorboard', 'tensorboardX'),
+    WandbVisBackend=('wandb', ),
+    MLflowVisBackend=('mlflow', ),
+    ClearMLVisBackend=('clearml', ),
+    NeptuneVisBackend=('neptune', ),
+    DVCLiveVisBackend=('dvclive', ),
+    AimVisBackend=('aim', ))
+SPLITS = dict(
+    train=('train_dataloader', 'train_cfg', 'optim_wrapper'),
+    val=('val_dataloader', 'val_cfg', 'val_evaluator'),
+    test=('test_dataloader', 'test_cfg', 'test_evaluator'))
+# Of a Runner, and what mmengine and its packages look for besides.
+KEYS = {
+    *inspect.signature(Runner).parameters, 'default_scope', 'custom_imports',
+    'tta_model', 'tta_pipeline', 'test_pipeline', 'train_pipeline',
+    'val_pipeline'
+}
 
 
 def check_imports(cfg) -> list[Problem]:
@@ -29,9 +65,7 @@ def check_imports(cfg) -> list[Problem]:
         try:
             importlib.import_module(name)
         except Exception as error:
-            problems.append(
-                Problem('import', 'custom_imports', first_line(error),
-                        f'install what {name} is part of'))
+            problems.append(from_error('custom_imports', error, 'import'))
     text = json.dumps(cfg.to_dict(), default=str)
     if '"mmhires.' in text and not any(
             name.split('.')[0] == 'mmhires' for name in names):
@@ -44,58 +78,180 @@ def check_imports(cfg) -> list[Problem]:
     return problems
 
 
-def check_runtime(cfg, model: nn.Module | None) -> list[Problem]:
-    """Build what validation, testing and optimising need.
+def check_runtime(cfg, model: nn.Module | None,
+                  meta: dict) -> list[Problem]:
+    """Look at all that a runner builds beside the model and the data sets.
 
     Args:
         cfg (Config): The whole config.
         model (nn.Module, optional): Its model.
+        meta (dict): Meta information of the training data.
 
     Returns:
         list[Problem]: Problems.
     """
-    problems = []
-    for split, parts in dict(
-            train=('train_dataloader', 'train_cfg', 'optim_wrapper'),
-            val=('val_dataloader', 'val_cfg', 'val_evaluator'),
-            test=('test_dataloader', 'test_cfg', 'test_evaluator')).items():
+    problems = _check_keys(cfg)
+    for split, parts in SPLITS.items():
         lacking = [part for part in parts if cfg.get(part) is None]
         if 0 < len(lacking) < len(parts):
+            there = [part for part in parts if part not in lacking]
             problems.append(
                 Problem(
-                    'build', ', '.join(lacking), 'not there beside '
-                    f'{", ".join(set(parts) - set(lacking))}',
-                    f'give all of them, or none for no {split}ing'))
-    for key in ('val_evaluator', 'test_evaluator'):
-        metrics = cfg.get(key)
-        if metrics is not None:
-            several = isinstance(metrics, (list, tuple))
-            for i, metric in enumerate(metrics if several else [metrics]):
-                registry = EVALUATOR if metric.get('metrics') else METRICS
-                problems += _try(f'{key}.{i}' if several else key,
-                                 registry.build, metric)
-    if cfg.get('tta_pipeline') is not None:
-        problems += _try('tta_pipeline', Compose, cfg.tta_pipeline)
-    if model is not None:
-        if cfg.get('tta_model') is not None:
-            problems += _try(
-                'tta_model',
-                lambda part: MODELS.build(dict(part, module=model)),
-                cfg.tta_model)
-        if cfg.get('optim_wrapper') is not None:
-            problems += _try('optim_wrapper',
-                             lambda part: build_optim_wrapper(model, part),
-                             cfg.optim_wrapper)
+                    'build', ', '.join(lacking),
+                    f'not there beside {", ".join(there)}',
+                    'give all of them, or none and leave out '
+                    f'{dict(val="validation", test="testing").get(split, "training")}'))
+        problems += _check_loader(f'{split}_dataloader',
+                                  cfg.get(f'{split}_dataloader'))
+        problems += _check_loop(split, cfg.get(f'{split}_cfg'))
+    problems += check_metrics(cfg, meta)
+    problems += _check_optimization(cfg, model)
+    hooks = [(f'default_hooks.{name}', hook)
+             for name, hook in (cfg.get('default_hooks') or {}).items()]
+    hooks += [(f'custom_hooks.{i}', hook)
+              for i, hook in enumerate(cfg.get('custom_hooks') or [])]
+    for key, hook in hooks:
+        if isinstance(hook, dict):
+            problems += bind(key, HOOKS, hook)
+    if isinstance(cfg.get('log_processor'), dict):
+        problems += bind('log_processor', LOG_PROCESSORS,
+                         dict(dict(type='LogProcessor'), **cfg.log_processor))
+    problems += _check_visualizer(cfg.get('visualizer'))
+    if model is not None and cfg.get('tta_model') is not None:
+        try:
+            MODELS.build(dict(copy.deepcopy(cfg.tta_model), module=model))
+        except Exception as error:
+            problems.append(from_error('tta_model', error))
     return problems
 
 
-def _try(key: str, build: Callable, part) -> list[Problem]:
+def bind(key: str,
+         registry: Registry,
+         cfg: dict,
+         given: tuple[str, ...] = ()) -> list[Problem]:
+    """See that a type is registered and takes the arguments of a config.
+
+    Args:
+        key (str): Where in the config.
+        registry (Registry): Of this kind of component.
+        cfg (dict): ``type`` and arguments.
+        given (tuple[str]): Arguments that the runner adds.
+
+    Returns:
+        list[Problem]: One problem, or none.
+    """
+    cfg = {name: value for name, value in cfg.items() if name != '_scope_'}
+    if 'type' not in cfg:
+        return [Problem('build', key, 'has no type', 'give one')]
+    kind = name = cfg.pop('type')
     try:
-        build(copy.deepcopy(part))
+        if isinstance(name, str):
+            kind = component(registry, name)
+        if kind is None:  # for the registry's own words
+            registry.build(dict(type=name))
     except Exception as error:
-        kind = 'missing' if isinstance(error, FileNotFoundError) else 'build'
+        return [from_error(key, error)]
+    return _fit(key, kind, dict(dict.fromkeys(given), **cfg))
+
+
+def _fit(key: str, function: Callable, arguments: dict) -> list[Problem]:
+    signature = inspect.signature(function)
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        unknown = arguments.keys() - signature.parameters.keys()
+        do = meant(min(unknown), signature.parameters) if unknown else ''
         return [
-            Problem(kind, key, first_line(error),
-                    'correct what the error speaks of')
+            Problem(
+                'build', key, f'{function.__name__}: {error}', do
+                or (f'it takes {", ".join(signature.parameters)}'))
         ]
     return []
+
+
+def _check_keys(cfg) -> list[Problem]:
+    """Names beside which a key of the runner is the likely one."""
+    problems = []
+    for key in cfg.keys() - KEYS:
+        do = meant(key, KEYS, 0.91)
+        if do:
+            problems.append(Problem('build', key, 'nothing reads this', do))
+    return problems
+
+
+def _check_loader(key: str, loader) -> list[Problem]:
+    if not isinstance(loader, dict):
+        return []
+    problems = []
+    for name, given in dict(
+            sampler=('dataset', ), batch_sampler=('sampler',
+                                                  'batch_size')).items():
+        if isinstance(loader.get(name), dict):
+            problems += bind(f'{key}.{name}', DATA_SAMPLERS, loader[name],
+                             given)
+    known = ('sampler', 'batch_sampler', 'num_batch_per_epoch')
+    return problems + _fit(key, DataLoader, {
+        name: value
+        for name, value in loader.items() if name not in known
+    })
+
+
+def _check_loop(split: str, loop) -> list[Problem]:
+    if not isinstance(loop, dict):
+        return []
+    loop, given = dict(loop), ('runner', 'dataloader')
+    if split != 'train':
+        loop.setdefault('type', f'{split.capitalize()}Loop')
+        if loop['type'] in ('ValLoop', 'TestLoop'):
+            given += ('evaluator', )
+    elif 'type' not in loop:
+        if 'by_epoch' not in loop:
+            return [
+                Problem('build', 'train_cfg', 'has neither type nor by_epoch',
+                        "give type='IterBasedTrainLoop' or by_epoch")
+            ]
+        loop['type'] = 'EpochBasedTrainLoop' if loop.pop(
+            'by_epoch') else 'IterBasedTrainLoop'
+    return bind(f'{split}_cfg', LOOPS, loop, given)
+
+
+def _check_optimization(cfg, model: nn.Module | None) -> list[Problem]:
+    wrapper, schedulers = cfg.get('optim_wrapper'), cfg.get('param_scheduler')
+    problems = []
+    if isinstance(wrapper, dict):
+        wrapper = copy.deepcopy(wrapper)
+        if wrapper.get('type') == 'AmpOptimWrapper':  # builds on a GPU only
+            wrapper['type'] = 'OptimWrapper'
+            for name in ('loss_scale', 'dtype', 'use_fsdp'):
+                wrapper.pop(name, None)
+        optimizer = wrapper.get('optimizer')
+        if isinstance(optimizer, dict):
+            problems += bind('optim_wrapper.optimizer', OPTIMIZERS, optimizer,
+                             ('params', ))
+        if model is not None and not problems:
+            try:
+                build_optim_wrapper(model, wrapper)
+            except Exception as error:
+                problems.append(from_error('optim_wrapper', error))
+    several = isinstance(schedulers, (list, tuple))
+    for i, one in enumerate(schedulers if several else [schedulers]):
+        if isinstance(one, dict) and 'type' in one:
+            one = {k: v for k, v in one.items() if k != 'convert_to_iter_based'}
+            key = f'param_scheduler.{i}' if several else 'param_scheduler'
+            problems += bind(key, PARAM_SCHEDULERS, one, ('optimizer', ))
+    return problems
+
+
+def _check_visualizer(visualizer) -> list[Problem]:
+    if not isinstance(visualizer, dict):
+        return []
+    problems = bind('visualizer', VISUALIZERS, visualizer)
+    for i, backend in enumerate(visualizer.get('vis_backends') or []):
+        key = f'visualizer.vis_backends.{i}'
+        problems += bind(key, VISBACKENDS, backend, ('save_dir', ))
+        needs = BACKENDS.get(str(backend.get('type')), ())
+        if needs and not any(map(importlib.util.find_spec, needs)):
+            problems.append(
+                Problem('import', key, f'{backend["type"]} needs {needs[0]}, '
+                        'which is not installed', f'pip install {needs[0]}'))
+    return problems

@@ -22,24 +22,11 @@ ITEMS = (
         'cpu',
         'a launcher needs CUDA even where there is none',
         after='mmengine.runner'),
-    Item(
-        'atomic',
-        'a kill leaves half a checkpoint, or none',
-        after='mmengine.runner'),
-    Item(
-        'resume',
-        'resuming trusts last_checkpoint blindly',
-        after='mmengine.runner'),
-    Item('torchvision', 'a torchvision that does not load stops every Runner'),
-    Item('mmpretrain', 'MMPretrain cannot be imported without torchvision'),
+    Item('torchvision', 'without it, or with a wrong one, imports end'),
     Item('pkg_resources', 'setuptools 82 removed what MMEngine imports'),
     Item(
         'xtcocotools',
         'MMPose needs xtcocotools, built for NumPy 1',
-        after='mmpose'),
-    Item(
-        'to_pil_image',
-        'MMPose cannot be imported without torchvision',
         after='mmpose'),
     Item(
         'draw_circles',

@@ -35,15 +35,16 @@ def main() -> None:
                 importlib.import_module(module)
             except Exception as error:
                 sys.stdout.write(f'import {module}: {error!r}\n')
+    width = max(map(len, PACKAGES)) + 2
     for item in ITEMS:
-        sys.stdout.write(f'{item.name:<20}{item.state:<13}{item.symptom}\n'
-                         f'{"":<20}{item.why}\n')
-    sys.stdout.write(f'\n{"python":<20}{platform.python_version()}\n')
+        sys.stdout.write(f'{item.name:<{width}}{item.state:<13}{item.symptom}'
+                         f'\n{"":<{width}}{item.why}\n')
+    sys.stdout.write(f'\n{"python":<{width}}{platform.python_version()}\n')
     if find_spec('torch') is not None:
         from .bf16_convolution import describe
-        sys.stdout.write(f'{"bf16 convolutions":<20}{describe()}\n')
+        sys.stdout.write(f'{"bf16 convolutions":<{width}}{describe()}\n')
     for package in PACKAGES:
-        sys.stdout.write(f'{package:<20}{_version(package)}\n')
+        sys.stdout.write(f'{package:<{width}}{_version(package)}\n')
 
 
 if __name__ == '__main__':

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mmhires.compat.atomic import open_whole
+from mmhires.utils.errors import first_line
+from mmhires.utils.files import open_whole
 from mmhires.utils.state_dict import strip_prefixes
 
 StateDict = dict[str, Tensor]
@@ -14,6 +15,14 @@ StateDict = dict[str, Tensor]
 SOURCES: dict[str, Callable[[StateDict], StateDict]] = {}
 # Back to the names of the source, where that makes sense.
 TARGETS: dict[str, Callable[[StateDict], StateDict]] = {}
+# Of MMSegmentation, by the number of classes that a published network has.
+_DATASETS = {
+    19: 'CityscapesDataset',
+    20: 'CityscapesDataset',
+    59: 'PascalContextDataset59',
+    60: 'PascalContextDataset',
+    150: 'ADE20KDataset'
+}
 
 
 def convert(state_dict: StateDict,
@@ -45,23 +54,46 @@ def convert(state_dict: StateDict,
     return converters[source](strip_prefixes(dict(state_dict)))
 
 
-def convert_file(src: str,
-                 dst: str,
-                 source: str,
-                 reverse: bool = False) -> StateDict:
-    """Convert a checkpoint file; see :func:`convert`.
+def dataset_meta(weights: StateDict) -> dict | None:
+    """Classes and colours of a published network, by their number.
 
     Args:
-        src (str): What :func:`torch.load` reads with ``weights_only=True``: a
-            state dict, or a dict that has it as ``state_dict`` or ``model``.
-        dst (str): Written whole or not at all, its folder made if needed: a
-            dict of the ``state_dict`` and, for MMEngine, ``meta``, of which
-            ``dataset_meta`` is kept.
-        source (str): As of :func:`convert`.
+        weights (dict[str, Tensor]): By our keys.
+
+    Returns:
+        dict, optional: ``classes`` and ``palette`` of Cityscapes (19), of
+        EdgeNets' Cityscapes (20), Pascal Context (59 and 60) or ADE20K (150);
+        None of a backbone, or of any other number of classes.
+    """
+    classifier = weights.get('decode_head.conv_seg.weight')
+    name = _DATASETS.get(len(classifier) if classifier is not None else 0)
+    if name is None:
+        return None
+    from mmseg import datasets
+    meta = getattr(datasets, name).METAINFO
+    meta = dict(classes=list(meta['classes']), palette=list(meta['palette']))
+    if len(classifier) == 20:
+        meta['classes'].append('background')
+        meta['palette'].append([0, 0, 0])
+    return meta
+
+
+def convert_checkpoint(src: str | os.PathLike,
+                       source: str | None,
+                       reverse: bool = False) -> dict:
+    """Read a checkpoint file and convert it; see :func:`convert`.
+
+    Args:
+        src (str | os.PathLike): What :func:`torch.load` reads with
+            ``weights_only=True``: a state dict, or a dict that has it as
+            ``state_dict`` or ``model``.
+        source (str, optional): As of :func:`convert`; None leaves the keys.
         reverse (bool): As of :func:`convert`. Default: False.
 
     Returns:
-        dict[str, Tensor]: The written ``state_dict``.
+        dict: ``state_dict`` and, for MMEngine, ``meta``, with the
+        ``dataset_meta`` of the file or, of a published network, of
+        :func:`dataset_meta`.
 
     Raises:
         FileNotFoundError: There is no ``src``.
@@ -74,7 +106,7 @@ def convert_file(src: str,
         raise
     except Exception as error:
         raise ValueError(f'{src} is no checkpoint that can be read safely: '
-                         f'{str(error).splitlines()[0]}') from error
+                         f'{first_line(error)}') from error
     state_dict = content
     for key in ('state_dict', 'model'):
         if isinstance(content, dict) and key in content:
@@ -83,10 +115,33 @@ def convert_file(src: str,
     if not isinstance(state_dict, dict) or not all(
             isinstance(value, Tensor) for value in state_dict.values()):
         raise ValueError(f'{src} holds no state dict')
-    converted = convert(state_dict, source, reverse)
-    dataset = content.get('meta', {}).get('dataset_meta')
-    meta = dict(dataset_meta=dataset) if dataset else {}
+    if source is not None:
+        state_dict = convert(state_dict, source, reverse)
+    meta = content.get('meta', {}).get('dataset_meta')
+    if not meta and not reverse:
+        meta = dataset_meta(state_dict)
+    return dict(meta=dict(dataset_meta=meta) if meta else {},
+                state_dict=state_dict)
+
+
+def convert_file(src: str | os.PathLike,
+                 dst: str | os.PathLike,
+                 source: str,
+                 reverse: bool = False) -> StateDict:
+    """Convert a checkpoint file to another; see :func:`convert_checkpoint`.
+
+    Args:
+        src (str | os.PathLike): Read.
+        dst (str | os.PathLike): Written whole or not at all, its folder made
+            if needed.
+        source (str): As of :func:`convert`.
+        reverse (bool): As of :func:`convert`. Default: False.
+
+    Returns:
+        dict[str, Tensor]: The written ``state_dict``.
+    """
+    converted = convert_checkpoint(src, source, reverse)
     os.makedirs(os.path.dirname(os.path.abspath(dst)), exist_ok=True)
     with open_whole(dst, 'wb') as file:
-        torch.save(dict(meta=meta, state_dict=converted), file)
-    return converted
+        torch.save(converted, file)
+    return converted['state_dict']

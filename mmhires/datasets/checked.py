@@ -37,7 +37,7 @@ class _CheckedLoad:
         return repr(self.load)
 
 
-class _CheckedLoadLabel(_CheckedLoad):
+class CheckedLoadLabel(_CheckedLoad):
     """As :class:`_CheckedLoad`, and checks the label's size and values.
 
     Args:
@@ -129,7 +129,7 @@ class CheckedSegDataset(BaseSegDataset):
             if isinstance(transform, LoadImageFromFile):
                 pipeline.transforms[i] = _CheckedLoad(transform, 'img_path')
             elif isinstance(transform, LoadAnnotations):
-                pipeline.transforms[i] = _CheckedLoadLabel(
+                pipeline.transforms[i] = CheckedLoadLabel(
                     transform, len(self.metainfo['classes']),
                     self.ignore_index)
             for branch in getattr(transform, 'subroutines', ()):

@@ -12,7 +12,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 
 from mmhires.registry import DATASETS
 
-from .checked import _CheckedLoadLabel
+from .checked import CheckedLoadLabel
 
 
 @DATASETS.register_module()
@@ -78,13 +78,13 @@ class ClassBalancedSegDataset(ClassBalancedDataset):
             self.dataset.get_cat_ids = list(found).__getitem__
         super().full_init()
 
-    def _label_loader(self) -> LoadAnnotations | _CheckedLoadLabel:
+    def _label_loader(self) -> LoadAnnotations | CheckedLoadLabel:
         if not isinstance(self.dataset, BaseSegDataset):
             raise TypeError(
                 'ClassBalancedSegDataset: wrap a BaseSegDataset, got '
                 f'{type(self.dataset).__name__}')
         for transform in self.dataset.pipeline.transforms:
-            if isinstance(transform, (LoadAnnotations, _CheckedLoadLabel)):
+            if isinstance(transform, (LoadAnnotations, CheckedLoadLabel)):
                 return transform
         raise ValueError(
             'ClassBalancedSegDataset: no LoadAnnotations in the pipeline of '

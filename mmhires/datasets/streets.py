@@ -19,7 +19,7 @@ class StreetsDataset(BaseSegDataset):
 
     Every sample is a street seen from a car: textured houses, trees, lamps,
     signs, fences, cars, people and bicycles in perspective, with sun and
-    shadow, haze, lens blur and sensor noise. Poles are 1 to 6 pixels wide at
+    shadow, lens blur and sensor noise. Poles are 1 to 6 pixels wide at
     256x512, so a network that sees half of that resolution loses them.
 
     ``seed``, ``split`` and the index decide a scene, ``size`` only how it is

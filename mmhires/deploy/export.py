@@ -1,27 +1,28 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Write a model to a file that runs without its config and checkpoint."""
-import contextlib
-import io
 import json
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import mmcv
 import numpy as np
-import torch
+from mmengine.config import Config
 from torch import nn
 
-from mmhires.compat.atomic import open_whole
+from mmhires.utils.errors import first_line
+from mmhires.utils.files import open_whole
+from mmhires.utils.images import read_image
 from mmhires.version import __version__
 
+from .formats import to_onnx, to_torch
 from .network import Network
 from .predictor import Pipeline, Predictor
-from .runtimes import SPEC_FILE, first_line
 
 # Share of pixels, or of keypoints, that must agree with the original model.
 AGREEMENT = dict(fp32=0.999, fp16=0.99, bf16=0.99)
+COLOR_TYPES = ('color', 'color_ignore_orientation')
 # Keypoints agree up to this part of the longer side of the image.
 KEYPOINT_TOLERANCE = 1e-3
 
@@ -62,12 +63,13 @@ def export(model: nn.Module,
             for a progress bar. Default: none.
 
     Returns:
-        list[Agreement]: For each image.
+        list[Agreement]: For each image, and each other size of the first one
+        if ``dynamic``.
 
     Raises:
         ImportError: What writes or runs the file is not installed.
         ValueError: An argument out of range, a model that cannot be exported,
-            or predictions that differ.
+            or predictions that differ, of other sizes too if ``dynamic``.
     """
     out = Path(out)
     if out.suffix not in ('.onnx', '.pt2'):
@@ -80,14 +82,23 @@ def export(model: nn.Module,
         raise ValueError('export compares with the original model on images: '
                          'give at least one')
     model.eval()
+    for path in images:
+        read_image(path)  # names a damaged one before the work begins
+    # Channels last binds a dynamic program to sizes at which maps that have a
+    # single pixel, or more, have so again.
     network = Network(
-        model, precision, channels_last=out.suffix == '.pt2').cpu()
+        model,
+        precision,
+        channels_last=out.suffix == '.pt2' and not dynamic).cpu()
     spec = _describe(model)
+    if dynamic and spec['task'] == 'pose':
+        raise ValueError('a pose network takes crops of one size, whatever '
+                         'that of the image: export it without dynamic')
     # The size of the first image goes through the same preparation.
     seen = []
-    probe = Pipeline(dict(spec, input_shape=[1, 3, None, None]),
-                     lambda x: seen.append(x) or network(x))
-    probe(images[0])
+    before = Pipeline(dict(spec, input_shape=[1, 3, None, None]),
+                      lambda x: seen.append(x) or network(x))
+    before(images[0])
     image = seen[0].clone()
     size = [None, None] if dynamic else list(image.shape[2:])
     fields = {
@@ -96,31 +107,50 @@ def export(model: nn.Module,
             spec, input_shape=[1, 3, *size], precision=precision,
             mmhires=__version__).items()
     }
+    way_out = 'try ' + ('.pt2' if out.suffix == '.onnx' else '.onnx')
+    if dynamic:
+        way_out = f'write a file for each size, without dynamic, or {way_out}'
     try:
         content = to_onnx(network, image, fields, dynamic, opset) \
             if out.suffix == '.onnx' else \
-            _to_torch(network, image, fields, dynamic)
+            to_torch(network, image, fields, dynamic)
     except ImportError:
         raise
     except Exception as error:  # of any layer, from either exporter
-        raise ValueError(f'{type(model).__name__} cannot be exported to '
-                         f'{out.suffix}: {first_line(error)}') from error
+        raise ValueError(
+            f'{type(model).__name__} cannot be exported to {out.suffix}: '
+            f'{first_line(error)}; {way_out}') from error
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f'model{out.suffix}'
         file.write_bytes(content)
         predictor = Predictor(file)
         predictor.name = str(out)
-        results = [
-            Agreement(str(path), _compare(model, predictor, path))
-            for path in track(images)
-        ]
+        pictures = {str(path): str(path) for path in images}
+        if dynamic:
+            pictures.update(_other_sizes(images[0], before.decoding, folder))
+        for name, path in track(list(pictures.items())):
+            try:
+                want = _predict(model, path, spec['task'])
+            except ValueError:
+                if path == name:
+                    raise
+                continue  # a size that the model itself refuses
+            try:
+                share = _share(want, predictor(path))
+            except ValueError as error:
+                if not dynamic:
+                    raise
+                cause = str(error).replace(path, name)
+                raise ValueError(f'not written: {cause}; {way_out}') from error
+            results.append(Agreement(name, share))
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
         what = 'pixels' if spec['task'] == 'segmentation' else 'keypoints'
         raise ValueError(
             f'not written: on {worst.image} only {worst.share:.3%} of the '
             f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
-            'were asked for')
+            f'were asked for' + f'; {way_out}' * dynamic)
     with open_whole(out, 'wb') as file:
         file.write(content)
     return results
@@ -131,79 +161,61 @@ def _describe(model: nn.Module) -> dict:
         from .segmentation import SegmentationTask as Task
     else:
         from .pose import PoseTask as Task
-    return dict(Task.describe(model), task=Task.name)
+    return dict(
+        Task.describe(model), task=Task.name, loading=_loading(model.cfg))
 
 
-def to_onnx(network: nn.Module,
-            image: torch.Tensor,
-            fields: dict[str, str] = {},
-            dynamic: bool = False,
-            opset: int = 17) -> bytes:
-    """An ONNX file of a network, in memory.
-
-    Args:
-        network (nn.Module): Of one tensor, in eval mode.
-        image (Tensor): Input of the size, or a size, that it takes.
-        fields (dict[str, str]): Metadata. Default: none.
-        dynamic (bool): As of :func:`export`. Default: False.
-        opset (int): As of :func:`export`. Default: 17.
-
-    Returns:
-        bytes: Content of the file.
-
-    Raises:
-        ImportError: The package onnx is not installed.
-    """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ImportError('ONNX files need onnx, which is not installed: pip '
-                          'install "mmhires[deploy]"') from error
-    buffer = io.BytesIO()
-    sides = {2: 'height', 3: 'width'}
-    with _quiet():
-        # The tracing exporter: the newer one takes ten times as long.
-        torch.onnx.export(
-            network, (image, ),
-            buffer,
-            dynamo=False,
-            opset_version=opset,
-            input_names=['image'],
-            output_names=['out'],
-            dynamic_axes=dict(image=sides, out=sides) if dynamic else None)
-    proto = onnx.load_model_from_string(buffer.getvalue())
-    onnx.helper.set_model_props(proto, fields)
-    return proto.SerializeToString()
+def _loading(cfg: Config) -> dict:
+    """What the test pipeline does when it reads a picture file."""
+    pipeline = cfg.get('test_pipeline') or \
+        cfg.test_dataloader.dataset.pipeline
+    step = dict(next(step for step in pipeline if 'LoadImage' in step['type']))
+    name = step.pop('type')
+    for option in ('backend_args', 'file_client_args', 'ignore_empty'):
+        step.pop(option, None)  # where files are, not what is in them
+    loading = dict(
+        flag=step.pop('color_type', 'color'),
+        backend=step.pop('imdecode_backend', 'cv2'),
+        to_float32=step.pop('to_float32', False))
+    if step:
+        raise ValueError(f'test_pipeline has {name} with {next(iter(step))}, '
+                         'which cannot be exported: take it out')
+    if loading['flag'] not in COLOR_TYPES:
+        raise ValueError(
+            f'test_pipeline has {name} with color_type={loading["flag"]!r}, '
+            'but exported networks take pictures of three channels: set it '
+            f'to {" or ".join(map(repr, COLOR_TYPES))}')
+    return loading
 
 
-def _to_torch(network: nn.Module, image: torch.Tensor, fields: dict,
-              dynamic: bool) -> bytes:
-    buffer = io.BytesIO()
-    sides = dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
-    with _quiet():
-        program = torch.export.export(
-            network, (image, ), dynamic_shapes=(sides, ) if dynamic else None)
-        torch.export.save(
-            program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
-    return buffer.getvalue()
+def _other_sizes(path: str | Path, decoding: dict,
+                 folder: str) -> dict[str, str]:
+    """A picture smaller, larger, odd and narrow: names and files."""
+    picture = read_image(path, **decoding)
+    height, width = picture.shape[:2]
+    pictures = {}
+    for h, w in ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
+                 (height * 3 // 4 | 1, width * 3 // 4 | 1), (height,
+                                                             width // 2)):
+        file = pictures[f'{path} at {h}x{w}'] = f'{folder}/{h}x{w}.png'
+        mmcv.imwrite(mmcv.imresize(picture, (w, h)), file)
+    return pictures
 
 
-@contextlib.contextmanager
-def _quiet():
-    """Without what exporters say of other people's code."""
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter('ignore')
-        yield
-
-
-def _compare(model: nn.Module, predictor: Predictor, path) -> float:
-    """Share of the original model's prediction that a file gives too."""
-    if predictor.task.name == 'segmentation':
+def _predict(model: nn.Module, path: str, task: str):
+    """What the original model says: labels, or a sample of keypoints."""
+    if task == 'segmentation':
         from mmseg.apis import inference_model
-        want = inference_model(model, str(path)).pred_sem_seg.data[0]
-        return float((predictor(path) == want.cpu().numpy()).mean())
+        sample = inference_model(model, path)
+        return sample.pred_sem_seg.data[0].cpu().numpy()
     from mmpose.apis import inference_topdown
-    sample = inference_topdown(model, str(path))[0]
-    off = np.abs(predictor(path).keypoints - sample.pred_instances.keypoints)
-    limit = KEYPOINT_TOLERANCE * sample.input_scale.max()
+    return inference_topdown(model, path)[0]
+
+
+def _share(want, found) -> float:
+    """Share of the pixels or keypoints that are the same."""
+    if isinstance(want, np.ndarray):
+        return float((found == want).mean())
+    off = np.abs(found.keypoints - want.pred_instances.keypoints)
+    limit = KEYPOINT_TOLERANCE * want.input_scale.max()
     return float((off.max(-1) <= limit).mean())

@@ -1,10 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """From small logits to full-size labels, without full-size logits."""
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# Stands for infinity: times a weight of zero it is zero, not nan.
+_GREATEST = 1e38
 
 
 def labels(logits: Tensor,
@@ -12,16 +17,17 @@ def labels(logits: Tensor,
            padding: Sequence[int] = (0, 0, 0, 0),
            out_size: Sequence[int] | None = None,
            align_corners: bool = False,
-           threshold: float | None = None,
-           rows: int = 8) -> Tensor:
-    """Resize logits and take the class of each pixel, some rows at a time.
+           threshold: float | None = None) -> Tensor:
+    """Resize logits and take the class of each pixel.
 
     What MMSegmentation's head and post-processing do one after the other
     (bilinear resize to the network's input, padding off, bilinear resize to
-    the image, argmax), at a fraction of the time and memory: the resize is
-    separable, so the small map is widened once and each output row is a sum
-    of few of its rows. Logits that differ by less than ``2^-22 C`` of their
-    value, of C classes, may count as equal.
+    the image, argmax). On a CPU at a fraction of the time and memory: the
+    resize is separable, so the small map is widened once, and a pixel between
+    two of its rows is computed only where their classes differ.
+
+    Of equal logits the first class wins. Infinite logits count as 1e38, and
+    nan as the least, so that the class of a nan is not taken.
 
     Args:
         logits (Tensor): ``(N, C, h, w)``.
@@ -33,8 +39,6 @@ def labels(logits: Tensor,
         align_corners (bool): Of both resizes. Default: False.
         threshold (float, optional): Probability above which the class of a
             single channel is 1. Needed where C is 1, unused elsewhere.
-        rows (int): Rows at a time; they should stay in a processor's cache.
-            Default: 8.
 
     Returns:
         Tensor: Classes ``(N, H, W)``, uint8, or int32 of more than 256.
@@ -43,78 +47,106 @@ def labels(logits: Tensor,
         ValueError: ``padding`` leaves nothing, or a single channel comes
             without ``threshold``.
     """
+    logits = torch.nan_to_num(logits.detach().float(), -_GREATEST, _GREATEST,
+                              -_GREATEST)
+    if logits.device.type != 'cpu':
+        return plain_labels(logits, size, padding, out_size, align_corners,
+                            threshold)
+    logits = _two_classes(logits, threshold)
+    rows, columns = logits.shape[2:]
     left, right, top, bottom = padding
-    inner = (size[0] - top - bottom, size[1] - left - right)
-    if min(inner) < 1:
-        raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of '
-                         f'{tuple(size)} pixels')
-    classes = logits.shape[1]
-    if classes == 1 and threshold is None:
-        raise ValueError('labels: logits of one channel need a threshold')
-    height, width = out_size or inner
-    logits = logits.float()
-
-    def resize(x: Tensor, axis: int) -> Tensor:
-        """Both resizes along one axis, the last but one or the last."""
-        last = (height, width)[axis]
-        cut = ((top, left)[axis], inner[axis])
-        for pixels, (start, kept) in ((size[axis], cut), (last, (0, last))):
-            if x.shape[2 + axis] != pixels:
-                target = list(x.shape[2:])
-                target[axis] = pixels
-                x = F.interpolate(
-                    x,
-                    tuple(target),
-                    mode='bilinear',
-                    align_corners=align_corners)
-            x = x.narrow(2 + axis, start, kept)
-        return x
-
+    height, width = out_size or (size[0] - top - bottom,
+                                 size[1] - left - right)
+    wide = _resize(logits, (rows, size[1]), (left, right, 0, 0), (rows, width),
+                   align_corners)
     # The weight of each source row in each row, by resizing the unit matrix.
-    unit = torch.eye(logits.shape[2], device=logits.device)
-    weights = resize(unit[None, :, :, None], 0)[0, :, :, 0].T
-    wide = resize(logits, 1).transpose(1, 2).flatten(2).contiguous()
-
-    dtype = torch.uint8 if classes <= 256 else torch.int32
-    out = torch.empty((len(logits), height, width),
-                      dtype=dtype,
-                      device=logits.device)
-    buffer = wide.new_empty((rows, classes * width))
-    pick = _Pick(classes, threshold, logits.device)
-    for start in range(0, height, rows):
-        part = weights[start:start + rows]
-        used = part.any(0).nonzero()
-        near = slice(int(used[0]), int(used[-1]) + 1)
-        mix, tile = part[:, near].contiguous(), buffer[:len(part)]
-        for source, target in zip(wide, out):
-            torch.mm(mix, source[near], out=tile)
-            target[start:start + rows] = pick(
-                tile.view(len(part), classes, width))
+    weights = _resize(
+        torch.eye(rows)[None, :, :, None], (size[0], 1), (0, 0, top, bottom),
+        (height, 1), align_corners)[0, :, :, 0].T.numpy()
+    winners = wide.max(1).indices.to(_dtype(logits))
+    out = torch.empty((len(logits), height, width), dtype=winners.dtype)
+    # One piece of work for each thread: on a busy machine every meeting of
+    # threads waits for the last.
+    threads = min(torch.get_num_threads(), height)
+    pieces = [(*source, part, target)
+              for *source, whole in zip(wide.numpy(), winners.numpy(),
+                                        out.numpy())
+              for part, target in zip(
+                  np.array_split(weights, threads),
+                  np.array_split(whole, threads))]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda piece: _pick(*piece), pieces))
     return out
 
 
-class _Pick:
-    """Class of the greatest logit, in the place of the logits.
+def plain_labels(logits: Tensor,
+                 size: Sequence[int],
+                 padding: Sequence[int] = (0, 0, 0, 0),
+                 out_size: Sequence[int] | None = None,
+                 align_corners: bool = False,
+                 threshold: float | None = None) -> Tensor:
+    """The same in two resizes and an argmax, for GPUs and exported graphs.
 
-    PyTorch's argmax goes through the classes one number at a time; its amax
-    does not. So the number of the class is written into the last bits of each
-    logit, and read off the greatest.
+    Args and returns as of :func:`labels`; of infinity and nan it makes what
+    PyTorch does.
     """
+    logits = _two_classes(logits, threshold)
+    full = _resize(logits, size, padding, out_size, align_corners)
+    return full.argmax(1).to(_dtype(logits))
 
-    def __init__(self, classes: int, threshold: float | None,
-                 device: torch.device) -> None:
-        self.limit = None
-        if classes == 1:
-            self.limit = float(torch.tensor(threshold).logit())
-        self.mask = 2**(classes - 1).bit_length() - 1
-        # Reversed: of equal logits the first class has the greatest bits.
-        self.code = torch.arange(
-            self.mask, self.mask - classes, -1, dtype=torch.int32,
-            device=device)[:, None]
 
-    def __call__(self, tile: Tensor) -> Tensor:
-        if self.limit is not None:
-            return tile[:, 0] > self.limit
-        tile.view(torch.int32).bitwise_and_(~self.mask).bitwise_or_(self.code)
-        best = tile.amax(1).view(torch.int32)
-        return best.bitwise_and_(self.mask).neg_().add_(self.mask)
+def _two_classes(logits: Tensor, threshold: float | None) -> Tensor:
+    """A single channel beside the logit that it must be above."""
+    if logits.shape[1] > 1:
+        return logits
+    if threshold is None:
+        raise ValueError('labels: logits of one channel need a threshold')
+    limit = float(torch.tensor(threshold).logit().clamp(-_GREATEST, _GREATEST))
+    return torch.cat([torch.full_like(logits, limit), logits], 1)
+
+
+def _dtype(logits: Tensor) -> torch.dtype:
+    return torch.uint8 if logits.shape[1] <= 256 else torch.int32
+
+
+def _resize(x: Tensor, size: Sequence[int], padding: Sequence[int],
+            out_size: Sequence[int] | None, align_corners: bool) -> Tensor:
+    """To ``size``, without the padding, and to ``out_size``."""
+    left, right, top, bottom = padding
+    x = F.interpolate(
+        x, tuple(size), mode='bilinear', align_corners=align_corners)
+    x = x[:, :, top:size[0] - bottom, left:size[1] - right]
+    if not x.numel():
+        raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of '
+                         f'{tuple(size)} pixels')
+    if out_size is None or tuple(out_size) == tuple(x.shape[2:]):
+        return x
+    return F.interpolate(
+        x, tuple(out_size), mode='bilinear', align_corners=align_corners)
+
+
+def _pick(wide: np.ndarray, winners: np.ndarray, weights: np.ndarray,
+          out: np.ndarray) -> None:
+    """The class of each pixel of some rows.
+
+    Args:
+        wide (np.ndarray): Logits ``(C, h, W)``.
+        winners (np.ndarray): Their classes ``(h, W)``.
+        weights (np.ndarray): Of the h rows in each row, ``(rows, h)``.
+        out (np.ndarray): Classes ``(rows, W)``, written.
+    """
+    # Reversed: of equal logits the first class has the greatest code.
+    code = np.arange(len(wide))[::-1].astype(out.dtype)[:, None]
+    used = weights != 0
+    starts = np.flatnonzero((used[1:] != used[:-1]).any(1)) + 1
+    for part, target in zip(
+            np.split(weights, starts), np.split(out, starts)):
+        near = np.flatnonzero(part[0])
+        # A class that wins in all of these rows wins between them.
+        first, *others = near
+        target[:] = winners[first]
+        disputed = np.flatnonzero((winners[others] != winners[first]).any(0))
+        mixed = sum(wide[:, i].take(disputed, 1) * part[:, i, None, None]
+                    for i in near)
+        won = (mixed == mixed.max(1, keepdims=True)) * code
+        target[:, disputed] = len(wide) - 1 - won.max(1)

@@ -148,6 +148,14 @@ class PoseTask:
             keypoints / meta['input_size'] * meta['input_scale'] +
             meta['input_center'] - 0.5 * meta['input_scale'], scores)
 
+    def join(self, persons: list[Keypoints]) -> Keypoints:
+        """Keypoints of all persons of an image, who may be none."""
+        count = len(self.spec['classes'])
+        none = Keypoints(
+            np.empty((0, count, 2), np.float32),
+            np.empty((0, count), np.float32))
+        return Keypoints(*map(np.concatenate, zip(none, *persons)))
+
 
 def _preprocessing(source: nn.Module) -> dict:
     """Arguments of a LowResPoseDataPreprocessor that tests as this one."""

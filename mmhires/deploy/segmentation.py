@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What lies before and after the network of a segmentor, as plain data."""
-import mmcv
 import numpy as np
 import torch
+from mmcv.transforms import Resize
 from mmengine.config import Config
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
@@ -29,6 +29,12 @@ class SegmentationTask:
         self.spec = spec
         self.preprocessor = LowResSegDataPreProcessor(
             min_size=1, **spec['preprocessing'])
+        # Tuples became lists in the file.
+        self.resize = spec['resize'] and Resize(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in spec['resize'].items()
+            })
 
     @staticmethod
     def describe(model: nn.Module) -> dict:
@@ -48,8 +54,13 @@ class SegmentationTask:
             raise ValueError("only whole images can be exported: set "
                              "model.test_cfg to dict(mode='whole')")
         head = model.decode_head
+        classes = list(model.dataset_meta['classes'])
+        if len(classes) != model.num_classes:
+            raise ValueError(f'the model tells {model.num_classes} classes '
+                             f'apart, but its dataset_meta names '
+                             f'{len(classes)}')
         return dict(
-            classes=list(model.dataset_meta['classes']),
+            classes=classes,
             palette=[list(map(int, c)) for c in model.dataset_meta['palette']],
             preprocessing=_preprocessing(model.data_preprocessor),
             resize=_resize(model.cfg),
@@ -68,8 +79,8 @@ class SegmentationTask:
             :meth:`finish` needs.
         """
         ori_shape = image.shape[:2]
-        if self.spec['resize'] is not None:
-            image = _resized(image, **self.spec['resize'])
+        if self.resize is not None:
+            image = self.resize(dict(img=image))['img']
         sample = SegDataSample(
             metainfo=dict(ori_shape=ori_shape, img_shape=image.shape[:2]))
         tensor = torch.from_numpy(
@@ -116,27 +127,10 @@ def _resize(cfg: Config) -> dict | None:
     for step in cfg.test_pipeline:
         if step['type'] == 'Resize' and found is None:
             found = {
-                name: step[name]
-                for name in ('scale', 'scale_factor', 'keep_ratio')
-                if name in step
+                name: value
+                for name, value in step.items() if name != 'type'
             }
         elif step['type'] not in _NEUTRAL:
             raise ValueError(f'test_pipeline has a step {step["type"]}, which '
                              'cannot be exported; one Resize can')
     return found
-
-
-def _resized(image: np.ndarray,
-             scale=None,
-             scale_factor=None,
-             keep_ratio: bool = False) -> np.ndarray:
-    """What the transform Resize does."""
-    if scale is None:
-        height, width = image.shape[:2]
-        x, y = np.broadcast_to(scale_factor, 2)
-        scale = (int(width * x + 0.5), int(height * y + 0.5))
-    elif isinstance(scale, int):
-        scale = (scale, scale)
-    if keep_ratio:
-        return mmcv.imrescale(image, tuple(scale), backend='cv2')
-    return mmcv.imresize(image, tuple(scale), backend='cv2')

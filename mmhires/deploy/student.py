@@ -1,24 +1,26 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The student of a trained HRFR model as an ordinary segmentor."""
+"""The student of a trained model with a teacher as an ordinary model."""
 import copy
 import inspect
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.models.segmentors import EncoderDecoder
 
-from mmhires.models.segmentors import HRFR
+from mmhires.models.distillation import Distillation
 from mmhires.registry import MODELS
 
 
 def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
-    """Take the student out of HRFR.
+    """Take the student out of HRFR or another model with a teacher.
 
-    The result predicts what the HRFR model does and needs no teacher: an
-    ``EncoderDecoder`` whose neck recovers the features.
+    The result predicts what the model does and needs no teacher: an
+    ``EncoderDecoder``, of HRFR with the neck that recovers the features, or a
+    ``TopdownPoseEstimator``.
 
     Args:
-        cfg (Config): Config of a run whose model is ``mmhires.HRFR``.
+        cfg (Config): Config of a run whose model is ``mmhires.HRFR``,
+            ``mmhires.DistilledSegmentor`` or
+            ``mmhires.DistilledPoseEstimator``.
         state_dict (dict): Weights of the trained model.
 
     Returns:
@@ -28,18 +30,21 @@ def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
     Raises:
         ValueError: Another model, or weights that are not of this config.
     """
-    if cfg.model.type != 'mmhires.HRFR':
-        raise ValueError('only a model of type mmhires.HRFR has a student to '
-                         f'extract, got {cfg.model.type}')
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    model_type = MODELS.get(cfg.model.type)
+    if model_type is None or not issubclass(model_type, Distillation):
+        raise ValueError('only a model with a teacher, such as mmhires.HRFR, '
+                         f'has a student to extract, got {cfg.model.type}')
     cfg = copy.deepcopy(cfg)
-    cfg.model.type = 'EncoderDecoder'
-    ours, plain = (
-        inspect.signature(segmentor).parameters
-        for segmentor in (HRFR, EncoderDecoder))
-    for name in ours.keys() - plain.keys():
-        cfg.model.pop(name, None)
-    neck = cfg.model.neck
-    neck = neck[-1] if isinstance(neck, list) else neck
+    # The model without what Distillation and HRFR add to it.
+    plain = next(base for base in model_type.__mro__
+                 if not base.__module__.startswith('mmhires.'))
+    cfg.model.type = plain.__name__
+    allowed = inspect.signature(plain).parameters
+    for name in set(cfg.model) - {'type', *allowed}:
+        cfg.model.pop(name)
+    neck = cfg.model.get('neck')
+    neck = neck[-1] if isinstance(neck, list) else neck or {}
     for name in ('aux_channels', 'aux_index', 'aux_bottleneck'):
         neck.pop(name, None)
     cfg.load_from, cfg.resume = None, False
@@ -48,7 +53,6 @@ def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
         key: value
         for key, value in state_dict.items() if '.aux_srr.' not in key
     }
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
     model = MODELS.build(copy.deepcopy(cfg.model))
     try:
         model.load_state_dict(weights)

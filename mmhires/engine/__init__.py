@@ -1,6 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts of the training loop, registered for configs."""
+from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .exact_resume_hook import ExactResumeHook
+from .ramp_hook import RampHook
 
-__all__ = ['BF16OptimWrapper', 'ExactResumeHook']
+__all__ = [
+    'AtomicCheckpointHook', 'BF16OptimWrapper', 'ExactResumeHook', 'RampHook'
+]

@@ -14,7 +14,9 @@ NOWHERE = 255
 class MappedIoUMetric(ClasswiseIoUMetric):
     """IoU after every predicted class was taken for one of the data set.
 
-    For zero-shot tests: a network of Cityscapes on CamVid, for example.
+    For zero-shot tests: a network of Cityscapes on CamVid, for example. The
+    predictions themselves are changed, so that further metrics and pictures of
+    the test have the classes of the data set too.
 
     Args:
         class_map (Sequence[str | None]): For each class of the network in its
@@ -38,7 +40,8 @@ class MappedIoUMetric(ClasswiseIoUMetric):
             data_batch (dict): Not used.
             data_samples (Sequence[dict]): Each with ``pred_sem_seg`` of the
                 network's and ``gt_sem_seg`` of the data set's classes, whose
-                ``data`` is (1, H, W).
+                ``data`` is (1, H, W). The former becomes one of the data set's
+                classes, 255 where ``class_map`` has None.
         """
         classes = self.dataset_meta['classes']
         unknown = set(self.class_map) - {*classes, None}
@@ -49,13 +52,11 @@ class MappedIoUMetric(ClasswiseIoUMetric):
             NOWHERE if name is None else classes.index(name)
             for name in self.class_map
         ]
-        mapped = []
         for sample in data_samples:
             pred = sample['pred_sem_seg']['data']
             if pred.max() >= len(self.class_map):
                 raise ValueError(
                     f'class_map has {len(self.class_map)} classes, but the '
                     f'network predicted class {int(pred.max())}')
-            data = pred.new_tensor(numbers)[pred]
-            mapped.append(dict(sample, pred_sem_seg=dict(data=data)))
-        super().process(data_batch, mapped)
+            pred.copy_(pred.new_tensor(numbers)[pred])
+        super().process(data_batch, data_samples)

@@ -7,7 +7,7 @@ from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from mmhires.models.layers.downsample import (
+from mmhires.models.preprocessing import (
     check_images,
     check_reduction,
     reduce_images,

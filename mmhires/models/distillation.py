@@ -1,19 +1,17 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A frozen full-size teacher for a model of any task."""
 import copy
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmhires.registry import MODELS
+
+from .teacher import build_teacher, check_same_images
 
 LOGITS, FEATURES, MAPS = 'logits', 'features', 'maps'
 
@@ -88,8 +86,8 @@ class Distillation:
                 raise RuntimeError(
                     f'{self._name}: the teacher is gone since '
                     'switch_to_deploy(); build a new model to train')
-            teacher = _build_teacher(self._name, self._teacher_cfg,
-                                     self._teacher_ckpt)
+            teacher = build_teacher(self._name, self._teacher_cfg,
+                                    self._teacher_ckpt)
             self._check_teacher(teacher)
             parameter = next(self.parameters())
             self._teacher.append(
@@ -98,8 +96,8 @@ class Distillation:
         return self._teacher[0]
 
     def _check_teacher(self, teacher: nn.Module) -> None:
-        _check_same_images(self._name, teacher.data_preprocessor,
-                           self.data_preprocessor)
+        check_same_images(self._name, teacher.data_preprocessor,
+                          self.data_preprocessor)
         mine, wanted = (
             getattr(owner := head_of(model), 'predictor', owner).out_channels
             for model in (self, teacher))
@@ -283,54 +281,3 @@ def record(model: nn.Module) -> Iterator[dict]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _build_teacher(name: str, cfg: dict | str,
-                   checkpoint: str | None) -> nn.Module:
-    if isinstance(cfg, str):
-        cfg = Config.fromfile(cfg)['model']
-    teacher = MODELS.build(copy.deepcopy(cfg))
-    if checkpoint is None:
-        print_log(
-            f'{name}: without teacher_ckpt the teacher has the weights of its '
-            'own init_cfg',
-            logger='current',
-            level=logging.WARNING)
-        teacher.init_weights()
-        return teacher
-    try:
-        state = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f'{name}: no teacher_ckpt {checkpoint}; train the teacher first, '
-            'or set model.teacher_ckpt to its checkpoint') from error
-    try:
-        missing = teacher.load_state_dict(
-            state.get('state_dict', state), strict=False).missing_keys
-        problem = f'lacks {missing[0]}' if missing else None
-    except RuntimeError as error:  # shapes differ
-        problem = str(error)
-    if problem:
-        raise ValueError(f'{name}: teacher_ckpt {checkpoint} does not fit the '
-                         f'teacher: {problem}')
-    return teacher
-
-
-def _check_same_images(name: str, teacher: nn.Module,
-                       student: nn.Module) -> None:
-    """The teacher reads what the student's preprocessor has normalised."""
-    if getattr(teacher, 'scale', 1) != 1:
-        raise ValueError(
-            f'{name}: the teacher works on images reduced by '
-            f'{teacher.scale}; it has to be one of full-size images')
-    for key in ('mean', 'std', 'channel_conversion', '_channel_conversion'):
-        wanted, given = (_as_list(getattr(module, key, None))
-                         for module in (teacher, student))
-        if hasattr(teacher, key) and wanted != given:
-            raise ValueError(
-                f'{name}: {key} of the data preprocessor must be that of the '
-                f"teacher's, {wanted}, got {given}")
-
-
-def _as_list(value: Tensor | bool | None) -> list | None:
-    return None if value is None else torch.as_tensor(value).flatten().tolist()

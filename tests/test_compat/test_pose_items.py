@@ -32,7 +32,7 @@ def test_without_the_items_mmpose_is_not_importable(monkeypatch):
     if find_spec('xtcocotools') is None:
         with pytest.raises(ModuleNotFoundError, match='xtcocotools'):
             importlib.import_module('mmpose.evaluation.metrics.coco_metric')
-    if find_spec('torchvision') is None:
+    if find_spec('torchvision') is None:  # the package is imported already
         with pytest.raises(ModuleNotFoundError, match='torchvision'):
             importlib.import_module('mmpose.visualization.simcc_vis')
 
@@ -53,7 +53,7 @@ def test_others_still_find_torchvision_absent():
 @pytest.mark.parametrize('shape, mode', [((2, 3), 'L'), ((1, 2, 3), 'L'),
                                          ((3, 2, 3), 'RGB')])
 def test_tensor_becomes_the_picture_torchvision_makes_of_it(shape, mode):
-    from mmhires.compat.to_pil_image import ToPILImage
+    from mmhires.compat.torchvision import ToPILImage
     pixels = torch.linspace(0, 1, 6 * (3 if mode == 'RGB' else 1))
     pixels = pixels.reshape(shape)
     picture = ToPILImage()(pixels)

@@ -15,11 +15,32 @@ from mmhires.registry import MODELS
 CONFIGS = dict(
     dsrl='dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_'
     'streets-96x192-to-192x384.py',
+    dsrl_bisenet='dsrl/dsrl_bisenet-r18-d32_1xb12-20k_camvid-368x480-to-'
+    '736x960.py',
+    dsrl_dabnet='dsrl/dsrl_dabnet_4xb2-80k_cityscapes-512x1024-to-'
+    '1024x2048.py',
+    dsrl_espnetv2='dsrl/dsrl_espnetv2-s2_1xb4-400_camvid-180x240-to-'
+    '360x480.py',
+    dsrl_pspnet='dsrl/dsrl_pspnet-r101-d16_4xb2-80k_cityscapes-512x1024-to-'
+    '1024x2048.py',
     hrfr='hrfr/hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py',
     fastfcn='fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
     ddrnet='ddrnet/ddrnet-23-slim_1xb4-1500_camvid-360x480.py',
     pose='dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
     '256x192.py')
+JPU = dict(in_channels=256, channels=64, num_classes=11)
+# By name the method whose config is changed, and to what.
+CHILDREN = dict(
+    dsrl_pspnet=('dsrl_pspnet', """dict(
+    backbone=dict(depth=18, base_channels=16),
+    decode_head=dict(
+        seg_head=dict(in_channels=128, channels=32),
+        sisr_head=dict(in_channels=[16, 128])),
+    auxiliary_head=dict(in_channels=64))"""),
+    fastfcn_deeplab=('fastfcn', 'dict(decode_head={**_base_.aspp_head, '
+                     f'**{JPU}, "_delete_": True}})'),
+    fastfcn_pspnet=('fastfcn', 'dict(decode_head={**_base_.psp_head, '
+                    f'**{JPU}, "_delete_": True}})'))
 
 
 @pytest.fixture(scope='session')
@@ -59,10 +80,16 @@ def files_of(repo_root, randomize, image, tmp_path_factory):
 
     def files_of(method):
         if method not in made:
-            config = repo_root / 'configs' / CONFIGS[method]
+            folder = tmp_path_factory.mktemp(method)
+            base, change = CHILDREN.get(method, (method, None))
+            config = repo_root / 'configs' / CONFIGS[base]
+            if change:
+                child = folder / 'config.py'
+                child.write_text(f"_base_ = '{config}'\nmodel = {change}\n")
+                config = child
             cfg = Config.fromfile(config)
             init_default_scope(cfg.default_scope)
-            weights = tmp_path_factory.mktemp(method) / 'weights.pth'
+            weights = folder / 'weights.pth'
             model = randomize(MODELS.build(cfg.model))
             if method != 'pose':
                 _balance(model, cv2.imread(str(image)))

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from mmhires.deploy import labels
+from mmhires.deploy.labels import plain_labels
 
 
 def smooth_logits(classes, height=12, width=17, batch=2):
@@ -48,11 +49,70 @@ def test_labels_are_those_of_upstreams_two_resizes(classes, size, padding,
     assert got.unique().numel() > 1
 
 
-def test_tile_height_decides_nothing():
+@pytest.mark.parametrize('threads', [2, 3, 100])
+def test_number_of_threads_decides_nothing(threads):
     logits = smooth_logits(5)
-    want = labels(logits, (50, 60), rows=1)
-    for rows in (3, 8, 1000):
-        assert (labels(logits, (50, 60), rows=rows) == want).all()
+    want = labels(logits, (50, 60))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert (labels(logits, (50, 60)) == want).all()
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize('value', [0., -3., 7.5, float('inf'), -float('inf')])
+def test_first_of_equal_logits_wins(value):
+    logits = torch.full((1, 5, 3, 4), value)
+    assert labels(logits, (9, 13)).unique().tolist() == [0]
+    logits[:, 2:4] = 1e37 if value < 1e37 else value
+    assert labels(logits, (9, 13)).unique().tolist() == [
+        2 if value < 1e37 else 0
+    ]
+
+
+def test_infinite_logits_give_a_class_that_exists():
+    logits = smooth_logits(3, batch=1)
+    logits[0, 2, 5, 5] = float('inf')
+    got = labels(logits, (96, 136))
+    assert got[0, 44, 44] == 2 and got.max() == 2
+    # a class that was masked out is nowhere
+    logits[:, 2] = -float('inf')
+    want = plain(logits[:, :2], (96, 136)).argmax(1)
+    assert (labels(logits, (96, 136)) == want).all()
+
+
+def test_flushed_denormals_give_a_class_that_exists():
+    torch.set_flush_denormal(True)
+    try:
+        got = labels(torch.zeros(1, 3, 4, 4), (16, 16))
+    finally:
+        torch.set_flush_denormal(False)
+    assert got.unique().tolist() == [0]
+
+
+def test_class_of_a_nan_is_not_taken():
+    logits = smooth_logits(3, batch=1)
+    want = plain(logits[:, :2], (96, 136)).argmax(1)
+    logits[:, 2] = float('nan')
+    assert (labels(logits, (96, 136)) == want).all()
+    assert labels(logits * float('nan'), (96, 136)).unique().tolist() == [0]
+
+
+def test_logits_that_require_grad_are_taken():
+    logits = smooth_logits(3)
+    assert (labels(logits.clone().requires_grad_(), (50, 60)) == labels(
+        logits, (50, 60))).all()
+
+
+@pytest.mark.parametrize('classes', [1, 4, 300])
+def test_plain_form_of_gpus_and_graphs_finds_the_same(classes):
+    args = ((96, 136), (0, 8, 0, 3), (211, 100), False, 0.4)
+    logits = smooth_logits(classes)
+    got = plain_labels(logits, *args)
+    want = labels(logits, *args)
+    assert got.dtype == want.dtype
+    assert (got == want).float().mean() > 0.9999
 
 
 def test_single_channel_is_compared_with_the_threshold():

@@ -1,6 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import pytest
 import torch
+from mmengine.evaluator import Evaluator
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from mmhires.registry import METRICS
 
@@ -32,11 +35,18 @@ def test_class_that_the_data_set_lacks_is_wrong_and_of_no_other_class():
             scores['IoU.sky']) == (75, 100, 50)
 
 
-def test_samples_keep_what_the_network_predicted():
-    """Visualisers and other metrics read them too."""
-    pred = [[1, 2, 3, 0], [2, 1, 4, 0]]
-    _, sample = evaluate(pred)
-    assert sample['pred_sem_seg']['data'][0].tolist() == pred
+def test_pictures_and_other_metrics_get_the_classes_of_the_data_set():
+    """They read the samples, with the names and colours of the data set."""
+    sample = SegDataSample(
+        pred_sem_seg=PixelData(
+            data=torch.tensor([[[1, 2, 3, 0], [2, 1, 4, 0]]])),
+        gt_sem_seg=PixelData(data=LABEL[None]))
+    evaluator = Evaluator(
+        dict(type='mmhires.MappedIoUMetric', class_map=CLASS_MAP))
+    evaluator.dataset_meta = dict(classes=CLASSES)
+    evaluator.process([sample], {})
+    assert sample.pred_sem_seg.data[0].tolist() == [[0, 0, 1, 2],
+                                                    [0, 0, 255, 2]]
 
 
 def test_map_that_does_not_fit_is_named():

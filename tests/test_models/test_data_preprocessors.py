@@ -7,7 +7,7 @@ from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
 from mmhires.models import LowResSegDataPreProcessor
-from mmhires.models.layers.downsample import reduce_labels
+from mmhires.models.preprocessing import reduce_labels
 
 STATISTICS = dict(
     mean=[120., 110., 100.], std=[50., 60., 70.], bgr_to_rgb=True)

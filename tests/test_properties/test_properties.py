@@ -13,7 +13,7 @@ from mmhires import registry
 
 RECIPES = {**LOSSES, **PARTS, **WHOLE, **DATA}
 # They take no data but the runner's own.
-WITHOUT_INPUT = {'ExactResumeHook'}
+WITHOUT_INPUT = {'AtomicCheckpointHook', 'ExactResumeHook', 'RampHook'}
 
 
 @pytest.mark.parametrize('name, kind', [(name, kind)

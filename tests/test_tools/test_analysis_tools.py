@@ -54,6 +54,18 @@ def test_a_network_of_many_times_the_cost_is_slower(tool, tiny, tmp_path):
     assert '1 thread, fp32, torch' in out
 
 
+def test_configs_of_one_file_name_are_told_apart_by_their_folders(
+        tool, tiny, tmp_path):
+    configs = []
+    for folder in ('first', 'second'):
+        (tmp_path / folder).mkdir()
+        configs.append(tmp_path / folder / 'mine.py')
+        configs[-1].write_text(f"_base_ = {str(tiny / 'tiny.py')!r}\n")
+    rows, _ = tool('benchmark', *configs, configs[0], '--shape', '32', '32',
+                   '--repeats', '2', '--warmup', '0', '--threads', '1')
+    assert list(rows) == ['first/mine', 'second/mine', 'first/mine (2)']
+
+
 def test_an_image_is_reduced_as_each_model_s_preprocessor_does(
         tool, tiny, low):
     rows, _ = tool('benchmark', tiny / 'tiny.py', low, '--image', '128', '256',

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.runner.checkpoint import load_checkpoint
 
-from mmhires.converters import convert
+from mmhires.converters import convert, dataset_meta
 from mmhires.models.backbones import DDRNet
 from mmhires.models.decode_heads import DAPPMHead
 
@@ -155,3 +155,20 @@ def test_a_half_written_file_does_not_replace_the_old_result(
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         'ours.pth', 'published.pth'
     ]
+
+
+def test_published_network_gets_the_names_of_its_outputs(
+        shared_dir, tool, capsys, tmp_path):
+    tool(shared_dir / 'weights/espnetv2_s_0.5_city_512x256.pth',
+         tmp_path / 'ours.pth', '--source', 'espnetv2')
+    meta = torch.load(tmp_path / 'ours.pth')['meta']['dataset_meta']
+    assert len(meta['classes']) == len(meta['palette']) == 20
+    assert (meta['classes'][13], meta['classes'][19]) == ('car', 'background')
+    assert ('20 classes, taken to be road, sidewalk, building ... background'
+            in capsys.readouterr().out)
+
+
+def test_unknown_number_of_classes_gets_no_names():
+    weights = {'decode_head.conv_seg.weight': torch.empty(3, 4, 1, 1)}
+    assert dataset_meta(weights) is None
+    assert dataset_meta({'stem.0.weight': torch.empty(19)}) is None

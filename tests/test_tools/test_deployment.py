@@ -73,11 +73,18 @@ def test_bad_arguments_of_export_are_one_line(change, message, script, tiny,
     assert not list(tmp_path.iterdir())
 
 
-def test_predict_names_bad_pictures_and_goes_on(script, tiny, tiny_weights,
-                                                tmp_path):
-    out = tmp_path / 'm.onnx'
-    script('export.py', tiny / 'tiny.py', tiny_weights, out, '--images',
-           tiny / 'images/0.png')
+@pytest.fixture
+def tiny_onnx(script, tiny, tiny_weights):
+    """The exported tiny model."""
+    out = tiny / 'm.onnx'
+    if not out.is_file():
+        script('export.py', tiny / 'tiny.py', tiny_weights, out, '--images',
+               tiny / 'images/0.png')
+    return out
+
+
+def test_predict_names_bad_pictures_and_goes_on(script, tiny_onnx, tmp_path):
+    out = tiny_onnx
     folder = tmp_path / 'in'
     folder.mkdir()
     (folder / 'broken.png').write_bytes(b'no image')
@@ -93,3 +100,56 @@ def test_predict_names_bad_pictures_and_goes_on(script, tiny, tiny_weights,
     (tmp_path / 'bad.onnx').write_bytes(b'no model')
     error = script('predict.py', tmp_path / 'bad.onnx', folder)
     assert 'bad.onnx cannot be read' in error and '\n' not in error
+
+
+def write_video(path, count=6):
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'mp4v'), 10, (96, 64))
+    for value in range(count):
+        writer.write(np.full((64, 96, 3), 30 * value, np.uint8))
+    writer.release()
+
+
+def test_pictures_of_one_stem_do_not_overwrite_each_other(
+        script, tiny_onnx, tmp_path):
+    folder = tmp_path / 'in'
+    folder.mkdir()
+    grey = np.full((64, 96, 3), 100, np.uint8)
+    for name in ('a.jpg', 'a.png', 'b.png'):
+        cv2.imwrite(str(folder / name), grey)
+    assert script('predict.py', tiny_onnx, folder, '--out-dir',
+                  tmp_path / 'out') is None
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+        'a.jpg.png', 'a.png.png', 'b.png'
+    ]
+
+
+def test_video_is_painted_frame_by_frame(script, tiny_onnx, tmp_path, capsys):
+    write_video(tmp_path / 'v.mp4')
+    assert script('predict.py', tiny_onnx, tmp_path / 'v.mp4', '--runtime',
+                  'onnxruntime', '--out-dir', tmp_path / 'out') is None
+    printed = capsys.readouterr()
+    assert 'runs on onnxruntime, cpu' in printed.err
+    assert 'predicted 6 of 6 frames' in printed.out
+    assert 'frames/s' in printed.out
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['v.mp4']
+    reader = cv2.VideoCapture(str(tmp_path / 'out/v.mp4'))
+    frames = []
+    while (frame := reader.read()[1]) is not None:
+        frames.append(frame)
+    assert len(frames) == 6
+    # every pixel is called bright, which is red, half of what one sees
+    b, g, r = frames[0].mean((0, 1))
+    assert r > 100 and b < 30 and g < 30
+
+
+def test_broken_video_and_engine_of_another_file_leave_nothing(
+        script, tiny_onnx, tmp_path):
+    (tmp_path / 'v.mp4').write_bytes(b'no video')
+    error = script('predict.py', tiny_onnx, tmp_path / 'v.mp4', '--out-dir',
+                   tmp_path / 'out')
+    assert 'v.mp4: not a video' in error
+    error = script('predict.py', tiny_onnx, tmp_path / 'v.mp4', '--runtime',
+                   'torch')
+    assert 'torch runs .pt2 files' in error
+    assert not list((tmp_path / 'out').iterdir())

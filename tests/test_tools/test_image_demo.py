@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmhires.apis.overlay import load_model, make_painter
+from mmhires.apis.overlay import make_painter
+from mmhires.zoo import load_model
 
 GREY = np.full((64, 96, 3), 100, np.uint8)
 LOW_RES = """model = dict(data_preprocessor=dict(
@@ -137,7 +138,7 @@ def test_classes_of_the_checkpoint_win_over_the_config(tiny, tiny_weights,
 def test_model_without_class_names_is_refused(tiny, tiny_weights, tmp_path):
     text = (tiny / 'tiny.py').read_text()
     (tmp_path / 'c.py').write_text(text.replace('metainfo=', 'foo='))
-    with pytest.raises(ValueError, match='names the classes'):
+    with pytest.raises(ValueError, match='names and colours of none'):
         load_model(tmp_path / 'c.py', tiny_weights, 'cpu')
 
 

@@ -18,8 +18,10 @@ model of the first config without its preprocessor's reduction:
         --image 512 1024 --full-size --train --batch 2
 """
 import argparse
+import os
 import sys
 from functools import partial
+from pathlib import Path
 
 import torch
 from mmengine.config import DictAction
@@ -127,11 +129,9 @@ def main() -> None:
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     """Models, and sizes of the images that they get, by name."""
     models = {
-        config_name(path): build_model(path, args.cfg_options)
-        for path in args.configs
+        name: build_model(path, args.cfg_options)
+        for name, path in zip(distinct_names(args.configs), args.configs)
     }
-    if len(models) < len(args.configs):
-        raise SystemExit('benchmark.py: two configs have the same file name')
     images = {
         name: args.image or
         [side * getattr(model.data_preprocessor, 'scale', 1)
@@ -147,6 +147,20 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
         models[full].data_preprocessor.scale = 1
         images[full] = images[first]
     return models, images
+
+
+def distinct_names(configs: list[str]) -> list[str]:
+    """File names, with the folders before them where two are the same."""
+    paths = [Path(path).resolve() for path in configs]
+    names = [config_name(path) for path in configs]
+    for i, path in enumerate(paths):
+        others = [other for other in paths if other.name == path.name]
+        if len(others) > 1:
+            common = os.path.commonpath([other.parent for other in others])
+            names[i] = str(path.relative_to(common).with_suffix(''))
+        if names[i] in names[:i]:
+            names[i] += f' ({names[:i].count(names[i]) + 1})'
+    return names
 
 
 def report(args: argparse.Namespace, results: list[dict]) -> None:
@@ -175,7 +189,8 @@ def report(args: argparse.Namespace, results: list[dict]) -> None:
     console.print(', '.join(
         (what, *settings.values(), f'{args.repeats} repeats')))
     if args.out:
-        path = write_records(args.out, f'{what}_{first["config"]}', settings,
+        name = first['config'].replace('/', '-')
+        path = write_records(args.out, f'{what}_{name}', settings,
                              results)
         console.print(f'{path}.json, .csv', soft_wrap=True)
 

@@ -11,7 +11,8 @@ blocks of neighbouring test images (bootstrap). Interrupted, the command goes
 on where it was; finished runs are read back.
 
 Each seed's first weights are those of the first config, as far as the others
-share its layers; with ``--own-start`` each config has its own ``load_from``. ``--curves FILE.png`` draws what was measured in training;
+share its layers; with ``--own-start`` each config has its own ``load_from``.
+``--curves FILE.png`` draws what was measured in training;
 ``--from FILE.json`` prints the table of an earlier ``--out`` without any run.
 """
 import argparse

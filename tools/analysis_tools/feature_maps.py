@@ -20,7 +20,7 @@ from mmhires.analysis.feature_maps import (
     default_layers,
     draw_feature_maps,
 )
-from mmhires.apis.overlay import load_model
+from mmhires.zoo import load_model
 
 
 def parse_args() -> argparse.Namespace:

@@ -5,7 +5,7 @@ import argparse
 import signal
 import sys
 
-from mmhires.datasets.camvid_convert import convert_camvid
+from mmhires.converters.camvid import convert_camvid
 
 
 def parse_args():

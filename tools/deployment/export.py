@@ -3,6 +3,7 @@ r"""Write a trained model to an ONNX or torch.export file.
 
     python tools/deployment/export.py CONFIG CHECKPOINT model.onnx \
         --images street1.png street2.png
+    python tools/deployment/export.py --model NAME model.onnx --images ...
 
 The file is compared with the model on the images and written if the
 predictions agree; it needs neither config nor checkpoint any more:
@@ -19,7 +20,8 @@ from mmengine.utils import track_iter_progress
 
 from mmhires.apis.overlay import find_inputs
 from mmhires.datasets import StreetsDataset
-from mmhires.deploy import export, load_model
+from mmhires.deploy import export
+from mmhires.zoo import load_model
 
 SUFFIXES = dict(onnx='.onnx', torch='.pt2')
 
@@ -28,9 +30,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file of the model')
-    parser.add_argument('checkpoint', help='its weights, a file or a URL')
+    parser.add_argument('config', nargs='?', help='config file of the model')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='its weights, a file or a URL')
     parser.add_argument('out', help='file to write, .onnx or .pt2')
+    parser.add_argument(
+        '--model',
+        help='in the place of CONFIG and CHECKPOINT: a name of '
+        'mmhires.list_models(), whose published weights are downloaded')
     parser.add_argument(
         '--images',
         nargs='+',
@@ -54,7 +61,10 @@ def parse_args() -> argparse.Namespace:
         '--dynamic', action='store_true', help='take any size of image')
     parser.add_argument(
         '--opset', type=int, default=17, help='of ONNX (default: %(default)s)')
-    return parser.parse_args()
+    args = parser.parse_intermixed_args()
+    if not args.config and not args.model:
+        parser.error('give CONFIG and CHECKPOINT, or --model NAME')
+    return args
 
 
 def main() -> None:
@@ -68,13 +78,13 @@ def main() -> None:
                 file for path in args.images or [draw_street(folder)]
                 for file in find_inputs(path)
             ][:args.max_images]
-            print(f'load {args.checkpoint}', file=sys.stderr)
-            model = load_model(args.config, args.checkpoint)
+            print(f'load {args.model or args.checkpoint}', file=sys.stderr)
+            model = load_model(args.model or args.config, args.checkpoint,
+                               'cpu')
             print(f'export {args.out}', file=sys.stderr)
             results = export(model, args.out, images, args.precision,
                              args.dynamic, args.opset, progress)
-    except (FileNotFoundError, ImportError, PermissionError,
-            ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         sys.exit(f'export.py: {error}')
     worst = min(results, key=lambda result: result.share)
     print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; as the model '

@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+import torch
+
 from mmhires.converters import SOURCES, convert_file
 
 
@@ -35,6 +37,11 @@ def main():
         sys.exit(f'error: {reason}')
     print(f'{args.dst}: {len(state_dict)} tensors, '
           f'{"to" if args.reverse else "from"} {args.source}')
+    meta = torch.load(args.dst, weights_only=True)['meta']
+    if 'dataset_meta' in meta:
+        names = meta['dataset_meta']['classes']
+        print(f'{len(names)} classes, taken to be {", ".join(names[:3])} ... '
+              f'{names[-1]}')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 # DDRNet-23-slim: deep supervision at weight 0.4, OHEM on both heads.
 # ImageNet weights as MMSegmentation publishes them.
-checkpoint = 'https://download.openmmlab.com/mmsegmentation/v0.5/ddrnet/pretrain/ddrnet23s-in1kpre_3rdparty-1ccac5b1.pth'
+checkpoint = 'mmhires://ddrnet-23-slim_imagenet'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(
     type='mmhires.OhemCrossEntropyLoss', thres=0.9, min_kept=131072)

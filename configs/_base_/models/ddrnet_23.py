@@ -1,5 +1,5 @@
 _base_ = './ddrnet_23-slim.py'
-checkpoint = 'https://download.openmmlab.com/mmsegmentation/v0.5/ddrnet/pretrain/ddrnet23-in1kpre_3rdparty-9ca29f62.pth'
+checkpoint = 'mmhires://ddrnet-23_imagenet'
 model = dict(
     backbone=dict(arch='23', init_cfg=dict(checkpoint=checkpoint)),
     decode_head=dict(in_channels=[256, 1024], channels=128),

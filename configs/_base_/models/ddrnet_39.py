@@ -1,8 +1,7 @@
-# No ImageNet weights of it are published in a form that loads by address:
-# convert the authors' with tools/model_converters/convert.py.
+# Its ImageNet weights have to be downloaded by hand: mmhires says where from.
 _base_ = './ddrnet_23-slim.py'
 model = dict(
     backbone=dict(
-        arch='39', init_cfg=dict(checkpoint='ddrnet-39_imagenet.pth')),
+        arch='39', init_cfg=dict(checkpoint='mmhires://ddrnet-39_imagenet')),
     decode_head=dict(in_channels=[256, 1024], channels=256),
     auxiliary_head=dict(in_channels=128, channels=256))

@@ -22,7 +22,7 @@ model = dict(
         contract_dilation=True,
         norm_cfg=norm_cfg,
         init_cfg=dict(
-            type='Pretrained', checkpoint='checkpoints/resnet50s.pth')),
+            type='Pretrained', checkpoint='mmhires://resnet50s_imagenet')),
     neck=dict(
         type='mmhires.JPU', in_channels=(512, 1024, 2048), norm_cfg=norm_cfg),
     decode_head=dict(
@@ -56,7 +56,7 @@ model = dict(
 
 # What the other rows of the tables have in the place of these.
 resnet101 = dict(
-    depth=101, init_cfg=dict(checkpoint='checkpoints/resnet101s.pth'))
+    depth=101, init_cfg=dict(checkpoint='mmhires://resnet101s_imagenet'))
 dilated = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
 aspp_head = dict(
     type='mmhires.ASPPHead',

@@ -21,7 +21,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='mmhires.AtomicCheckpointHook',
         interval=10,
         max_keep_ckpts=3,
         save_best='coco/AP',

@@ -19,7 +19,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=100,
+        type='mmhires.AtomicCheckpointHook', by_epoch=False, interval=100,
         max_keep_ckpts=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     ema=dict(type='EMAHook', momentum=0.002))

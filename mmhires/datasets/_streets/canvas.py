@@ -6,10 +6,6 @@ from the ground, Z ahead of the camera. The camera is given in units of the
 image height, so a scene looks the same at every size.
 """
 
-import itertools
-import math
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -18,55 +14,65 @@ CLASSES = ('sky', 'building', 'pole', 'road', 'sidewalk', 'tree', 'sign',
 LABEL = {name: index for index, name in enumerate(CLASSES)}
 NEAR = 1.2  # nothing closer to the camera is drawn, metres
 FRACTION_BITS = 4  # of the coordinates that OpenCV is given
+_CIRCLE = np.array([(np.cos(angle), np.sin(angle))
+                    for angle in np.arange(12) * np.pi / 6])
 # On a tie of samples the smaller kind of object gets the pixel, as an
 # annotator would decide; the order runs from background to thin things.
-_PRIORITY = np.array([
+_PRIORITY = [
     LABEL[name]
     for name in ('sky', 'building', 'road', 'sidewalk', 'tree', 'car', 'fence',
                  'pedestrian', 'bicyclist', 'sign', 'pole')
-])
+]
 
 
-@dataclass(frozen=True)
 class View:
     """Camera and light of one scene.
 
     Args:
+        rng (np.random.Generator): Decides them.
+        x (float): Lateral position of the camera, metres.
+
+    Attributes:
         focal (float): Focal length, in image heights.
         horizon (float): Row of the horizon, 0 top to 1 bottom.
         centre (float): Column of the vanishing point relative to the image
             centre, in image heights.
         height (float): Height of the camera above the ground, metres.
-        x (float): Lateral position of the camera, metres.
         bend (float): Sideways shift of the street per squared metre ahead.
         sun (np.ndarray): Unit vector towards the sun.
+        sunny (bool): Whether things throw a shadow.
         direct (np.ndarray): RGB of the sun's light, about 1 on a clear day.
         ambient (np.ndarray): RGB of the sky's light.
         sky (np.ndarray): RGB at the top of the sky, 0 to 255.
         haze (np.ndarray): RGB at the horizon, 0 to 255.
-        haze_length (float): Metres over which the contrast falls to 1/e.
     """
-    focal: float
-    horizon: float
-    centre: float
-    height: float
-    x: float
-    bend: float
-    sun: np.ndarray
-    direct: np.ndarray
-    ambient: np.ndarray
-    sky: np.ndarray
-    haze: np.ndarray
-    haze_length: float
+
+    def __init__(self, rng, x):
+        self.x = x
+        self.focal, self.horizon, self.centre, self.height, self.bend = (
+            rng.uniform((.95, .40, -.18, 1.3, -.0016),
+                        (1.35, .52, .18, 1.9, .0016)).tolist())
+        angle, up = rng.uniform(0, 2 * np.pi), rng.uniform(.45, 1.1)
+        self.sun = np.array([np.sin(angle) * np.cos(up), np.sin(up),
+                             np.cos(angle) * np.cos(up)])
+        self.sunny = rng.random() < .7
+        if self.sunny:
+            self.sky = np.array([112., 160., 214.]) * rng.uniform(.85, 1.12)
+            self.haze = np.array([196., 212., 226.]) * rng.uniform(.92, 1.05)
+            self.direct = np.array([.86, .80, .68]) * rng.uniform(.75, 1.1)
+            self.ambient = np.array([.44, .48, .55]) * rng.uniform(.9, 1.1)
+        else:
+            self.sky = rng.uniform(150, 205) + np.array([0., 0., 6.])
+            self.haze = self.sky + 22
+            self.direct, self.ambient = np.full(3, .12), np.full(3, .82)
 
     def light(self, normal=None):
         """RGB factor of a surface with this outward unit normal.
 
         Round and small things have none: the sun lights half of them.
         """
-        if normal is None:
-            return self.ambient + .5 * self.direct
-        return self.ambient + self.direct * max(0., np.dot(normal, self.sun))
+        share = .5 if normal is None else max(0., np.dot(normal, self.sun))
+        return (self.ambient + share * self.direct).tolist()
 
 
 class Canvas:
@@ -80,45 +86,31 @@ class Canvas:
     """
 
     def __init__(self, size, supersample, view, noise):
-        self.view = view
-        self.noise = noise
-        self.samples = supersample
+        self.view, self.noise, self.samples = view, noise, supersample
         self.px = np.zeros(
             (size[0] * supersample, size[1] * supersample, 4), np.uint8)
         self.unit = size[0] * supersample
         self.u0 = self.px.shape[1] / 2 + view.centre * self.unit
         self.v0 = view.horizon * self.unit
+        self._light = view.light()
         self._focal = view.focal * self.unit
-        self._haze = view.haze.tolist()
-        self._light = view.light().tolist()
 
     def scale(self, z):
         """Samples per metre at the distance ``z``."""
         return self._focal / z
 
-    def foot(self, x, z):
-        """Where the ground point (x, z) is seen: (u, v), and the scale."""
-        view, scale = self.view, self._focal / z
-        return (self.u0 + (x - view.x + view.bend * z * z) * scale,
-                self.v0 + view.height * scale, scale)
-
     def project(self, points):
         """World points (x, y, z) to sample coordinates (u, v).
 
         Not vectorised: most of a picture's thousand shapes have four corners.
+        It takes arrays (N,) for x, y and z just as well.
         """
-        uv = []
+        view, uv = self.view, []
         for x, y, z in points:
-            u, v, scale = self.foot(x, z)
-            uv.append((u, v - y * scale))
+            scale = self._focal / z
+            uv.append((self.u0 + (x - view.x + view.bend * z * z) * scale,
+                       self.v0 + (view.height - y) * scale))
         return uv
-
-    def sees(self, x, z, reach):
-        """Whether an object within ``reach`` metres of (x, z) may show."""
-        if z < 2 * NEAR:
-            return False
-        u, _, scale = self.foot(x, z)
-        return -reach * scale < u < self.px.shape[1] + reach * scale
 
     def nearest(self, x):
         """Distance from which a plane along the street at ``x`` is seen."""
@@ -126,152 +118,87 @@ class Canvas:
         edge = self.u0 if x < self.view.x else self.px.shape[1] - self.u0
         return max(2 * NEAR, .8 * aside * self.scale(1) / max(edge, 1))
 
-    def highest(self, z):
-        """Height that the picture's upper edge reaches at distance ``z``."""
-        return self.view.height + self.v0 / self.scale(z) + .2
+    def paint(self, colour, label, normal=None):
+        """The 4-channel value of a surface: lit and labelled."""
+        light = self._light if normal is None else self.view.light(normal)
+        return (*(min(255., channel * factor)
+                  for channel, factor in zip(colour, light)), LABEL[label])
 
-    def paint(self, colour, label, z, normal=None):
-        """The 4-channel value of a surface: lit, hazed, labelled."""
-        clear = math.exp(-z / self.view.haze_length)
-        light = self._light
-        if normal is not None:
-            light = self.view.light(normal).tolist()
-        rgb = (
-            min(255., c * k) * clear + haze * (1 - clear)
-            for c, k, haze in zip(colour, light, self._haze))
-        return (*rgb, LABEL[label])
-
-    def table(self, colour, label, z, normal=None):
-        """:meth:`paint` for every brightness of a texture, 128 the plain one.
-
-        Returns:
-            np.ndarray: (256, 1, 4) uint8 for ``cv2.LUT``.
-        """
-        clear = math.exp(-z / self.view.haze_length)
-        rgb = np.arange(256)[:, None] / 128 * colour * self.view.light(normal)
-        rgb = np.minimum(rgb, 255) * clear + self.view.haze * (1 - clear)
-        table = np.full((256, 1, 4), LABEL[label], np.uint8)
-        table[:, 0, :3] = rgb
-        return table
-
-    def fill(self, uv, paint):
-        """Fill a polygon given in sample coordinates."""
-        cv2.fillPoly(self.px, [fixed_point(uv)], paint, cv2.LINE_8,
-                     FRACTION_BITS)
-
-    def line(self, uv, width, paint, closed=False):
-        """Stroke a polyline, ``width`` in samples."""
-        cv2.polylines(self.px, [fixed_point(uv)], closed, paint,
-                      max(1, round(width)), cv2.LINE_8, FRACTION_BITS)
+    def fill(self, polygons, paint):
+        """Fill polygons given in sample coordinates."""
+        cv2.fillPoly(self.px, [fixed_point(uv) for uv in polygons], paint,
+                     cv2.LINE_8, FRACTION_BITS)
 
     def poly(self, points, colour, label, normal=None):
         """Fill a convex polygon of world points (x, y, z)."""
         points = clip_near(points)
         if points:
-            z = sum(point[2] for point in points) / len(points)
-            self.fill(
-                self.project(points), self.paint(colour, label, z, normal))
+            self.fill([self.project(points)],
+                      self.paint(colour, label, normal))
 
-    def flat(self, x, y, z, points, colour, label):
-        """Fill a polygon facing the camera, (dx, dy) metres from (x, y)."""
-        u, v, scale = self.foot(x, z)
-        uv = np.array(points) * (scale, -scale) + (u, v - y * scale)
-        self.fill(uv, self.paint(colour, label, z))
+    def flat(self, x, z, points, colour, label):
+        """Fill a polygon facing the camera, (dx, y) metres from (x, 0, z)."""
+        self.poly([(x + dx, y, z) for dx, y in points], colour, label)
 
-    def bar(self, x0, x1, y0, y1, z, colour, label):
-        """Fill an upright rectangle facing the camera, never under 1 wide."""
-        (u0, v1), (u1, v0) = self.project([(x0, y0, z), (x1, y1, z)])
-        left, top = max(0, round(u0)), max(0, round(v0))
-        right = max(0, round(u0) + 1, round(u1))
-        bottom = max(0, round(v0) + 1, round(v1))
-        self.px[top:bottom, left:right] = self.paint(colour, label, z)
+    def quads(self, points, colour, label, normal):
+        """Fill four-cornered polygons (N, 4, 3) that do not overlap.
 
-    def region(self, uv):
-        """The part of the picture round a polygon.
-
-        Returns:
-            tuple: That part of ``px``, its origin (u, v), and an (h, w) uint8
-            mask of the polygon; None where the polygon is outside.
+        Those too thin to be told apart are left out.
         """
-        low = np.maximum(np.floor(uv.min(0)), 0).astype(int)
-        high = np.minimum(np.ceil(uv.max(0)) + 1, self.px.shape[1::-1])
-        width, height = (high - low).astype(int)
-        if width <= 0 or height <= 0:
-            return None
-        mask = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(mask, [fixed_point(uv - low)], 255, cv2.LINE_8,
-                     FRACTION_BITS)
-        return (self.px[low[1]:low[1] + height, low[0]:low[0] + width], low,
-                mask)
+        uv = np.moveaxis(self.project([np.moveaxis(points, -1, 0)])[0], 0, -1)
+        self.fill(uv[np.ptp(uv, axis=1).min(1) > 1.5],
+                  self.paint(colour, label, normal))
 
-    def relabel(self, uv, label):
-        """Label a polygon without painting it: see-through things."""
-        found = self.region(np.array(uv))
-        if found:
-            found[0][..., 3][found[2] > 0] = LABEL[label]
-
-    def paste(self, corners, texture, veil=None):
+    def paste(self, corners, tone, colour, label, normal=None, opacity=None,
+              whole=False):
         """Warp a texture onto a world rectangle.
 
         Args:
             corners (Sequence): World points of the texture's top left, top
                 right, bottom right and bottom left corner, all beyond NEAR.
-            texture (np.ndarray): (h, w, 4) uint8, what to put into ``px``.
-            veil (str, optional): Class of a see-through rectangle: it is
-                labelled as a whole, and the fourth channel is the opacity.
+            tone (np.ndarray): Brightness (h, w) uint8, 128 the plain colour.
+            colour (tuple): RGB.
+            label (str): Class.
+            normal (tuple, optional): Outward unit normal.
+            opacity (np.ndarray, optional): (h, w) uint8; the label is set
+                where it is above one half.
+            whole (bool): Label the whole rectangle in spite of ``opacity``.
         """
         uv = np.array(self.project(corners))
-        found = self.region(uv)
-        if not found:
+        low = np.maximum(np.floor(uv.min(0)), 0).astype(int)
+        high = np.minimum(np.ceil(uv.max(0)) + 1,
+                          self.px.shape[1::-1]).astype(int)
+        if (high <= low).any() or np.ptp(uv, axis=0).min() < 1:
             return
-        pixels, origin, mask = found
+        pixels = self.px[low[1]:high[1], low[0]:high[0]]
+        mask = cv2.fillPoly(
+            np.zeros(pixels.shape[:2], np.uint8), [fixed_point(uv - low)], 255,
+            cv2.LINE_8, FRACTION_BITS)
         # Shrink first: warping samples too few texels when it minifies.
-        height, width = texture.shape[:2]
-        extent = np.ptp(uv, axis=0) * 1.3 + 2
-        if width > extent[0] or height > extent[1]:
-            width, height = np.minimum((width, height), extent).astype(int)
-            texture = cv2.resize(
-                texture, (width, height), interpolation=cv2.INTER_AREA)
-        source = np.float32([(0, 0), (width, 0), (width, height), (0, height)])
+        texture = tone if opacity is None else cv2.merge([tone, opacity])
+        size = np.minimum(tone.shape[::-1], np.ptp(uv, axis=0) * 1.3 + 2)
+        width, height = size.astype(int).tolist()
+        texture = cv2.resize(
+            texture, (width, height), interpolation=cv2.INTER_AREA)
         matrix = cv2.getPerspectiveTransform(
-            source - .5, np.float32(uv - origin - .5))
-        warped = cv2.warpPerspective(
-            texture,
-            matrix,
-            mask.shape[::-1],
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE)
-        if veil:
-            share = warped[..., 3:] / np.float32(255)
-            below = pixels[..., :3].astype(np.float32)
-            warped[..., :3] = below + (warped[..., :3] - below) * share
-            warped[..., 3] = LABEL[veil]
-        cv2.copyTo(warped, mask, pixels)
-
-    def sprite(self, x, y, z, size, shape, table):
-        """Put a cut-out facing the camera, its bottom centre at (x, y, z).
-
-        ``size`` is its width and height in metres. ``shape`` is (h, w, 2)
-        uint8: brightness, and opacity, which is cut at one half. ``table``
-        is a result of :meth:`table`.
-        """
-        u, v, scale = self.foot(x, z)
-        w, h = (max(2, round(side * scale)) for side in size)
-        left, top = round(u - w / 2), round(v - y * scale) - h
-        pixels = self.px[max(top, 0):max(top + h, 0),
-                         max(left, 0):max(left + w, 0)]
-        if not pixels.size:
-            return
-        small = w < shape.shape[1]
-        shape = cv2.resize(
-            shape, (w, h),
-            interpolation=cv2.INTER_AREA if small else cv2.INTER_LINEAR)
-        row, column = max(-top, 0), max(-left, 0)
-        tone, opacity = cv2.split(shape[row:row + pixels.shape[0],
-                                        column:column + pixels.shape[1]])
-        cv2.copyTo(
-            cv2.LUT(cv2.merge([tone] * 4), table),
-            cv2.compare(opacity, 127, cv2.CMP_GT), pixels)
+            np.float32(rect(-.5, width - .5, -.5, height - .5)),
+            np.float32(uv - low - .5))
+        texture = cv2.warpPerspective(
+            texture, matrix, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        table = np.arange(256)[:, None] / 128 * self.paint(
+            colour, label, normal)
+        table[:, 3] = LABEL[label]
+        table = np.minimum(table, 255).astype(np.uint8)[:, None]
+        if opacity is None:
+            painted = cv2.LUT(cv2.merge([texture] * 4), table)
+        else:
+            painted = cv2.LUT(cv2.merge([texture[..., 0]] * 4), table)
+            share = texture[..., 1:] / np.float32(255)
+            painted[..., :3] = (painted[..., :3] * share
+                                + pixels[..., :3] * (1 - share))
+            painted[..., 3] = np.where(whole | (share[..., 0] > .5),
+                                       LABEL[label], pixels[..., 3])
+        cv2.copyTo(painted, mask, pixels)
 
     def labels(self, void=False):
         """Majority label of each pixel.
@@ -283,25 +210,18 @@ class Canvas:
         Returns:
             np.ndarray: (H, W) uint8.
         """
-        step = self.samples
-        rank = np.resize(np.argsort(_PRIORITY), 256).astype(np.uint8)
-        ranks = cv2.LUT(np.ascontiguousarray(self.px[..., 3]), rank)
-        votes = [
-            np.ascontiguousarray(ranks[row::step, column::step])
-            for row in range(step) for column in range(step)
-        ]
-        counts = [np.ones_like(vote) for vote in votes]
-        for i, j in itertools.combinations(range(len(votes)), 2):
-            same = (votes[i] == votes[j]).view(np.uint8)
-            counts[i] += same
-            counts[j] += same
-        best = np.zeros_like(ranks[::step, ::step])
-        for count, vote in zip(counts, votes):
-            np.maximum(best, count * len(CLASSES) + vote, out=best)
+        step, height, width = self.samples, *self.px.shape[:2]
+        label, best = np.ascontiguousarray(self.px[..., 3]), 0
+        for rank, value in enumerate(_PRIORITY):
+            # The mean of samples worth step^2 is the number of samples.
+            votes = cv2.resize(
+                cv2.inRange(label, value, value) & step * step,
+                (width // step, height // step), interpolation=cv2.INTER_AREA)
+            best = np.maximum(best, votes * len(CLASSES) + rank)
         score = np.arange(256)
-        table = _PRIORITY[score % len(CLASSES)]
+        table = np.array(_PRIORITY)[score % len(CLASSES)]
         if void:
-            table[2 * (score // len(CLASSES)) <= len(votes)] = 255
+            table[2 * (score // len(CLASSES)) <= step * step] = 255
         return cv2.LUT(best, table.astype(np.uint8))
 
 
@@ -313,6 +233,25 @@ def tint(colour, factor):
 def pick(rng, options):
     """One of the options; ``Generator.choice`` is ten times slower."""
     return options[rng.integers(len(options))]
+
+
+def rect(x0, x1, y0, y1):
+    """Corners of a rectangle."""
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+
+
+def stroke(start, end, width):
+    """Corners of a bar of this width from one point (x, y) to another."""
+    (x0, y0), (x1, y1) = start, end
+    across = width / 2 / max(1e-6, np.hypot(x1 - x0, y1 - y0))
+    nx, ny = (y0 - y1) * across, (x1 - x0) * across
+    return [(x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny),
+            (x0 - nx, y0 - ny)]
+
+
+def disc(x, y, radius_x, radius_y):
+    """Points (12, 2) on an ellipse."""
+    return _CIRCLE * (radius_x, radius_y) + (x, y)
 
 
 def clip_near(points):

@@ -1,18 +1,16 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Sky, and everything that lies flat on the ground."""
-
-import math
+"""The sky, the skyline, and everything that lies flat on the ground."""
 
 import cv2
 import numpy as np
 
-from .canvas import FRACTION_BITS, LABEL, NEAR, clip_near, fixed_point
+from .canvas import FRACTION_BITS, LABEL, clip_near, disc, fixed_point, rect
 
 FAR = 300.  # the ground ends there, metres
 
 
 def draw_sky(canvas, rng):
-    """Gradient to the haze at the horizon, with or without clouds."""
+    """Clouds over a gradient, and hazy blocks and tree tops before it."""
     view = canvas.view
     height, width = canvas.px.shape[:2]
     rows = min(height, round(canvas.v0 + .01 * canvas.unit) + 2)
@@ -26,90 +24,76 @@ def draw_sky(canvas, rng):
         patch = canvas.noise[row:row + octave, column:column + octave]
         cloud += cv2.resize(
             patch, (128, 32), interpolation=cv2.INTER_CUBIC) / 255 / octave
-    threshold, contrast = rng.uniform(.18, .34), rng.uniform(6, 16)
-    cloud = np.clip((cloud - threshold) * contrast, 0, .85)
-    cloud = cloud[:, 64 - cells // 2:, None][:, :cells]
+    cloud = (cloud - rng.uniform(.18, .34)) * rng.uniform(6, 16)
+    cloud = np.clip(cloud, 0, .85)[:, 64 - cells // 2:, None][:, :cells]
     sky = sky + (np.array([246., 246., 248.]) - sky) * cloud * (1 - depth)
     sky = np.pad(np.clip(sky, 0, 255), ((0, 0), (0, 0), (0, 1)))
     sky[..., 3] = LABEL['sky']
     canvas.px[:rows] = cv2.resize(sky.astype(np.uint8), (width, rows))
+    for label, shape, colour, low, high, width, z in (
+        ('building', rect(-1, 1, 0, 1), (150, 152, 156), 4, 36, 34, 240.),
+        ('tree', disc(0, 0, 1, 1), (104, 124, 96), 4, 13, 24, 200.)):
+        for x in range(-260, 260, width):
+            shift, tall, wide, tone = rng.random(4)
+            size = width * (.4 + wide * .5), low + tall**2 * (high - low)
+            canvas.flat(x + shift * width, z, np.array(shape) * size,
+                        np.array(colour) * (.8 + .4 * tone), label)
 
 
 def _outline(canvas, points):
     """Outline of a convex patch of ground, points (x, z), in samples."""
-    return np.array(
-        canvas.project(clip_near([(x, 0., z) for x, z in points])))
+    points = clip_near([(x, 0., z) for x, z in points])
+    return [np.array(canvas.project(points))] if points else []
 
 
-def _draw_ribbon(canvas, x0, x1, z0, z1, colour, label):
-    """Fill a strip along the street."""
-    z0 = max(z0, NEAR)
-    if z1 <= z0:
-        return
-    steps = 1 + int(3 * math.log(z1 / z0))  # as many as the bend needs
-    along = [z0 * (z1 / z0)**(i / steps) for i in range(steps + 1)]
-    edges = [(x0, 0, z) for z in along] + [(x1, 0, z) for z in along[::-1]]
-    canvas.fill(canvas.project(edges), (*colour.tolist(), LABEL[label]))
-
-
-def draw_ground(canvas, ribbons, spots, shadows):
-    """Draw the ground plane: ribbons, spots, texture, shadow and haze.
+def draw_ground(canvas, patches, shadows):
+    """Draw the ground plane: patches, texture and shadow.
 
     Args:
         canvas (Canvas): Where to draw.
-        ribbons (list[tuple]): (x0, x1, z0, z1, colour, label), drawn in this
-            order.
-        spots (list[tuple]): (points (N, 2) of X and Z, colour, label).
+        patches (list[tuple]): (points (N, 2) of X and Z, colour, label),
+            drawn in this order.
         shadows (list[tuple]): (points (N, 2) of X and Z, depth 0 to 1).
     """
     view, step = canvas.view, canvas.samples
-    for ribbon in ribbons:
-        _draw_ribbon(canvas, *ribbon)
-    for points, colour, label in spots:
-        uv = _outline(canvas, points)
-        if len(uv):
-            canvas.fill(uv, (*colour.tolist(), LABEL[label]))
+    for points, colour, label in patches:
+        canvas.fill(_outline(canvas, points), (*colour.tolist(), LABEL[label]))
 
     # Light and texture once a pixel: they are soft, and as fine as a pixel.
     top = -(-(int(canvas.v0) + 2) // step)
     ground = canvas.px[top * step:]
     shape = len(ground) // step, ground.shape[1] // step
-    rows = np.arange(top, top + shape[0], dtype=np.float32)[:, None] + .5
-    z = canvas.scale(1) * view.height / (rows * step - canvas.v0)
-    z = np.minimum(z, FAR).astype(np.float32)
-    clear = np.exp(-z / np.float32(view.haze_length))
-    texture = _texture(canvas, z, ground[step // 2::step, step // 2::step, 3])
-    texture = np.clip(texture * clear, 0, 255).astype(np.uint8)
-
     shade = np.zeros(shape, np.uint8)
     for points, depth in shadows:
-        uv = _outline(canvas, points)
-        if len(uv):
+        for uv in _outline(canvas, points):
             cv2.fillPoly(shade, [fixed_point(uv / step - (0, top))],
                          round(255 * depth), cv2.LINE_8, FRACTION_BITS)
     shade = cv2.blur(shade, (round(canvas.unit / step / 128) | 1,) * 2)
-    lit, dim = view.light((0., 1., 0.)), view.ambient * .85
+    lit, dim = np.array(view.light((0., 1., 0.))), view.ambient * .85
     level = np.linspace(0, 1, 256)[:, None]
     table = np.clip(128 * (lit + (dim - lit) * level), 0, 255)
     light = cv2.LUT(cv2.merge([shade] * 3), table.astype(np.uint8)[:, None])
+    texture = _texture(
+        canvas, top, ground[step // 2::step, step // 2::step, 3])
     light = cv2.multiply(light, cv2.merge([texture] * 3), scale=1 / 128)
-    # The fourth channel is the label: times one, plus nothing.
+    # The fourth channel is the label: times one.
     light = cv2.merge([*cv2.split(light), np.full(shape, 128, np.uint8)])
-    veil = np.pad(view.haze * (1 - clear), ((0, 0), (0, 1)))
-    veil = veil.astype(np.uint8)[:, None]
-    size = ground.shape[1::-1]
-    cv2.multiply(ground, cv2.resize(light, size), dst=ground, scale=1 / 128)
-    cv2.add(ground, cv2.resize(veil, size), dst=ground)
+    cv2.multiply(ground, cv2.resize(light, ground.shape[1::-1]), dst=ground,
+                 scale=1 / 128)
 
 
-def _texture(canvas, z, labels):
+def _texture(canvas, top, labels):
     """Grain of the ground and joints of its paving, 128 = neutral.
 
-    ``z`` (h, 1) is the distance of each row; ``labels`` and the result are
-    (h, w).
+    ``labels`` and the result are (h, w), their first row is ``top``.
     """
     view, step = canvas.view, canvas.samples
-    columns = np.arange(labels.shape[1], dtype=np.float32) + .5
+    rows, columns = (
+        np.arange(size, dtype=np.float32) + np.float32(.5)
+        for size in labels.shape)
+    z = canvas.scale(1) * view.height / (
+        (rows[:, None] + top) * step - canvas.v0)
+    z = np.minimum(z, FAR).astype(np.float32)
     x = (columns * step - np.float32(canvas.u0)) * (
         z / np.float32(canvas.scale(1)))
     x += np.float32(view.x) - np.float32(view.bend) * z * z
@@ -117,15 +101,13 @@ def _texture(canvas, z, labels):
     fade = np.minimum(1, canvas.unit / step / 256 * 14 / z)
     stains = np.pad(canvas.noise[:32, :32], 1, 'wrap')
     stains = cv2.resize(stains, (544, 544))[16:528, 16:528]
-    joints = np.zeros((128, 128), np.uint8)
-    joints[:5] = joints[64:69] = 60
-    joints[:64, :5] = joints[64:, 64:69] = 60
     texture = np.full(x.shape, 128, np.float32)
-    for tile, mean, per_metre, strength in (
-        (canvas.noise, 128, 60, .24 * fade), (stains, 128, 48, .2),
-        (joints, 0, 100, -fade * (labels == LABEL['sidewalk']))):
+    for tile, per_metre, strength in ((canvas.noise, 60, .24 * fade),
+                                      (stains, 48, np.float32(.2))):
         last = len(tile) - 1  # tiles repeat: their sides are powers of two
         grain = tile[(z * per_metre).astype(np.int32) & last,
                      (x * per_metre).astype(np.int32) & last]
-        texture += (grain - np.float32(mean)) * strength
-    return texture
+        texture += (grain - np.float32(128)) * strength
+    texture -= 60 * fade * ((labels == LABEL['sidewalk'])
+                            & ((x % .64 < .05) | (z % .64 < .05)))
+    return np.clip(texture, 0, 255).astype(np.uint8)

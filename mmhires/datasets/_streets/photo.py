@@ -1,19 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """From the name of a scene to its photograph."""
 
-from statistics import NormalDist
-
 import cv2
 import numpy as np
 
-from .buildings import draw_skyline
 from .canvas import Canvas
 from .ground import draw_ground, draw_sky
 from .street import Street
-
-# Maps bytes to normally distributed numbers.
-_QUANTILES = np.array(
-    [NormalDist().inv_cdf((byte + .5) / 256) for byte in range(256)])
 
 
 def render(entropy, size, supersample=2, void=False):
@@ -36,9 +29,8 @@ def render(entropy, size, supersample=2, void=False):
     noise = _noise_tile(plan)
     street = Street(plan, noise)
     canvas = Canvas(size, supersample, street.view, noise)
-    draw_sky(canvas, np.random.default_rng(street.seed()))
-    draw_skyline(canvas, np.random.default_rng(street.seed()))
-    draw_ground(canvas, street.ribbons, street.spots, street.shadows)
+    draw_sky(canvas, plan)
+    draw_ground(canvas, street.patches, street.shadows)
     for _, draw, seed, args in sorted(
             street.things, key=lambda thing: -thing[0]):
         draw(canvas, np.random.default_rng(seed), *args)
@@ -67,7 +59,5 @@ def _develop(px, size, rng):
     curve = np.clip(np.linspace(0, 1, 256)[:, None] * gain, 0, 1)**gamma
     curve = np.clip(255 * ((curve - .5) * contrast + .5), 0, 255)
     image = cv2.LUT(image, curve.astype(np.uint8)[:, None])
-    grain = np.frombuffer(rng.bytes(image.size), np.uint8)
-    table = np.rint(_QUANTILES * rng.uniform(1.5, 4)).astype(np.int16)
-    grain = cv2.LUT(grain.reshape(image.shape), table)
-    return cv2.add(image, grain, dtype=cv2.CV_8U)
+    grain = rng.standard_normal(image.shape, np.float32)
+    return cv2.add(image, grain * rng.uniform(1.5, 4), dtype=cv2.CV_8U)

@@ -117,7 +117,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             init_cfg=init_cfg,
             **own)
         inner.conv_seg = torch.nn.Identity()
-        inner.dropout = None
+        inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
         self.seg_head = inner
         classes, factor = self.out_channels, sssr_scale or scale
         self.add_super_resolution(

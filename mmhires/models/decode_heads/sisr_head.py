@@ -82,6 +82,7 @@ class SISRHead(BaseModule):
         if reduction not in ('sum', 'mean'):
             raise ValueError("SISRHead: reduction must be 'sum' or 'mean', "
                              f'got {reduction!r}')
+        self.in_channels = in_channels
         self.in_index = in_index
         self.residual = residual
         self.encoder_grad = encoder_grad
@@ -120,8 +121,11 @@ class SISRHead(BaseModule):
             a residual branch ``(N, 3, h, w)``.
 
         Raises:
-            ValueError: ``upscale`` does not lead to the size of ``enlarged``.
+            ValueError: ``upscale`` does not lead to the size of ``enlarged``,
+                a map of ``in_index`` is not there, or not as wide as
+                ``in_channels`` says.
         """
+        self._check_maps(inputs)
         small = [pixels // self.scale for pixels in size]
         shared = sum(
             F.interpolate(
@@ -141,6 +145,21 @@ class SISRHead(BaseModule):
         if self.encoder_grad == 1:
             return feat
         return feat.detach().lerp(feat, self.encoder_grad)
+
+    def _check_maps(self, inputs: Sequence[Tensor]) -> None:
+        widths = [x.shape[1] for x in inputs]
+        there = [-len(widths) <= i < len(widths) for i in self.in_index]
+        if not all(there):
+            raise ValueError(
+                f'SISRHead(in_index={list(self.in_index)}): there are '
+                f'{len(widths)} maps, of widths {widths}; choose from 0 to '
+                f'{len(widths) - 1}')
+        wanted = [widths[i] for i in self.in_index]
+        if wanted != list(self.in_channels):
+            raise ValueError(
+                f'SISRHead(in_channels={list(self.in_channels)}): the maps of '
+                f'in_index={list(self.in_index)} are {wanted} wide; set '
+                f'in_channels={wanted}')
 
     def loss(self, image: Tensor, target: Tensor) -> Tensor:
         """Weighted mean squared error, equation 5.

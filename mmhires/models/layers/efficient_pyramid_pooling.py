@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Efficient pyramid pooling of EdgeNets."""
-import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
@@ -74,14 +74,15 @@ class EfficientPyramidPooling(nn.Module):
             self._at_scale(x, scale, branch)
             for scale, branch in zip(self.scales, self.branches)
         ], 1)
-        x = F.channel_shuffle(self.norm_act(x), len(self.scales))
-        x = self.merge(x)
+        # A channel shuffle, in operations that every exporter knows.
+        x = self.norm_act(x).unflatten(1, (len(self.scales), -1))
+        x = self.merge(x.transpose(1, 2).flatten(1, 2))
         return x if self.expand is None else self.expand(x)
 
     def _at_scale(self, x: Tensor, scale: float, branch: nn.Module) -> Tensor:
         """Convolve at a scale, at which reducing averages."""
         size = x.shape[-2:]
-        scaled = [max(math.ceil(side * scale), self.min_size) for side in size]
+        scaled = [_ceil(side, scale, self.min_size) for side in size]
         if scale < 1:
             return self._resize(branch(F.adaptive_avg_pool2d(x, scaled)), size)
         if scale > 1:
@@ -91,3 +92,12 @@ class EfficientPyramidPooling(nn.Module):
     def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
         return F.interpolate(
             x, size=size, mode='bilinear', align_corners=self.align_corners)
+
+
+def _ceil(side: int, scale: float, smallest: int) -> int:
+    """Product, rounded up, in whole numbers that can be traced."""
+    up, down = Fraction(scale).limit_denominator(1000).as_integer_ratio()
+    scaled = (side * up + down - 1) // down
+    if isinstance(scaled, Tensor):  # in a trace of torch.jit
+        return scaled.clamp(min=smallest)
+    return torch.sym_max(scaled, smallest)

@@ -26,6 +26,16 @@ def count_doublings(scale: int) -> int:
     return scale.bit_length() - 1
 
 
+def bilinear_kernel() -> Tensor:
+    """Kernel ``(4, 4)`` with which a transposed convolution doubles a map.
+
+    Returns:
+        Tensor: For stride 2 and padding 1.
+    """
+    ramp = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    return ramp[:, None] * ramp
+
+
 class BilinearDeconv(nn.ConvTranspose2d):
     """Transposed convolution that starts as a projection and a resize.
 
@@ -46,11 +56,8 @@ class BilinearDeconv(nn.ConvTranspose2d):
         else:
             projection = torch.empty(self.in_channels, self.out_channels, 1, 1)
             nn.init.kaiming_normal_(projection, mode='fan_out')
-        size, stride = self.kernel_size[0], self.stride[0]
-        offsets = torch.arange(size) - (size - 1) / 2
-        ramp = (1 - offsets.abs() / stride).clamp(min=0)
         with torch.no_grad():
-            self.weight.copy_(projection * ramp[:, None] * ramp)
+            self.weight.copy_(projection * bilinear_kernel())
             if self.bias is not None:
                 self.bias.zero_()
 

@@ -2,12 +2,13 @@
 """Super-resolution recovering of HRFR."""
 from collections.abc import Sequence
 
+import torch
 import torch.nn as nn
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmhires.models.layers.upsample import count_doublings
+from mmhires.models.layers.upsample import bilinear_kernel, count_doublings
 from mmhires.registry import MODELS
 
 
@@ -46,6 +47,9 @@ class SRRNeck(BaseModule):
             modules, which the paper leaves open: 512 cannot be, as k is below
             the 512 channels of the third stage. Default: None, a quarter of
             the width, as 512 is of 2048.
+        out_act_cfg (dict, optional): Activation of what is recovered, for maps
+            that the teacher has after one, ``dict(type='ReLU')`` for those of
+            a ResNet. Default: None, as the paper has it.
         norm_cfg (dict, optional): After each layer but the last. Default:
             None, as the paper speaks of convolutions and deconvolutions only
             and counts nothing else.
@@ -71,6 +75,7 @@ class SRRNeck(BaseModule):
         aux_channels: Sequence[int] = (),
         aux_index: Sequence[int] = (1, 2),
         aux_bottleneck: int | Sequence[int] | None = None,
+        out_act_cfg: dict | None = None,
         norm_cfg: dict | None = None,
         act_cfg: dict | None = None,
         init_cfg: dict | None = dict(
@@ -82,7 +87,8 @@ class SRRNeck(BaseModule):
         super().__init__(init_cfg)
         steps = count_doublings(scale)
         self.scale = scale
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        cfg = dict(
+            norm_cfg=norm_cfg, act_cfg=act_cfg, out_act_cfg=out_act_cfg)
 
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
@@ -130,6 +136,15 @@ class SRRNeck(BaseModule):
         """
         return _recover(inputs, self.aux_index, self.aux_channels,
                         self.aux_srr, 'aux')
+
+    def modules_by_index(self) -> list[tuple[int, nn.Sequential]]:
+        """The index of each map that is recovered, and what recovers it.
+
+        Returns:
+            list[tuple[int, nn.Sequential]]: Maps of training alone as well.
+        """
+        return [*zip(self.in_index, self.srr),
+                *zip(self.aux_index, self.aux_srr)]
 
     def switch_to_deploy(self) -> None:
         """Remove the auxiliary modules for good."""
@@ -183,6 +198,8 @@ def _build(widths: tuple[int, ...],
 
 def _recovering(width: int, neck: int | None, steps: int,
                 cfg: dict) -> nn.Sequential:
+    cfg = dict(cfg)
+    plain = dict(norm_cfg=None, act_cfg=cfg.pop('out_act_cfg'))
     inner = neck or width
     deconv = dict(
         kernel_size=4,
@@ -193,8 +210,30 @@ def _recovering(width: int, neck: int | None, steps: int,
     if neck is not None:
         ends = dict(kernel_size=1)
         shapes = [(width, neck, ends), *shapes, (neck, width, ends)]
-    plain = dict(norm_cfg=None, act_cfg=None)
     layer_cfgs = [cfg] * (len(shapes) - 1) + [plain]
     return nn.Sequential(*(
         ConvModule(before, after, bias=False, **shape, **layer_cfg)
         for (before, after, shape), layer_cfg in zip(shapes, layer_cfgs)))
+
+
+def start_linear(module: nn.Sequential, down: Tensor, up: Tensor) -> None:
+    """Make a module of SRR a linear map of bilinearly enlarged features.
+
+    Args:
+        module (nn.Sequential): Of :meth:`SRRNeck.modules_by_index`.
+        down (Tensor): ``(c, k)``, from the features of one pixel to the
+            bottleneck. Without bottleneck any k will do.
+        up (Tensor): ``(k, c)``, from there to those of the teacher.
+    """
+    convs = [layer.conv for layer in module]
+    kernel = bilinear_kernel().to(down)
+    with torch.no_grad():
+        for conv in convs:
+            if isinstance(conv, nn.ConvTranspose2d):
+                one = torch.eye(conv.in_channels).to(down)
+                conv.weight.copy_(one[..., None, None] * kernel)
+        if isinstance(convs[0], nn.ConvTranspose2d):
+            convs[0].weight.copy_((down @ up)[..., None, None] * kernel)
+        else:
+            convs[0].weight.copy_(down.T[..., None, None])
+            convs[-1].weight.copy_(up.T[..., None, None])

@@ -4,7 +4,7 @@ import numpy as np
 from mmengine.structures import PixelData
 from mmpose.models import PoseDataPreprocessor
 
-from mmhires.models.layers.downsample import (
+from mmhires.models.preprocessing import (
     check_images,
     check_reduction,
     reduce_images,

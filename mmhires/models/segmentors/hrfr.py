@@ -159,9 +159,7 @@ class HRFR(DistilledSegmentor):
             ValueError: A map of the student and the teacher's differ in width
                 or stride.
         """
-        maps = self.backbone(inputs)
-        for neck in self._necks()[:-1]:
-            maps = neck(maps)
+        maps = self.unrecovered(inputs)
         auxiliary = self.srr_neck.recover_auxiliary(maps)
         maps = list(self.srr_neck(maps))
         taught = self.teach(data_samples)
@@ -169,11 +167,11 @@ class HRFR(DistilledSegmentor):
 
         losses = {}
         for index in self.srr_neck.in_index:
-            maps[index] = self._match(maps[index], targets, index)
+            maps[index] = self.match(maps[index], targets, index)
             losses.update(
                 self._regress(self.loss_srr, maps, targets, index, where))
         for index in auxiliary:
-            auxiliary[index] = self._match(auxiliary[index], targets, index)
+            auxiliary[index] = self.match(auxiliary[index], targets, index)
             losses.update(
                 self._regress(self.loss_aux, auxiliary, targets, index, where))
         maps = _ReadMaps(maps)
@@ -198,9 +196,35 @@ class HRFR(DistilledSegmentor):
                 f'reduced image. Add {small} to in_index of SRRNeck, with '
                 'their in_channels and bottleneck')
 
-    def _match(self, feat: Tensor, targets: Sequence[Tensor],
-               index: int) -> Tensor:
-        """Bring a recovered map to the size of the teacher's."""
+    def unrecovered(self, inputs: Tensor) -> Sequence[Tensor]:
+        """Maps that :class:`SRRNeck` reads.
+
+        Args:
+            inputs (Tensor): Reduced images ``(N, 3, H, W)``.
+
+        Returns:
+            Sequence[Tensor]: ``(N, C_i, H_i, W_i)``.
+        """
+        maps = self.backbone(inputs)
+        for neck in self._necks()[:-1]:
+            maps = neck(maps)
+        return maps
+
+    def match(self, feat: Tensor, targets: Sequence[Tensor],
+              index: int) -> Tensor:
+        """Bring a recovered map to the size of the teacher's.
+
+        Args:
+            feat (Tensor): ``(N, C, H, W)``.
+            targets (Sequence[Tensor]): Maps of the teacher.
+            index (int): Which of them it recovers.
+
+        Returns:
+            Tensor: Of the size of that one.
+
+        Raises:
+            ValueError: Widths or strides differ.
+        """
         if not -len(targets) <= index < len(
                 targets) or targets[index].shape[1] != feat.shape[1]:
             raise ValueError(

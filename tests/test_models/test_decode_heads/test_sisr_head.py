@@ -90,3 +90,14 @@ def test_an_upscale_that_misses_the_image_is_answered_with_the_right_one(size):
 def test_a_setting_that_cannot_work_is_named(config, message):
     with pytest.raises(ValueError, match=message):
         SISRHead(**config)
+
+
+@pytest.mark.parametrize('config, message', [
+    (dict(in_channels=[8, 32], in_index=[0, 1]), r'set in_channels=\[8, 24\]'),
+    (dict(in_channels=24, in_index=0), r'set in_channels=\[8\]'),
+    (dict(in_channels=[8, 24], in_index=[0, 3]), 'choose from 0 to 1'),
+])
+def test_a_wrong_width_or_index_is_answered_with_the_right_one(
+        config, message):
+    with pytest.raises(ValueError, match=message):
+        SISRHead(**config)(inputs(), (24, 32))

@@ -1,0 +1,50 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""``python -m mmhires.adapt METHOD CONFIG``: a child config with the method."""
+import argparse
+import sys
+from pathlib import Path
+
+from . import METHODS, Refused, adapt
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print or write the child config.
+
+    Args:
+        argv (list[str], optional): Arguments. Default: those of the process.
+
+    Returns:
+        int: 1 if the method cannot go there, 0 otherwise.
+    """
+    parser = argparse.ArgumentParser(
+        prog='python -m mmhires.adapt',
+        description='Bring a method to a config of MMSegmentation or MMPose')
+    parser.add_argument('method', choices=METHODS)
+    parser.add_argument(
+        'config', help="a file, or the name of one of upstream's, mmseg::...")
+    parser.add_argument(
+        '-o', '--out', type=Path, help='file to write (default: print it)')
+    parser.add_argument(
+        '--scale',
+        type=int,
+        default=2,
+        help='full-size image : network input, of dsrl and hrfr (default: 2)')
+    parser.add_argument(
+        '--teacher-ckpt', help="weights of the config's model, for hrfr")
+    args = parser.parse_args(argv)
+    try:
+        text = adapt(args.method, args.config, args.out, args.scale,
+                     args.teacher_ckpt)
+    except (Refused, OSError) as error:
+        sys.stderr.write(f'{args.config}: {error}\n')
+        return 1
+    if args.out is None:
+        sys.stdout.write(text)
+    else:
+        args.out.write_text(text)
+        sys.stdout.write(f'{args.out}\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

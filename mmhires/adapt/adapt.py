@@ -1,0 +1,67 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The three methods as changes of an upstream config."""
+import tempfile
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmhires.check import data, model as check_model
+from mmhires.utils.errors import first_line
+from mmhires.utils.quiet import silence
+
+from . import dsrl, hrfr, jpu
+from .upstream import Refused, Upstream
+
+METHODS = dict(dsrl=dsrl.changes, hrfr=hrfr.changes, jpu=jpu.changes)
+
+
+def adapt(method: str,
+          config: str,
+          out: Path | None = None,
+          scale: int = 2,
+          teacher_ckpt: str | None = None) -> str:
+    """Write a child of a config that has a method of this package.
+
+    Widths, indices and strides are those of the config's model, which is run
+    for them. The child is given only if its model trains a step and predicts.
+
+    Args:
+        method (str): ``'dsrl'``, ``'hrfr'`` or ``'jpu'``.
+        config (str): File, or a name such as ``'mmseg::pspnet/....py'``.
+        out (Path, optional): Where the child will be; its ``_base_`` is
+            relative to that. Default: the working directory.
+        scale (int): Full-size image : network input. Default: 2.
+        teacher_ckpt (str, optional): Weights of the config's model, which is
+            the teacher of HRFR.
+
+    Returns:
+        str: The child config.
+
+    Raises:
+        Refused: The method cannot go there; the message says why.
+        FileNotFoundError: There is no such config.
+    """
+    with silence():
+        upstream = Upstream(config, out)
+        text = (f'_base_ = {upstream.base!r}\n'
+                f'custom_imports = dict(imports={upstream.imports!r}, '
+                'allow_failed_imports=False)\n'
+                f'{METHODS[method](upstream, scale, teacher_ckpt)}')
+        _try(text, out)
+    return text
+
+
+def _try(text: str, out: Path | None) -> None:
+    """Train a step of the child and predict, with shapes or small images."""
+    folder = out.parent if out else '.'
+    with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
+        file.write(text)
+        file.flush()
+        cfg = Config.fromfile(file.name)
+    problems, metas = data.check_data(cfg, samples=1)
+    net, problems = check_model.build(cfg)
+    if net is not None:
+        problems = check_model.run(cfg, net, next(iter(metas.values()), {}))
+    if problems:
+        raise Refused(f'{problems[0].key}: {problems[0].seen}')

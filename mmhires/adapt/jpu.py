@@ -1,0 +1,69 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Joint pyramid upsampling in the place of dilated convolutions."""
+import inspect
+
+from mmengine.registry import MODELS
+
+from mmhires.check import probe
+
+from .upstream import Refused, Upstream
+
+
+def changes(upstream: Upstream, _scale=None, _=None) -> str:
+    """The part ``model`` of a child config.
+
+    Args:
+        upstream (Upstream): The config.
+
+    Returns:
+        str: Python text.
+
+    Raises:
+        Refused: The backbone has no dilation that could go.
+    """
+    cfg = upstream.cfg.model
+    if upstream.cfg.default_scope != 'mmseg':
+        raise Refused('JPU replaces dilation, which MMPose does not use')
+    if cfg.get('backbone') is None:
+        raise Refused(f'{cfg.type} has no backbone')
+    if cfg.get('neck') is not None:
+        raise Refused(f'there is a neck {cfg.neck.type} already')
+    kind = probe.component(MODELS, cfg.backbone.type)
+    undilated = {}
+    for base in inspect.getmro(kind):
+        for name, parameter in inspect.signature(
+                base.__init__).parameters.items():
+            if name in ('strides', 'dilations'):
+                undilated.setdefault(name, tuple(parameter.default))
+    changed = {
+        name: value
+        for name, value in undilated.items()
+        if tuple(cfg.backbone.get(name, value)) != value
+    }
+    if 'strides' not in changed:
+        raise Refused(
+            f'{cfg.backbone.type} as it is here has no stride replaced by '
+            'dilation, so there is nothing for JPU to replace')
+    backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
+    _, maps = upstream.maps(1, backbone=changed)
+    heights = [x.shape[2] for x in probe.maps_of(maps)]
+    if len(heights) < 3 or [
+            round(heights[-3] / height) for height in heights[-3:]
+    ] != [1, 2, 4]:
+        raise Refused('JPU needs the maps of stride 8, 16 and 32; the '
+                      f'backbone gives maps of height {heights} for an image '
+                      f'of {upstream.size[0]}')
+    widths = [x.shape[1] for x in maps[-3:]]
+    norm = cfg.get('decode_head', {}).get('norm_cfg')
+    norm = f', norm_cfg=dict({_arguments(norm)})' if norm else ''
+    return f'''model = dict(
+    backbone=dict({backbone}),
+    neck=dict(
+        type='mmhires.JPU',
+        in_channels={tuple(widths)},
+        mid_channels={widths[-1] // 4}{norm}))
+'''
+
+
+def _arguments(cfg: dict) -> str:
+    return ', '.join(f'{name}={value!r}' for name, value in cfg.items())

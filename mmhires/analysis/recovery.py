@@ -1,0 +1,142 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""How much of a teacher's features a linear map of the student's recovers."""
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmhires.models.distillation import MAPS
+from mmhires.models.necks.srr import start_linear
+from mmhires.models.segmentors import HRFR
+
+
+class Moments:
+    """Second moments of enlarged student features x and teacher features y."""
+
+    def __init__(self, width: int) -> None:
+        zeros = torch.zeros(width, width, dtype=torch.float64)
+        self.xx, self.xy, self.yy = zeros, zeros.clone(), zeros.clone()
+        self.y, self.count = zeros[0].clone(), 0
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """Add the pixels of two maps ``(N, C, H, W)``."""
+        x, y = (
+            feat.movedim(1, 3).flatten(0, 2).double().cpu()
+            for feat in (x, y))
+        self.xx += x.T @ x
+        self.xy += x.T @ y
+        self.yy += y.T @ y
+        self.y += y.sum(0)
+        self.count += len(x)
+
+    def r2(self, down: Tensor, up: Tensor) -> float:
+        """Explained share of the variance of y by ``x @ down @ up``."""
+        linear = down @ up
+        error = (
+            self.yy.trace() - 2 * (linear * self.xy).sum() +
+            (linear * (self.xx @ linear)).sum())
+        variance = self.yy.trace() - self.y.square().sum() / self.count
+        return float(1 - error / variance)
+
+    def projected(self, rank: int) -> tuple[Tensor, Tensor]:
+        """The features in the leading directions of the teacher's."""
+        directions = torch.linalg.eigh(self.yy).eigenvectors[:, -rank:]
+        return directions, directions.T
+
+    def least_squares(self, rank: int) -> tuple[Tensor, Tensor]:
+        """Reduced-rank regression: the best linear map of a rank."""
+        # A little ridge: channels that are always zero have no inverse.
+        ridge = 1e-6 * self.xx.diagonal().mean()
+        one = torch.eye(len(self.xx), dtype=torch.float64)
+        full = torch.linalg.solve(self.xx + ridge * one, self.xy)
+        explained = full.T @ self.xx @ full
+        directions = torch.linalg.eigh(explained).eigenvectors[:, -rank:]
+        return full @ directions, directions.T
+
+
+@torch.no_grad()
+def collect_moments(model: HRFR, batches: Iterable[dict],
+                    update_bn: bool = False) -> list[Moments]:
+    """Look at what student and teacher make of training images.
+
+    Args:
+        model (HRFR): With its weights.
+        batches (Iterable[dict]): As a training loader gives them; read twice
+            with ``update_bn``.
+        update_bn (bool): First take the statistics of batch normalisation
+            anew: the teacher's are those of full-size images. Default: False.
+
+    Returns:
+        list[Moments]: Of each module of ``SRRNeck.modules_by_index()``.
+    """
+    batches = list(batches)
+    model.eval()
+    if update_bn:
+        _update_bn(model, batches)
+    neck = model.srr_neck
+    moments = []
+    for batch in batches:
+        data = model.data_preprocessor(batch, True)
+        maps = model.unrecovered(data['inputs'])
+        targets = model.teach(data['data_samples'])[MAPS]
+        for number, (index, _) in enumerate(neck.modules_by_index()):
+            if number == len(moments):
+                moments.append(Moments(maps[index].shape[1]))
+            enlarged = F.interpolate(
+                maps[index], scale_factor=neck.scale, mode='bilinear')
+            moments[number].add(
+                model.match(enlarged, targets, index), targets[index])
+    return moments
+
+
+def start_neck(model: HRFR, moments: list[Moments],
+               way: str) -> dict[int, float]:
+    """Start every module of SRR as a linear map, without any training.
+
+    Args:
+        model (HRFR): Its neck is changed.
+        moments (list[Moments]): Of :func:`collect_moments`.
+        way (str): ``'lstsq'``, the best linear map of the bottleneck's rank;
+            ``'projected'``, the features in as many leading directions of the
+            teacher's; or ``'bilinear'``, the enlarged features themselves, for
+            which the modules give way to a resize.
+
+    Returns:
+        dict[int, float]: By index of the map, the explained share of the
+        variance of the teacher's features.
+    """
+    neck, found = model.srr_neck, {}
+    for moment, (index, module) in zip(moments, neck.modules_by_index()):
+        conv = module[0].conv
+        if way == 'bilinear':
+            down = up = torch.eye(len(moment.xx), dtype=torch.float64)
+            resize = nn.Upsample(scale_factor=neck.scale, mode='bilinear')
+            while len(module):
+                del module[0]
+            module.append(resize)
+        else:
+            solve = dict(
+                projected=moment.projected, lstsq=moment.least_squares)[way]
+            down, up = solve(conv.out_channels)
+            start_linear(module, down.to(conv.weight), up.to(conv.weight))
+        found[index] = moment.r2(down, up)
+    return found
+
+
+def _update_bn(model: HRFR, batches: list[dict]) -> None:
+    norms = {
+        module: module.momentum
+        for part in (model.backbone, model.neck, model.decode_head)
+        for module in part.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    }
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over the batches
+        norm.train()
+    for batch in batches:
+        model(model.data_preprocessor(batch, True)['inputs'])
+    for norm, momentum in norms.items():
+        norm.momentum = momentum
+        norm.eval()

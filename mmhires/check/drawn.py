@@ -1,0 +1,138 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Training samples drawn at random, taken through a config's own pipeline."""
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose
+from mmengine.structures import PixelData
+
+from .sizes import training_size
+
+SIZE = 512, 1024
+
+
+def draw_batch(cfg, meta: dict, count: int = 2) -> dict | None:
+    """What a data loader would hand to the model, without any file.
+
+    Transforms that load are left out, and those that cannot be built; the
+    others are the config's.
+
+    Args:
+        cfg (Config): The whole config.
+        meta (dict): Meta information of the training data.
+        count (int): Number of images. Default: 2.
+
+    Returns:
+        dict | None: ``inputs`` and ``data_samples``; None where the config
+        trains in a way that random people do not fit.
+    """
+    scope = cfg.get('default_scope')
+    if scope == 'mmpretrain':
+        return _classified(training_size(cfg), count)
+    steps = _pipeline((cfg.get('train_dataloader') or {}).get('dataset'))
+    kept = [step for step in steps if 'Load' not in str(step['type'])]
+    draw = _segmented if scope == 'mmseg' else _with_keypoints
+    try:
+        if len(kept) < len(steps):
+            pipeline = Compose([step for step in map(_built, kept) if step])
+            samples = [pipeline(draw(meta, steps)) for _ in range(count)]
+            return dict(
+                inputs=[sample['inputs'] for sample in samples],
+                data_samples=[sample['data_samples'] for sample in samples])
+    except Exception:  # not made for such a sample
+        pass
+    if scope == 'mmpose':
+        return None
+    return _labelled(training_size(cfg), count)
+
+
+def _built(step: dict) -> Callable | None:
+    try:
+        return Compose([copy.deepcopy(step)])
+    except Exception:  # which the check of the data tells
+        return None
+
+
+def _pipeline(dataset) -> list[dict]:
+    """The outermost pipeline of a data set and what it wraps."""
+    while dataset is not None:
+        if dataset.get('pipeline'):
+            return list(dataset['pipeline'])
+        inner = dataset.get('dataset') or dataset.get('datasets')
+        dataset = inner[0] if isinstance(inner, (list, tuple)) else inner
+    return []
+
+
+def _image() -> dict:
+    return dict(
+        img=np.random.randint(0, 256, (*SIZE, 3), dtype=np.uint8),
+        img_shape=SIZE,
+        ori_shape=SIZE,
+        img_path='drawn',
+        img_id=0)
+
+
+def _segmented(meta: dict, steps: list) -> dict:
+    """An image of class 0 and, on the right, class 1."""
+    label = np.zeros(SIZE, np.uint8)
+    label[:, SIZE[1] // 2:] = 1
+    results = dict(
+        _image(),
+        gt_seg_map=label,
+        seg_map_path='drawn',
+        seg_fields=['gt_seg_map'],
+        reduce_zero_label=False,
+        label_map=None)
+    if any('Depth' in str(step['type']) for step in steps):
+        results.update(
+            gt_depth_map=np.ones(SIZE, np.float32), seg_fields=['gt_depth_map'])
+    return results
+
+
+def _with_keypoints(meta: dict, steps: list) -> dict:
+    """A person that fills a part of the image."""
+    keypoints = meta['num_keypoints']
+    low, high = np.array([[400, 100], [600, 400]])
+    points = np.random.uniform(low, high, (1, keypoints, 2))
+    kept = ('dataset_name', 'upper_body_ids', 'lower_body_ids', 'flip_pairs',
+            'dataset_keypoint_weights', 'flip_indices', 'skeleton_links')
+    return dict(
+        _image(),
+        **{name: meta[name]
+           for name in kept if name in meta},
+        id=0,
+        category_id=1,
+        bbox=np.array([[*low, *high]], np.float32),
+        bbox_score=np.ones(1, np.float32),
+        num_keypoints=keypoints,
+        keypoints=points.astype(np.float32),
+        keypoints_visible=np.ones((1, keypoints), np.float32),
+        area=np.float32(60000),
+        iscrowd=0,
+        head_size=np.array([[60.]], np.float32))
+
+
+def _classified(size: tuple[int, int], count: int) -> dict:
+    from mmpretrain.structures import DataSample
+    return dict(
+        inputs=torch.randint(0, 256, (count, 3, *size)),
+        data_samples=[
+            DataSample().set_gt_label(0) for _ in range(count)
+        ])
+
+
+def _labelled(size: tuple[int, int], count: int) -> dict:
+    """Without a pipeline to take images through."""
+    from mmseg.structures import SegDataSample
+    return dict(
+        inputs=[torch.randint(0, 256, (3, *size)) for _ in range(count)],
+        data_samples=[
+            SegDataSample(
+                metainfo=dict(
+                    ori_shape=size, img_shape=size, img_path='drawn'),
+                gt_sem_seg=PixelData(
+                    data=torch.zeros(1, *size, dtype=torch.long)))
+            for _ in range(count)
+        ])

@@ -1,0 +1,122 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""A model without memory or arithmetic, to see whether its parts fit."""
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+
+import torch
+import torch.fx.experimental._config as fx_config
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, Registry
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from .walk import walk
+
+
+class _Unallocated(TorchFunctionMode):
+    """Weights take no memory and no time; tensors of known values stay."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs.setdefault('device', 'meta')
+        return func(*args, **kwargs)
+
+
+class _Answers(TorchFunctionMode):
+    """Code that wants values of a tensor without any gets 1, or zeros."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if args and isinstance(args[0], Tensor) and args[0].is_meta:
+            if func is Tensor.__bool__:
+                return True
+            if func in (Tensor.item, Tensor.__int__):
+                return 1
+            if func is Tensor.cpu:
+                return torch.zeros(
+                    args[0].shape, dtype=args[0].dtype, device='cpu')
+        if func is torch.conv_transpose2d and (args[0].shape[1] !=
+                                               args[1].shape[0]):
+            # Of all layers this one forgets to look on the meta device.
+            raise RuntimeError(f'{args[0].shape[1]} channels instead of '
+                               f'{args[1].shape[0]}')
+        return func(*args, **(kwargs or {}))
+
+
+def component(registry: Registry, name: str) -> type | None:
+    """Class of a name, as building in the default scope finds it.
+
+    Args:
+        registry (Registry): Of that kind of component.
+        name (str): Value of ``type``.
+
+    Returns:
+        type | None: None if there is none.
+    """
+    with registry.switch_scope_and_registry(None) as scope:
+        return scope.get(name)
+
+
+def build(model_cfg: dict, allocate: bool = False) -> nn.Module:
+    """Build a model that never reads a checkpoint.
+
+    Args:
+        model_cfg (dict): ``model`` of a config.
+        allocate (bool): Have real, random weights; otherwise the model is on
+            the meta device. Default: False.
+
+    Returns:
+        nn.Module: In training mode, without SyncBN.
+    """
+    cfg, model = without_weights(model_cfg), None
+    if not allocate:
+        # It fails where an initialisation mixes weights with known values.
+        with suppress(Exception), _Unallocated():
+            model = MODELS.build(copy.deepcopy(cfg))
+    model = revert_sync_batchnorm(model or MODELS.build(cfg))
+    return (model if allocate else model.to('meta')).train()
+
+
+def without_weights(model_cfg: dict) -> dict:
+    """A copy of a model's config that names no checkpoint.
+
+    A teacher that is named by its file becomes its config.
+
+    Args:
+        model_cfg (dict): ``model`` of a config.
+
+    Returns:
+        dict: The copy.
+    """
+    cfg = copy.deepcopy(model_cfg)
+    if isinstance(cfg.get('teacher'), str):
+        cfg['teacher'] = Config.fromfile(cfg['teacher'])['model']
+    for _, part in list(walk('model', cfg)):
+        for name in ('pretrained', 'teacher_ckpt'):
+            if name in part:
+                part[name] = None
+        init = part.get('init_cfg')
+        if isinstance(init, dict) and init.get('type') == 'Pretrained':
+            part['init_cfg'] = None
+    return cfg
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Run models of the meta device: shapes are computed, values are not."""
+    name = 'meta_nonzero_assume_all_nonzero'  # not in every PyTorch
+    patch = fx_config.patch(**{name: True}) if hasattr(
+        fx_config, name) else nullcontext()
+    with torch.device('meta'), torch.no_grad(), _Answers(), patch:
+        yield
+
+
+def maps_of(outputs: Tensor | Sequence) -> list[Tensor]:
+    """The feature maps ``(N, C, H, W)`` among what a backbone returned."""
+    if isinstance(outputs, Tensor):
+        return [outputs] if outputs.ndim == 4 else []
+    return [
+        one for one in outputs if isinstance(one, Tensor) and one.ndim == 4
+    ]

@@ -1,0 +1,78 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""OpenVINO: ``.onnx`` files, on CPUs."""
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+_HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
+
+
+def load(file: Path | bytes,
+         device: str = 'cpu',
+         precision: str | None = None,
+         threads: int | None = None
+         ) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+    """Compile a network for this processor.
+
+    Args:
+        file (Path | bytes): ``.onnx`` file, or what is in it.
+        device (str): ``'cpu'``. Default: ``'cpu'``.
+        precision (str, optional): To compute in what the file has no integers
+            for, ``'fp32'``, ``'fp16'`` or ``'bf16'``. Default: fp32.
+        threads (int, optional): Default: all processors.
+
+    Returns:
+        tuple[Callable, dict]: ``(N, 3, H, W)`` to the output, and the
+        description as JSON texts.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+        ValueError: ``device`` or ``precision`` is not there.
+        RuntimeError: The file cannot be read.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError('openvino is not installed: pip install '
+                          '"mmhires[openvino]"') from error
+    if device != 'cpu':
+        raise ValueError(f"openvino runs on device 'cpu', got {device!r}")
+    core = openvino.Core()
+    try:
+        model = core.read_model(file)
+    except RuntimeError as error:
+        raise RuntimeError(_reason(error)) from error
+    metadata = dict(model.get_rt_info().items()).get('framework', {})
+    fields = {key: value.value for key, value in metadata.items()}
+    own = json.loads(fields.get('precision', '"fp32"'))
+    wanted = precision if precision not in (None, own) else 'fp32'
+    if wanted not in _HINTS:
+        raise ValueError(f'openvino computes in {", ".join(_HINTS)}, not in '
+                         f'{wanted}')
+    options = dict(
+        INFERENCE_PRECISION_HINT=_HINTS[wanted], PERFORMANCE_HINT='LATENCY')
+    if threads:
+        options['INFERENCE_NUM_THREADS'] = threads
+    compiled = core.compile_model(model, 'CPU', options)
+    got = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
+    if got != _HINTS[wanted]:
+        raise ValueError(f'openvino computes in {got} on this processor, not '
+                         f'in {wanted}')
+    request = compiled.create_infer_request()
+
+    def run(image: Tensor) -> Tensor:
+        try:
+            out = request.infer({0: image.contiguous().numpy()})[0]
+        except RuntimeError as error:
+            raise ValueError(_reason(error)) from error
+        return torch.from_numpy(out)
+
+    return run, fields
+
+
+def _reason(error: Exception) -> str:
+    """The last line, which says what is wrong; the others say where."""
+    return str(error).strip().splitlines()[-1]

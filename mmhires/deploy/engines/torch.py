@@ -1,0 +1,70 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""PyTorch: ``.pt2`` files, on CPUs and NVIDIA's GPUs."""
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+# Name of the description among the extra files of torch.export.
+SPEC_FILE = 'mmhires.json'
+_AUTOCAST = dict(fp16=torch.float16, bf16=torch.bfloat16)
+
+
+def load(file: Path,
+         device: str = 'cpu',
+         precision: str | None = None,
+         threads: int | None = None
+         ) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+    """Load a program of :func:`torch.export.export`.
+
+    Args:
+        file (Path): ``.pt2`` file.
+        device (str): ``'cpu'``, ``'cuda'`` or ``'cuda:1'``; on a GPU
+            :func:`torch.compile` makes kernels of it. Default: ``'cpu'``.
+        precision (str, optional): To compute in, ``'fp16'`` or ``'bf16'`` of a
+            file of fp32. Default: that of the file.
+        threads (int, optional): Of the whole process from now on.
+            Default: as it is.
+
+    Returns:
+        tuple[Callable, dict]: ``(N, 3, H, W)`` on the device to the output,
+        and the description as JSON texts.
+
+    Raises:
+        ValueError: ``device`` or ``precision`` is not there.
+        RuntimeError: The file cannot be read.
+    """
+    kind = device.split(':')[0]
+    if kind not in ('cpu', 'cuda'):
+        raise ValueError(f"device must be 'cpu' or 'cuda', got {device!r}")
+    if kind == 'cuda' and not torch.cuda.is_available():
+        raise ValueError(f'the installed torch has no GPU, which device '
+                         f'{device!r} needs')
+    if threads:
+        torch.set_num_threads(threads)
+    extra = {SPEC_FILE: ''}
+    try:
+        program = torch.export.load(str(file), extra_files=extra)
+    except ValueError as error:  # of its format, with no word of the file
+        raise RuntimeError(str(error)) from error
+    fields = json.loads(extra[SPEC_FILE] or '{}')
+    if kind == 'cuda':
+        from torch.export.passes import move_to_device_pass
+        program = move_to_device_pass(program, device)
+    module = program.module()
+    if kind == 'cuda':
+        module = torch.compile(module)
+    own = json.loads(fields.get('precision', '"fp32"'))
+    if precision in (None, own):
+        return module, fields
+    if own != 'fp32' or precision not in _AUTOCAST:
+        raise ValueError(f'a file of {own} cannot compute in {precision}; '
+                         'export it so')
+
+    def run(image: Tensor) -> Tensor:
+        with torch.autocast(kind, _AUTOCAST[precision]):
+            return module(image)
+
+    return run, fields

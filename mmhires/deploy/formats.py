@@ -1,0 +1,112 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Write a network as the content of an ONNX or torch.export file."""
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from unittest import mock
+
+import torch
+from torch import nn
+from torch.fx.experimental import _config
+
+from .pooling import PoolingAsMatmul
+from .runtimes import SPEC_FILE
+
+
+def to_onnx(network: nn.Module,
+            image: torch.Tensor,
+            fields: dict[str, str] = {},
+            dynamic: bool = False,
+            opset: int = 17) -> bytes:
+    """An ONNX file of a network, in memory.
+
+    Args:
+        network (nn.Module): Of one tensor, in eval mode.
+        image (Tensor): Input of the size, or a size, that it takes.
+        fields (dict[str, str]): Metadata. Default: none.
+        dynamic (bool): As of :func:`export`. Default: False.
+        opset (int): As of :func:`export`. Default: 17.
+
+    Returns:
+        bytes: Content of the file.
+
+    Raises:
+        ImportError: The package onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError('ONNX files need onnx, which is not installed: pip '
+                          'install "mmhires[deploy]"') from error
+    buffer = io.BytesIO()
+    sides = {2: 'height', 3: 'width'}
+    with _quiet(), PoolingAsMatmul(dynamic):
+        # The tracing exporter: the newer one takes ten times as long.
+        torch.onnx.export(
+            network, (image, ),
+            buffer,
+            dynamo=False,
+            opset_version=opset,
+            input_names=['image'],
+            output_names=['out'],
+            dynamic_axes=dict(image=sides, out=sides) if dynamic else None)
+    proto = onnx.load_model_from_string(buffer.getvalue())
+    onnx.helper.set_model_props(proto, fields)
+    return proto.SerializeToString()
+
+
+def to_torch(network: nn.Module,
+             image: torch.Tensor,
+             fields: dict[str, str] = {},
+             dynamic: bool = False) -> bytes:
+    """A ``torch.export`` file of a network, in memory.
+
+    Args:
+        network (nn.Module): As of :func:`to_onnx`.
+        image (Tensor): As of :func:`to_onnx`.
+        fields (dict[str, str]): Metadata. Default: none.
+        dynamic (bool): As of :func:`export`. Default: False.
+
+    Returns:
+        bytes: Content of the file.
+    """
+    buffer = io.BytesIO()
+    sides = dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
+    with _quiet(), _any_size():
+        program = torch.export.export(
+            network, (image, ), dynamic_shapes=(sides, ) if dynamic else None)
+        torch.export.save(
+            program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
+    return buffer.getvalue()
+
+
+def _any_size() -> contextlib.AbstractContextManager:
+    """Without a guard wherever a map of one pixel might be a special case.
+
+    Such guards bind a program to images above the size at which the smallest
+    map has two pixels. PyTorch before 2.7 knows no other way.
+    """
+    if hasattr(_config, 'backed_size_oblivious'):
+        return _config.patch(backed_size_oblivious=True)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what exporters say of other people's code.
+
+    Both print the graph, some thousand lines, before they raise an error.
+    """
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), \
+                contextlib.redirect_stderr(io.StringIO()), \
+                mock.patch.object(torch._C, '_jit_onnx_log', create=True):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)

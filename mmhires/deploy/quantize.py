@@ -1,0 +1,156 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Eight-bit integers in the place of floats, after training."""
+import inspect
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmhires.utils.files import open_whole
+
+from .predictor import Predictor
+
+# The others are cheap, and OpenVINO crashes on some of them.
+OPERATORS = ('Conv', 'ConvTranspose', 'Gemm')
+# Shares of the layers to keep in float, tried in turns.
+SHARES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+
+
+class Quantized(NamedTuple):
+    """Score of the float file and of the int8 file, and layers in float."""
+    before: float
+    after: float
+    kept: list[str]
+
+
+def quantize(file: str | Path,
+             out: str | Path,
+             calibration: Sequence[str | Path],
+             score: Callable[[Predictor], float],
+             limit: float = 0.5,
+             track: Callable[[Sequence], Iterable] = iter) -> Quantized:
+    """Make an int8 file of a float one, by ONNX Runtime's static quantizer.
+
+    Weights of convolutions are rounded per channel, their inputs per tensor
+    and symmetrically, to ranges that calibration images show: the form (QDQ)
+    that ONNX Runtime, OpenVINO and TensorRT read. Where the score falls by
+    more than the limit, the layers that disturb the output most when they
+    alone are rounded stay in float, a sixteenth of them or up to a half.
+
+    Args:
+        file (str | Path): ``.onnx`` that :func:`export` wrote in fp32.
+        out (str | Path): ``.onnx`` file to write.
+        calibration (Sequence[str | Path]): Pictures like those to come, some
+            tens of them.
+        score (Callable): Of a :class:`Predictor`, in percent: mIoU, or
+            agreement with the model.
+        limit (float): By how much the score may fall. Default: 0.5.
+        track (Callable): Wraps the sequence of layers that is gone through,
+            for a progress bar. Default: none.
+
+    Returns:
+        Quantized: What it was, what it is, and the layers kept in float.
+
+    Raises:
+        ImportError: ONNX Runtime or onnx is not installed.
+        ValueError: No calibration images, or the score falls too much
+            whatever is kept; nothing is written then.
+    """
+    try:
+        import onnx
+        import onnxruntime.quantization as ort
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise ImportError('int8 needs onnx and onnxruntime: pip install '
+                          '"mmhires[deploy]"') from error
+    if not calibration:
+        raise ValueError('int8 needs pictures to calibrate on')
+    reference = Predictor(file, runtime='onnxruntime')
+    inputs = [
+        tensor.numpy() for path in calibration
+        for tensor in reference.prepare(path).tensors
+    ]
+    before = score(reference)
+    metadata = {
+        entry.key: entry.value
+        for entry in onnx.load(file).metadata_props
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        clean, target = folder / 'clean.onnx', folder / 'int8.onnx'
+        quant_pre_process(str(file), str(clean), skip_symbolic_shape=True)
+        layers = [
+            node.name for node in onnx.load(clean).graph.node
+            if node.op_type in OPERATORS
+        ]
+        options = {}
+        if 'calibration_cache_path' in inspect.signature(
+                ort.quantize_static).parameters:
+            options = dict(calibration_cache_path=folder / 'ranges.json')
+
+        def write(**chosen) -> Predictor:
+            """The file with only these layers, or all but these, in int8."""
+            ort.quantize_static(
+                str(clean),
+                str(target),
+                _reader(ort, inputs),
+                per_channel=True,
+                op_types_to_quantize=list(OPERATORS),
+                extra_options=dict(ActivationSymmetric=True),
+                **chosen,
+                **options)
+            proto = onnx.load(target)
+            del proto.metadata_props[:]
+            onnx.helper.set_model_props(
+                proto, dict(metadata, precision='"int8"'))
+            onnx.save(proto, target)
+            return Predictor(target, runtime='onnxruntime')
+
+        order, tries = [], {}
+        for share in SHARES:
+            if share and not order:
+                order = _by_disturbance(layers, write, reference,
+                                        calibration[0], track)
+            kept = order[:round(share * len(layers))]
+            after = score(write(nodes_to_exclude=kept))
+            tries[after] = kept
+            if after >= before - limit:
+                with open_whole(out, 'wb') as stream:
+                    stream.write(target.read_bytes())
+                return Quantized(before, after, kept)
+    best = max(tries)
+    raise ValueError(
+        f'not written: in int8 the score falls from {before:.2f} to '
+        f'{max(tries):.2f} even with {len(tries[best])} of {len(layers)} '
+        f'layers in float: {", ".join(tries[best])}')
+
+
+def _reader(ort, inputs: list[np.ndarray]):
+    """The inputs as ONNX Runtime asks for them."""
+
+    class Reader(ort.CalibrationDataReader):
+
+        def __init__(self) -> None:
+            self.left = iter(inputs)
+
+        def get_next(self) -> dict | None:
+            value = next(self.left, None)
+            return None if value is None else dict(image=value)
+
+    return Reader()
+
+
+def _by_disturbance(layers: list[str], write: Callable, reference: Predictor,
+                    image: str | Path, track: Callable) -> list[str]:
+    """The layers, those first that change the output most in int8."""
+    job = reference.prepare(image)
+    want = reference.run([job])[0].tensors[0]
+
+    def disturbance(layer: str) -> float:
+        got = write(nodes_to_quantize=[layer]).run([job])[0].tensors[0]
+        return float((got - want).square().mean())
+
+    found = {layer: disturbance(layer) for layer in track(layers)}
+    return sorted(layers, key=found.get, reverse=True)

@@ -1,0 +1,87 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""A frozen teacher, from its config and its checkpoint."""
+import copy
+import logging
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from mmhires.registry import MODELS
+
+
+def build_teacher(name: str, cfg: dict | str,
+                  checkpoint: str | None) -> nn.Module:
+    """Build a teacher and load its weights.
+
+    Args:
+        name (str): Who wants it, for errors.
+        cfg (dict | str): Config of a model, or a file whose ``model`` it is.
+        checkpoint (str, optional): None leaves the weights to ``init_cfg``.
+
+    Returns:
+        nn.Module: The teacher.
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+        ValueError: The checkpoint does not fit the config.
+    """
+    if isinstance(cfg, str):
+        cfg = Config.fromfile(cfg)['model']
+    teacher = MODELS.build(copy.deepcopy(cfg))
+    if checkpoint is None:
+        print_log(
+            f'{name}: without teacher_ckpt the teacher has the weights of its '
+            'own init_cfg',
+            logger='current',
+            level=logging.WARNING)
+        teacher.init_weights()
+        return teacher
+    try:
+        state = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'{name}: no teacher_ckpt {checkpoint}; train the teacher first, '
+            'or set model.teacher_ckpt to its checkpoint') from error
+    try:
+        missing = teacher.load_state_dict(
+            state.get('state_dict', state), strict=False).missing_keys
+        problem = f'lacks {missing[0]}' if missing else None
+    except RuntimeError as error:  # shapes differ
+        problem = str(error)
+    if problem:
+        raise ValueError(f'{name}: teacher_ckpt {checkpoint} does not fit the '
+                         f'teacher: {problem}')
+    return teacher
+
+
+def check_same_images(name: str, teacher: nn.Module,
+                      student: nn.Module) -> None:
+    """Refuse a teacher that cannot read what the student's preprocessor made.
+
+    Args:
+        name (str): Who wants the teacher, for errors.
+        teacher (nn.Module): Its data preprocessor.
+        student (nn.Module): That of the student.
+
+    Raises:
+        ValueError: The teacher works on reduced images, or on images
+            normalised in another way.
+    """
+    if getattr(teacher, 'scale', 1) != 1:
+        raise ValueError(
+            f'{name}: the teacher works on images reduced by '
+            f'{teacher.scale}; it has to be one of full-size images')
+    for key in ('mean', 'std', 'channel_conversion', '_channel_conversion'):
+        wanted, given = (_as_list(getattr(module, key, None))
+                         for module in (teacher, student))
+        if hasattr(teacher, key) and wanted != given:
+            raise ValueError(
+                f'{name}: {key} of the data preprocessor must be that of the '
+                f"teacher's, {wanted}, got {given}")
+
+
+def _as_list(value: Tensor | bool | None) -> list | None:
+    return None if value is None else torch.as_tensor(value).flatten().tolist()

@@ -1,0 +1,148 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""From a config or a name, and weights, to a model that predicts."""
+import copy
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import CheckpointLoader
+from torch import nn
+
+from mmhires.utils.errors import first_line
+
+from .published import PREFIX, config_folder, find, load_published, source_of
+
+
+def load_model(name_or_config: str | Path | Config,
+               checkpoint: str | Path | None = None,
+               device: str = 'auto') -> nn.Module:
+    """Build a segmentor or pose estimator and load its weights.
+
+    Every weight that inference needs must be there. Of HRFR it is the student.
+
+    Args:
+        name_or_config (str | Path | Config): A name of :func:`list_models`,
+            whose weights are downloaded, or a config or its file.
+        checkpoint (str | Path, optional): Checkpoint file, URL or
+            ``mmhires://NAME``. A file that has its published name, as ``mim
+            download`` leaves it, is converted. Default: None, the published
+            one of the name.
+        device (str): As in PyTorch; ``'auto'`` takes a GPU if there is one.
+            Default: ``'auto'``.
+
+    Returns:
+        nn.Module: In eval mode, with ``cfg`` and ``dataset_meta``, whose
+        classes are those of the network: of the checkpoint, of the config's
+        ``dataset_meta`` or of the dataset it tests on, the first that has as
+        many as the network tells apart.
+
+    Raises:
+        FileNotFoundError: The config or the checkpoint does not exist.
+        ImportError: MMPose is not installed, for a pose model.
+        OSError: A download fails.
+        ValueError: An unknown name, a checkpoint that cannot be read or is of
+            another config, or no names of the classes.
+    """
+    if isinstance(name_or_config, Config):
+        cfg = copy.deepcopy(name_or_config)
+    elif Path(name_or_config).suffix in ('.py', '.json', '.yml', '.yaml'):
+        cfg = Config.fromfile(name_or_config)
+    else:
+        entry = find(str(name_or_config))
+        if entry.config is None:
+            raise ValueError(
+                f'{entry.name} is a backbone, no whole model; a config takes '
+                "it as init_cfg=dict(type='Pretrained', "
+                f"checkpoint='{PREFIX}{entry.name}')")
+        cfg = Config.fromfile(config_folder() / entry.config)
+        checkpoint = checkpoint or f'{PREFIX}{entry.name}'
+    if checkpoint is None:
+        raise ValueError(f'{name_or_config}: which checkpoint? A config needs '
+                         'one, the names of mmhires.list_models() have theirs')
+
+    weights, saved = _read(str(checkpoint))
+    scope = cfg.get('default_scope', 'mmseg')
+    if 'teacher' in cfg.model:
+        from mmhires.deploy.student import extract_student
+        cfg, weights = extract_student(cfg, weights)
+    if scope == 'mmseg' and not any('LoadImage' in str(step['type'])
+                                    for step in cfg.test_pipeline):
+        # a dataset that makes its images
+        cfg.test_pipeline.insert(0, dict(type='LoadImageFromFile'))
+    model = importlib.import_module(f'{scope}.apis').init_model(cfg,
+                                                                device='cpu')
+    _load(model, weights, str(checkpoint))
+    if scope == 'mmseg':
+        model.dataset_meta = _named_classes(model, saved)
+    elif saved:
+        model.dataset_meta = saved
+    return model.to(get_device() if device == 'auto' else device)
+
+
+def _read(checkpoint: str) -> tuple[Mapping, dict]:
+    """Weights and meta information of the data set, if they are there."""
+    if checkpoint.startswith(PREFIX):
+        content = load_published(checkpoint.removeprefix(PREFIX))
+    elif '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'checkpoint {checkpoint} does not exist')
+    elif source_of(checkpoint) and '://' not in checkpoint:
+        from mmhires.converters import convert_checkpoint
+        content = convert_checkpoint(checkpoint, source_of(checkpoint))
+    else:
+        try:
+            content = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+        except Exception as error:  # whatever the damaged part of it was
+            raise ValueError(f'{checkpoint} is no checkpoint that can be '
+                             f'read: {first_line(error)}') from error
+    meta = content.get('meta', {})
+    saved = meta.get('dataset_meta') or {
+        key.lower(): meta[key]
+        for key in ('CLASSES', 'PALETTE') if meta.get(key)  # MMSegmentation 0
+    }
+    return content.get('state_dict', content), saved
+
+
+def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
+    """Load the weights, of which training-only ones may be missing."""
+    from mmhires.deploy.strip import strip
+    try:
+        missing = model.load_state_dict(copy.copy(weights),
+                                        strict=False).missing_keys
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f'{checkpoint} is not of this config: '
+                         f'{first_line(error)}') from error
+    needed = strip(copy.deepcopy(model)).state_dict()
+    missing = [name for name in missing if name in needed]
+    if missing:
+        raise ValueError(f'{checkpoint} is not of this config: it lacks '
+                         f'{len(missing)} weights, {missing[0]} among them')
+
+
+def _named_classes(model: nn.Module, saved: dict) -> dict:
+    """Names and colours for as many classes as a segmentor tells apart."""
+    from mmseg.registry import DATASETS
+    cfg = model.cfg
+    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
+    cls = DATASETS.get(dataset.get('type', ''))
+    known = {
+        'the checkpoint': saved,
+        'dataset_meta of the config': cfg.get('dataset_meta', {}),
+        'its test dataset': {
+            **getattr(cls, 'METAINFO', {}),
+            **dataset.get('metainfo', {})
+        }
+    }
+    counts = {}
+    for where, meta in known.items():
+        names, colors = meta.get('classes'), meta.get('palette')
+        if names and colors and len(names) == len(colors):
+            if len(names) == model.num_classes:
+                return dict(meta)
+            counts[where] = len(names)
+    seen = ', '.join(f'{count} by {where}' for where, count in counts.items())
+    raise ValueError(
+        f'the network tells {model.num_classes} classes apart, but there are '
+        f'names and colours of {seen or "none"}: add dataset_meta=dict('
+        'classes=..., palette=...) to the config')

@@ -1,0 +1,161 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Weights that others published, by name: ``configs/zoo.yml``."""
+import difflib
+import fnmatch
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from mmengine.logging import print_log
+
+from .download import cache_folder, fetch
+
+PREFIX = 'mmhires://'
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Published:
+    """One file of weights.
+
+    Attributes:
+        name (str): Ours.
+        publisher (str): Who trained and published it.
+        license (str): Of the publisher's repository, as an SPDX identifier.
+        config (str, optional): The config of ours that it is of, below
+            ``configs``; None for a backbone alone.
+        url (str, optional): Where it is.
+        page (str, optional): Where a person can get it, if there is no
+            ``url`` that a program can download.
+        sha256 (str): Hash, or as many of its first digits as are known.
+        converter (str, optional): Key of ``mmhires.converters.SOURCES``; None
+            where the publisher's keys are ours.
+        metrics (dict): Published results.
+    """
+    name: str
+    publisher: str
+    license: str
+    config: str | None = None
+    url: str | None = None
+    page: str | None = None
+    sha256: str = ''
+    converter: str | None = None
+    metrics: dict = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        results = ', '.join(f'{k} {v}' for k, v in self.metrics.items())
+        return (f'{self.name}: weights of {self.publisher} ({self.license}), '
+                f'{self.url or self.page}; published: {results or "nothing"}')
+
+
+def config_folder() -> Path:
+    """The configs of the source tree, or those that a wheel carries.
+
+    Returns:
+        Path: The folder ``configs``.
+    """
+    folders = [PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs']
+    return next((path for path in folders if (path / 'zoo.yml').is_file()),
+                folders[0])
+
+
+@functools.lru_cache(1)
+def published() -> dict[str, Published]:
+    """All entries of ``configs/zoo.yml`` by name."""
+    text = (config_folder() / 'zoo.yml').read_text(encoding='utf-8')
+    return {
+        name: Published(name, **entry)
+        for name, entry in yaml.safe_load(text).items()
+    }
+
+
+def find(name: str) -> Published:
+    """Look up a name.
+
+    Raises:
+        ValueError: There is no such name; with those most like it.
+    """
+    entries = published()
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, cutoff=0.4)
+        raise ValueError(f'{name} is neither a config file nor a name of '
+                         'mmhires.list_models(); did you mean '
+                         f'{" or ".join(near or list(entries)[:3])}?')
+    return entries[name]
+
+
+def source_of(file: str) -> str | None:
+    """Converter of a file that has its published name.
+
+    Args:
+        file (str): For example what ``mim download mmhires`` wrote.
+
+    Returns:
+        str, optional: Key of ``mmhires.converters.SOURCES``.
+    """
+    for entry in published().values():
+        if entry.url and Path(entry.url).name == Path(file).name:
+            return entry.converter
+    return None
+
+
+def list_models(pattern: str = '*') -> list[str]:
+    """Print a table of the published weights.
+
+    Args:
+        pattern (str): Shell-style, of the names. Default: ``'*'``, all.
+
+    Returns:
+        list[str]: The names in it, for :func:`load_model` or, with
+        ``mmhires://`` before them, as ``checkpoint`` of an ``init_cfg`` and as
+        ``load_from``.
+    """
+    names = fnmatch.filter(published(), pattern)
+    rows = [('name', 'weights of', 'licence', 'published', 'config')]
+    for entry in map(find, names):
+        rows.append((entry.name, entry.publisher, entry.license,
+                     ', '.join(f'{k} {v}'
+                               for k, v in entry.metrics.items()), entry.config
+                     or 'backbone alone'))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    print_log('\n'.join('  '.join(
+        cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+                        for row in rows))
+    return names
+
+
+def load_published(name: str) -> dict:
+    """Download a file of the zoo, or take it from the cache, and convert it.
+
+    Args:
+        name (str): One of :func:`list_models`.
+
+    Returns:
+        dict: ``state_dict`` by our keys, and ``meta`` whose ``dataset_meta``
+        has the classes and colours where the weights are of a segmentor.
+
+    Raises:
+        ValueError: Unknown name, or not the file that was published.
+        FileNotFoundError: A file that has to be downloaded by hand.
+        OSError: As of :func:`~mmhires.zoo.download.fetch`.
+    """
+    from mmhires.converters import convert_checkpoint
+    entry = find(name)
+    if entry.url is not None:
+        file = fetch(entry.url, entry.sha256)
+    else:
+        file = cache_folder() / f'{name}.pth'
+        if not file.is_file():
+            raise FileNotFoundError(
+                f'{name} has no address that a program can download: get it '
+                f'from {entry.page} and save it as {file}')
+    print_log(str(entry), logger='current')
+    try:
+        return convert_checkpoint(file, entry.converter)
+    except (KeyError, ValueError) as error:
+        reason = error.args[0]  # str() of a KeyError is quoted
+        if entry.url and not entry.sha256:
+            file.unlink()  # nothing else would notice that it is damaged
+            reason = f'{reason}; the file is deleted, try again'
+        raise ValueError(f'{name}: {reason}') from error

@@ -1,0 +1,188 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Every engine against the model itself, and what they say of bad input."""
+import importlib
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmhires.deploy import Predictor, export, load_model
+from mmhires.deploy.engines.onnxruntime import providers_of
+from mmhires.deploy.runtimes import RUNTIMES
+
+METHODS = ('dsrl', 'dsrl_bisenet', 'dsrl_dabnet', 'dsrl_espnetv2',
+           'dsrl_pspnet', 'hrfr', 'fastfcn', 'fastfcn_deeplab',
+           'fastfcn_pspnet', 'ddrnet', 'pose')
+onnxruntime = pytest.importorskip('onnxruntime')
+
+
+@pytest.fixture(scope='module')
+def exported(files_of, image, tmp_path_factory):
+    """The file of a method, ``.onnx`` or ``.pt2``, and what eager predicts."""
+    made = {}
+
+    def exported(method, suffix='.onnx'):
+        if (method, suffix) not in made:
+            model = load_model(*files_of(method))
+            out = tmp_path_factory.mktemp(method) / f'm{suffix}'
+            export(model, out, [image])
+            made[method, suffix] = out, eager(model, image)
+        return made[method, suffix]
+
+    return exported
+
+
+def eager(model, image):
+    if hasattr(model, 'decode_head'):
+        from mmseg.apis import inference_model
+        return inference_model(model, str(image)).pred_sem_seg.data[0].numpy()
+    from mmpose.apis import inference_topdown
+    return inference_topdown(model, str(image))[0].pred_instances.keypoints
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('runtime', RUNTIMES)
+@pytest.mark.parametrize('method', METHODS)
+def test_engine_predicts_what_the_model_does(method, runtime, exported,
+                                             image):
+    pytest.importorskip(runtime)
+    if method == 'pose':
+        pytest.importorskip('mmpose.apis')
+    file, want = exported(method, RUNTIMES[runtime])
+    predictor = Predictor(file, runtime=runtime, threads=1)
+    assert predictor.runtime == runtime
+    for _ in range(2):  # the second goes by another way where memory is bound
+        got = predictor(image)
+        if method == 'pose':
+            np.testing.assert_allclose(got.keypoints, want, atol=0.05)
+        else:
+            assert len(np.unique(want)) > 1
+            assert (got == want).mean() >= 0.999
+
+
+def test_auto_takes_the_best_that_is_installed(exported, monkeypatch):
+    file, _ = exported('ddrnet')
+    if importlib.util.find_spec('openvino'):
+        assert Predictor(file).runtime == 'openvino'
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    assert Predictor(file).runtime == 'onnxruntime'
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    for runtime, extra in (('auto', 'deploy'), ('onnxruntime', 'deploy'),
+                           ('openvino', 'openvino')):
+        with pytest.raises(ImportError, match=rf'm.onnx: .*\[{extra}\]'):
+            Predictor(file, runtime=runtime)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(runtime='tvm'), "runtime must be .*got 'tvm'"),
+    (dict(runtime='torch'), 'm.onnx: torch runs .pt2 files'),
+    (dict(runtime='openvino', device='cuda'), "'cpu', got 'cuda'"),
+    (dict(runtime='openvino', precision='int4'), 'not in int4'),
+    (dict(runtime='onnxruntime', precision='bf16'), 'fp32, not in bf16'),
+    (dict(device='tpu'), "got 'tpu'"),
+    (dict(device='cuda:x'), "got 'cuda:x'"),
+    (dict(device='cuda:1'), "no CUDAExecutionProvider, which device 'cuda:1'"),
+    (dict(device='tensorrt'), 'no TensorrtExecutionProvider'),
+])
+def test_what_an_engine_has_not_is_one_line(options, message, exported):
+    if options.get('runtime') in RUNTIMES:
+        pytest.importorskip(options['runtime'])
+    if options.get('device') in ('cuda:1', 'tensorrt') and \
+            'CUDAExecutionProvider' in onnxruntime.get_available_providers():
+        pytest.skip('has a GPU')
+    file, _ = exported('ddrnet')
+    with pytest.raises(ValueError, match=message) as caught:
+        Predictor(file, **options)
+    assert '\n' not in str(caught.value)
+
+
+def test_silent_fall_back_to_the_cpu_is_refused(exported, monkeypatch):
+    monkeypatch.setattr(onnxruntime, 'get_available_providers',
+                        lambda: ['CUDAExecutionProvider'])
+    if torch.cuda.is_available():
+        pytest.skip('has a GPU')
+    with pytest.warns(UserWarning, match='not in available'), \
+            pytest.raises(ValueError, match='fell back to CPUExecution'):
+        Predictor(exported('ddrnet')[0], 'cuda')
+
+
+def test_providers_of_a_gpu_have_its_number_and_a_cache(monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
+    providers = providers_of('tensorrt:1', 'fp16')
+    assert [name for name, _ in providers] == [
+        'TensorrtExecutionProvider', 'CUDAExecutionProvider',
+        'CPUExecutionProvider'
+    ]
+    assert providers[1][1] == dict(device_id='1')
+    options = providers[0][1]
+    assert options['trt_engine_cache_path'] == '/somewhere/mmhires/tensorrt'
+    assert options['trt_fp16_enable'] == 'True'
+    assert 'trt_bf16_enable' not in options
+
+
+def test_openvino_in_bf16_agrees_but_is_not_the_same(exported, image):
+    pytest.importorskip('openvino')
+    file, want = exported('ddrnet')
+    try:
+        got = Predictor(file, runtime='openvino', precision='bf16')(image)
+    except ValueError as error:
+        assert 'on this processor' in str(error)
+        return
+    assert 0.9 < (got == want).mean() < 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('suffix', ['.onnx', '.pt2'])
+@pytest.mark.parametrize('device', ['cuda', 'cuda:0'])
+def test_gpu_predicts_what_the_model_does(suffix, device, exported, image):
+    if suffix == '.onnx' and 'CUDAExecutionProvider' not in \
+            onnxruntime.get_available_providers():
+        pytest.skip('needs onnxruntime-gpu')
+    file, want = exported('ddrnet', suffix)
+    predictor = Predictor(file, device)
+    for _ in range(2):
+        assert (predictor(image) == want).mean() >= 0.999
+
+
+def test_list_of_images_has_the_results_of_each(exported, image):
+    predictor = Predictor(exported('ddrnet')[0])
+    picture = cv2.imread(str(image))
+    images = [image, picture[:, ::-1].copy(), picture]
+    want = [predictor(single) for single in images]
+    got = predictor(images)
+    assert all((a == b).all() for a, b in zip(got, want))
+    assert (got[0] != got[1]).any()
+
+
+def test_stream_gives_results_in_order_and_goes_on_after_a_bad_one(
+        exported, image, tmp_path):
+    predictor = Predictor(exported('ddrnet')[0])
+    picture = cv2.imread(str(image))
+    (tmp_path / 'broken.png').write_bytes(b'no image')
+    images = [
+        picture, tmp_path / 'broken.png', picture[:, ::-1].copy(),
+        tmp_path / 'none.png', picture[:40], image
+    ]
+    found = list(predictor.stream(iter(images)))
+    assert all(given is image for (given, _), image in zip(found, images))
+    assert len(found) == len(images)
+    for i in (0, 2, 5):
+        assert (found[i][1] == predictor(images[i])).all()
+    for i, message in ((1, 'broken.png: not an image'),
+                       (3, 'none.png does not exist'), (4, 'the network')):
+        assert message in str(found[i][1])
+
+
+def test_image_without_people_has_no_keypoints(exported, image):
+    pytest.importorskip('mmpose.apis')
+    predictor = Predictor(exported('pose')[0])
+    for boxes in ([], np.zeros((0, 4))):
+        found = predictor(image, boxes)
+        assert found.keypoints.shape == (0, 17, 2)
+        assert found.scores.shape == (0, 17)
+    with pytest.raises(ValueError, match=r'shape \(N, 4\).*got \(1, 3\)'):
+        predictor(image, [[1, 2, 3]])
+    two = predictor([image, image], [[[0, 0, 50, 60]], []])
+    assert [len(found.keypoints) for found in two] == [1, 0]

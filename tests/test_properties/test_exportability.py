@@ -1,0 +1,21 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Every registered part of a network as a file, by the recipes beside it."""
+import exporting
+import pytest
+
+pytest.importorskip('onnxruntime')
+OURS = [one for one in exporting.components() if one[1] not in
+        exporting.UPSTREAM]
+
+
+@pytest.mark.parametrize('kind, name', OURS)
+@pytest.mark.parametrize('suffix, dynamic', exporting.WAYS)
+def test_a_file_of_every_component_agrees_with_it(kind, name, suffix, dynamic):
+    if kind == 'For poses':
+        pytest.importorskip('mmpose')
+    assert exporting.problem(kind, name, suffix, dynamic) == ''
+
+
+def test_the_readme_says_what_exports_to_what(repo_root):
+    pytest.importorskip('mmpose')
+    assert exporting.table() in (repo_root / 'README.md').read_text()

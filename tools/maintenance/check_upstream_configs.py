@@ -1,0 +1,135 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+r"""Run ``python -m mmhires.check`` over every config of upstream's wheels.
+
+    nice python tools/maintenance/check_upstream_configs.py --threads 1
+
+Unmodified configs have no problem but that data, checkpoints or optional
+packages are not on this machine, so everything else is a false alarm of the
+check. Configs whose model is another one than those before come first, of each
+folder in turn. Broken off, it goes on where it was; ``--again`` repeats those with a problem. What it
+found stands in ``check_upstream_configs.json`` beside it, with the date.
+"""
+import argparse
+import contextlib
+import io
+import json
+import sys
+import time
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmhires.check import check_config
+
+RESULT = Path(__file__).with_suffix('.json')
+PACKAGES = dict(mmseg='mmsegmentation', mmpose='mmpose')
+# Of this machine, and not of the config.
+ELSEWHERE = ('missing', 'import')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Check every config of upstream's wheels")
+    parser.add_argument(
+        '--state',
+        default='work_dirs/check_upstream_configs.json',
+        help='what is done so far (default: %(default)s)')
+    parser.add_argument(
+        '--again', action='store_true', help='those with a problem, once more')
+    parser.add_argument('--only', default='', help='part of the names')
+    parser.add_argument('--threads', type=int, help='of PyTorch')
+    return parser.parse_args()
+
+
+def upstream_configs() -> dict[str, Path]:
+    """Configs by name: distinct models first, of each folder in turn."""
+    ranked, models, counts = {}, set(), {}
+    for package in PACKAGES:
+        root = Path(find_spec(package).origin).parent / '.mim/configs'
+        for path in sorted(root.rglob('*.py')):
+            if '_base_' in path.parts:
+                continue
+            name = f'{package}::{path.relative_to(root)}'
+            try:
+                cfg = Config.fromfile(path, import_custom_modules=False)
+                model = json.dumps(cfg.model.to_dict(), default=str)
+            except Exception:  # which the check tells
+                model = name
+            counts[path.parent] = counts.get(path.parent, 0) + 1
+            ranked[name] = (model in models, counts[path.parent], path)
+            models.add(model)
+    return {
+        name: ranked[name][-1]
+        for name in sorted(ranked, key=lambda name: ranked[name][:2])
+    }
+
+
+def check(path: Path) -> dict:
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = check_config(str(path), samples=1)
+    return dict(
+        seconds=round(time.perf_counter() - start, 1),
+        problems=[
+            f'({one.kind}) {one.key}: {one.seen}' for one in found
+            if not one.warning and one.kind != 'missing'
+        ])
+
+
+def main() -> None:
+    args = parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+
+    state = Path(args.state)
+    done = json.loads(state.read_text()) if state.is_file() else {}
+    state.parent.mkdir(parents=True, exist_ok=True)
+    configs = upstream_configs()
+    for name, path in configs.items():
+        if args.only not in name or name in done and not (
+                args.again and done[name]['problems']):
+            continue
+        try:
+            done[name] = check(path)
+        except Exception as error:
+            done[name] = dict(seconds=0, problems=[f'(crash) {error!r}'])
+        state.write_text(json.dumps(done, indent=0))
+        sys.stdout.write(f'{len(done)}/{len(configs)} {name} '
+                         f'{done[name]["seconds"]} s '
+                         f'{done[name]["problems"] or ""}\n')
+        sys.stdout.flush()
+    report(done)
+
+
+def report(done: dict) -> None:
+    """Write counts and problems."""
+    counts, alarms, elsewhere = {}, {}, {}
+    for name, result in sorted(done.items()):
+        folder = name.rsplit('/', 1)[0]
+        counts[folder] = counts.get(folder, 0) + 1
+        for problem in result['problems']:
+            kind = problem[1:].split(')')[0]
+            (elsewhere if kind in ELSEWHERE else alarms).setdefault(
+                problem, []).append(name)
+    RESULT.write_text(
+        json.dumps(
+            dict(
+                date=time.strftime('%Y-%m-%d'),
+                versions={
+                    name: version(name)
+                    for name in ('torch', *PACKAGES.values())
+                },
+                slowest_seconds=max(r['seconds'] for r in done.values()),
+                checked=counts,
+                not_installed={k: len(v) for k, v in elsewhere.items()},
+                problems=alarms),
+            indent=1) + '\n')
+    sys.stdout.write(f'{len(done)} configs, {len(alarms)} sorts of problems: '
+                     f'{RESULT}\n')
+
+
+if __name__ == '__main__':
+    main()
