@@ -41,6 +41,14 @@ LOSSES = dict(
     boundary_ohem=dict(
         type='mmhires.BoundaryReweightedLoss',
         loss=dict(type='mmhires.OhemCrossEntropyLoss', min_kept=50)))
+# Of two maps.
+FEATURE_LOSSES = dict(
+    fa=dict(type='mmhires.FALoss', subsample=1),
+    fa_pooled=dict(type='mmhires.FALoss', subsample=4),
+    l2=dict(type='mmhires.FeatureL2Loss'),
+    kl=dict(type='mmhires.LogitDistillLoss'),
+    cwd=dict(type='mmhires.ChannelWiseDistillLoss'))
+BOTH = [*LOSSES, *FEATURE_LOSSES]
 
 
 @pytest.fixture
@@ -187,13 +195,14 @@ def step(loss, *args):
 
 
 def built(name):
-    if name == 'fa':
-        return FALoss(1), [x[:, :, ::2, ::2] for x in batch()[0].split(1)]
     init_default_scope('mmseg')
-    return MODELS.build(dict(LOSSES[name])), batch()
+    loss = MODELS.build(dict({**LOSSES, **FEATURE_LOSSES}[name]))
+    if name in LOSSES:
+        return loss, batch()
+    return loss, [x[:, :, ::2, ::2] for x in batch()[0].split(1)]
 
 
-@pytest.mark.parametrize('name', [*LOSSES, 'fa'])
+@pytest.mark.parametrize('name', BOTH)
 def test_a_step_of_a_loss_does_not_wait_for_the_gpu(name, request):
     loss, tensors = built(name)
     on_gpu = [x.to(DEVICE) for x in tensors]
@@ -206,7 +215,17 @@ def test_a_step_of_a_loss_does_not_wait_for_the_gpu(name, request):
         torch.testing.assert_close(ours.cpu(), expected)
 
 
-@pytest.mark.parametrize('name', [*LOSSES, 'fa'])
+def test_drawing_pixels_does_not_wait_for_the_gpu(waiting_is_an_error):
+    torch.cuda.set_sync_debug_mode('default')
+    maps = [x.to(DEVICE) for x in batch()[0].split(1)]
+    label = batch()[1][:1].to(DEVICE)
+    loss = FALoss(samples=64, boundary_share=0.5)
+    step(loss, *maps, label)
+    torch.cuda.set_sync_debug_mode('error')
+    step(loss, *maps, label)
+
+
+@pytest.mark.parametrize('name', BOTH)
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_a_loss_of_half_precision_is_that_of_float32(name, dtype):
     loss, (pred, other) = built(name)
@@ -219,7 +238,7 @@ def test_a_loss_of_half_precision_is_that_of_float32(name, dtype):
     assert grad.dtype == dtype and grad.isfinite().all()
 
 
-@pytest.mark.parametrize('name', [*LOSSES, 'fa'])
+@pytest.mark.parametrize('name', BOTH)
 def test_torch_compile_gives_the_loss_in_one_graph(name):
     pytest.importorskip('triton')
     loss, tensors = built(name)
