@@ -160,7 +160,9 @@ def train_numbers():
                 optimizer=dict(type='SGD', lr=0.001, momentum=0.9)),
             default_hooks=dict(
                 checkpoint=dict(
-                    type='CheckpointHook', interval=1, by_epoch=by_epoch)),
+                    type='mmhires.AtomicCheckpointHook',
+                    interval=1,
+                    by_epoch=by_epoch)),
             custom_hooks=[dict(HOOK)],
             randomness=dict(seed=None),
             resume=resume,
