@@ -27,7 +27,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
     if cfg.get('backbone') is None:
         raise AdaptError(f'{cfg.type} has no backbone')
     if cfg.get('neck') is not None:
-        raise AdaptError(f'there is a neck {cfg.neck.type} already')
+        raise AdaptError('JPU would take the place of the neck there is')
     kind = probe.component(MODELS, cfg.backbone.type)
     undilated = {}
     for base in inspect.getmro(kind):
@@ -42,8 +42,8 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
     }
     if 'strides' not in changed:
         raise AdaptError(
-            f'{cfg.backbone.type} as it is here has no stride replaced by '
-            'dilation, so there is nothing for JPU to replace')
+            'the backbone has no stride replaced by dilation, so there is '
+            'nothing for JPU to replace')
     backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
     _, maps = upstream.maps(1, backbone=changed)
     heights = [x.shape[2] for x in probe.maps_of(maps)]

@@ -96,7 +96,10 @@ def _run(model: nn.Module, batch: dict) -> list:
     model.loss(**data)
     model.eval()
     # One image, of the size that training images are padded to.
-    model.predict(data['inputs'][:1], data['data_samples'][:1])
+    sample = data['data_samples'][0]
+    if 'img_shape' in sample:  # a torch.Size is taken for a sliding window's
+        sample.set_metainfo(dict(img_shape=tuple(sample.img_shape)))
+    model.predict(data['inputs'][:1], [sample])
     return []
 
 

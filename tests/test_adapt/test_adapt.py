@@ -55,9 +55,9 @@ def test_numbers_are_those_of_the_config_s_network(method, config, lines):
     ('hrfr', 'mmseg::point_rend/pointrend_r50_4xb2-80k_cityscapes-'
      '512x1024.py', 'CascadeEncoderDecoder'),
     ('jpu', 'mmseg::hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024.py',
-     'HRNet as it is here has no stride replaced by dilation'),
+     'the backbone has no stride replaced by dilation'),
     ('jpu', 'mmseg::segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
-     '1024x1024.py', 'MixVisionTransformer'),
+     '1024x1024.py', 'nothing for JPU to replace'),
     ('dsrl', 'mmpose::body_2d_keypoint/simcc/coco/simcc_res50_8xb64-210e_coco-'
      '256x192.py', 'SimCCHead predicts no heatmaps'),
     ('dsrl', 'mmpose::body_2d_keypoint/dekr/coco/dekr_hrnet-w32_8xb10-140e_'
