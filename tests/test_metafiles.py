@@ -136,7 +136,7 @@ def test_training_data_is_what_the_name_says_and_nothing_else():
 
 
 def test_index_page_is_made_of_the_metafiles():
-    script = runpy.run_path(str(ROOT / '.dev_scripts/config_table.py'))
+    script = runpy.run_path(str(ROOT / 'tests/maintenance/config_table.py'))
     page = (ROOT / 'configs/README.md').read_text()
     first, last = script['MARKS']
     assert page.split(first)[1].split(last)[0] == script['table']()

@@ -136,7 +136,8 @@ def test_pose_file_is_not_called_dynamic(model_of, image, tmp_path):
 def test_what_an_exporter_refuses_is_one_line_with_a_way_out(
         suffix, forward, other, model_of, image, tmp_path, capfd):
     model = model_of('dsrl')
-    model.decode_head.cls_seg = forward
+    classify = model.decode_head.conv_seg
+    model.decode_head.cls_seg = lambda x: forward(classify(x))
     capfd.readouterr()  # that the weights were loaded
     with pytest.raises(
             ValueError, match=f'cannot be exported to {suffix}: .*; try '

@@ -1,13 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Write the table of all configs into configs/README.md, from the metafiles.
 
-    python .dev_scripts/config_table.py
+    python tests/maintenance/config_table.py
 """
 from pathlib import Path
 
 import yaml
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 MARKS = '<!-- configs -->\n', '<!-- end of configs -->\n'
 HEADER = ('| config | network sees | trained on | GMACs | parameters (M) '
           '| result | weights |\n|---|---|---|---|---|---|---|\n')
