@@ -41,4 +41,4 @@ def test_bf16_warns_where_this_processor_computes_a_map_of_it_wrongly(
         model_of, monkeypatch):
     monkeypatch.setattr(bf16_convolution, 'broken_width', lambda: 3)
     with pytest.warns(UserWarning, match='Conv2d of a map 2 pixels wide'):
-        accelerate(model_of('ddrnet'), (96, 64), 'bf16')
+        accelerate(model_of('ddrnet'), (96, 64), 'bf16', 'torch')
