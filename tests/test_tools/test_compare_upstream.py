@@ -1,20 +1,39 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import json
 import sys
 
 import pytest
 
 
 @pytest.mark.slow
-def test_equal_weights_give_equal_labels(run, repo_root):
+def test_equal_weights_give_equal_labels_on_every_engine(
+        run, repo_root, tmp_path):
+    pytest.importorskip('openvino')
     done = run(sys.executable,
                repo_root / 'tools/analysis_tools/compare_upstream.py',
                '--size', 128, 256, '--repeats', 2, '--warmup', 0, '--forms',
-               'ours, fp32', '--threads', 1)
-    rows = [
-        line.split('│')[1:-1] for line in done.stdout.splitlines()
-        if '│' in line
+               'openvino fp32', 'torch fp32', '--threads', 1, '--out',
+               tmp_path / 'times.json')
+    found = json.loads((tmp_path / 'times.json').read_text())
+    equal = {row['form']: row['equal'] for row in found['results']}
+    assert list(equal) == [
+        'mmseg predict', 'ours, predict', 'openvino fp32', 'torch fp32'
     ]
-    equal = {row[0].strip(): float(row[4].strip(' %')) for row in rows}
-    assert equal['mmseg predict'] == equal['ours, predict'] == 100
-    assert 99.9 <= equal['ours, fp32'] <= 100
-    assert 'random weights' in done.stdout
+    assert equal['mmseg predict'] == equal['ours, predict'] == 1
+    assert min(equal.values()) >= 0.999
+    assert all(row['ms'] > 0 and row['threads'] == 1 and row['peak'] > 0
+               for row in found['results'])
+    assert found['weights'] == 'random' and found['versions']['openvino']
+    assert 'openvino fp32' in done.stdout
+
+
+def test_any_config_is_compared_with_its_own_predict(
+        run, repo_root, tiny, tiny_weights, tmp_path):
+    run(sys.executable, repo_root / 'tools/analysis_tools/compare_upstream.py',
+        '--config', tiny / 'tiny.py', '--checkpoint', tiny_weights, '--size',
+        60, 90, '--repeats', 2, '--warmup', 0, '--forms', 'torch fp32',
+        '--threads', 1, '--out', tmp_path / 'times.json')
+    found = json.loads((tmp_path / 'times.json').read_text())
+    assert [(row['form'], row['equal']) for row in found['results']] == [
+        ('predict', 1), ('torch fp32', 1)
+    ]
