@@ -31,6 +31,8 @@ def draw_batch(cfg, meta: dict, count: int = 2) -> dict | None:
     scope = cfg.get('default_scope')
     if scope == 'mmpretrain':
         return _classified(training_size(cfg), count)
+    if scope == 'mmpose' and cfg.model.type != 'TopdownPoseEstimator':
+        return None
     steps = _pipeline((cfg.get('train_dataloader') or {}).get('dataset'))
     kept = [step for step in steps if 'Load' not in str(step['type'])]
     draw = _segmented if scope == 'mmseg' else _with_keypoints

@@ -41,7 +41,7 @@ def check_metrics(cfg, meta: dict) -> list[Problem]:
                     built = component(METRICS, metric['type'])  # for its names
                 else:
                     built = None
-            names = _names(built, meta)
+            names = _names(built, metric.get('prefix'), meta)
             if isinstance(names, Exception):
                 problems.append(from_error(where, names))
                 names = None
@@ -51,12 +51,12 @@ def check_metrics(cfg, meta: dict) -> list[Problem]:
     return problems + _awaited(cfg, known, None in given)
 
 
-def _names(metric, meta: dict) -> set[str] | Exception | None:
+def _names(metric, prefix: str | None,
+           meta: dict) -> set[str] | Exception | None:
     """What a metric returns, where that can be told."""
-    prefix = getattr(metric, 'prefix', None) or getattr(
-        metric, 'default_prefix', None)
-    if prefix in ('coco', 'coco-wholebody', 'posetrack18'):
-        return {f'{prefix}/{name}' for name in COCO}
+    default = getattr(metric, 'default_prefix', None)
+    if default in ('coco', 'coco-wholebody', 'posetrack18'):
+        return {f'{prefix or default}/{name}' for name in COCO}
     if not hasattr(metric, 'results'):
         return None
     metric.dataset_meta = meta

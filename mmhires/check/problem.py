@@ -54,7 +54,7 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
         r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
         text)
     lacking = re.search(r'missing \d+ required [\w-]+ arguments?: (.*)', text)
-    package = re.search(r'(\w+) is not installed', text)
+    package = re.search(r'(\w+) is not installed|[Pp]lease install .+', text)
     if unknown:
         name = unknown[1].strip('\'"`')
         seen = f'{name!r} is no registered {unknown[2]}'
@@ -77,7 +77,8 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
     elif 'needs the full mmcv' in text:  # and how to get it
         kind = 'import'
     elif package:
-        kind, do = 'import', f'pip install {package[1]}'
+        kind = 'import'
+        do = f'pip install {package[1]}' if package[1] else ''
     return Problem(kind, key, named(error), do)
 
 

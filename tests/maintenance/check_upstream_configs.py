@@ -83,7 +83,6 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-
     state = Path(args.state)
     done = json.loads(state.read_text()) if state.is_file() else {}
     state.parent.mkdir(parents=True, exist_ok=True)
@@ -97,14 +96,15 @@ def main() -> None:
         except Exception as error:
             done[name] = dict(seconds=0, problems=[f'(crash) {error!r}'])
         state.write_text(json.dumps(done, indent=0))
+        report(done, len(configs))
         sys.stdout.write(f'{len(done)}/{len(configs)} {name} '
                          f'{done[name]["seconds"]} s '
                          f'{done[name]["problems"] or ""}\n')
         sys.stdout.flush()
-    report(done)
+    sys.stdout.write(f'{RESULT}\n')
 
 
-def report(done: dict) -> None:
+def report(done: dict, total: int) -> None:
     """Write counts and problems."""
     counts, alarms, elsewhere = {}, {}, {}
     for name, result in sorted(done.items()):
@@ -114,23 +114,19 @@ def report(done: dict) -> None:
             kind = problem[1:].split(')')[0]
             (elsewhere if kind in ELSEWHERE else alarms).setdefault(
                 problem, []).append(name)
-    RESULT.write_text(
-        json.dumps(dict(date=time.strftime('%Y-%m-%d'),
-                        versions={
-                            name: version(name)
-                            for name in ('torch', *PACKAGES.values())
-                        },
-                        slowest_seconds=max(r['seconds']
-                                            for r in done.values()),
-                        checked=counts,
-                        not_installed={
-                            k: len(v)
-                            for k, v in elsewhere.items()
-                        },
-                        problems=alarms),
-                   indent=1) + '\n')
-    sys.stdout.write(f'{len(done)} configs, {len(alarms)} sorts of problems: '
-                     f'{RESULT}\n')
+    result = dict(
+        date=time.strftime('%Y-%m-%d'),
+        versions={
+            name: version(name)
+            for name in ('torch', *PACKAGES.values())
+        },
+        checked=len(done),
+        not_yet=total - len(done),
+        problems=alarms,
+        not_installed={text: len(names)
+                       for text, names in elsewhere.items()},
+        folders=counts)
+    RESULT.write_text(json.dumps(result, indent=1) + '\n')
 
 
 if __name__ == '__main__':
