@@ -22,6 +22,8 @@ def check_classes(cfg, metas: dict) -> list[Problem]:
     key, meta = next(iter(metas.items()))
     problems = []
     classes, keypoints = meta.get('classes'), meta.get('num_keypoints')
+    if keypoints is not None and cfg.model.type != 'TopdownPoseEstimator':
+        return []
     if keypoints is not None:
         head = cfg.model.get('head') or {}
         head = head.get('heatmap_head', head)

@@ -109,6 +109,7 @@ def check_runtime(cfg, model: nn.Module | None, meta: dict) -> list[Problem]:
               for i, hook in enumerate(cfg.get('custom_hooks') or [])]
     for key, hook in hooks:
         if isinstance(hook, dict):
+            hook = {k: v for k, v in hook.items() if k != 'priority'}
             problems += bind(key, HOOKS, hook)
     if isinstance(cfg.get('log_processor'), dict):
         problems += bind('log_processor', LOG_PROCESSORS,

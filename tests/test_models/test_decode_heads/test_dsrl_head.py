@@ -91,6 +91,19 @@ def test_a_head_that_concatenates_several_maps_can_be_wrapped():
     assert head(features()).shape == (2, CLASSES, 16, 24)
 
 
+def test_a_head_that_calls_its_own_dropout_can_be_wrapped():
+    head = build(
+        seg_head=dict(
+            type='mmseg.ANNHead',
+            in_channels=(8, 24),
+            in_index=(0, 1),
+            channels=16,
+            project_channels=8,
+            num_classes=CLASSES,
+            norm_cfg=NORM))
+    assert head(features()).shape == (2, CLASSES, 8, 12)
+
+
 def test_losses_are_those_of_equation_3_on_full_size_targets():
     head = build(**ROWS['+SSSR+SISR+FA']).train()
     head.dropout = None
