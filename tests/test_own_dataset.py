@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""``docs/own_dataset.md``: its config and every command of it, in order."""
+"""``configs/own_dataset.md``: its config and every command of it, in order."""
 import importlib
 import re
 import runpy
@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_every_command_of_the_page_works_in_order(folder, repo_root,
                                                   monkeypatch):
-    page = (repo_root / 'docs/own_dataset.md').read_text()
+    page = (repo_root / 'configs/own_dataset.md').read_text()
     config = re.search(r'```python\n(.*?)```', page, re.DOTALL)[1]
     for text, smaller in SMALLER.items():
         assert text in config

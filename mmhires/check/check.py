@@ -81,6 +81,6 @@ def _check(cfg: Config, samples: int) -> list[Problem]:
     problems += found
     meta = next(iter(metas.values()), {})
     if net is not None:
-        problems += model.run(cfg, net, meta)
+        problems += model.run(cfg, net, meta) or model.unread_maps(net)
     problems += runtime.check_runtime(cfg, net, meta)
     return problems + checkpoints.check_checkpoints(cfg, net)

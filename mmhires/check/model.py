@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
 import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+
+from mmhires.models.backbones import DDRNet
 
 from . import probe
 from .drawn import draw_batch
@@ -92,6 +95,40 @@ def run(cfg, model: nn.Module, meta: dict) -> list[Problem]:
                 return sizes
         return _diagnose(model, _cut(model, batch,
                                      corner)) or [from_error('model', whole)]
+
+
+def unread_maps(model: nn.Module) -> list[Problem]:
+    """Find branches of our DDRNet that no head reads.
+
+    Args:
+        model (nn.Module): What :func:`build` made.
+
+    Returns:
+        list[Problem]: One warning at most.
+    """
+    backbone = getattr(model, 'backbone', None)
+    if not isinstance(backbone, DDRNet) or getattr(model, 'neck', None):
+        return []
+    count = len(backbone.out_indices)
+    read = {
+        index % count
+        for name in ('decode_head', 'auxiliary_head')
+        for part in (getattr(model, name, None) or nn.Identity()).modules()
+        for index in np.atleast_1d(getattr(part, 'in_index', ())).astype(int)
+    }
+    maps = backbone.out_indices
+    # The first is on the way to the others.
+    unread = [maps[i] for i in range(count) if i not in read and maps[i]]
+    if not unread:
+        return []
+    return [
+        Problem(
+            'width', 'model.backbone.out_indices',
+            f'{maps}, but no head reads {unread}: parameters without gradient '
+            'end a training in several processes',
+            f'set out_indices={tuple(i for i in maps if i not in unread)}, '
+            'and count in_index of the heads in it', True)
+    ]
 
 
 def _run(model: nn.Module, batch: dict) -> list:
@@ -220,6 +257,13 @@ def _run_head(key: str, head: nn.Module, maps, previous: tuple,
         problem = from_error(
             key, error,
             'size' if 'pixels' in text or 'heatmap_size' in text else 'width')
+    if type(head).__name__ == 'DDRHead':
+        return [
+            replace(
+                problem,
+                do="it reads what mmseg's DDRNet returns; mmhires.DAPPMHead "
+                'goes with mmhires.DDRNet')
+        ]
     problems = []
     for name, part in head.named_modules():
         # A head that wraps another one reads what that one makes.

@@ -26,6 +26,8 @@ from mmengine.config import Config
 from mmhires.check import check_config
 
 RESULT = Path(__file__).with_suffix('.json')
+# Left out of problems: where packages are on one machine.
+SITE = Path(torch.__file__).parents[1]
 PACKAGES = dict(mmseg='mmsegmentation', mmpose='mmpose')
 # Of this machine, and not of the config.
 ELSEWHERE = ('missing', 'import')
@@ -74,7 +76,8 @@ def check(path: Path) -> dict:
         found = check_config(str(path), samples=1)
     return dict(seconds=round(time.perf_counter() - start, 1),
                 problems=[
-                    f'({one.kind}) {one.key}: {one.seen}' for one in found
+                    f'({one.kind}) {one.key}: {one.seen}'.replace(
+                        f'{SITE}/', '') for one in found
                     if not one.warning and one.kind != 'missing'
                 ])
 

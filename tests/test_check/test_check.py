@@ -285,3 +285,21 @@ def test_the_exit_code_is_0_without_problems_and_options_count(capsys):
     assert f'{path}: 0 problems, 0 warnings' in capsys.readouterr().out
     assert main([path, '--cfg-options', 'model.decode_head.num_classes=3']) \
         == 1
+
+
+def test_a_branch_of_ddrnet_that_no_head_reads_is_a_warning(check):
+    one_map = ("model = dict(decode_head=dict(_delete_=True, type='FCNHead', "
+               'in_channels=128, in_index=1, channels=8, num_classes=11))')
+    found = check(CAMVID, one_map, warnings=True)['model.backbone.out_indices']
+    assert 'no head reads [2]' in found.seen
+    assert 'set out_indices=(0, 1)' in found.do
+    fitting = one_map.replace(
+        'model = dict(', 'model = dict(backbone=dict(out_indices=(0, 1)), ')
+    assert not check(CAMVID, fitting, warnings=True)
+
+
+def test_upstreams_head_of_ddrnet_is_answered_with_ours(check):
+    found = check(
+        CAMVID, "model = dict(decode_head=dict(_delete_=True, type='DDRHead', "
+        'in_channels=128, channels=8, num_classes=11))')
+    assert 'mmhires.DAPPMHead' in found['model.decode_head'].do
