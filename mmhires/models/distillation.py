@@ -11,6 +11,7 @@ from torch.utils.hooks import RemovableHandle
 
 from mmhires.registry import MODELS
 
+from .preprocessing import full_size_images
 from .teacher import build_teacher, check_same_images
 
 LOGITS, FEATURES, MAPS = 'logits', 'features', 'maps'
@@ -148,13 +149,7 @@ class Distillation:
             dict: ``'logits'``, ``'features'`` and ``'maps'``, as far as the
             teacher's modules run.
         """
-        for sample in data_samples:
-            if 'gt_img' not in sample:
-                raise KeyError(
-                    f"{self._name}: a data sample has no 'gt_img' for the "
-                    'teacher; use data_preprocessor=dict('
-                    f"type='{self.preprocessor}', scale=...)")
-        images = torch.stack([sample.gt_img.data for sample in data_samples])
+        images = full_size_images(self, data_samples, 'the teacher')
         with torch.no_grad(), record(self.teacher) as seen:
             if any(not isinstance(place, int) for _, place in self._on):
                 seen[LOGITS] = self.teacher_logits(images)

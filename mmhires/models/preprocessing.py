@@ -53,6 +53,31 @@ def check_images(owner: object, images: Sequence[Tensor],
                 'the pipeline')
 
 
+def full_size_images(owner: object, samples: Sequence,
+                     reader: str) -> Tensor:
+    """The full-size images that a data preprocessor kept.
+
+    Args:
+        owner (object): Who wants them, for the error; its ``preprocessor`` is
+            the name of one that keeps them.
+        samples (Sequence): Data samples.
+        reader (str): What they are for, for the error.
+
+    Returns:
+        Tensor: Normalised, ``(N, 3, H, W)``.
+
+    Raises:
+        KeyError: A sample has no ``gt_img``.
+    """
+    for sample in samples:
+        if 'gt_img' not in sample:
+            raise KeyError(
+                f"{type(owner).__name__}: a data sample has no 'gt_img' for "
+                f'{reader}; use data_preprocessor=dict('
+                f"type='{owner.preprocessor}', scale=...)")
+    return torch.stack([sample.gt_img.data for sample in samples])
+
+
 def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:
     """Reduce images with an anti-aliasing filter.
 

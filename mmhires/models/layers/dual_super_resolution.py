@@ -8,6 +8,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmhires.models.layers.upsample import DeconvUpsample
+from mmhires.models.preprocessing import full_size_images
 from mmhires.registry import MODELS
 
 
@@ -176,14 +177,8 @@ class DualSuperResolution:
         """
         if self.sisr_head is None:
             return {}
-        for sample in batch_data_samples:
-            if 'gt_img' not in sample:
-                raise KeyError(
-                    f"{type(self).__name__}: a data sample has no 'gt_img' "
-                    'for the super-resolution branch; use data_preprocessor='
-                    f"dict(type='{self.preprocessor}', scale=...)")
-        target = torch.stack(
-            [sample.gt_img.data for sample in batch_data_samples])
+        target = full_size_images(self, batch_data_samples,
+                                  'the super-resolution branch')
         small = torch.stack([
             sample.input_img.data for sample in batch_data_samples
         ]) if self.sisr_head.residual else None
