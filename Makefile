@@ -9,12 +9,14 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 PINS := -c requirements/constraints.txt
 STAMP := $(VENV)/.installed
+SOURCES := mmhires tools tests configs setup.py
 
-.PHONY: help demo test lint install clean
+.PHONY: help demo test lint format install clean
 help:
 	@echo "make demo     train the baseline and DSRL on generated streets, compare"
 	@echo "make test     run the test suite; ARGS='-k name' for a part of it"
 	@echo "make lint     check the style"
+	@echo "make format   bring all files to it"
 	@echo "make install  make .venv only"
 	@echo "make clean    remove .venv and everything else that was built"
 	@echo "PYTHON=python3.12 and TORCH='torch==2.6.0' choose what .venv is made"
@@ -28,6 +30,12 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
+	$(RUN) -m yapf --diff --recursive --parallel $(SOURCES) >/dev/null || \
+	  { echo "make format changes some files: run it" >&2; exit 1; }
+
+format: $(STAMP)
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m yapf --in-place --recursive --parallel $(SOURCES)
 
 install: $(STAMP)
 

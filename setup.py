@@ -80,13 +80,18 @@ setup(
     author='mmhires contributors',
     license='Apache-2.0',
     project_urls={
-        'MMSegmentation': 'https://github.com/open-mmlab/mmsegmentation',
-        'MMPose': 'https://github.com/open-mmlab/mmpose',
-        'DSRL': 'https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_'
+        'MMSegmentation':
+        'https://github.com/open-mmlab/mmsegmentation',
+        'MMPose':
+        'https://github.com/open-mmlab/mmpose',
+        'DSRL':
+        'https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_'
         'Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_'
         'paper.html',
-        'FastFCN': 'https://arxiv.org/abs/1903.11816',
-        'DDRNet': 'https://arxiv.org/abs/2101.06085'
+        'FastFCN':
+        'https://arxiv.org/abs/1903.11816',
+        'DDRNet':
+        'https://arxiv.org/abs/2101.06085'
     },
     keywords='semantic segmentation, pose estimation, super-resolution',
     classifiers=[
@@ -112,8 +117,7 @@ setup(
         # segmentation, complete, without compiled operators
         lite=[
             openmmlab['mmengine'], openmmlab['mmcv-lite'],
-            openmmlab['mmsegmentation'],
-            'opencv-python<5', 'ftfy', 'regex'
+            openmmlab['mmsegmentation'], 'opencv-python<5', 'ftfy', 'regex'
         ],
         # all that mmpose imports; mmpose itself goes in with --no-deps
         pose=[

@@ -22,12 +22,13 @@ CONTRIBUTING.md                  where things are, how to add one
 def main() -> None:
     """Print it."""
     device = get_device()
-    what = (torch.cuda.get_device_name() if device == 'cuda' else
-            f'{torch.get_num_threads()} threads')
+    what = (
+        torch.cuda.get_device_name()
+        if device == 'cuda' else f'{torch.get_num_threads()} threads')
     groups = (('mmhires', __version__), ('python', platform.python_version()),
-              *((name, _version(name)) for name in PACKAGES),
-              ('\ndevice', f' {device}, {what}'), ('\nengine', ''),
-              *((name, _version(name)) for name in ENGINES))
+              *((name, _version(name))
+                for name in PACKAGES), ('\ndevice', f' {device}, {what}'),
+              ('\nengine', ''), *((name, _version(name)) for name in ENGINES))
     for name, value in groups:
         sys.stdout.write(f'{name:<24}{value}\n')
     sys.stdout.write(HELP)

@@ -36,8 +36,9 @@ def _teach_inferencers() -> None:
             if entry.config:
                 # an absolute path, which joined to their folder stays what
                 # it is
-                yield dict(Name=entry.name,
-                           Config=str(config_folder() / entry.config),
-                           Weights=f'mmhires://{entry.name}')
+                yield dict(
+                    Name=entry.name,
+                    Config=str(config_folder() / entry.config),
+                    Weights=f'mmhires://{entry.name}')
 
     BaseInferencer._get_models_from_metafile = staticmethod(models)

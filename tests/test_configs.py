@@ -67,7 +67,8 @@ def test_readme_and_metafile_name_every_config_and_nothing_else(folder):
 
 def test_model_index_lists_every_metafile():
     listed = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
-    assert {ROOT / name for name in listed
+    assert {ROOT / name
+            for name in listed
             } == {folder / 'metafile.yml'
                   for folder in FOLDERS}
 
@@ -92,7 +93,6 @@ def test_config_trains_a_step_and_predicts_at_full_size(path, random_batch):
                if p.ndim > 1)
     model.eval()
     with torch.no_grad():
-        results = model.test_step(
-            random_batch(model.num_classes, (97, 131)))
+        results = model.test_step(random_batch(model.num_classes, (97, 131)))
     assert results[0].pred_sem_seg.shape == (97, 131)
     assert results[0].seg_logits.data.isfinite().all()

@@ -45,13 +45,16 @@ def test_every_path_named_is_there():
     assert len(names) > 30
     missing = {name for name in names if not (ROOT / name).exists()}
     # Examples of what to add.
-    assert missing <= {'mmhires/models/losses/my_loss.py',
-                       'configs/METHOD/NAME.py'}
+    assert missing <= {
+        'mmhires/models/losses/my_loss.py', 'configs/METHOD/NAME.py'
+    }
 
 
 def test_every_part_of_the_package_has_its_row():
-    parts = {path.parent.name
-             for path in (ROOT / 'mmhires').glob('[a-z]*/__init__.py')}
+    parts = {
+        path.parent.name
+        for path in (ROOT / 'mmhires').glob('[a-z]*/__init__.py')
+    }
     rows = set(re.findall(r'^\| `mmhires/(\w+)/` \|', TEXT, re.M))
     assert rows == parts
 

@@ -85,8 +85,13 @@ def dataset_of(method):
             pipeline=[dict(type='mmseg.PackSegInputs')]))
 
 
-def make_runner(method, work_dir, repo_root, iters, precision='fp32',
-                resume=False, randomness=dict(seed=0)):
+def make_runner(method,
+                work_dir,
+                repo_root,
+                iters,
+                precision='fp32',
+                resume=False,
+                randomness=dict(seed=0)):
     """A small run of a method's config, with its own losses."""
     (path, ) = (repo_root / 'configs').glob(METHODS[method])
     cfg = Config.fromfile(path)
@@ -110,8 +115,8 @@ def make_runner(method, work_dir, repo_root, iters, precision='fp32',
             PRECISIONS[precision],
             optimizer=dict(type='SGD', lr=1e-3, momentum=0.9)),
         default_hooks=dict(
-            checkpoint=dict(
-                type='CheckpointHook', interval=2, by_epoch=False)),
+            checkpoint=dict(type='CheckpointHook', interval=2,
+                            by_epoch=False)),
         custom_hooks=[dict(type='mmhires.ExactResumeHook')],
         env_cfg=cfg.env_cfg,
         default_scope=cfg.default_scope,
@@ -159,8 +164,8 @@ def test_a_method_trains_resumes_and_predicts_as_on_the_cpu(
 
 
 @pytest.mark.parametrize('method', METHODS)
-def test_a_resumed_training_ends_with_the_same_bits(
-        method, repo_root, tmp_path, deterministic):
+def test_a_resumed_training_ends_with_the_same_bits(method, repo_root,
+                                                    tmp_path, deterministic):
     runs = tmp_path / 'straight', tmp_path / 'resumed'
     for work_dir, all_iters in zip(runs, ((4, ), (2, 4))):
         for iters in all_iters:

@@ -149,9 +149,15 @@ def launch(script, *args, timeout=300):
     """Run a script in two processes."""
     return subprocess.run(
         [
-            sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
+            sys.executable,
+            '-W',
+            'ignore',
+            '-m',
+            'torch.distributed.run',
             '--standalone',  # takes a port that is free
-            '--nproc_per_node=2', str(script), *map(str, args)
+            '--nproc_per_node=2',
+            str(script),
+            *map(str, args)
         ],
         env=dict(os.environ, OMP_NUM_THREADS='1'),
         text=True,

@@ -18,8 +18,9 @@ def test_multi_scale_tests_cost_what_table_3_prints(network, single, multiple,
         repo_root / 'configs/dsrl' /
         f'dsrl_{network}_4xb2-80k_cityscapes-512x1024-to-1024x2048.py')
     scales, *others = cfg.tta_pipeline[1].transforms
-    assert [step.type for (step, ) in others
-            ] == ['LoadAnnotations', 'PackSegInputs']  # no flip
+    assert [step.type
+            for (step, ) in others] == ['LoadAnnotations',
+                                        'PackSegInputs']  # no flip
     cost = sum(step.scale[0] * step.scale[1] for step in scales)
     assert cost / (2048 * 1024) == pytest.approx(multiple / single, abs=1e-3)
 

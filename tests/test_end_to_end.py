@@ -49,8 +49,10 @@ def test_sliding_windows_stop_with_the_reason(streets_config, tmp_path):
 @pytest.mark.slow
 def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
     camvid = shared_dir / 'data' / 'camvid'
-    options = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2',
-               'train_dataloader.batch_size=2']
+    options = [
+        'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
+        'train_dataloader.batch_size=2'
+    ]
     for loader, split in (('train', 'train'), ('val', 'val'), ('test', 'val')):
         dataset = f'{loader}_dataloader.dataset'
         options += [
@@ -69,10 +71,11 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
 
 
 def mim(command, *args):
-    done = subprocess.run(
-        [sys.executable, '-m', 'mim', command, 'mmsegmentation',
-         str(DSRL / CAMVID), *args],
-        capture_output=True,
-        text=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    done = subprocess.run([
+        sys.executable, '-m', 'mim', command, 'mmsegmentation',
+        str(DSRL / CAMVID), *args
+    ],
+                          capture_output=True,
+                          text=True,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr[-2000:]

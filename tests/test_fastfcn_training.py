@@ -41,8 +41,8 @@ def test_settings_are_the_authors(path):
     assert heads[1].loss_decode.loss_weight == (0.2 if encoding else 0.4)
     if encoding:
         assert heads[0].loss_se_decode.loss_weight == 0.2
-        assert heads[0].bottleneck_kernel_size == (
-            3 if '-d8' in path.name else 1)
+        assert heads[0].bottleneck_kernel_size == (3 if '-d8' in path.name else
+                                                   1)
     assert cfg.optim_wrapper.optimizer == dict(
         type='SGD', lr=lr, momentum=0.9, weight_decay=1e-4)
     assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == iters
@@ -50,10 +50,10 @@ def test_settings_are_the_authors(path):
     assert cfg.train_dataloader.batch_size == 4
     dilated = '-d8' in path.name
     assert cfg.model.backbone.depth == (101 if 'r101' in path.name else 50)
-    assert tuple(cfg.model.backbone.strides) == (
-        (1, 2, 1, 1) if dilated else (1, 2, 2, 2))
-    assert tuple(cfg.model.backbone.dilations) == (
-        (1, 1, 2, 4) if dilated else (1, 1, 1, 1))
+    assert tuple(cfg.model.backbone.strides) == ((1, 2, 1, 1) if dilated else
+                                                 (1, 2, 2, 2))
+    assert tuple(cfg.model.backbone.dilations) == ((1, 1, 2, 4) if dilated else
+                                                   (1, 1, 1, 1))
     assert (cfg.model.neck is None) == dilated
 
 
@@ -79,25 +79,25 @@ def test_all_but_the_backbone_learns_ten_times_as_fast():
 def data_root(tmp_path):
     """One white image of 50x75 and its labels in each set's layout."""
     label = np.repeat(np.arange(3, dtype=np.uint8), 25)[None].repeat(50, 0)
-    for folder, suffix, content in (
-        ('JPEGImages', '.jpg', None), ('SegmentationClassContext', '.png', 1),
-        ('images/training', '.jpg', None), ('annotations/training', '.png',
-                                            1)):
+    for folder, suffix, content in (('JPEGImages', '.jpg', None),
+                                    ('SegmentationClassContext', '.png',
+                                     1), ('images/training', '.jpg', None),
+                                    ('annotations/training', '.png', 1)):
         (tmp_path / folder).mkdir(parents=True)
         cv2.imwrite(
             str(tmp_path / folder / f'0{suffix}'),
             np.full((50, 75, 3), 255, np.uint8) if content is None else label)
     (tmp_path / 'ImageSets/SegmentationContext').mkdir(parents=True)
     for split in ('train', 'val'):
-        (tmp_path / f'ImageSets/SegmentationContext/{split}.txt').write_text(
-            '0\n')
+        (tmp_path /
+         f'ImageSets/SegmentationContext/{split}.txt').write_text('0\n')
     return str(tmp_path)
 
 
-@pytest.mark.parametrize('name, labels', [('pascal-context-59', {0, 1, 255}),
-                                          ('pascal-context-60',
-                                           {0, 1, 2, 255}),
-                                          ('ade20k', {0, 1, 255})])
+@pytest.mark.parametrize('name, labels',
+                         [('pascal-context-59', {0, 1, 255}),
+                          ('pascal-context-60', {0, 1, 2, 255}),
+                          ('ade20k', {0, 1, 255})])
 def test_crops_are_padded_with_black_and_ignored_labels(
         name, labels, data_root):
     cfg = load(f'{PREFIX}-80e_{name}' if 'pascal' in

@@ -30,9 +30,10 @@ def folder(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for split in ('train', 'val', 'test'):
         for i in range(2):
-            for kind, suffix, pixels in (
-                ('images', 'jpg', rng.integers(0, 256, (64, 128, 3))),
-                ('labels', 'png', rng.integers(0, 3, (64, 128)))):
+            for kind, suffix, pixels in (('images', 'jpg',
+                                          rng.integers(0, 256, (64, 128, 3))),
+                                         ('labels', 'png',
+                                          rng.integers(0, 3, (64, 128)))):
                 path = tmp_path / f'data/mine/{kind}/{split}/{i}.{suffix}'
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels.astype(np.uint8)).save(path)

@@ -218,8 +218,10 @@ def test_source_distribution_has_all_a_wheel_is_built_from(source, tmp_path):
     with tarfile.open(next(tmp_path.glob('*.tar.gz'))) as archive:
         names = {name.partition('/')[2] for name in archive.getnames()}
     needed = expected_mim(source) | {'LICENSE', 'README.md', 'pyproject.toml'}
-    needed |= {f'requirements/{path.name}'
-               for path in (source / 'requirements').iterdir()}
+    needed |= {
+        f'requirements/{path.name}'
+        for path in (source / 'requirements').iterdir()
+    }
     assert needed <= names, needed - names
 
 
@@ -298,11 +300,11 @@ def test_make_refuses_a_wrong_python_in_one_line_and_keeps_the_venv(make):
     assert (make.folder / '.venv/.installed').exists()
 
 
-@pytest.mark.parametrize('failing, status', [('', 0), ('test', 1),
-                                             ('lint', 1), ('install', 1)])
+@pytest.mark.parametrize('failing, status', [('', 0), ('test', 1), ('lint', 1),
+                                             ('install', 1)])
 def test_ci_fails_when_any_part_does(failing, status, source, tmp_path):
-    (tmp_path / 'make').write_text(
-        f'#!/bin/sh\necho "ran $1"\n[ "$1" != "{failing}" ]\n')
+    (tmp_path /
+     'make').write_text(f'#!/bin/sh\necho "ran $1"\n[ "$1" != "{failing}" ]\n')
     (tmp_path / 'make').chmod(0o755)
     done = call(
         source / '.ci/run',

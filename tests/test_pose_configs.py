@@ -103,8 +103,8 @@ def test_config_trains_a_step_and_predicts_in_the_image(path):
     assert np.isfinite(sample.pred_instances.keypoints).all()
 
 
-@pytest.mark.parametrize('path', sorted(FOLDER.glob('*.py')),
-                         ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'path', sorted(FOLDER.glob('*.py')), ids=lambda path: path.stem)
 def test_crop_target_and_decoder_are_of_one_codec(path):
     cfg = Config.fromfile(path)
     head = cfg.model.head.get('heatmap_head', cfg.model.head)
@@ -119,8 +119,8 @@ def test_crop_target_and_decoder_are_of_one_codec(path):
     assert cfg.model.test_cfg.shift_heatmap is False
     named = re.findall(r'(\d+)x(\d+)', path.stem.partition('_coco')[2])
     assert cfg.codec.input_size == tuple(map(int, named[-1]))[::-1]
-    assert [4 * n for n in cfg.codec.heatmap_size] == list(
-        cfg.codec.input_size)
+    assert [4 * n
+            for n in cfg.codec.heatmap_size] == list(cfg.codec.input_size)
 
 
 def example():

@@ -46,10 +46,7 @@ class Perfect:
         cfg = Config.fromfile(CONFIGS / f'dsrl_td-hm-hrnet-w32_8xb64-210e_coco'
                               f'-{SIZES[name]}.py')
         init_default_scope(cfg.default_scope)
-        self.pipeline = {
-            step.type: step
-            for step in cfg.train_pipeline
-        }
+        self.pipeline = {step.type: step for step in cfg.train_pipeline}
         self.codec = KEYPOINT_CODECS.build(cfg.codec)
         self.meta = CocoDataset(lazy_init=True).metainfo
         cfg.model.test_cfg.output_heatmaps = True
@@ -75,8 +72,8 @@ class Perfect:
                 step['prob'] = float(flip)
             results = TRANSFORMS.build(step)(results)
         inside = results['transformed_keypoints']
-        return inside, TRANSFORMS.build(self.pipeline['PackPoseInputs'])(
-            results)['data_samples']
+        return inside, TRANSFORMS.build(
+            self.pipeline['PackPoseInputs'])(results)['data_samples']
 
     def predict(self, inside, sample):
         """Keypoints in the image, by the config's own test settings."""

@@ -142,12 +142,14 @@ def test_exported_model_finds_the_same_keypoints(model, persons, tmp_path):
 
 @pytest.mark.slow
 def test_mim_tests_a_checkpoint_of_ours_as_the_runner_does(learned, tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'mim', 'test', 'mmpose', learned[0],
-         '--checkpoint', learned[1], '--work-dir', str(tmp_path)],
-        capture_output=True,
-        text=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    done = subprocess.run([
+        sys.executable, '-m', 'mim', 'test', 'mmpose', learned[0],
+        '--checkpoint', learned[1], '--work-dir',
+        str(tmp_path)
+    ],
+                          capture_output=True,
+                          text=True,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr[-2000:]
     (log, ) = tmp_path.glob('*/*.json')
     measured = json.loads(log.read_text().splitlines()[-1])
@@ -162,8 +164,10 @@ def test_two_processes_train_and_agree(shared_dir, free_port, tmp_path):
     cfg.default_hooks.checkpoint.interval = 1
     cfg.dump(tmp_path / 'mine.py')
     done = subprocess.run(
-        [str(ROOT / 'tools' / 'dist_train.sh'), str(tmp_path / 'mine.py'),
-         '2'],
+        [
+            str(ROOT / 'tools' / 'dist_train.sh'),
+            str(tmp_path / 'mine.py'), '2'
+        ],
         capture_output=True,
         text=True,
         env=dict(

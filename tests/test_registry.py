@@ -7,7 +7,8 @@ import pytest
 
 def run(code):
     return subprocess.run([sys.executable, '-W', 'ignore', '-c', code],
-                          capture_output=True, text=True)
+                          capture_output=True,
+                          text=True)
 
 
 @pytest.mark.parametrize('scope', ['mmseg', 'mmpose', 'mmengine'])

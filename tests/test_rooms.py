@@ -42,8 +42,7 @@ def imported_modules(path):
             ]
         else:
             continue
-        yield from (name for name in names
-                    if name.split('.')[0] == 'mmhires')
+        yield from (name for name in names if name.split('.')[0] == 'mmhires')
 
 
 def floor_of(room):

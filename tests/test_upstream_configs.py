@@ -17,7 +17,8 @@ README = Path(__file__).resolve().parents[1] / 'README.md'
 PSPNET = ('pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py',
           'in_channels=[256, 2048], in_index=[0, 3], upscale=8')
 NETWORKS = {
-    'pspnet': PSPNET,
+    'pspnet':
+    PSPNET,
     'deeplabv3plus':
     ('deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py',
      'in_channels=[64, 512], in_index=[0, 3], upscale=4'),
@@ -47,8 +48,8 @@ def test_an_upstream_config_trains_and_predicts_at_twice_its_input(
         network, random_batch, tmp_path):
     upstream, sisr = NETWORKS[network]
     path = tmp_path / 'mine.py'
-    path.write_text(example().replace(PSPNET[0], upstream).replace(
-        PSPNET[1], sisr))
+    path.write_text(example().replace(PSPNET[0],
+                                      upstream).replace(PSPNET[1], sisr))
     cfg = Config.fromfile(path)
     init_default_scope(cfg.default_scope)
     cfg.model.pretrained = cfg.model.backbone.init_cfg = None
@@ -59,10 +60,10 @@ def test_an_upstream_config_trains_and_predicts_at_twice_its_input(
     model.backbone.register_forward_pre_hook(
         lambda _, args: inputs.append(args[0].shape[-2:]))
     losses = model(
-        **model.data_preprocessor(
-            random_batch(19, (128, 256)), training=True), mode='loss')
-    assert {'decode.loss_ce', 'decode.loss_mse', 'decode.loss_fa'
-            } <= set(losses)
+        **model.data_preprocessor(random_batch(19, (128, 256)), training=True),
+        mode='loss')
+    assert {'decode.loss_ce', 'decode.loss_mse',
+            'decode.loss_fa'} <= set(losses)
     assert all(torch.as_tensor(v).isfinite().all() for v in losses.values())
     model.eval()
     with torch.no_grad():
@@ -95,8 +96,8 @@ def test_an_upstream_network_of_full_size_teaches_a_small_one(
     model.teacher.backbone.register_forward_pre_hook(
         lambda _, args: sizes.append(args[0].shape[-2:]))
     losses = model(
-        **model.data_preprocessor(
-            random_batch(19, (64, 128)), training=True), mode='loss')
+        **model.data_preprocessor(random_batch(19, (64, 128)), training=True),
+        mode='loss')
     assert sizes == [(64, 128)]
     losses['logits.loss_kl'].backward()
     assert model.decode_head.conv_seg.weight.grad.any()

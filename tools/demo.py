@@ -95,7 +95,8 @@ def main() -> None:
     # The processes that draw need cores too: with threads that wait for one
     # another on too few of them everything takes longer.
     torch.set_num_threads(
-        max(1, os.cpu_count() - baseline.train_dataloader.num_workers))
+        max(1,
+            os.cpu_count() - baseline.train_dataloader.num_workers))
     init_default_scope(baseline.default_scope)
     initial = osp.join(args.out_dir, 'initial.pth')
     save_initial_weights(baseline, args.seed, initial)
@@ -124,18 +125,26 @@ def print_table(metrics: dict, models: dict, size: tuple) -> None:
     params = {name: count_params(model)[1] for name, model in models.items()}
     macs = {name: count_macs(model, shape) for name, model in models.items()}
     latency = measure_latency(
-        {name: strip(model) for name, model in models.items()},
+        {
+            name: strip(model)
+            for name, model in models.items()
+        },
         shape,
         device='cuda' if torch.cuda.is_available() else 'cpu')
     table = Table('', *models, title='tested at full size')
     for title, value in {
-            'mIoU': lambda name: f'{metrics[name]["mIoU"]:.2f}',
-            'mIoU of thin classes': lambda name:
-            f'{metrics[name]["mIoU.thin"]:.2f}',
-            'boundary mIoU': lambda name: f'{metrics[name]["mBIoU"]:.2f}',
-            'GMACs': lambda name: f'{macs[name] / 1e9:.3f}',
-            'parameters (M)': lambda name: f'{params[name] / 1e6:.3f}',
-            'latency (ms)': lambda name: f'{latency[name].median:.1f}  '
+            'mIoU':
+            lambda name: f'{metrics[name]["mIoU"]:.2f}',
+            'mIoU of thin classes':
+            lambda name: f'{metrics[name]["mIoU.thin"]:.2f}',
+            'boundary mIoU':
+            lambda name: f'{metrics[name]["mBIoU"]:.2f}',
+            'GMACs':
+            lambda name: f'{macs[name] / 1e9:.3f}',
+            'parameters (M)':
+            lambda name: f'{params[name] / 1e6:.3f}',
+            'latency (ms)':
+            lambda name: f'{latency[name].median:.1f}  '
             f'[{latency[name].low:.1f}, {latency[name].high:.1f}]',
     }.items():
         table.add_row(title, *(value(name) for name in models))

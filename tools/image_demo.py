@@ -16,12 +16,11 @@ def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('input',
-                        help='a picture, a directory of pictures or a video')
+    parser.add_argument(
+        'input', help='a picture, a directory of pictures or a video')
     parser.add_argument('config', nargs='?', help='config file of the model')
-    parser.add_argument('checkpoint',
-                        nargs='?',
-                        help='its weights, a file or a URL')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='its weights, a file or a URL')
     parser.add_argument(
         '--model',
         help='in the place of both: a name of mmhires.list_models(), whose '

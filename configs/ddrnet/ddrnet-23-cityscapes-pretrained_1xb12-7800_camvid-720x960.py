@@ -1,6 +1,5 @@
 _base_ = [
-    '../_base_/models/ddrnet_23.py',
-    '../_base_/datasets/camvid_960x720.py',
+    '../_base_/models/ddrnet_23.py', '../_base_/datasets/camvid_960x720.py',
     '../_base_/schedules/schedule_7800.py', '../_base_/default_runtime.py'
 ]
 # Of this folder's Cityscapes config; its classifiers of 19 classes stay behind.

@@ -7,7 +7,5 @@ _base_ = [
 loss_decode = dict(class_weight=_base_.class_weight)
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(
-        context=None,
-        loss_decode=loss_decode),
+    decode_head=dict(context=None, loss_decode=loss_decode),
     auxiliary_head=dict(loss_decode=loss_decode))

@@ -1,6 +1,5 @@
 _base_ = [
-    '../_base_/models/ddrnet_23.py',
-    '../_base_/datasets/camvid_960x720.py',
+    '../_base_/models/ddrnet_23.py', '../_base_/datasets/camvid_960x720.py',
     '../_base_/schedules/schedule_38k.py', '../_base_/default_runtime.py'
 ]
 model = dict(

@@ -8,10 +8,9 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10))))
 checkpoint = 'mmhires://espnetv2-s2_imagenet'
 model = dict(
-    data_preprocessor=dict(
-        size=(736, 960), test_cfg=dict(size_divisor=32)),
+    data_preprocessor=dict(size=(736, 960), test_cfg=dict(size_divisor=32)),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     decode_head=dict(
         seg_head=dict(
-            num_classes=11,
-            loss_decode=dict(class_weight=_base_.class_weight))))
+            num_classes=11, loss_decode=dict(
+                class_weight=_base_.class_weight))))

@@ -6,9 +6,6 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 # To 368 rows: the weights only know maps that are exactly half of the next.
-model = dict(
-    data_preprocessor=dict(scale=1, test_cfg=dict(size_divisor=16)))
+model = dict(data_preprocessor=dict(scale=1, test_cfg=dict(size_divisor=16)))
 test_evaluator = dict(
-    _delete_=True,
-    type='mmhires.MappedIoUMetric',
-    class_map=_base_.class_map)
+    _delete_=True, type='mmhires.MappedIoUMetric', class_map=_base_.class_map)

@@ -7,7 +7,8 @@ _base_ = [
 codec = dict(_base_.codec, input_size=(96, 128), heatmap_size=(24, 32))
 train_pipeline = _base_.train_pipeline
 test_pipeline = _base_.test_pipeline
-train_pipeline[3].input_size = test_pipeline[2].input_size = codec['input_size']
+train_pipeline[3].input_size = test_pipeline[2].input_size = codec[
+    'input_size']
 train_pipeline[4].encoder = codec
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

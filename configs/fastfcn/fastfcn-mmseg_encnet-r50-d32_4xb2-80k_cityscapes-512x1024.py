@@ -5,5 +5,4 @@ _base_ = [
 ]
 train_dataloader = dict(batch_size=2)
 model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=_base_.enc_head)
+    data_preprocessor=dict(size=_base_.crop_size), decode_head=_base_.enc_head)

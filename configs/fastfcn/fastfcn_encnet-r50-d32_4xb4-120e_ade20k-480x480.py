@@ -5,5 +5,4 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 model = dict(
-    decode_head=dict(num_classes=150),
-    auxiliary_head=dict(num_classes=150))
+    decode_head=dict(num_classes=150), auxiliary_head=dict(num_classes=150))

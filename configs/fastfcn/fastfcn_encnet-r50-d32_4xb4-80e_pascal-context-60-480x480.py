@@ -5,5 +5,4 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 model = dict(
-    decode_head=dict(num_classes=60),
-    auxiliary_head=dict(num_classes=60))
+    decode_head=dict(num_classes=60), auxiliary_head=dict(num_classes=60))

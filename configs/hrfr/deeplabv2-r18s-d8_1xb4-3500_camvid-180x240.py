@@ -2,8 +2,7 @@
 _base_ = [
     '../_base_/models/deeplabv2_r18s-d8.py',
     '../_base_/datasets/camvid_480x360_crop-240x320.py',
-    '../_base_/schedules/schedule_3500.py',
-    '../_base_/default_runtime.py'
+    '../_base_/schedules/schedule_3500.py', '../_base_/default_runtime.py'
 ]
 model = dict(
     init_cfg=dict(

@@ -5,5 +5,4 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 model = dict(
-    data_preprocessor=dict(size=_base_.pad_size),
-    neck=dict(aux_channels=()))
+    data_preprocessor=dict(size=_base_.pad_size), neck=dict(aux_channels=()))

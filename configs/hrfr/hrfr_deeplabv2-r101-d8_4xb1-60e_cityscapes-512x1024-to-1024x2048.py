@@ -4,5 +4,4 @@ _base_ = [
     '../_base_/schedules/schedule_60e_hrfr-cityscapes.py',
     '../_base_/default_runtime.py'
 ]
-model = dict(
-    data_preprocessor=dict(size=_base_.pad_size))
+model = dict(data_preprocessor=dict(size=_base_.pad_size))

@@ -10,5 +10,4 @@ load_from = 'work_dirs/espnetv2-s2.0_city_1024x512_camvid-classes.pth'
 model = dict(
     data_preprocessor=dict(scale=1, size=_base_.crop_size),
     decode_head=dict(
-        num_classes=11,
-        loss_decode=dict(class_weight=_base_.class_weight)))
+        num_classes=11, loss_decode=dict(class_weight=_base_.class_weight)))

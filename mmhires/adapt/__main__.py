@@ -22,17 +22,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('method', choices=METHODS)
     parser.add_argument(
         'config', help="a file, or the name of one of upstream's, mmseg::...")
-    parser.add_argument('-o',
-                        '--out',
-                        type=Path,
-                        help='file to write (default: print it)')
+    parser.add_argument(
+        '-o', '--out', type=Path, help='file to write (default: print it)')
     parser.add_argument(
         '--scale',
         type=int,
         default=2,
         help='full-size image : network input, of dsrl and hrfr (default: 2)')
-    parser.add_argument('--teacher-ckpt',
-                        help="weights of the config's model, for hrfr")
+    parser.add_argument(
+        '--teacher-ckpt', help="weights of the config's model, for hrfr")
     args = parser.parse_args(argv)
     try:
         text = adapt(args.method, args.config, args.out, args.scale,

@@ -64,9 +64,8 @@ def _maps_read(model: nn.Module, maps: list) -> list[int]:
             outputs = model.decode_head(
                 [read.get(i, x) for i, x in enumerate(maps)])
             total = sum(x.sum() for x in _tensors(outputs))
-            gradients = torch.autograd.grad(total,
-                                            list(read.values()),
-                                            allow_unused=True)
+            gradients = torch.autograd.grad(
+                total, list(read.values()), allow_unused=True)
     except TypeError:  # wants data samples, to predict masks of all maps
         return list(read)
     except Exception as error:

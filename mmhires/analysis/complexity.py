@@ -113,9 +113,8 @@ def count_outputs(model: nn.Module, input_shape: Sequence[int],
     return total
 
 
-def _deployed(
-        model: nn.Module,
-        input_shape: Sequence[int]) -> tuple[nn.Module, torch.Tensor]:
+def _deployed(model: nn.Module,
+              input_shape: Sequence[int]) -> tuple[nn.Module, torch.Tensor]:
     model = strip(copy.deepcopy(model)).to('meta')
     model.eval()
     shape = (1, *input_shape) if len(input_shape) == 3 else tuple(input_shape)

@@ -29,12 +29,12 @@ class Latency(NamedTuple):
     memory: int
 
 
-def measure_in_turns(steps: dict[str, Callable],
-                     repeats: int = 20,
-                     warmup: int = 3,
-                     device: str = 'cpu',
-                     track: Callable[[Sequence], Iterable] = iter
-                     ) -> dict[str, Latency]:
+def measure_in_turns(
+        steps: dict[str, Callable],
+        repeats: int = 20,
+        warmup: int = 3,
+        device: str = 'cpu',
+        track: Callable[[Sequence], Iterable] = iter) -> dict[str, Latency]:
     """Time several functions in turns, then weigh each.
 
     They take turns, so that whatever else the machine does falls on all of
@@ -75,14 +75,14 @@ def measure_in_turns(steps: dict[str, Callable],
     return result
 
 
-def measure_latency(models: dict[str, nn.Module],
-                    input_shape: Sequence[int] | dict[str, Sequence[int]],
-                    repeats: int = 20,
-                    warmup: int = 3,
-                    device: str = 'cpu',
-                    bf16: bool = False,
-                    track: Callable[[Sequence], Iterable] = iter
-                    ) -> dict[str, Latency]:
+def measure_latency(
+        models: dict[str, nn.Module],
+        input_shape: Sequence[int] | dict[str, Sequence[int]],
+        repeats: int = 20,
+        warmup: int = 3,
+        device: str = 'cpu',
+        bf16: bool = False,
+        track: Callable[[Sequence], Iterable] = iter) -> dict[str, Latency]:
     """Time the forward passes of several models in turns.
 
     Each is timed in evaluation mode on random input, without data preprocessor
@@ -109,8 +109,9 @@ def measure_latency(models: dict[str, nn.Module],
     for model in models.values():
         model.to(device).eval()
     steps = {
-        name: partial(forward_tensor, model,
-                      torch.randn(*input_shape[name], device=device))
+        name:
+        partial(forward_tensor, model,
+                torch.randn(*input_shape[name], device=device))
         for name, model in models.items()
     }
     with torch.no_grad(), torch.autocast(

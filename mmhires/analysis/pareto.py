@@ -39,8 +39,10 @@ def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
                 if isinstance(value, (int, float)):
                     known[entry['config']][key].append(value)
     return {
-        config: {key: mean(values)
-                 for key, values in numbers.items()}
+        config: {
+            key: mean(values)
+            for key, values in numbers.items()
+        }
         for config, numbers in known.items()
     }
 
@@ -103,8 +105,9 @@ def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
 
     def beaten(cost: float, accuracy: float) -> bool:
         return any(
-            other[0] <= cost and other[1] >= accuracy
-            and other != (cost, accuracy) for other in points.values())
+            other[0] <= cost and other[1] >= accuracy and other != (cost,
+                                                                    accuracy)
+            for other in points.values())
 
     front = [name for name, point in points.items() if not beaten(*point)]
     return sorted(front, key=points.get)
@@ -124,8 +127,7 @@ def draw_pareto(points: dict[str, tuple[float, float]], cost: str,
     from matplotlib.figure import Figure
     figure = Figure(figsize=(8, 5), layout='constrained')
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot(
-        xscale='log', xlabel=cost, ylabel=accuracy)
+    axes = figure.add_subplot(xscale='log', xlabel=cost, ylabel=accuracy)
     axes.grid(alpha=0.3)
     front = pareto_front(points)
     axes.plot(

@@ -22,8 +22,7 @@ class Moments:
     def add(self, x: Tensor, y: Tensor) -> None:
         """Add the pixels of two maps ``(N, C, H, W)``."""
         x, y = (
-            feat.movedim(1, 3).flatten(0, 2).double().cpu()
-            for feat in (x, y))
+            feat.movedim(1, 3).flatten(0, 2).double().cpu() for feat in (x, y))
         self.xx += x.T @ x
         self.xy += x.T @ y
         self.yy += y.T @ y
@@ -56,7 +55,8 @@ class Moments:
 
 
 @torch.no_grad()
-def collect_moments(model: HRFR, batches: Iterable[dict],
+def collect_moments(model: HRFR,
+                    batches: Iterable[dict],
                     update_bn: bool = False) -> list[Moments]:
     """Look at what student and teacher make of training images.
 

@@ -55,15 +55,15 @@ def random_batch(model: nn.Module,
     return dict(inputs=list(images), data_samples=samples)
 
 
-def measure_training(models: dict[str, nn.Module],
-                     image_size: dict[str, Sequence[int]],
-                     batch_size: int = 2,
-                     repeats: int = 20,
-                     warmup: int = 3,
-                     device: str = 'cpu',
-                     bf16: bool = False,
-                     track: Callable[[Sequence], Iterable] = iter
-                     ) -> dict[str, Latency]:
+def measure_training(
+        models: dict[str, nn.Module],
+        image_size: dict[str, Sequence[int]],
+        batch_size: int = 2,
+        repeats: int = 20,
+        warmup: int = 3,
+        device: str = 'cpu',
+        bf16: bool = False,
+        track: Callable[[Sequence], Iterable] = iter) -> dict[str, Latency]:
     """Time training steps of several segmentors in turns, and weigh them.
 
     A step is that of a runner: data preprocessor, losses, backward pass and an
@@ -95,10 +95,9 @@ def measure_training(models: dict[str, nn.Module],
         model.data_preprocessor.size = tuple(image_size[name])
         model.data_preprocessor.size_divisor = None
         wrapper = (BF16OptimWrapper if bf16 else OptimWrapper)(
-            torch.optim.SGD(
-                (p for p in model.parameters() if p.requires_grad),
-                lr=0.,
-                momentum=0.9))
+            torch.optim.SGD((p for p in model.parameters() if p.requires_grad),
+                            lr=0.,
+                            momentum=0.9))
         batch = random_batch(model, image_size[name], batch_size, device)
         steps[name] = partial(model.train_step, batch, wrapper)
     return measure_in_turns(steps, repeats, warmup, device, track)

@@ -8,9 +8,7 @@ from mmengine.config import Config
 
 # By scope, what to install.
 HOSTS = dict(
-    mmseg='mmsegmentation',
-    mmpose='mmpose',
-    mmpretrain='"mmhires[pretrain]"')
+    mmseg='mmsegmentation', mmpose='mmpose', mmpretrain='"mmhires[pretrain]"')
 
 
 def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
@@ -36,8 +34,10 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
         ValueError: The config belongs to no host.
     """
     scope = 'mmseg'
-    config = next((arg for arg in argv if arg.endswith(
-        ('.py', '.json', '.yml', '.yaml')) and '=' not in arg), None)
+    config = next(
+        (arg
+         for arg in argv if arg.endswith(('.py', '.json', '.yml',
+                                          '.yaml')) and '=' not in arg), None)
     if config is not None:
         scope = Config.fromfile(
             config, import_custom_modules=False).get('default_scope', scope)

@@ -85,13 +85,14 @@ def make_painter(
         sample = inference_model(model, image)
         height, width = sample.pred_sem_seg.shape
         if image.shape[:2] != (height, width):
-            image = mmcv.imresize(image, (width, height),
-                                  interpolation='bicubic')
-        visualizer.add_datasample('overlay',
-                                  mmcv.bgr2rgb(image),
-                                  sample,
-                                  draw_gt=False,
-                                  with_labels=with_labels)
+            image = mmcv.imresize(
+                image, (width, height), interpolation='bicubic')
+        visualizer.add_datasample(
+            'overlay',
+            mmcv.bgr2rgb(image),
+            sample,
+            draw_gt=False,
+            with_labels=with_labels)
         return mmcv.rgb2bgr(visualizer.get_image())
 
     return paint
@@ -149,9 +150,9 @@ def _overlay_video(paint: Callable, file: Path, out_file: Path) -> None:
         raise ValueError(f'{file}: not a video that can be decoded')
     # painted twice, to know the size before the progress bar is on the screen
     height, width = paint(first).shape[:2]
-    writer = cv2.VideoWriter(str(out_file), cv2.VideoWriter_fourcc(*'mp4v'),
-                             reader.get(cv2.CAP_PROP_FPS) or 25,
-                             (width, height))
+    writer = cv2.VideoWriter(
+        str(out_file), cv2.VideoWriter_fourcc(*'mp4v'),
+        reader.get(cv2.CAP_PROP_FPS) or 25, (width, height))
     if not writer.isOpened():
         raise ValueError(f'cannot write the video {out_file}')
     count = max(int(reader.get(cv2.CAP_PROP_FRAME_COUNT)), 0)

@@ -21,10 +21,11 @@ def main(argv: list[str] | None = None) -> int:
         prog='python -m mmhires.check',
         description='Find what in a config would fail')
     parser.add_argument('config')
-    parser.add_argument('--cfg-options',
-                        nargs='+',
-                        action=DictAction,
-                        help='overrides, key=value')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='overrides, key=value')
     parser.add_argument(
         '--samples',
         type=int,

@@ -50,8 +50,9 @@ def check_classes(cfg, metas: dict) -> list[Problem]:
             problems.append(
                 _wrong(f'{path}.num_classes', count, key, wanted, 'classes'))
         # One more is the "no object" of heads that predict masks.
-        if isinstance(weights, (list, tuple)) and len(weights) not in (
-                wanted, wanted + 1, more):
+        if isinstance(
+                weights,
+            (list, tuple)) and len(weights) not in (wanted, wanted + 1, more):
             problems.append(
                 _wrong(f'{path}.class_weight', f'{len(weights)} weights', key,
                        wanted, 'classes'))

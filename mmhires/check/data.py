@@ -159,9 +159,10 @@ def _check_labels(key: str, dataset: BaseDataset, cfg: dict, infos: list,
     load = next((step for step in cfg.get('pipeline', ())
                  if 'LoadAnnotations' in step['type']),
                 dict(type='LoadAnnotations'))
-    load = CheckedLoadLabel(TRANSFORMS.build(dict(load)),
-                            len(dataset.metainfo.get('classes') or range(256)),
-                            getattr(dataset, 'ignore_index', 255))
+    load = CheckedLoadLabel(
+        TRANSFORMS.build(dict(load)),
+        len(dataset.metainfo.get('classes') or range(256)),
+        getattr(dataset, 'ignore_index', 255))
     alike = {}
     chosen = np.unique(np.linspace(0, len(infos) - 1, samples).astype(int))
     for info in (infos[i] for i in chosen):

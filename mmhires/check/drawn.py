@@ -68,23 +68,25 @@ def _pipeline(dataset) -> list[dict]:
 
 
 def _image() -> dict:
-    return dict(img=np.random.randint(0, 256, (*SIZE, 3), dtype=np.uint8),
-                img_shape=SIZE,
-                ori_shape=SIZE,
-                img_path='drawn',
-                img_id=0)
+    return dict(
+        img=np.random.randint(0, 256, (*SIZE, 3), dtype=np.uint8),
+        img_shape=SIZE,
+        ori_shape=SIZE,
+        img_path='drawn',
+        img_id=0)
 
 
 def _segmented(meta: dict, steps: list) -> dict:
     """An image of class 0 and, on the right, class 1."""
     label = np.zeros(SIZE, np.uint8)
     label[:, SIZE[1] // 2:] = 1
-    results = dict(_image(),
-                   gt_seg_map=label,
-                   seg_map_path='drawn',
-                   seg_fields=['gt_seg_map'],
-                   reduce_zero_label=False,
-                   label_map=None)
+    results = dict(
+        _image(),
+        gt_seg_map=label,
+        seg_map_path='drawn',
+        seg_fields=['gt_seg_map'],
+        reduce_zero_label=False,
+        label_map=None)
     if any('Depth' in str(step['type']) for step in steps):
         results['gt_depth_map'] = np.ones(SIZE, np.float32)
         results['seg_fields'] = ['gt_depth_map']
@@ -98,19 +100,20 @@ def _with_keypoints(meta: dict, steps: list) -> dict:
     points = np.random.uniform(low, high, (1, keypoints, 2))
     kept = ('dataset_name', 'upper_body_ids', 'lower_body_ids', 'flip_pairs',
             'dataset_keypoint_weights', 'flip_indices', 'skeleton_links')
-    return dict(_image(),
-                **{name: meta[name]
-                   for name in kept if name in meta},
-                id=0,
-                category_id=1,
-                bbox=np.array([[*low, *high]], np.float32),
-                bbox_score=np.ones(1, np.float32),
-                num_keypoints=keypoints,
-                keypoints=points.astype(np.float32),
-                keypoints_visible=np.ones((1, keypoints), np.float32),
-                area=np.float32(60000),
-                iscrowd=0,
-                head_size=np.array([[60.]], np.float32))
+    return dict(
+        _image(),
+        **{name: meta[name]
+           for name in kept if name in meta},
+        id=0,
+        category_id=1,
+        bbox=np.array([[*low, *high]], np.float32),
+        bbox_score=np.ones(1, np.float32),
+        num_keypoints=keypoints,
+        keypoints=points.astype(np.float32),
+        keypoints_visible=np.ones((1, keypoints), np.float32),
+        area=np.float32(60000),
+        iscrowd=0,
+        head_size=np.array([[60.]], np.float32))
 
 
 def _classified(size: tuple[int, int], count: int) -> dict:
@@ -126,10 +129,10 @@ def _labelled(size: tuple[int, int], count: int) -> dict:
     return dict(
         inputs=[torch.randint(0, 256, (3, *size)) for _ in range(count)],
         data_samples=[
-            SegDataSample(metainfo=dict(ori_shape=size,
-                                        img_shape=size,
-                                        img_path='drawn'),
-                          gt_sem_seg=PixelData(
-                              data=torch.zeros(1, *size, dtype=torch.long)))
+            SegDataSample(
+                metainfo=dict(
+                    ori_shape=size, img_shape=size, img_path='drawn'),
+                gt_sem_seg=PixelData(
+                    data=torch.zeros(1, *size, dtype=torch.long)))
             for _ in range(count)
         ])

@@ -73,15 +73,17 @@ def _sample(meta: dict) -> dict:
     """A perfect prediction."""
     label = dict(data=torch.zeros(1, 8, 8, dtype=torch.long))
     points = np.random.rand(1, meta.get('num_keypoints') or 17, 2)
-    person = dict(keypoints=points,
-                  keypoint_scores=np.ones(points.shape[:2]),
-                  keypoints_visible=np.ones(points.shape[:2]),
-                  bboxes=np.array([[0., 0., 1., 1.]]),
-                  head_size=np.ones((1, 1)))
-    return dict(pred_sem_seg=label,
-                gt_sem_seg=label,
-                pred_instances=person,
-                gt_instances=person)
+    person = dict(
+        keypoints=points,
+        keypoint_scores=np.ones(points.shape[:2]),
+        keypoints_visible=np.ones(points.shape[:2]),
+        bboxes=np.array([[0., 0., 1., 1.]]),
+        head_size=np.ones((1, 1)))
+    return dict(
+        pred_sem_seg=label,
+        gt_sem_seg=label,
+        pred_instances=person,
+        gt_instances=person)
 
 
 def _awaited(cfg, given: set[str], others: bool) -> list[Problem]:

@@ -35,9 +35,8 @@ class _Answers(TorchFunctionMode):
             if func in (Tensor.item, Tensor.__int__):
                 return 1
             if func is Tensor.cpu:
-                return torch.zeros(args[0].shape,
-                                   dtype=args[0].dtype,
-                                   device='cpu')
+                return torch.zeros(
+                    args[0].shape, dtype=args[0].dtype, device='cpu')
         if func is torch.conv_transpose2d and (args[0].shape[1]
                                                != args[1].shape[0]):
             # Of all layers this one forgets to look on the meta device.

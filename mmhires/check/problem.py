@@ -105,8 +105,8 @@ def _parameters(class_name: str) -> set[str]:
     for registry in vars(root).values():
         if isinstance(registry, Registry):
             for scope in (registry, *registry.children.values()):
-                for base in getattr(scope.module_dict.get(class_name),
-                                    '__mro__', ()):
+                for base in getattr(
+                        scope.module_dict.get(class_name), '__mro__', ()):
                     names |= inspect.signature(base.__init__).parameters.keys(
                     ) if base is not object else set()
     return names - {'self', 'args', 'kwargs'}

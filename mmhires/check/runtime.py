@@ -29,18 +29,18 @@ from .probe import component
 from .problem import Problem, from_error, meant
 
 # What a visualisation backend imports when the first picture comes.
-BACKENDS = dict(TensorboardVisBackend=('tensorboard', 'tensorboardX'),
-                WandbVisBackend=('wandb', ),
-                MLflowVisBackend=('mlflow', ),
-                ClearMLVisBackend=('clearml', ),
-                NeptuneVisBackend=('neptune', ),
-                DVCLiveVisBackend=('dvclive', ),
-                AimVisBackend=('aim', ))
-SPLITS = dict(train=('training', 'train_dataloader', 'train_cfg',
-                     'optim_wrapper'),
-              val=('validation', 'val_dataloader', 'val_cfg', 'val_evaluator'),
-              test=('testing', 'test_dataloader', 'test_cfg',
-                    'test_evaluator'))
+BACKENDS = dict(
+    TensorboardVisBackend=('tensorboard', 'tensorboardX'),
+    WandbVisBackend=('wandb', ),
+    MLflowVisBackend=('mlflow', ),
+    ClearMLVisBackend=('clearml', ),
+    NeptuneVisBackend=('neptune', ),
+    DVCLiveVisBackend=('dvclive', ),
+    AimVisBackend=('aim', ))
+SPLITS = dict(
+    train=('training', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+    val=('validation', 'val_dataloader', 'val_cfg', 'val_evaluator'),
+    test=('testing', 'test_dataloader', 'test_cfg', 'test_evaluator'))
 # Of a Runner, and what mmengine and its packages look for besides.
 KEYS = {
     *inspect.signature(Runner).parameters, 'default_scope', 'custom_imports',
@@ -178,8 +178,9 @@ def _check_loader(key: str, loader) -> list[Problem]:
     if not isinstance(loader, dict):
         return []
     problems = []
-    for name, given in dict(sampler=('dataset', ),
-                            batch_sampler=('sampler', 'batch_size')).items():
+    for name, given in dict(
+            sampler=('dataset', ),
+            batch_sampler=('sampler', 'batch_size')).items():
         if isinstance(loader.get(name), dict):
             problems += bind(f'{key}.{name}', DATA_SAMPLERS, loader[name],
                              given)

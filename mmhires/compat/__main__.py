@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from . import ITEMS, apply
 
 PACKAGES = ('torch', 'torchvision', 'numpy', 'opencv-python',
-            'opencv-python-headless', 'mmengine',
-            'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmpose', 'mmdet',
-            'pycocotools', 'xtcocotools', 'setuptools')
+            'opencv-python-headless', 'mmengine', 'mmcv', 'mmcv-lite',
+            'mmsegmentation', 'mmpose', 'mmdet', 'pycocotools', 'xtcocotools',
+            'setuptools')
 
 
 def _version(package: str) -> str:

@@ -12,8 +12,8 @@ Execute = Callable[[ModuleType], None]
 class _WatchedLoader(Loader):
     """The real loader, with one call to ``run`` in place of its execution."""
 
-    def __init__(self, real: Loader,
-                 run: Callable[[ModuleType, Execute], None]):
+    def __init__(self, real: Loader, run: Callable[[ModuleType, Execute],
+                                                   None]):
         self._real = real
         self._run = run
 

@@ -27,10 +27,10 @@ def broken_width() -> int:
         int: Width in pixels up to which a map gives wrong results or
         gradients, 0 if none does. It is looked for once in a process.
     """
-    return max((width for width in range(1, _WIDEST + 1)
-                for name, kernel in _KERNELS
-                if not _is_right(name, kernel, width)),
-               default=0)
+    return max(
+        (width for width in range(1, _WIDEST + 1)
+         for name, kernel in _KERNELS if not _is_right(name, kernel, width)),
+        default=0)
 
 
 def describe() -> str:
@@ -71,8 +71,7 @@ def _leave_nan_in_free_memory() -> None:
         torch.full((2**size, ), torch.nan, dtype=torch.bfloat16)
 
 
-def warn_of_narrow_maps(model: nn.Module,
-                        image: Tensor | None = None) -> None:
+def warn_of_narrow_maps(model: nn.Module, image: Tensor | None = None) -> None:
     """Have a model warn when bf16 convolutions of it will be wrong, once.
 
     Args:
@@ -98,8 +97,9 @@ def warn_of_narrow_maps(model: nn.Module,
             hooks.pop().remove()
 
     for module in model.modules():
-        if isinstance(module, nn.ConvTranspose2d) or (isinstance(
-                module, nn.Conv2d) and max(module.stride) > 1):
+        if isinstance(module,
+                      nn.ConvTranspose2d) or (isinstance(module, nn.Conv2d)
+                                              and max(module.stride) > 1):
             hooks.append(module.register_forward_pre_hook(warn))
     if image is not None:
         with torch.inference_mode():

@@ -86,7 +86,8 @@ def torchvision_stand_in(*transforms: type):
         if parent:
             setattr(modules[parent], child, modules[name])
     vars(modules['torchvision.transforms']).update(
-        {transform.__name__: transform for transform in transforms})
+        {transform.__name__: transform
+         for transform in transforms})
     before = {name: sys.modules[name] for name in NAMES if name in sys.modules}
     sys.modules.update(modules)
     try:

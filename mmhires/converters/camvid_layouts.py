@@ -164,8 +164,7 @@ class SegNetLayout:
         if label.ndim != 2:
             raise ValueError(f'label {path} has shape {label.shape}, expected '
                              'one channel of class numbers')
-        _refuse_value(path, label <= SEGNET_VOID, label,
-                      f'0 to {SEGNET_VOID}')
+        _refuse_value(path, label <= SEGNET_VOID, label, f'0 to {SEGNET_VOID}')
         return np.where(label == SEGNET_VOID, VOID, label).astype(np.uint8)
 
 
@@ -184,8 +183,8 @@ class OriginalLayout:
         self.src = src
         self.split_dir = split_dir
         classes = CamVidDataset.METAINFO['classes']
-        table = sorted((self._codes(np.array(colour)), VOID if into is None
-                        else classes.index(into))
+        table = sorted((self._codes(np.array(colour)),
+                        VOID if into is None else classes.index(into))
                        for colour, into in ORIGINAL_CLASSES.values())
         self._colours, ids = np.array(table).T
         self._ids = ids.astype(np.uint8)

@@ -120,8 +120,8 @@ def convert_checkpoint(src: str | os.PathLike,
     meta = content.get('meta', {}).get('dataset_meta')
     if not meta and not reverse:
         meta = dataset_meta(state_dict)
-    return dict(meta=dict(dataset_meta=meta) if meta else {},
-                state_dict=state_dict)
+    return dict(
+        meta=dict(dataset_meta=meta) if meta else {}, state_dict=state_dict)
 
 
 def convert_file(src: str | os.PathLike,

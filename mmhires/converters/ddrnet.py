@@ -46,8 +46,8 @@ def _namer(source: str, groups: int) -> Callable[[str], str]:
 def _take(state_dict: StateDict, source: str) -> tuple[StateDict, int]:
     """By our keys, all weights of a network, and its number of groups."""
     present = [
-        name for name, (_, signs) in _LAYOUTS.items()
-        if any(key.startswith(signs) for key in state_dict)
+        name for name, (_, signs) in _LAYOUTS.items() if any(
+            key.startswith(signs) for key in state_dict)
     ]
     if source not in present:
         if present:

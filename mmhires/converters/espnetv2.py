@@ -40,21 +40,20 @@ _HEAD = (
     (r'^(bu_br_l\d)\.norm\.', r'\1.0.'),
     (r'^(bu_br_l\d)\.act\.', r'\1.1.'),
     (r'^(merge_enc_dec_l\d)\.conv\.', r'\1.expansion_layer.cbr.'),
-    *((rf'^((?:bu|merge).*)\.{ours}\.', rf'\1.{theirs}.')
-      for ours, theirs in (
-          ('branches', 'stages'),
-          (r'norm_act\.norm', 'merge_layer.0.br.0'),
-          (r'norm_act\.act', 'merge_layer.0.br.1'),
-          (r'expand\.conv', 'merge_layer.3'),
-          (r'expand\.bn', 'br.br.0'),
-          (r'expand\.activate', 'br.br.1'),
-          ('gate', 'wt_layer'),
-          ('project', 'projection_layer.cbr'),
-          ('merge', 'merge_layer.2.cbr'),
-          (r'cbr\.conv', 'cbr.0'),
-          (r'cbr\.bn', 'cbr.1'),
-          (r'cbr\.activate', 'cbr.2'),
-      )),
+    *((rf'^((?:bu|merge).*)\.{ours}\.', rf'\1.{theirs}.') for ours, theirs in (
+        ('branches', 'stages'),
+        (r'norm_act\.norm', 'merge_layer.0.br.0'),
+        (r'norm_act\.act', 'merge_layer.0.br.1'),
+        (r'expand\.conv', 'merge_layer.3'),
+        (r'expand\.bn', 'br.br.0'),
+        (r'expand\.activate', 'br.br.1'),
+        ('gate', 'wt_layer'),
+        ('project', 'projection_layer.cbr'),
+        ('merge', 'merge_layer.2.cbr'),
+        (r'cbr\.conv', 'cbr.0'),
+        (r'cbr\.bn', 'cbr.1'),
+        (r'cbr\.activate', 'cbr.2'),
+    )),
 )
 # What only the classifier of ImageNet has.
 _CLASSIFIER = ('level5.', 'level5_0.', 'classifier.')

@@ -99,9 +99,10 @@ def convert_authors(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     for key, theirs, ours in _PARTS:
         if key in state_dict:
-            part = convert_authors(
-                {f'{theirs}{k}': v
-                 for k, v in state_dict.items()})
+            part = convert_authors({
+                f'{theirs}{k}': v
+                for k, v in state_dict.items()
+            })
             return {k[len(ours):]: v for k, v in part.items()}
     head = next((rules for key, rules in _HEADS.items() if key in state_dict),
                 ())

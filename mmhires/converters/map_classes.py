@@ -38,9 +38,7 @@ def map_classes(state_dict: dict[str, Tensor],
             f'{without} and names {unknown} beside them')
     sources = [[i for i, name in enumerate(class_map) if name == wanted]
                for wanted in classes]
-    keys = [
-        key for key in state_dict if key.split('.')[-2:-1] == [suffix]
-    ]
+    keys = [key for key in state_dict if key.split('.')[-2:-1] == [suffix]]
     if not keys:
         raise KeyError(f'no parameter of a {suffix} in the checkpoint')
     mapped = dict(state_dict)

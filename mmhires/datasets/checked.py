@@ -118,10 +118,9 @@ class CheckedSegDataset(BaseSegDataset):
             raise FileNotFoundError(f'ann_file {self.ann_file} is no file')
         data_list = super().load_data_list()
         if not data_list:
-            raise FileNotFoundError(
-                f'no *{self.img_suffix} image in '
-                f'{self.data_prefix.get("img_path")} '
-                f'(ann_file: {self.ann_file or "none"})')
+            raise FileNotFoundError(f'no *{self.img_suffix} image in '
+                                    f'{self.data_prefix.get("img_path")} '
+                                    f'(ann_file: {self.ann_file or "none"})')
         return data_list
 
     def _check_loads(self, pipeline: Compose) -> None:

@@ -52,9 +52,7 @@ class StreetsDataset(BaseSegDataset):
     Raises:
         ValueError: If an argument is out of its range.
     """
-    METAINFO = dict(
-        classes=CLASSES,
-        palette=CamVidDataset.METAINFO['palette'])
+    METAINFO = dict(classes=CLASSES, palette=CamVidDataset.METAINFO['palette'])
 
     def __init__(self,
                  size=(256, 512),

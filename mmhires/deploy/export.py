@@ -87,24 +87,26 @@ def export(model: nn.Module,
     # Channels last binds a dynamic program to sizes at which maps that have a
     # single pixel, or more, have so again.
     network = Network(
-        model,
-        precision,
-        channels_last=out.suffix == '.pt2' and not dynamic).cpu()
+        model, precision, channels_last=out.suffix == '.pt2'
+        and not dynamic).cpu()
     spec = _describe(model)
     if dynamic and spec['task'] == 'pose':
         raise ValueError('a pose network takes crops of one size, whatever '
                          'that of the image: export it without dynamic')
     # The size of the first image goes through the same preparation.
     seen = []
-    before = Pipeline(dict(spec, input_shape=[1, 3, None, None]),
-                      lambda x: seen.append(x) or network(x))
+    before = Pipeline(
+        dict(spec, input_shape=[1, 3, None, None]),
+        lambda x: seen.append(x) or network(x))
     before(images[0])
     image = seen[0].clone()
     size = [None, None] if dynamic else list(image.shape[2:])
     fields = {
         key: json.dumps(value)
         for key, value in dict(
-            spec, input_shape=[1, 3, *size], precision=precision,
+            spec,
+            input_shape=[1, 3, *size],
+            precision=precision,
             mmhires=__version__).items()
     }
     way_out = 'try ' + ('.pt2' if out.suffix == '.onnx' else '.onnx')

@@ -68,12 +68,12 @@ def labels(logits: Tensor,
     # One piece of work for each thread: on a busy machine every meeting of
     # threads waits for the last.
     threads = min(torch.get_num_threads(), height)
-    pieces = [(*source, part, target)
-              for *source, whole in zip(wide.numpy(), winners.numpy(),
-                                        out.numpy())
-              for part, target in zip(
-                  np.array_split(weights, threads),
-                  np.array_split(whole, threads))]
+    pieces = [
+        (*source, part, target)
+        for *source, whole in zip(wide.numpy(), winners.numpy(), out.numpy())
+        for part, target in zip(
+            np.array_split(weights, threads), np.array_split(whole, threads))
+    ]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda piece: _pick(*piece), pieces))
     return out
@@ -139,8 +139,7 @@ def _pick(wide: np.ndarray, winners: np.ndarray, weights: np.ndarray,
     code = np.arange(len(wide))[::-1].astype(out.dtype)[:, None]
     used = weights != 0
     starts = np.flatnonzero((used[1:] != used[:-1]).any(1)) + 1
-    for part, target in zip(
-            np.split(weights, starts), np.split(out, starts)):
+    for part, target in zip(np.split(weights, starts), np.split(out, starts)):
         near = np.flatnonzero(part[0])
         # A class that wins in all of these rows wins between them.
         first, *others = near

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from .fold import fold_bn
 from .strip import strip
 
-PRECISIONS = dict(
-    fp32=torch.float32, fp16=torch.float16, bf16=torch.bfloat16)
+PRECISIONS = dict(fp32=torch.float32, fp16=torch.float16, bf16=torch.bfloat16)
 
 
 class Network(nn.Module):

@@ -46,8 +46,8 @@ class PoolingAsMatmul(TorchFunctionMode):
                     input, [old // new for old, new in zip(size, target)])
         elif all(isinstance(new, int) and new == 1 for new in target):
             return input.mean((-2, -1), keepdim=True)
-        rows, columns = (
-            _averages(old, new, input) for old, new in zip(size, target))
+        rows, columns = (_averages(old, new, input)
+                         for old, new in zip(size, target))
         return rows @ input @ columns.T
 
 

@@ -110,8 +110,7 @@ class PoseTask:
             raise ValueError(f'the box {box.tolist()} has no area; give x1, '
                              'y1, x2, y2 with x2 > x1 and y2 > y1')
         center, scale = bbox_xyxy2cs(box[None], padding=self.spec['padding'])
-        crop = self.crop(
-            dict(img=image, bbox_center=center, bbox_scale=scale))
+        crop = self.crop(dict(img=image, bbox_center=center, bbox_scale=scale))
         meta = {
             name: np.asarray(crop[name], np.float32)
             for name in ('input_size', 'input_center', 'input_scale')

@@ -133,8 +133,8 @@ class Pipeline:
                 image, job = waiting.popleft().result()
                 if image is None:
                     return
-                yield image, job if isinstance(
-                    job, Exception) else self.finish(job)
+                yield image, job if isinstance(job,
+                                               Exception) else self.finish(job)
 
     def prepare(self,
                 image: str | Path | np.ndarray,
@@ -264,8 +264,8 @@ class Predictor(Pipeline):
         network, spec, self.runtime = load_network(
             Path(file), runtime, device, precision, threads)
         gpu = device.replace('tensorrt', 'cuda')
-        super().__init__(spec, network,
-                         gpu if torch.cuda.is_available() else 'cpu',
+        super().__init__(spec,
+                         network, gpu if torch.cuda.is_available() else 'cpu',
                          str(file))
 
 

@@ -109,8 +109,8 @@ def quantize(file: str | Path,
                 **options)
             proto = onnx.load(target)
             del proto.metadata_props[:]
-            onnx.helper.set_model_props(
-                proto, dict(metadata, precision='"int8"'))
+            onnx.helper.set_model_props(proto,
+                                        dict(metadata, precision='"int8"'))
             onnx.save(proto, target)
             return Predictor(target, runtime='onnxruntime')
 
@@ -161,8 +161,8 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
         wanted = [(path, original_prediction(model, str(path), task))
                   for path in images]
         return 'agreement', lambda predictor: 100 * float(
-            np.mean([agreement(want, predictor(path))
-                     for path, want in wanted]))
+            np.mean(
+                [agreement(want, predictor(path)) for path, want in wanted]))
 
     def miou(predictor: Predictor) -> float:
         evaluator = Evaluator(cfg.test_evaluator)

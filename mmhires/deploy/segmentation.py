@@ -109,8 +109,10 @@ def _preprocessing(source: nn.Module) -> dict:
                          f'{type(source).__name__}')
     low_res = isinstance(source, LowResSegDataPreProcessor)
     names = ('scale', 'interpolation', 'low_res_input')
-    spec = {name: getattr(source, name)
-            for name in names} if low_res else dict(scale=1)
+    spec = {
+        name: getattr(source, name)
+        for name in names
+    } if low_res else dict(scale=1)
     for name in ('mean', 'std'):
         spec[name] = getattr(source, name).flatten().tolist() \
             if source._enable_normalize else None

@@ -37,8 +37,9 @@ def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
                          f'has a student to extract, got {cfg.model.type}')
     cfg = copy.deepcopy(cfg)
     # The model without what Distillation and HRFR add to it.
-    plain = next(base for base in model_type.__mro__
-                 if not base.__module__.startswith('mmhires.'))
+    plain = next(
+        base for base in model_type.__mro__
+        if not base.__module__.startswith('mmhires.'))
     cfg.model.type = plain.__name__
     allowed = inspect.signature(plain).parameters
     for name in set(cfg.model) - {'type', *allowed}:

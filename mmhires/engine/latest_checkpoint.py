@@ -53,14 +53,15 @@ def find_latest_checkpoint(path: str) -> str | None:
     if last and '://' in last:
         return last
     found = []
-    for folder in {*map(os.path.abspath, (path, os.path.dirname(last or '')
-                                          or path))}:
+    for folder in {
+            *map(os.path.abspath, (path, os.path.dirname(last or '') or path))
+    }:
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
             match = CHECKPOINT.fullmatch(name)
             if match:
                 file = os.path.join(folder, name)
-                found.append((os.stat(file).st_mtime_ns, int(match[2]),
-                              match[1], file))
+                found.append(
+                    (os.stat(file).st_mtime_ns, int(match[2]), match[1], file))
     if last and _is_whole(last):
         match = CHECKPOINT.fullmatch(os.path.basename(last))
         written = os.stat(os.path.join(path, 'last_checkpoint')).st_mtime_ns

@@ -120,7 +120,8 @@ class ClasswiseIoUMetric(IoUMetric):
         }
         if self.classwise:
             metrics.update(
-                {f'{self.quantity}.{name}': iou[name] for name in iou})
+                {f'{self.quantity}.{name}': iou[name]
+                 for name in iou})
         for group, names in self.groups.items():
             present = [iou[name] for name in names if name in iou]
             metrics[f'm{self.quantity}.{group}'] = (

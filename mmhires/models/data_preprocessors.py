@@ -163,7 +163,8 @@ def _enlarge_meta(samples: list[SegDataSample], scale: int) -> None:
     """Say ``scale`` times the size, which is the size of the prediction."""
     for sample in samples:
         sample.set_metainfo({
-            key: tuple(scale * pixels for pixels in sample.metainfo[key])
+            key:
+            tuple(scale * pixels for pixels in sample.metainfo[key])
             for key in ('ori_shape', 'img_shape', 'pad_shape',
                         'img_padding_size') if key in sample.metainfo
         })

@@ -136,8 +136,10 @@ class Distillation:
         """
         with record(self) as mine:
             losses = super().loss(inputs, data_samples)
-        return {**losses, **self.distill(mine, self.teach(data_samples),
-                                         data_samples)}
+        return {
+            **losses,
+            **self.distill(mine, self.teach(data_samples), data_samples)
+        }
 
     def teach(self, data_samples: Sequence) -> dict:
         """What the teacher makes of the full-size images.
@@ -257,11 +259,15 @@ def record(model: nn.Module) -> Iterator[dict]:
     source = getattr(model, 'neck', None) or model.backbone
     handles = [source.register_forward_hook(keep_maps)]
     # DSRL's heads have their last layer and loss, or keep the wrapped head's.
-    owners = [head, getattr(head, 'predictor', None),
-              getattr(head, getattr(head, 'wrapped', ''), None)]
-    for name, kind, attributes in (
-        (FEATURES, nn.Conv2d, ('conv_seg', 'final_layer')),
-        (LOGITS, nn.Module, ('loss_decode', 'loss_module'))):
+    owners = [
+        head,
+        getattr(head, 'predictor', None),
+        getattr(head, getattr(head, 'wrapped', ''), None)
+    ]
+    for name, kind, attributes in ((FEATURES, nn.Conv2d, ('conv_seg',
+                                                          'final_layer')),
+                                   (LOGITS, nn.Module, ('loss_decode',
+                                                        'loss_module'))):
         found = [
             module for owner in owners for attribute in attributes
             if isinstance(module := getattr(owner, attribute, None), kind)

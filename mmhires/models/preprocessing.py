@@ -53,8 +53,7 @@ def check_images(owner: object, images: Sequence[Tensor],
                 'the pipeline')
 
 
-def full_size_images(owner: object, samples: Sequence,
-                     reader: str) -> Tensor:
+def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
     """The full-size images that a data preprocessor kept.
 
     Args:

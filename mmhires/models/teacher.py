@@ -75,8 +75,9 @@ def check_same_images(name: str, teacher: nn.Module,
             f'{name}: the teacher works on images reduced by '
             f'{teacher.scale}; it has to be one of full-size images')
     for key in ('mean', 'std', 'channel_conversion', '_channel_conversion'):
-        wanted, given = (_as_list(getattr(module, key, None))
-                         for module in (teacher, student))
+        wanted, given = (
+            _as_list(getattr(module, key, None))
+            for module in (teacher, student))
         if hasattr(teacher, key) and wanted != given:
             raise ValueError(
                 f'{name}: {key} of the data preprocessor must be that of the '

@@ -105,8 +105,8 @@ def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
         f'{what} ({len(keys)}): {", ".join(keys[:3])}'
         f'{", ..." if len(keys) > 3 else ""}'
         for what, keys in (('missing keys', missing),
-                           ('unknown keys', unknown),
-                           ('other shapes', shapes)) if keys
+                           ('unknown keys', unknown), ('other shapes', shapes))
+        if keys
     ]
     if faults:
         raise ValueError('; '.join(faults))

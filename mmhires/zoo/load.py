@@ -71,8 +71,8 @@ def load_model(name_or_config: str | Path | Config,
                                     for step in cfg.test_pipeline):
         # a dataset that makes its images
         cfg.test_pipeline.insert(0, dict(type='LoadImageFromFile'))
-    model = importlib.import_module(f'{scope}.apis').init_model(cfg,
-                                                                device='cpu')
+    model = importlib.import_module(f'{scope}.apis').init_model(
+        cfg, device='cpu')
     _load(model, weights, str(checkpoint))
     if scope == 'mmseg':
         model.dataset_meta = _named_classes(model, saved)
@@ -108,8 +108,8 @@ def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
     """Load the weights, of which training-only ones may be missing."""
     from mmhires.deploy.strip import strip
     try:
-        missing = model.load_state_dict(copy.copy(weights),
-                                        strict=False).missing_keys
+        missing = model.load_state_dict(
+            copy.copy(weights), strict=False).missing_keys
     except (RuntimeError, ValueError) as error:
         raise ValueError(f'{checkpoint} is not of this config: '
                          f'{first_line(error)}') from error

@@ -36,12 +36,12 @@ ELSEWHERE = ('missing', 'import')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Check every config of upstream's wheels")
-    parser.add_argument('--state',
-                        default='work_dirs/check_upstream_configs.json',
-                        help='what is done so far (default: %(default)s)')
-    parser.add_argument('--again',
-                        action='store_true',
-                        help='those with a problem, once more')
+    parser.add_argument(
+        '--state',
+        default='work_dirs/check_upstream_configs.json',
+        help='what is done so far (default: %(default)s)')
+    parser.add_argument(
+        '--again', action='store_true', help='those with a problem, once more')
     parser.add_argument('--only', default='', help='part of the names')
     parser.add_argument('--threads', type=int, help='of PyTorch')
     return parser.parse_args()
@@ -74,12 +74,12 @@ def check(path: Path) -> dict:
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         found = check_config(str(path), samples=1)
-    return dict(seconds=round(time.perf_counter() - start, 1),
-                problems=[
-                    f'({one.kind}) {one.key}: {one.seen}'.replace(
-                        f'{SITE}/', '') for one in found
-                    if not one.warning and one.kind != 'missing'
-                ])
+    return dict(
+        seconds=round(time.perf_counter() - start, 1),
+        problems=[
+            f'({one.kind}) {one.key}: {one.seen}'.replace(f'{SITE}/', '')
+            for one in found if not one.warning and one.kind != 'missing'
+        ])
 
 
 def main() -> None:
@@ -126,8 +126,10 @@ def report(done: dict, total: int) -> None:
         checked=len(done),
         not_yet=total - len(done),
         problems=alarms,
-        not_installed={text: len(names)
-                       for text, names in elsewhere.items()},
+        not_installed={
+            text: len(names)
+            for text, names in elsewhere.items()
+        },
         folders=counts)
     RESULT.write_text(json.dumps(result, indent=1) + '\n')
 

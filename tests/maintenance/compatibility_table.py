@@ -29,9 +29,10 @@ POSE = 'body_2d_keypoint/topdown_heatmap/coco'
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Try the methods on upstream's networks")
-    parser.add_argument('--state',
-                        default='work_dirs/compatibility_table.json',
-                        help='what is done so far (default: %(default)s)')
+    parser.add_argument(
+        '--state',
+        default='work_dirs/compatibility_table.json',
+        help='what is done so far (default: %(default)s)')
     parser.add_argument('--threads', type=int, help='of PyTorch')
     return parser.parse_args()
 

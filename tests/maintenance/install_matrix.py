@@ -92,8 +92,9 @@ def steps(row: Row, find_links: str | None) -> list[list[str]]:
     install = ['install', '--quiet', '--no-compile']
     links = ['--find-links', find_links] if find_links else []
     wanted = ('runtime', 'deploy')[:1 + row.export]
-    files = [part for name in wanted
-             for part in ('-r', f'requirements/{name}.txt')]
+    files = [
+        part for name in wanted for part in ('-r', f'requirements/{name}.txt')
+    ]
     return [
         [*install, f'torch=={row.torch}', *row.extra],
         [*install, f'torch=={row.torch}', *files, *row.extra],
@@ -120,8 +121,10 @@ def try_row(name: str, args: argparse.Namespace) -> str:
         script = Path(__file__).relative_to(ROOT)
         run([python, script, '--smoke', 'out.json'], source)
         for out in ('out.onnx', 'out.pt2')[:2 * row.export]:
-            run([python, 'tools/deployment/export.py', CONFIG,
-                 'work_dirs/iter_2.pth', out], source)
+            run([
+                python, 'tools/deployment/export.py', CONFIG,
+                'work_dirs/iter_2.pth', out
+            ], source)
         versions = json.loads((source / 'out.json').read_text())
     except subprocess.CalledProcessError as error:
         last = (error.stderr or '').strip().splitlines()[-1:] or ['']

@@ -78,9 +78,8 @@ def collect() -> dict[str, tuple]:
 
 def table() -> str:
     """The whole file."""
-    return HEAD + ''.join(
-        f'| {" | ".join((name, *row))} |\n'
-        for name, row in sorted(collect().items()))
+    return HEAD + ''.join(f'| {" | ".join((name, *row))} |\n'
+                          for name, row in sorted(collect().items()))
 
 
 if __name__ == '__main__':

@@ -46,10 +46,10 @@ class Published(NamedTuple):
 
 
 def _params(model: nn.Module, keep: Callable) -> float:
-    return sum(
-        parameter.numel()
-        for module in strip(copy.deepcopy(model)).modules() if keep(module)
-        for parameter in module.parameters(recurse=False)) / 1e6
+    return sum(parameter.numel()
+               for module in strip(copy.deepcopy(model)).modules()
+               if keep(module)
+               for parameter in module.parameters(recurse=False)) / 1e6
 
 
 def _is_norm(module: nn.Module) -> bool:
@@ -109,19 +109,20 @@ PUBLISHED = (
           ('23-slim', _FULL, '36.3', ''), ('23', _FULL, '143.1', ''),
           ('39', _FULL, '281.2', ''), ('39', (1024, 1024), '140.6', ''),
           ('39-1.5x', (1024, 1024), '303.0', 'widths are not stated'))),
-    *(Published(f'DDRNet-{arch} ImageNet', _IMAGENET.format(arch), (224, 224),
-                value, 'GMACs + 2 per BN output')
-      for arch, value in (('23-slim', '0.98'), ('23', '3.88'), ('39',
-                                                                '6.95'))),
-    *(_espnet(size, value) for size, value in zip(_SIZES, (
-        '1.35', '2.11', '3.04', '4.13', '5.40'))),
+    *(Published(f'DDRNet-{arch} ImageNet', _IMAGENET.format(arch),
+                (224, 224), value, 'GMACs + 2 per BN output')
+      for arch, value in (('23-slim', '0.98'), ('23', '3.88'),
+                          ('39', '6.95'))),
+    *(_espnet(size, value)
+      for size, value in zip(_SIZES, ('1.35', '2.11', '3.04', '4.13',
+                                      '5.40'))),
     _espnet((368, 480), '1.82'),
     Published('DABNet', _DABNET, _HALF, '20.44'),
     *(Published('HRNet-w32 pose',
-                f'dsrl_pose/td-hm-hrnet-w32_8xb64-210e_coco-{h}x{w}', (h, w),
-                value, 'MACs / 2^30')
-      for h, w, value in ((256, 192, '7.12'), (160, 128, '2.97'), (128, 96,
-                                                                   '1.78'))),
+                f'dsrl_pose/td-hm-hrnet-w32_8xb64-210e_coco-{h}x{w}',
+                (h, w), value, 'MACs / 2^30')
+      for h, w, value in ((256, 192, '7.12'), (160, 128, '2.97'),
+                          (128, 96, '1.78'))),
     *(Published('DeepLabv3+ R101', _DEEPLAB, size, value, note=_DEEPLAB_NOTE)
       for size, value in zip(_SIZES, ('243.57', '380.58', '548.06', '745.94',
                                       '974.30'))),
@@ -153,15 +154,17 @@ PUBLISHED = (
       for size, value in (((512, 1024), '3.04'), ((256, 512), '6.81'),
                           ((128, 256), '9.36'))),
     *(Published(f'DDRNet-{arch}', _DDRNET.format(arch), _FULL, value,
-                'params (M) without BN')
-      for arch, value in (('23-slim', '5.7'), ('23', '20.1'), ('39', '32.3'),
-                          )),
+                'params (M) without BN') for arch, value in (
+                    ('23-slim', '5.7'),
+                    ('23', '20.1'),
+                    ('39', '32.3'),
+                )),
     Published('DDRNet-39-1.5x', _DDRNET.format('39-1.5x'), _FULL, '70.2',
               'params (M) without BN', 'widths are not stated'),
-    *(Published(f'DDRNet-{arch} ImageNet', _IMAGENET.format(arch), (224, 224),
-                value, 'params (M)')
-      for arch, value in (('23-slim', '7.57'), ('23', '28.22'), ('39',
-                                                                 '40.13'))),
+    *(Published(f'DDRNet-{arch} ImageNet', _IMAGENET.format(arch),
+                (224, 224), value, 'params (M)')
+      for arch, value in (('23-slim', '7.57'), ('23', '28.22'),
+                          ('39', '40.13'))),
     _espnet(_HALF, '0.79', 'params (M)'),
     Published('DABNet', _DABNET, _HALF, '0.76', 'params (M)'),
 )
@@ -179,8 +182,7 @@ def reproduce(row: Published) -> tuple[float, bool]:
     """
 
     def value(config: str, size: tuple[int, int]) -> float:
-        model = build_model(
-            str(CONFIGS / f'{config}.py'), row.options, 'meta')
+        model = build_model(str(CONFIGS / f'{config}.py'), row.options, 'meta')
         return CONVENTIONS[row.convention](model, (3, *size))
 
     ours = value(row.config, row.size)

@@ -13,8 +13,7 @@ NOT_REPRODUCED = {
 
 @pytest.mark.parametrize(
     'row', PUBLISHED, ids=lambda row: f'{row.model} {row.value}')
-def test_table_says_yes_where_our_model_rounds_to_the_published_size(
-        row):
+def test_table_says_yes_where_our_model_rounds_to_the_published_size(row):
     ours, reproduced = reproduce(row)
     assert reproduced == (row.model not in NOT_REPRODUCED)
     if row.model != 'BiSeNet R18 CamVid':  # the paper's is of a quarter

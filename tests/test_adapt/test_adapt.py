@@ -77,10 +77,11 @@ def test_the_child_of_a_file_trains_a_step_and_predicts(
         streets_config, random_batch, tmp_path):
     (tmp_path / 'mine').mkdir()
     plain = streets_config(tmp_path, dsrl=False)
-    plain.model.data_preprocessor = dict(type='SegDataPreProcessor',
-                                         mean=[127.5] * 3,
-                                         std=[127.5] * 3,
-                                         size=(64, 128))
+    plain.model.data_preprocessor = dict(
+        type='SegDataPreProcessor',
+        mean=[127.5] * 3,
+        std=[127.5] * 3,
+        size=(64, 128))
     plain.dump(tmp_path / 'mine/plain.py')
     child = tmp_path / 'child.py'
     assert main(['dsrl',

@@ -41,8 +41,8 @@ def test_two_configs_start_from_the_same_weights_and_finished_runs_are_read(
     result = tmp_path / 'run' / 'metrics.json'
     result.write_text(json.dumps(dict(mIoU=12.5)))
     assert metrics['mIoU'] != 12.5
-    assert train_and_test(Config(), str(tmp_path / 'run'), 0) == dict(
-        mIoU=12.5)
+    assert train_and_test(Config(), str(tmp_path / 'run'),
+                          0) == dict(mIoU=12.5)
 
 
 @pytest.mark.slow

@@ -67,8 +67,7 @@ def test_sssr_adds_at_most_three_percent_to_deeplabv3plus_r101():
     # One deconvolution 512 -> 32, kernel 4, on 128 x 256 features, and the
     # classifier on 32 channels at 256 x 512 in place of 512 at 128 x 256.
     pixels = 128 * 256
-    assert dsrl - baseline == pixels * (512 * 32 * 16 + 4 * 32 * 19 -
-                                        512 * 19)
+    assert dsrl - baseline == pixels * (512 * 32 * 16 + 4 * 32 * 19 - 512 * 19)
     assert dsrl / baseline < 1.03
 
 
@@ -79,7 +78,9 @@ def test_the_encoding_layer_is_left_out_as_published_counts_have_it():
 
 def test_a_backbone_whose_train_returns_nothing_is_counted():
     """As MMSegmentation's ResNet."""
+
     class Backbone(nn.Conv2d):
+
         def train(self, mode=True):
             super().train(mode)
 
@@ -97,8 +98,8 @@ def test_training_adds_what_inference_leaves_out_branch_by_branch():
     for key, value in model.state_dict().items():
         torch.testing.assert_close(value, before[key])
     assert inference[''] == count_macs(model, (3, height, width))
-    assert inference[''] == sum(
-        macs for name, macs in inference.items() if name)
+    assert inference[''] == sum(macs for name, macs in inference.items()
+                                if name)
     for name in inference:
         if name:
             assert training[name] == inference[name]
@@ -107,8 +108,8 @@ def test_training_adds_what_inference_leaves_out_branch_by_branch():
         f'decode_head.{part}'
         for part in ('sisr_head', 'feature_transform', 'loss_fa')
     }
-    assert training[''] - inference[''] == sum(
-        training[name] for name in added)
+    assert training[''] - inference[''] == sum(training[name]
+                                               for name in added)
     # 1x1 on 32 channels, and all pairs of the pooled pixels, once each of two
     # matrices of two widths, at half the input's size.
     pixels = height * width // 4

@@ -17,21 +17,20 @@ def run(folder, *logs):
 
 
 def test_a_resumed_run_is_one_curve_without_its_last_test(tmp_path):
-    folder = run(
-        tmp_path / 'a', [
-            dict(loss=1., step=50),
-            dict(mIoU=40., step=100),
-            dict(mIoU=1., step=200)
-        ], [dict(mIoU=45., step=200),
-            dict(mIoU=45., step=0)])
+    folder = run(tmp_path / 'a', [
+        dict(loss=1., step=50),
+        dict(mIoU=40., step=100),
+        dict(mIoU=1., step=200)
+    ], [dict(mIoU=45., step=200),
+        dict(mIoU=45., step=0)])
     assert read_curve(folder, 'mIoU') == [(100, 40.), (200, 45.)]
 
 
 def test_curves_are_drawn(tmp_path):
     folders = [
-        run(tmp_path / name, [dict(mIoU=value, step=step)
-                              for step, value in ((1, 3.), (2, 5.))])
-        for name in 'ab'
+        run(tmp_path / name, [
+            dict(mIoU=value, step=step) for step, value in ((1, 3.), (2, 5.))
+        ]) for name in 'ab'
     ]
     draw_curves(dict(ours=folders), 'mIoU', str(tmp_path / 'curves.png'))
     picture = cv2.imread(str(tmp_path / 'curves.png'))

@@ -26,9 +26,8 @@ def model(streets_config, tmp_path):
 
 def test_defaults_are_what_the_figures_compare(model):
     assert default_layers(model(dsrl=False)) == ['decode_head.conv_seg:in']
-    assert default_layers(model()) == [
-        'decode_head.conv_seg:in', 'decode_head.sisr_head'
-    ]
+    assert default_layers(
+        model()) == ['decode_head.conv_seg:in', 'decode_head.sisr_head']
 
 
 def test_maps_are_what_the_modules_returned_for_this_image(model):
@@ -78,8 +77,8 @@ def test_picture_shows_the_image_and_low_blue_and_high_red():
     half = torch.cat([torch.zeros(4, 8, 8), torch.ones(4, 8, 8)], dim=2)
     figure = draw_feature_maps(IMAGE, [('half', half), ('again', half)])
     panels = [axes.images[0].get_array() for axes in figure.axes]
-    assert [axes.get_title() for axes in figure.axes
-            ] == ['input', 'half', 'again']
+    assert [axes.get_title()
+            for axes in figure.axes] == ['input', 'half', 'again']
     assert (panels[0] == IMAGE[..., ::-1]).all()
     assert panels[1].shape == IMAGE.shape
     left, right = panels[1][48, 0].astype(int), panels[1][48, -1].astype(int)

@@ -60,7 +60,9 @@ def test_too_few_repeats_for_a_spread_are_refused():
 
 def test_a_backbone_whose_train_returns_nothing_is_timed():
     """As MMSegmentation's ResNet."""
+
     class Backbone(nn.Conv2d):
+
         def train(self, mode=True):
             super().train(mode)
 

@@ -8,6 +8,7 @@ from mmhires.analysis import choose, draw_pareto, pareto_front, read_results
 
 @pytest.fixture
 def write(tmp_path):
+
     def write(name, content):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -20,23 +21,29 @@ def write(tmp_path):
 
 def test_front_is_what_nothing_beats_and_the_cheapest_comes_first():
     points = dict(
-        dear=(9, 80), good=(4, 75), beaten=(5, 75), cheap=(1, 50),
-        twin=(4, 75), worse=(1, 40))
+        dear=(9, 80),
+        good=(4, 75),
+        beaten=(5, 75),
+        cheap=(1, 50),
+        twin=(4, 75),
+        worse=(1, 40))
     assert pareto_front(points) == ['cheap', 'good', 'twin', 'dear']
 
 
 def test_costs_and_accuracies_of_many_files_come_together(write):
     files = [
-        write('cost.json', dict(
-            device='CPU', results=[dict(config='a', gmacs=2., input='8x8')])),
+        write(
+            'cost.json',
+            dict(
+                device='CPU',
+                results=[dict(config='a', gmacs=2., input='8x8')])),
         write('hand.json', [dict(config='b', gmacs=3, mIoU=61)]),
         write('work_dirs/a/seed0/metrics.json', dict(mIoU=50.)),
         write('work_dirs/a/seed1/metrics.json', dict(mIoU=52.)),
         'b=' + write('elsewhere/x.json', dict(mIoU=63.)),
     ]
     known = read_results(files)
-    assert known == dict(
-        a=dict(gmacs=2, mIoU=51), b=dict(gmacs=3, mIoU=62))
+    assert known == dict(a=dict(gmacs=2, mIoU=51), b=dict(gmacs=3, mIoU=62))
     assert choose(known, 'gmacs', 'mIoU') == dict(a=(2, 51), b=(3, 62))
 
 

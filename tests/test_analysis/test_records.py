@@ -8,7 +8,8 @@ from mmhires.analysis import device_name, write_records
 
 def test_files_are_named_after_the_settings_and_hold_all_of_them(tmp_path):
     settings = dict(
-        device='CPU AMD EPYC, 2 threads', precision='bf16',
+        device='CPU AMD EPYC, 2 threads',
+        precision='bf16',
         torch='torch 2.13.0+cpu')
     results = [dict(config='a', median_ms=1.5), dict(config='b', median_ms=2.)]
     path = write_records(str(tmp_path / 'new'), 'inference', settings, results)

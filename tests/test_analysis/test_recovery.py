@@ -60,8 +60,8 @@ def linear_moments(rank):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 12, 9, 11, generator=generator, dtype=torch.float64)
     matrix = (
-        torch.randn(12, rank, generator=generator, dtype=torch.float64) @
-        torch.randn(rank, 12, generator=generator, dtype=torch.float64))
+        torch.randn(12, rank, generator=generator, dtype=torch.float64)
+        @ torch.randn(rank, 12, generator=generator, dtype=torch.float64))
     moments = Moments(12)
     moments.add(x, torch.einsum('nchw,cd->ndhw', x, matrix))
     return moments, matrix

@@ -12,8 +12,8 @@ def models(repo_root):
     name = 'deeplabv3plus-r18s-d16_1xb4-300_streets-96x192'
     return {
         short: build_model(str(repo_root / f'configs/dsrl/{config}.py'))
-        for short, config in (('baseline', name),
-                              ('dsrl', f'dsrl_{name}-to-192x384'))
+        for short, config in (('baseline', name), ('dsrl',
+                                                   f'dsrl_{name}-to-192x384'))
     }
 
 

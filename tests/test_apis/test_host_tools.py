@@ -32,9 +32,7 @@ def test_default_scope_chooses_the_script(scope, tool, config):
 
 def test_config_is_not_taken_for_the_value_of_an_option(config):
     pytest.importorskip('mmpose')
-    main = host_main('train.py',
-                     ['--cfg-options', 'a=b.py',
-                      config('mmpose')])
+    main = host_main('train.py', ['--cfg-options', 'a=b.py', config('mmpose')])
     assert 'mmpose' in main.__code__.co_filename
 
 
@@ -53,9 +51,9 @@ def test_foreign_scope_is_refused_by_name(config):
         host_main('train.py', [config('mmhires')])
 
 
-@pytest.mark.parametrize('scope, cure', [
-    ('mmpose', 'pip install mmpose'),
-    ('mmpretrain', r'pip install "mmhires\[pretrain\]"')])
+@pytest.mark.parametrize(
+    'scope, cure', [('mmpose', 'pip install mmpose'),
+                    ('mmpretrain', r'pip install "mmhires\[pretrain\]"')])
 def test_missing_host_is_named_with_its_cure(scope, cure, config, monkeypatch):
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=cure):

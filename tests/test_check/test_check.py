@@ -67,12 +67,16 @@ def test_a_config_with_nothing_wrong_has_no_problem(check, camvid):
     assert check(CAMVID, at(camvid)) == {}
 
 
-@pytest.mark.parametrize('config', [
-    CAMVID, HRFR, POSE,
-    'dsrl/espnetv2-s2_1xb6-100e_cityscapes-512x1024.py',  # 20 outputs
-    'fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
-    'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py'
-])
+@pytest.mark.parametrize(
+    'config',
+    [
+        CAMVID,
+        HRFR,
+        POSE,
+        'dsrl/espnetv2-s2_1xb6-100e_cityscapes-512x1024.py',  # 20 outputs
+        'fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
+        'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py'
+    ])
 def test_our_own_configs_lack_nothing_but_data(config):
     if config == POSE:
         pytest.importorskip('mmpose')

@@ -127,9 +127,9 @@ def test_a_mistake_in_the_model_is_answered_with_what_is_right(
 
 
 def test_a_priority_of_a_hook_is_the_runner_s_to_read(tmp_path):
-    assert found(PLAIN, [
-        "custom_hooks = [dict(type='EMAHook', priority='NORMAL')]"
-    ], tmp_path) == {}
+    assert found(PLAIN,
+                 ["custom_hooks = [dict(type='EMAHook', priority='NORMAL')]"],
+                 tmp_path) == {}
 
 
 def test_what_needs_a_gpu_is_no_problem_without_one(tmp_path):

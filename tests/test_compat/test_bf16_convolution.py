@@ -49,13 +49,14 @@ def spoil_gradient(index):
 
 
 @pytest.mark.parametrize('name', ['conv2d', 'conv_transpose2d'])
-@pytest.mark.parametrize('spoil', [
-    lambda out, *_: out * torch.nan,
-    lambda out, *_: 4 * out,
-    spoil_gradient(1),
-    spoil_gradient(2),
-],
-                         ids=['nan', 'too large', 'map', 'weights'])
+@pytest.mark.parametrize(
+    'spoil', [
+        lambda out, *_: out * torch.nan,
+        lambda out, *_: 4 * out,
+        spoil_gradient(1),
+        spoil_gradient(2),
+    ],
+    ids=['nan', 'too large', 'map', 'weights'])
 def test_a_kernel_that_is_wrong_on_narrow_maps_is_found(
         name, spoil, monkeypatch):
     break_kernel(monkeypatch, name, spoil)
@@ -64,23 +65,23 @@ def test_a_kernel_that_is_wrong_on_narrow_maps_is_found(
 
 def test_a_kernel_that_is_wrong_now_and_then_is_found(monkeypatch):
     calls = itertools.count()
-    break_kernel(monkeypatch, 'conv2d', lambda out, *_: out *
-                 (torch.nan if next(calls) % 3 == 2 else 1))
+    break_kernel(
+        monkeypatch, 'conv2d', lambda out, *_: out *
+        (torch.nan if next(calls) % 3 == 2 else 1))
     assert broken_width() == 3
 
 
 @pytest.mark.parametrize('isa', ['AVX512_CORE_BF16', 'AVX2'])
 def test_kernels_without_amx_are_right(isa):
-    done = subprocess.run(
-        [
-            sys.executable, '-W', 'ignore', '-c',
-            'from mmhires.compat.bf16_convolution import describe\n'
-            'print(describe())'
-        ],
-        env=dict(os.environ, ONEDNN_MAX_CPU_ISA=isa),
-        text=True,
-        capture_output=True,
-        timeout=300)
+    done = subprocess.run([
+        sys.executable, '-W', 'ignore', '-c',
+        'from mmhires.compat.bf16_convolution import describe\n'
+        'print(describe())'
+    ],
+                          env=dict(os.environ, ONEDNN_MAX_CPU_ISA=isa),
+                          text=True,
+                          capture_output=True,
+                          timeout=300)
     assert done.stdout.strip() == 'right on this processor', done.stderr
 
 

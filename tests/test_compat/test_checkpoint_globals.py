@@ -184,9 +184,10 @@ def test_array_whose_state_does_not_fit_is_refused(state, tmp_path):
         load_checkpoint(nn.Linear(1, 1), str(file))
 
 
-@pytest.mark.parametrize(
-    'args', [(HistoryBuffer, '__init__'), (HistoryBuffer, '__class__'),
-             (HistoryBuffer, 'statistics'), (np.ndarray, 'min')])
+@pytest.mark.parametrize('args', [(HistoryBuffer, '__init__'),
+                                  (HistoryBuffer, '__class__'),
+                                  (HistoryBuffer, 'statistics'),
+                                  (np.ndarray, 'min')])
 def test_getattr_of_anything_but_a_statistic_is_refused(tmp_path, args):
     file = tmp_path / 'bad.pth'
     torch.save(dict(state_dict=Call(getattr, *args)), file)

@@ -77,8 +77,7 @@ def test_wrapper_takes_a_model_with_syncbn_and_its_parameters(launched):
     weights = [model.norm.weight, model.norm.bias]
     wrapped = MMDistributedDataParallel(
         model, device_ids=[0], broadcast_buffers=False)
-    assert not any(
-        isinstance(m, nn.SyncBatchNorm) for m in wrapped.modules())
+    assert not any(isinstance(m, nn.SyncBatchNorm) for m in wrapped.modules())
     assert [model.norm.weight, model.norm.bias] == weights
     x = torch.randn(4, 1, 3, 3)
     out = wrapped(x)
@@ -138,20 +137,20 @@ def test_two_processes_train_one_model_from_an_unmodified_config(tmp_path):
     script = tmp_path / 'train.py'
     script.write_text(SCRIPT)
     work_dir = tmp_path / 'work'
-    done = subprocess.run([
-        sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
-        '--standalone', '--nproc_per_node=2',
-        str(script),
-        str(work_dir)
-    ],
-                          env={
-                              **os.environ, 'PYTHONPATH':
-                              os.pathsep.join(sys.path),
-                              'OMP_NUM_THREADS': '1'
-                          },
-                          text=True,
-                          capture_output=True,
-                          timeout=300)
+    done = subprocess.run(
+        [
+            sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
+            '--standalone', '--nproc_per_node=2',
+            str(script),
+            str(work_dir)
+        ],
+        env={
+            **os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
+            'OMP_NUM_THREADS': '1'
+        },
+        text=True,
+        capture_output=True,
+        timeout=300)
     assert done.returncode == 0, done.stderr
     assert 'SyncBatchNorm works on GPUs only' in done.stdout + done.stderr
     (start, first), (_, second) = (

@@ -27,10 +27,9 @@ def run_python(code):
 
 @no_torchvision
 def test_without_the_item_mmpretrain_is_not_importable():
-    done = run_python(
-        'from mmhires import compat\n'
-        'compat._import_hook._FINDER.runs.pop("mmpretrain")\n'
-        'import mmpretrain.datasets')
+    done = run_python('from mmhires import compat\n'
+                      'compat._import_hook._FINDER.runs.pop("mmpretrain")\n'
+                      'import mmpretrain.datasets')
     assert "No module named 'torchvision'" in done.stderr
 
 
@@ -49,8 +48,8 @@ def test_others_still_find_torchvision_absent_and_no_fake_transform():
     from mmpretrain.registry import TRANSFORMS
     assert not [name for name in sys.modules if name in NAMES]
     assert not [
-        name for name in TRANSFORMS.module_dict
-        if name.startswith('torchvision/')
+        name
+        for name in TRANSFORMS.module_dict if name.startswith('torchvision/')
     ]
 
 

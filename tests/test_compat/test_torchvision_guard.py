@@ -54,8 +54,9 @@ def test_broken_torchvision_counts_as_absent_and_leaves_nothing(tmp_path):
 def test_mmseg_and_mmpretrain_import_beside_a_broken_torchvision(tmp_path):
     pytest.importorskip('mmpretrain')
     assert import_torchvision(
-        tmp_path, BROKEN, 'import mmhires, mmseg.models, mmpretrain.datasets'
-    )[0].startswith('ModuleNotFoundError torchvision is inst')
+        tmp_path, BROKEN,
+        'import mmhires, mmseg.models, mmpretrain.datasets')[0].startswith(
+            'ModuleNotFoundError torchvision is inst')
 
 
 @pytest.mark.parametrize('before', ['', 'import mmhires'])

@@ -67,10 +67,7 @@ def read(path):
 
 
 def names(dst, kind='images'):
-    return {
-        p.stem: p.parent.name
-        for p in sorted((dst / kind).rglob('*.png'))
-    }
+    return {p.stem: p.parent.name for p in sorted((dst / kind).rglob('*.png'))}
 
 
 def assert_refused(src, error, message, **kwargs):
@@ -83,8 +80,7 @@ def assert_refused(src, error, message, **kwargs):
     assert sorted(src.parent.iterdir()) == before
 
 
-def test_segnet_void_11_becomes_255_and_images_are_untouched(
-        segnet, tmp_path):
+def test_segnet_void_11_becomes_255_and_images_are_untouched(segnet, tmp_path):
     dst = tmp_path / 'a/dst'
     counts = convert_camvid(segnet, dst, allow_partial=True)
     assert counts == dict(train=3, val=2, test=1)
@@ -170,14 +166,10 @@ def test_a_listed_frame_that_is_missing_or_twice_is_named(original):
         split_dir=lists)
     (lists / 'train.txt').write_text('0006R0_f00930\n0006R0_f00930.png\n')
     assert_refused(
-        original,
-        ValueError,
-        '0006R0_f00930 is listed twice',
-        split_dir=lists)
+        original, ValueError, '0006R0_f00930 is listed twice', split_dir=lists)
     (lists / 'train.txt').write_text('0006R0_f00930\n')
     (lists / 'val.txt').unlink()
-    assert_refused(
-        original, FileNotFoundError, r'val\.txt', split_dir=lists)
+    assert_refused(original, FileNotFoundError, r'val\.txt', split_dir=lists)
 
 
 @pytest.mark.parametrize('layout', ['segnet', 'original'])
@@ -282,8 +274,8 @@ def unknown_sequence(src):
     return r'0007XX_f00930_L\.png is of none of the sequences'
 
 
-@pytest.mark.parametrize(
-    'spoil', [unknown_colour, no_image, twice, unknown_sequence])
+@pytest.mark.parametrize('spoil',
+                         [unknown_colour, no_image, twice, unknown_sequence])
 def test_a_bad_original_file_is_named_and_nothing_is_left(original, spoil):
     assert_refused(original, ValueError, spoil(original))
 
@@ -416,5 +408,5 @@ def test_the_split_rule_gives_segnets_published_lists():
     for split in ('train', 'val'):
         for line in (SHARED / f'{split}.txt').read_text().splitlines():
             path = Path(line.split()[0])
-            assert camvid_layouts.OriginalLayout._split_of(
-                path.stem, path) == split
+            assert camvid_layouts.OriginalLayout._split_of(path.stem,
+                                                           path) == split

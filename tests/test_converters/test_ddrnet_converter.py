@@ -36,8 +36,9 @@ def draw(model, seed=0):
                 scale = 0.1
                 if tensor.ndim > 1:
                     scale = (2 / tensor[0].numel())**0.5
-                tensor.copy_(noise * scale + float(
-                    tensor.ndim == 1 and key.endswith(('weight', 'var'))))
+                tensor.copy_(noise * scale +
+                             float(tensor.ndim == 1 and key.endswith(
+                                 ('weight', 'var'))))
     return model.eval()
 
 
@@ -48,8 +49,7 @@ def mmseg_ddrnet(channels=32):
         MODELS.build(
             dict(
                 type='EncoderDecoder',
-                backbone=dict(
-                    type='DDRNet', channels=channels, norm_cfg=NORM),
+                backbone=dict(type='DDRNet', channels=channels, norm_cfg=NORM),
                 decode_head=dict(
                     type='DDRHead',
                     in_channels=4 * channels,
@@ -79,8 +79,8 @@ def test_segmentor_agrees_with_the_authors(fixture, config, parity, build):
     model = build(config)
     rest = model.load_state_dict(convert(weights, 'ddrnet'), strict=False)
     assert not rest.unexpected_keys
-    assert {key.split('.')[0] for key in rest.missing_keys
-            } == {'auxiliary_head'}
+    assert {key.split('.')[0]
+            for key in rest.missing_keys} == {'auxiliary_head'}
     with torch.no_grad():
         assert relative_error(model(image), expected) < 1e-5
 
@@ -148,12 +148,13 @@ def test_ddrnet_39_has_the_keys_of_the_authors_file(build):
     }
     for key, shape in shapes.items():
         assert theirs[key].shape == shape, key
-    assert {key.split('.')[0] for key in theirs} == {
-        'conv1', 'layer1', 'layer2', 'layer3_1', 'layer3_2', 'layer4',
-        'layer5', 'layer3_1_', 'layer3_2_', 'layer4_', 'layer5_',
-        'compression3_1', 'compression3_2', 'compression4', 'down3_1',
-        'down3_2', 'down4', 'spp', 'seghead_extra', 'final_layer'
-    }
+    assert {key.split('.')[0]
+            for key in theirs} == {
+                'conv1', 'layer1', 'layer2', 'layer3_1', 'layer3_2', 'layer4',
+                'layer5', 'layer3_1_', 'layer3_2_', 'layer4_', 'layer5_',
+                'compression3_1', 'compression3_2', 'compression4', 'down3_1',
+                'down3_2', 'down4', 'spp', 'seghead_extra', 'final_layer'
+            }
     model.load_state_dict(convert(theirs, 'ddrnet'))
 
 

@@ -30,13 +30,13 @@ def test_real_weights_predict_on_a_real_image_what_edgenets_did(
         repo_root, shared_dir, weights):
     model = build(repo_root, 'espnetv2-s2_zero-shot_camvid-360x480')
     model.load_state_dict(convert(weights, 'espnetv2'))
-    image = cv2.imread(
-        str(shared_dir / 'data/camvid/val/0016E5_07959.png'))[:352]
+    image = cv2.imread(str(shared_dir /
+                           'data/camvid/val/0016E5_07959.png'))[:352]
     data = dict(inputs=[torch.from_numpy(image.transpose(2, 0, 1).copy())])
     with torch.no_grad():
         result, = model.test_step(data)
-    expected = np.load(
-        shared_dir / 'reference/parity/espnetv2_city_on_camvid.npz')
+    expected = np.load(shared_dir /
+                       'reference/parity/espnetv2_city_on_camvid.npz')
     labels = torch.from_numpy(expected['output_labels'])
     same = (result.pred_sem_seg.data == labels).double().mean()
     assert same >= 0.9999
@@ -55,9 +55,7 @@ def test_every_tensor_comes_back_under_the_authors_key(weights):
 def test_all_but_the_classifier_goes_into_camvids_models(repo_root, weights):
     """By mmengine's load_from, which leaves other shapes behind."""
     converted = convert(weights, 'espnetv2')
-    classifier = [
-        f'decode_head.conv_seg.{key}' for key in ('weight', 'bias')
-    ]
+    classifier = [f'decode_head.conv_seg.{key}' for key in ('weight', 'bias')]
     for key in classifier:
         converted.pop(key)
     name = '1xb4-400_camvid-180x240'

@@ -65,10 +65,9 @@ class AuthorsPSP(nn.Module):
 
     def __init__(self, width, channels, classes):
         super().__init__()
-        pool = tree(**{
-            f'conv{i}': cbr(width, width // 4, 1)
-            for i in (1, 2, 3, 4)
-        })
+        pool = tree(
+            **{f'conv{i}': cbr(width, width // 4, 1)
+               for i in (1, 2, 3, 4)})
         self.conv5 = nn.Sequential(pool, *cbr(2 * width, channels, 3),
                                    nn.Dropout2d(0.1),
                                    nn.Conv2d(channels, classes, 1))
@@ -97,8 +96,8 @@ class AuthorsASPP(nn.Module):
             b4=tree(
                 gap=nn.Sequential(
                     nn.AdaptiveAvgPool2d(1), *cbr(width, channels, 1))),
-            project=nn.Sequential(
-                *cbr(5 * channels, channels, 1), nn.Dropout2d(0.5)))
+            project=nn.Sequential(*cbr(5 * channels, channels, 1),
+                                  nn.Dropout2d(0.5)))
         self.block = nn.Sequential(*cbr(channels, channels, 3),
                                    nn.Dropout2d(0.1),
                                    nn.Conv2d(channels, classes, 1))
@@ -134,7 +133,8 @@ def authors_model(net, kernel=1, jpu=True):
         backbone = ResNetV1c(depth=50, stem_channels=128).state_dict()
         state = {
             'pretrained.' + key.replace('stem.7', 'bn1').replace(
-                'stem', 'conv1'): value
+                'stem', 'conv1'):
+            value
             for key, value in backbone.items()
         }
         parts = dict(
@@ -152,7 +152,8 @@ def authors_model(net, kernel=1, jpu=True):
                     f'conv{3 + i}': cbr(width, 512, 3)
                     for i, width in enumerate((512, 1024, 2048))
                 }, **{
-                    f'dilation{1 + i}': nn.Sequential(
+                    f'dilation{1 + i}':
+                    nn.Sequential(
                         tree(
                             conv1=nn.Conv2d(
                                 1536, 1536, 3, groups=1536, bias=False),
@@ -215,9 +216,10 @@ def test_heads_answer_as_the_authors_own(net):
             norm_cfg=dict(type='BN'),
             loss_decode=dict(type='mmseg.CrossEntropyLoss')))
     converted = convert(authors.state_dict(prefix='head.'), 'fastfcn')
-    head.load_state_dict(
-        {k.removeprefix('decode_head.'): v
-         for k, v in converted.items()})
+    head.load_state_dict({
+        k.removeprefix('decode_head.'): v
+        for k, v in converted.items()
+    })
     x = torch.randn(2, 16, 13, 17)
     with torch.no_grad():
         out, expected = head.eval()([x]), authors.eval()(x)
@@ -236,10 +238,12 @@ def test_an_authors_checkpoint_loads_strictly_into_the_matching_config(
         net, kernel, jpu):
     name = f'fastfcn_{net}-r50-d32' if jpu else f'{net}-r50-d8'
     model = meta_model(
-        Config.fromfile(
-            CONFIGS / f'{name}_4xb4-80e_pascal-context-59-480x480.py'))
-    state = {f'module.{k}': v
-             for k, v in authors_model(net, kernel, jpu).items()}
+        Config.fromfile(CONFIGS /
+                        f'{name}_4xb4-80e_pascal-context-59-480x480.py'))
+    state = {
+        f'module.{k}': v
+        for k, v in authors_model(net, kernel, jpu).items()
+    }
     model.load_state_dict(convert(state, 'fastfcn'), strict=True, assign=True)
 
 
@@ -283,9 +287,10 @@ def test_jpu_of_mmseg_answers_the_same_in_our_order_and_converts_back():
     state = upstream.state_dict(prefix='neck.')
     before = {key: value.clone() for key, value in state.items()}
     converted = convert(state, 'mmseg-fastfcn')
-    ours.load_state_dict(
-        {key.removeprefix('neck.'): value
-         for key, value in converted.items()})
+    ours.load_state_dict({
+        key.removeprefix('neck.'): value
+        for key, value in converted.items()
+    })
     inputs = [
         torch.randn(2, width, size, size)
         for width, size in ((6, 16), (10, 8), (14, 4))

@@ -51,10 +51,14 @@ def write(root, label=None, size=(8, 12)):
 
 def build(root, pipeline='train', **kwargs):
     return DATASETS.build({
-        'type': 'mmhires.CamVidDataset',
-        'data_root': str(root),
-        'data_prefix': dict(img_path='images', seg_map_path='labels'),
-        'pipeline': PIPELINES[pipeline],
+        'type':
+        'mmhires.CamVidDataset',
+        'data_root':
+        str(root),
+        'data_prefix':
+        dict(img_path='images', seg_map_path='labels'),
+        'pipeline':
+        PIPELINES[pipeline],
         **kwargs
     })
 
@@ -193,7 +197,8 @@ def test_base_config_reads_the_written_layout(tmp_path):
     val = DATASETS.build(cfg.val_dataloader.dataset)
     assert val[0]['inputs'].shape == (3, 360, 480)
     val_tta = DATASETS.build({
-        **cfg.val_dataloader.dataset, 'pipeline': cfg.tta_pipeline
+        **cfg.val_dataloader.dataset, 'pipeline':
+        cfg.tta_pipeline
     })
     shapes = [tuple(x.shape[1:]) for x in val_tta[0]['inputs']]
     assert len(shapes) == 12 and shapes[-1] == (630, 840)
@@ -203,8 +208,7 @@ def test_base_config_reads_the_written_layout(tmp_path):
 @pytest.mark.parametrize('split, count', [('train', 367), ('val', 101)])
 def test_the_files_of_segnet_are_read_without_conversion(split, count):
     dataset = build(
-        SHARED,
-        data_prefix=dict(img_path=split, seg_map_path=f'{split}annot'))
+        SHARED, data_prefix=dict(img_path=split, seg_map_path=f'{split}annot'))
     assert len(dataset) == count
     for i in (0, count // 2, count - 1):
         sample = dataset[i]

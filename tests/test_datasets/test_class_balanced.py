@@ -31,8 +31,8 @@ def write(root, image_suffix='.png', label_suffix='.png', void=255):
         (root / folder).mkdir()
     for i, classes in enumerate(CLASSES):
         label = np.resize([*classes, void], (8, 12)).astype(np.uint8)
-        Image.fromarray(np.full((8, 12, 3), i, np.uint8)).save(
-            root / f'images/{i}{image_suffix}')
+        Image.fromarray(np.full(
+            (8, 12, 3), i, np.uint8)).save(root / f'images/{i}{image_suffix}')
         Image.fromarray(label).save(root / f'labels/{i}{label_suffix}')
 
 
@@ -86,8 +86,7 @@ def test_label_mapping_counts_as_in_training(tmp_path):
     assert shown(dataset) == [1, 2, 2, 1]
 
 
-def test_labels_are_read_once_and_the_progress_is_shown(
-        tmp_path, capsys):
+def test_labels_are_read_once_and_the_progress_is_shown(tmp_path, capsys):
     write(tmp_path)
     dataset = build(tmp_path)
     assert '4/4' in capsys.readouterr().err
@@ -139,9 +138,8 @@ def test_real_camvid_shows_its_rarest_class_more_often(shared_dir):
     factor = math.sqrt(0.5 / frequency)
     assert factor > 1
     appear = [dataset.repeat_indices.count(i) for i in range(len(inner))]
-    assert {
-        n
-        for n, image in zip(appear, images) if rarest in image
-    } == {math.ceil(factor)}
+    assert {n
+            for n, image in zip(appear, images)
+            if rarest in image} == {math.ceil(factor)}
     share = sum(n for n, image in zip(appear, images) if rarest in image)
     assert share / len(dataset) > frequency

@@ -95,8 +95,7 @@ def test_index_split_and_seed_each_give_another_scene():
 def test_the_same_scene_is_photographed_at_every_size():
     small, large = streets(size=(128, 256)), streets(size=(256, 512))
     for a, b in zip(small, large):
-        image = cv2.resize(
-            b['img'], (256, 128), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(b['img'], (256, 128), interpolation=cv2.INTER_AREA)
         assert np.abs(image.astype(int) - a['img']).mean() < 8
         assert (b['gt_seg_map'][::2, ::2] == a['gt_seg_map']).mean() > .95
 
@@ -123,9 +122,16 @@ def test_every_class_is_as_frequent_as_in_a_street(street_pairs):
     share = np.bincount(labels.ravel(), minlength=11) / labels.size
     assert len(share) == 11
     expected = dict(
-        sky=(.05, .3), building=(.1, .5), pole=(.005, .04), road=(.2, .5),
-        sidewalk=(.02, .2), tree=(.01, .2), sign=(.003, .04),
-        fence=(.002, .1), car=(.02, .2), pedestrian=(.002, .03),
+        sky=(.05, .3),
+        building=(.1, .5),
+        pole=(.005, .04),
+        road=(.2, .5),
+        sidewalk=(.02, .2),
+        tree=(.01, .2),
+        sign=(.003, .04),
+        fence=(.002, .1),
+        car=(.02, .2),
+        pedestrian=(.002, .03),
         bicyclist=(.001, .03))
     for name, (low, high) in expected.items():
         assert low < share[LABEL[name]] < high, name
@@ -143,8 +149,7 @@ def test_half_the_resolution_loses_thin_things_only(street_pairs):
     onehot = [np.eye(11, dtype=np.float32)[label] for _, label in street_pairs]
     halved = np.concatenate([
         cv2.resize(
-            cv2.resize(
-                planes, (256, 128), interpolation=cv2.INTER_AREA),
+            cv2.resize(planes, (256, 128), interpolation=cv2.INTER_AREA),
             (512, 256)).argmax(2) for planes in onehot
     ])
     labels = np.concatenate([label for _, label in street_pairs])
@@ -242,8 +247,8 @@ def test_a_bad_argument_is_named(wrong, message):
 
 
 def test_config_gives_train_batches_and_full_size_labels_for_tta(repo_root):
-    cfg = Config.fromfile(
-        repo_root / 'configs/_base_/datasets/streets_256x512.py')
+    cfg = Config.fromfile(repo_root /
+                          'configs/_base_/datasets/streets_256x512.py')
     init_default_scope('mmseg')
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.dataset.length = 1

@@ -109,8 +109,7 @@ def model_of(files_of):
 @pytest.fixture(scope='session')
 def image(repo_root, tmp_path_factory):
     """A CamVid image, a drawn street where there is none, 94x129 pixels."""
-    real = sorted(
-        (repo_root.parent / 'shared/data/camvid/val').glob('*.png'))
+    real = sorted((repo_root.parent / 'shared/data/camvid/val').glob('*.png'))
     picture = cv2.imread(str(real[0])) if real else StreetsDataset(
         size=(94, 129), length=1, pipeline=[])[0]['img']
     path = tmp_path_factory.mktemp('image') / 'street.png'

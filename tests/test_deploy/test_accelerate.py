@@ -6,9 +6,10 @@ from mmhires.compat import bf16_convolution
 from mmhires.deploy import accelerate
 
 
-@pytest.mark.parametrize('precision, backend, tolerance', [
-    ('fp32', 'torch', 1e-4), ('fp32', 'onnxruntime', 1e-4),
-    ('fp32', 'openvino', 1e-4), ('bf16', 'torch', 0.1)])
+@pytest.mark.parametrize('precision, backend, tolerance',
+                         [('fp32', 'torch', 1e-4),
+                          ('fp32', 'onnxruntime', 1e-4),
+                          ('fp32', 'openvino', 1e-4), ('bf16', 'torch', 0.1)])
 def test_accelerated_network_has_the_logits_of_the_model(
         precision, backend, tolerance, model_of):
     pytest.importorskip(backend)

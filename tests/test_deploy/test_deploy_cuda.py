@@ -47,9 +47,8 @@ def test_a_pose_file_finds_the_keypoints_on_a_gpu_that_it_finds_on_a_cpu(
     assert abs(on_cpu.keypoints - on_gpu.keypoints).max() < 0.05
 
 
-@pytest.mark.parametrize('precision, tolerance', [('fp32', 1e-3),
-                                                  ('fp16', 0.02),
-                                                  ('bf16', 0.1)])
+@pytest.mark.parametrize('precision, tolerance',
+                         [('fp32', 1e-3), ('fp16', 0.02), ('bf16', 0.1)])
 @pytest.mark.parametrize('method', METHODS)
 def test_an_accelerated_network_on_a_gpu_has_the_logits_of_the_model(
         method, precision, tolerance, model_of):
@@ -59,8 +58,8 @@ def test_an_accelerated_network_on_a_gpu_has_the_logits_of_the_model(
     with torch.no_grad():
         want = model(image)
     want = want if isinstance(want, torch.Tensor) else want[0]
-    got = accelerate(
-        model, (96, 128), precision, 'torch', 'cuda')(image.cuda())
+    got = accelerate(model, (96, 128), precision, 'torch', 'cuda')(
+        image.cuda())
     assert got.device.type == 'cuda'
     assert (got.cpu() - want).abs().max() < tolerance * want.abs().max()
     same = labels(got, (94, 127)).cpu() == labels(got.cpu(), (94, 127))

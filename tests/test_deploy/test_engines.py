@@ -45,8 +45,7 @@ def eager(model, image):
 @pytest.mark.slow
 @pytest.mark.parametrize('runtime', RUNTIMES)
 @pytest.mark.parametrize('method', METHODS)
-def test_engine_predicts_what_the_model_does(method, runtime, exported,
-                                             image):
+def test_engine_predicts_what_the_model_does(method, runtime, exported, image):
     pytest.importorskip(runtime)
     if method == 'pose':
         pytest.importorskip('mmpose.apis')

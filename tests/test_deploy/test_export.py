@@ -31,17 +31,19 @@ def want_of(model, image):
 
 @pytest.mark.slow
 # torch.export of any size takes long: two methods stand for all
-@pytest.mark.parametrize('method, suffix', [
-    ('dsrl', 'onnx'), ('hrfr', 'onnx'), ('fastfcn', 'onnx'),
-    ('ddrnet', 'onnx'), ('hrfr', 'pt2'), ('ddrnet', 'pt2')])
+@pytest.mark.parametrize('method, suffix',
+                         [('dsrl', 'onnx'), ('hrfr', 'onnx'),
+                          ('fastfcn', 'onnx'), ('ddrnet', 'onnx'),
+                          ('hrfr', 'pt2'), ('ddrnet', 'pt2')])
 def test_dynamic_file_finds_the_labels_of_the_model_at_any_size(
         method, suffix, model_of, image, tmp_path):
     model = model_of(method)
     found = export(model, tmp_path / f'm.{suffix}', [image], dynamic=True)
     assert found[0].image == str(image)
     # Half the size is refused by the models that would halve it once more.
-    assert [one.image.removeprefix(f'{image} at ') for one in found[1:]] == [
-        '47x64', '117x161', '71x97', '94x64'][method in ('dsrl', 'hrfr'):]
+    assert [one.image.removeprefix(f'{image} at ')
+            for one in found[1:]] == ['47x64', '117x161', '71x97',
+                                      '94x64'][method in ('dsrl', 'hrfr'):]
     predictor = Predictor(tmp_path / f'm.{suffix}')
     for picture in (image, cv2.resize(cv2.imread(str(image)), (260, 65))):
         want = want_of(model, picture)
@@ -130,9 +132,10 @@ def test_pose_file_is_not_called_dynamic(model_of, image, tmp_path):
         export(model_of('pose'), tmp_path / 'm.onnx', [image], dynamic=True)
 
 
-@pytest.mark.parametrize('suffix, forward, other', [
-    ('.onnx', lambda x: F.adaptive_max_pool2d(x, 5), '.pt2'),
-    ('.pt2', lambda x: x if x.sum() > 0 else -x, '.onnx')])
+@pytest.mark.parametrize(
+    'suffix, forward, other',
+    [('.onnx', lambda x: F.adaptive_max_pool2d(x, 5), '.pt2'),
+     ('.pt2', lambda x: x if x.sum() > 0 else -x, '.onnx')])
 def test_what_an_exporter_refuses_is_one_line_with_a_way_out(
         suffix, forward, other, model_of, image, tmp_path, capfd):
     model = model_of('dsrl')
@@ -140,7 +143,8 @@ def test_what_an_exporter_refuses_is_one_line_with_a_way_out(
     model.decode_head.cls_seg = lambda x: forward(classify(x))
     capfd.readouterr()  # that the weights were loaded
     with pytest.raises(
-            ValueError, match=f'cannot be exported to {suffix}: .*; try '
+            ValueError,
+            match=f'cannot be exported to {suffix}: .*; try '
             f'{other}$') as caught:
         export(model, tmp_path / f'm{suffix}', [image])
     assert '\n' not in str(caught.value) and len(str(caught.value)) < 400
@@ -151,17 +155,19 @@ def test_what_an_exporter_refuses_is_one_line_with_a_way_out(
 def test_network_that_fails_names_the_image_and_the_file(onnx_file, image):
     predictor = Predictor(onnx_file)
     predictor.network = lambda image: image.view(-1, 7)
-    with pytest.raises(ValueError, match=r'street.png: .*dsrl.onnx cannot be '
-                       'run: shape'):
+    with pytest.raises(
+            ValueError, match=r'street.png: .*dsrl.onnx cannot be '
+            'run: shape'):
         predictor(image)
 
 
-@pytest.mark.parametrize('load, resize', [
-    ({}, dict(scale=(200, 100), keep_ratio=True)),
-    ({}, dict(scale_factor=1.5, interpolation='nearest')),
-    (dict(to_float32=True), dict(scale_factor=(0.8, 0.7), backend='cv2')),
-    (dict(imdecode_backend='pillow'), dict(scale=150, backend='pillow')),
-    (dict(color_type='color_ignore_orientation', backend_args=None), {})])
+@pytest.mark.parametrize(
+    'load, resize',
+    [({}, dict(scale=(200, 100), keep_ratio=True)),
+     ({}, dict(scale_factor=1.5, interpolation='nearest')),
+     (dict(to_float32=True), dict(scale_factor=(0.8, 0.7), backend='cv2')),
+     (dict(imdecode_backend='pillow'), dict(scale=150, backend='pillow')),
+     (dict(color_type='color_ignore_orientation', backend_args=None), {})])
 def test_options_of_loading_and_resize_are_part_of_the_file(
         load, resize, model_of, image, tmp_path):
     photo = tmp_path / 'street.jpg'
@@ -182,7 +188,8 @@ def test_options_of_loading_and_resize_are_part_of_the_file(
 
 @pytest.mark.parametrize('option, message', [
     (dict(color_type='grayscale'), "color_type='grayscale'.*three channels"),
-    (dict(fancy=1), 'LoadImageFromFile with fancy, which cannot be exported')])
+    (dict(fancy=1), 'LoadImageFromFile with fancy, which cannot be exported')
+])
 def test_pictures_loaded_otherwise_are_refused(option, message, model_of,
                                                image, tmp_path):
     model = model_of('dsrl')
@@ -194,8 +201,9 @@ def test_pictures_loaded_otherwise_are_refused(option, message, model_of,
 def test_damaged_image_to_compare_on_is_named(model_of, image, tmp_path):
     (tmp_path / 'bad.png').write_bytes(b'no picture')
     with pytest.raises(ValueError, match='bad.png: not an image'):
-        export(model_of('dsrl'), tmp_path / 'm.onnx',
-               [image, tmp_path / 'bad.png'])
+        export(
+            model_of('dsrl'), tmp_path / 'm.onnx',
+            [image, tmp_path / 'bad.png'])
     assert not (tmp_path / 'm.onnx').exists()
 
 
@@ -230,9 +238,13 @@ def test_metadata_says_how_to_prepare_an_image(onnx_file, model_of):
     }
     source = model_of('dsrl').data_preprocessor
     assert fields['preprocessing'] == dict(
-        scale=2, interpolation='bilinear', low_res_input=False,
+        scale=2,
+        interpolation='bilinear',
+        low_res_input=False,
         mean=source.mean.flatten().tolist(),
-        std=source.std.flatten().tolist(), bgr_to_rgb=True, pad_val=0,
+        std=source.std.flatten().tolist(),
+        bgr_to_rgb=True,
+        pad_val=0,
         test_cfg=dict(size_divisor=2))
     assert len(fields['classes']) == len(fields['palette']) == 11
     assert fields['task'] == 'segmentation'
@@ -246,8 +258,10 @@ def test_nothing_is_written_when_the_labels_differ(model_of, image, tmp_path,
     from mmhires.deploy import segmentation
     monkeypatch.setattr(segmentation, 'labels',
                         lambda *args, **kwargs: torch.zeros(1, 94, 129) - 1)
-    with pytest.raises(ValueError, match=r'not written: on .*street.png only '
-                       r'0.000% of the pixels'):
+    with pytest.raises(
+            ValueError,
+            match=r'not written: on .*street.png only '
+            r'0.000% of the pixels'):
         export(model_of('dsrl'), out, [image])
     assert out.read_text() == 'before'
     assert [path.name for path in tmp_path.iterdir()] == ['m.onnx']
@@ -255,11 +269,12 @@ def test_nothing_is_written_when_the_labels_differ(model_of, image, tmp_path,
 
 def test_arguments_out_of_range_are_named(model_of, image, tmp_path):
     model = model_of('dsrl')
-    for out, options, message in (
-        ('m.pth', {}, 'end in .onnx or .pt2'),
-        ('none/m.onnx', {}, 'no directory'),
-        ('m.onnx', dict(precision='bf16'), 'bf16 is for .pt2'),
-        ('m.pt2', dict(precision='int3'), "got 'int3'")):
+    for out, options, message in (('m.pth', {}, 'end in .onnx or .pt2'),
+                                  ('none/m.onnx', {}, 'no directory'),
+                                  ('m.onnx', dict(precision='bf16'),
+                                   'bf16 is for .pt2'),
+                                  ('m.pt2', dict(precision='int3'),
+                                   "got 'int3'")):
         with pytest.raises((FileNotFoundError, ValueError), match=message):
             export(model, tmp_path / out, [image], **options)
     with pytest.raises(ValueError, match='at least one'):
@@ -283,8 +298,10 @@ def test_models_that_test_otherwise_are_refused(change, message, model_of,
 
 
 def test_image_of_another_size_is_refused_by_name(onnx_file, image):
-    with pytest.raises(ValueError, match='the network would get 20x30 pixels'
-                       '.*dsrl.onnx takes 47x65; export with a dynamic size'):
+    with pytest.raises(
+            ValueError,
+            match='the network would get 20x30 pixels'
+            '.*dsrl.onnx takes 47x65; export with a dynamic size'):
         Predictor(onnx_file)(np.zeros((40, 60, 3), np.uint8))
     with pytest.raises(ValueError, match=r'uint8, got \(40, 60\)'):
         Predictor(onnx_file)(np.zeros((40, 60), np.uint8))
@@ -292,10 +309,10 @@ def test_image_of_another_size_is_refused_by_name(onnx_file, image):
 
 def test_bad_files_are_named_in_one_line(onnx_file, tmp_path):
     content = onnx_file.read_bytes()
-    for name, data, message in (
-        ('a.onnx', content[:len(content) // 2], 'cannot be read'),
-        ('a.pt2', b'nothing', 'cannot be read'),
-        ('a.pth', b'', 'neither .onnx nor .pt2')):
+    for name, data, message in (('a.onnx', content[:len(content) // 2],
+                                 'cannot be read'), ('a.pt2', b'nothing',
+                                                     'cannot be read'),
+                                ('a.pth', b'', 'neither .onnx nor .pt2')):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=message) as caught:
             Predictor(tmp_path / name)

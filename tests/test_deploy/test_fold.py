@@ -25,8 +25,7 @@ COVERING = {
     'ddrnet/ddrnet-23-slim_1xb4-1500_camvid-360x480.py': None,
     'ddrnet/ddrnet-23-slim-ppm_1xb4-1500_camvid-360x480.py': None,
     'ddrnet/ddrnet-23-slim-no-context_1xb4-1500_camvid-360x480.py': None,
-    'dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py':
-    0,
+    'dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py': 0,
 }
 
 
@@ -68,7 +67,8 @@ def test_outputs_of_every_component_stay(pattern, repo_root, randomize):
 
 @pytest.mark.parametrize('cfg', [
     dict(type='mmhires.JPU', mid_channels=16, norm_cfg=BN),
-    dict(type='mmhires.FPNUpsample', out_channels=16, norm_cfg=BN)])
+    dict(type='mmhires.FPNUpsample', out_channels=16, norm_cfg=BN)
+])
 def test_outputs_of_every_neck_stay(cfg, randomize):
     neck = randomize(MODELS.build(dict(cfg, in_channels=[8, 16, 32])))
     maps = [torch.randn(1, 2**(3 + i), 32 >> i, 32 >> i) for i in range(3)]
@@ -84,8 +84,13 @@ def test_outputs_of_the_other_heads_stay(name, randomize):
     init_default_scope('mmseg')
     head = randomize(
         MODELS.build(
-            dict(type=f'mmhires.{name}', in_channels=8, channels=16,
-                 in_index=0, num_classes=3, norm_cfg=BN)))
+            dict(
+                type=f'mmhires.{name}',
+                in_channels=8,
+                channels=16,
+                in_index=0,
+                num_classes=3,
+                norm_cfg=BN)))
     x = [torch.randn(2, 8, 20, 24)]
     with torch.no_grad():
         want = head(x)

@@ -18,8 +18,7 @@ def plain(logits, size, padding=(0, 0, 0, 0), out_size=None, corners=False):
     left, right, top, bottom = padding
 
     def resize(x, pixels):
-        return F.interpolate(
-            x, pixels, mode='bilinear', align_corners=corners)
+        return F.interpolate(x, pixels, mode='bilinear', align_corners=corners)
 
     x = resize(logits, size)
     x = x[:, :, top:size[0] - bottom, left:size[1] - right]
@@ -66,9 +65,8 @@ def test_first_of_equal_logits_wins(value):
     logits = torch.full((1, 5, 3, 4), value)
     assert labels(logits, (9, 13)).unique().tolist() == [0]
     logits[:, 2:4] = 1e37 if value < 1e37 else value
-    assert labels(logits, (9, 13)).unique().tolist() == [
-        2 if value < 1e37 else 0
-    ]
+    assert labels(logits,
+                  (9, 13)).unique().tolist() == [2 if value < 1e37 else 0]
 
 
 def test_infinite_logits_give_a_class_that_exists():
@@ -101,8 +99,8 @@ def test_class_of_a_nan_is_not_taken():
 
 def test_logits_that_require_grad_are_taken():
     logits = smooth_logits(3)
-    assert (labels(logits.clone().requires_grad_(), (50, 60)) == labels(
-        logits, (50, 60))).all()
+    assert (labels(logits.clone().requires_grad_(),
+                   (50, 60)) == labels(logits, (50, 60))).all()
 
 
 @pytest.mark.parametrize('classes', [1, 4, 300])

@@ -39,9 +39,10 @@ def test_int8_file_is_small_and_near_what_it_was_made_of(floats, int8):
     assert out.stat().st_size < 0.4 * file.stat().st_size
     want, got = Predictor(file)(pictures[0]), Predictor(out)(pictures[0])
     assert 0.8 < (got == want).mean() < 1
-    assert abs(found.after - 100 * np.mean(
-        [(Predictor(out, runtime='onnxruntime')(picture) == Predictor(file)
-          (picture)).mean() for picture in pictures])) < 0.1
+    assert abs(found.after -
+               100 * np.mean([(Predictor(out, runtime='onnxruntime')
+                               (picture) == Predictor(file)(picture)).mean()
+                              for picture in pictures])) < 0.1
 
 
 def test_openvino_reads_the_int8_file(floats, int8):
@@ -60,10 +61,15 @@ def test_layers_that_disturb_most_stay_in_float(floats, tmp_path):
                      lambda predictor: next(scores))
     assert found.before == 90 and found.after == 89.8
     import onnx
-    nodes = {node.name: node
-             for node in onnx.load(tmp_path / 'm.onnx').graph.node}
-    made = {name: node.op_type for node in nodes.values()
-            for name in node.output}
+    nodes = {
+        node.name: node
+        for node in onnx.load(tmp_path / 'm.onnx').graph.node
+    }
+    made = {
+        name: node.op_type
+        for node in nodes.values()
+        for name in node.output
+    }
     convs = [node for node in nodes.values() if node.op_type == 'Conv']
     assert 0 < len(found.kept) < 0.1 * len(convs)
     for node in convs:

@@ -17,7 +17,11 @@ def test_strip_drops_training_only_parts_and_keeps_the_prediction():
     cfg = Config.fromfile(CONFIG)
     init_default_scope(cfg.default_scope)
     cfg.model.auxiliary_head = dict(
-        type='FCNHead', in_channels=128, in_index=2, channels=8, num_convs=1,
+        type='FCNHead',
+        in_channels=128,
+        in_index=2,
+        channels=8,
+        num_convs=1,
         num_classes=11)
     model = MODELS.build(cfg.model).eval()
     x = torch.randn(1, 3, 64, 96)

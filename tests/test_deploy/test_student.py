@@ -57,9 +57,8 @@ def test_a_model_without_a_student_is_refused(hrfr):
 
 
 def test_student_of_a_distilled_segmentor_is_the_plain_one(repo_root):
-    cfg = Config.fromfile(
-        repo_root / 'configs/study' /
-        'espnetv2-s2-distilled_1xb4-3000_camvid-180x240.py')
+    cfg = Config.fromfile(repo_root / 'configs/study' /
+                          'espnetv2-s2-distilled_1xb4-3000_camvid-180x240.py')
     init_default_scope('mmseg')
     model = MODELS.build(copy.deepcopy(cfg.model))
     student_cfg, weights = extract_student(cfg, model.state_dict())

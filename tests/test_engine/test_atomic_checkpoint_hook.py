@@ -142,5 +142,5 @@ def test_backend_of_the_config_is_kept_and_mmengines_is_as_it_was(tmp_path):
     hook, _ = make_hook(tmp_path, None, backend_args=backends)
     assert hook.backend_args == backends
     assert type(get_file_backend(str(tmp_path))) is LocalBackend
-    assert type(make_hook(tmp_path, None)[0].file_backend) is (
-        AtomicLocalBackend)
+    assert type(make_hook(tmp_path,
+                          None)[0].file_backend) is (AtomicLocalBackend)

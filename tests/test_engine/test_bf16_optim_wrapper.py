@@ -51,8 +51,9 @@ def test_losses_follow_those_of_float32_and_are_not_equal_to_them():
 def test_parameters_gradients_and_momentum_stay_float32():
     _, _, model, wrapper = run(BF16OptimWrapper)
     tensors = [*model.parameters(), *model.buffers()]
-    tensors += [state['momentum_buffer'] for state in
-                wrapper.optimizer.state.values()]
+    tensors += [
+        state['momentum_buffer'] for state in wrapper.optimizer.state.values()
+    ]
     tensors = [t for t in tensors if t.is_floating_point()]
     assert {t.dtype for t in tensors} == {torch.float32}
     assert len(tensors) == 6 + 2 + 6
@@ -64,8 +65,7 @@ def test_autocast_ends_with_the_context():
 
 
 def test_accumulated_gradients_step_as_rarely_as_asked():
-    losses, *_ = run(
-        BF16OptimWrapper, steps=4, accumulative_counts=2)
+    losses, *_ = run(BF16OptimWrapper, steps=4, accumulative_counts=2)
     assert losses[1] == pytest.approx(losses[0], rel=1e-6)
     assert losses[2] < losses[1]
 

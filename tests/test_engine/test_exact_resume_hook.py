@@ -93,8 +93,7 @@ def test_resumed_training_of_a_config_ends_with_the_same_bits(
 
     straight, resumed = map(weights, resume_from_the_middle(run, tmp_path))
     assert differing(straight, resumed) == []
-    assert differing(straight, weights(
-        load(tmp_path / 'straight', 3))) != []
+    assert differing(straight, weights(load(tmp_path / 'straight', 3))) != []
 
 
 @pytest.mark.slow
@@ -117,9 +116,9 @@ class Noisy(Dataset):
     def __getitem__(self, index):
         Noisy.loaded.append(index)
         return dict(
-            inputs=torch.tensor([float(index),
-                                 np.random.rand(),
-                                 torch.rand(())]))
+            inputs=torch.tensor(
+                [float(index), np.random.rand(),
+                 torch.rand(())]))
 
 
 class Drop(BaseModel):
@@ -152,8 +151,8 @@ def train_numbers():
                 persistent_workers=num_workers > 0,
                 collate_fn=pseudo_collate,
                 sampler=dict(
-                    type=sampler or
-                    ('DefaultSampler' if by_epoch else 'InfiniteSampler'),
+                    type=sampler
+                    or ('DefaultSampler' if by_epoch else 'InfiniteSampler'),
                     shuffle=True)),
             train_cfg=dict(by_epoch=by_epoch, **loop),
             optim_wrapper=dict(

@@ -79,8 +79,7 @@ def train(work_dir, iters, hooks=()):
             collate_fn=pseudo_collate,
             sampler=dict(type='InfiniteSampler', shuffle=True)),
         train_cfg=dict(by_epoch=False, max_iters=iters),
-        optim_wrapper=dict(
-            optimizer=dict(type='SGD', lr=1e-4, momentum=0.9)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-4, momentum=0.9)),
         default_hooks=dict(
             logger=None,
             checkpoint=dict(
@@ -184,8 +183,8 @@ def test_kills_lose_what_was_not_saved_yet_and_nothing_else(
         assert os.waitpid(child, 0)[1] == 0
     name = f'iter_{end}.pth'
     killed, straight = (
-        torch.load(folder / name) for folder in (work_dir,
-                                                 tmp_path / 'straight'))
+        torch.load(folder / name)
+        for folder in (work_dir, tmp_path / 'straight'))
     for key, value in straight['state_dict'].items():
         assert torch.equal(killed['state_dict'][key], value), key
     momenta = [

@@ -162,15 +162,14 @@ def train(work_dir, resume, iters):
         log_level='ERROR',
         experiment_name=f'test_latest_checkpoint_{work_dir.name}_{resume}')
     start = []
-    runner.load_or_resume = lambda: (
-        Runner.load_or_resume(runner), start.append(runner.iter))
+    runner.load_or_resume = lambda: (Runner.load_or_resume(runner),
+                                     start.append(runner.iter))
     runner.train()
     MMLogger._instance_dict.clear()
     return start[0], runner.model.layer.weight.item()
 
 
-def test_runner_killed_while_saving_resumes_before_and_ends_the_same(
-        tmp_path):
+def test_runner_killed_while_saving_resumes_before_and_ends_the_same(tmp_path):
     straight = train(tmp_path / 'a', False, 3)
     cut(tmp_path / 'a' / 'iter_3.pth')
     assert train(tmp_path / 'a', True, 3) == (2, straight[1])

@@ -36,11 +36,10 @@ def slow_band(label, valid, radius, name):
         if not valid[y, x] or label[y, x] != name:
             continue
         window = itertools.product(
-            range(y - radius, y + radius + 1),
-            range(x - radius, x + radius + 1))
-        band[y, x] = any(not (0 <= v < height and 0 <= u < width) or
-                         (valid[v, u] and label[v, u] != name)
-                         for v, u in window)
+            range(y - radius, y + radius + 1), range(x - radius,
+                                                     x + radius + 1))
+        band[y, x] = any(not (0 <= v < height and 0 <= u < width) or (
+            valid[v, u] and label[v, u] != name) for v, u in window)
     return band
 
 
@@ -83,8 +82,8 @@ def test_band_is_that_of_the_papers_code(radius):
         eroded = cv2.erode(
             padded, np.ones((3, 3), np.uint8), iterations=radius)
         boundary = mask - eroded[1:-1, 1:-1]
-        np.testing.assert_array_equal(
-            band.numpy()[label == name], boundary[label == name] > 0)
+        np.testing.assert_array_equal(band.numpy()[label == name],
+                                      boundary[label == name] > 0)
 
 
 @pytest.mark.parametrize('ignore', [0., .1])
@@ -145,8 +144,10 @@ def test_default_radius_is_two_percent_of_the_diagonal():
     assert evaluate(pairs, dilation_ratio=.04) == evaluate(pairs, radius=6)
 
 
-@pytest.mark.parametrize('wrong', [
-    dict(radius=0), dict(radius=-1), dict(dilation_ratio=0)])
+@pytest.mark.parametrize(
+    'wrong',
+    [dict(radius=0), dict(radius=-1),
+     dict(dilation_ratio=0)])
 def test_radius_that_leaves_no_band_is_refused(wrong):
     with pytest.raises(ValueError, match='radius must be at least 1'):
         evaluate([], **wrong)

@@ -48,8 +48,8 @@ def test_down_sampling_does_not_alias_a_checkerboard():
     data = batch((64, 64))
     data['inputs'] = [board.expand(3, -1, -1)]
     small = LowResSegDataPreProcessor(scale=2)(data)['inputs']
-    torch.testing.assert_close(
-        small[..., 1:-1, 1:-1], torch.full((1, 3, 30, 30), 127.5))
+    torch.testing.assert_close(small[..., 1:-1, 1:-1],
+                               torch.full((1, 3, 30, 30), 127.5))
 
 
 @pytest.mark.parametrize('scale', [1, 2, 4])
@@ -79,8 +79,7 @@ def test_low_res_labels_are_those_of_the_baseline():
     sample = LowResSegDataPreProcessor(
         low_res_label=True, **STATISTICS)(
             given, training=True)['data_samples'][0]
-    torch.testing.assert_close(sample.gt_sem_seg.data,
-                               reduce_labels(full, 2))
+    torch.testing.assert_close(sample.gt_sem_seg.data, reduce_labels(full, 2))
 
 
 def test_testing_leaves_labels_and_carries_no_full_size_image():
@@ -91,8 +90,7 @@ def test_testing_leaves_labels_and_carries_no_full_size_image():
 
 
 def test_without_samples_the_prediction_still_gets_the_full_size():
-    data = LowResSegDataPreProcessor()(
-        dict(inputs=[torch.zeros(3, 65, 96)]))
+    data = LowResSegDataPreProcessor()(dict(inputs=[torch.zeros(3, 65, 96)]))
     meta = data['data_samples'][0].metainfo
     assert meta['ori_shape'] == (65, 96)
     assert tuple(meta['pad_shape']) == (66, 96)

@@ -55,8 +55,8 @@ def test_an_empty_batch_is_refused():
 def edges(width=240, period=8):
     """Labels whose vertical boundaries lie at every offset in turn."""
     generator = torch.Generator().manual_seed(0)
-    steps = torch.randint(period - 2, period + 3, (width, ),
-                          generator=generator).cumsum(0)
+    steps = torch.randint(
+        period - 2, period + 3, (width, ), generator=generator).cumsum(0)
     columns = torch.zeros(width, dtype=torch.long)
     columns[steps[steps < width]] = 1
     return columns.cumsum(0).expand(1, 32, -1)

@@ -199,18 +199,19 @@ def bf16(draw, kind):
     return run
 
 
+NAMES = ('CheckedSegDataset', 'CamVidDataset', 'ClassBalancedSegDataset')
+SEEN = (ORDINARY, ONE_PIXEL, EMPTY, DTYPE, IGNORED)
 FILES = (ORDINARY, ONE_PIXEL, IGNORED, BAD_LABEL, BAD_FILE)
 DATA = {
     **{
         name: Recipe(partial(files_dataset, name=name), FILES, 10)
-        for name in ('CheckedSegDataset', 'CamVidDataset',
-                     'ClassBalancedSegDataset')
+        for name in NAMES
     },
     **{
         name:
         Recipe(
             partial(iou_metric, name=name, **options),
-            (ORDINARY, ONE_PIXEL, EMPTY, DTYPE, IGNORED),
+            SEEN,
             15,
             refuses=(EMPTY, IGNORED))
         for name, options in dict(

@@ -48,7 +48,9 @@ UPSTREAM = {
 CONFIGS = dict(CONFIGS, **UPSTREAM)
 # Two maps have all that four have.
 CONFIGS['ESPNetv2Head'] = dict(
-    CONFIGS['ESPNetv2Head'], in_channels=WIDTHS[:2], in_index=[0, 1],
+    CONFIGS['ESPNetv2Head'],
+    in_channels=WIDTHS[:2],
+    in_index=[0, 1],
     widths=[4])
 MODELS = dict(
     {
@@ -69,8 +71,9 @@ def components() -> list[tuple[str, str]]:
                    for name, cls in registry.MODELS.module_dict.items()
                    if (kind := cls.__module__.split('.')[2]) in kinds
                    and name not in NOT_IN_A_FILE)
-    return [(KINDS[kinds[kind]], name) for kind, name in found
-            ] + [('Of MMSegmentation', name) for name in UPSTREAM]
+    return [(KINDS[kinds[kind]], name)
+            for kind, name in found] + [('Of MMSegmentation', name)
+                                        for name in UPSTREAM]
 
 
 class OnImage(nn.Module):
@@ -84,9 +87,9 @@ class OnImage(nn.Module):
         case = PARTS[name].case.keywords if name in PARTS else {}
         self.single = case.get('single', False)
         self.maps = nn.ModuleList(
-            nn.Conv2d(3, width, 1, stride)
-            for width, stride in zip(*MAPS.get(name, (case.get(
-                'widths', WIDTHS), case.get('strides', STRIDES)))))
+            nn.Conv2d(3, width, 1, stride) for width, stride in zip(
+                *MAPS.get(name, (case.get('widths', WIDTHS),
+                                 case.get('strides', STRIDES)))))
         self.module = module
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

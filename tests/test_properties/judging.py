@@ -86,9 +86,10 @@ def judge(kind: str, run: Callable, refuses: tuple = ()) -> None:
             raise
         return
     if kind == DTYPE and narrow.found:
-        warnings.warn('a case is left out, as bf16 convolutions are ' +
-                      bf16_convolution.describe(),
-                      stacklevel=2)
+        warnings.warn(
+            'a case is left out, as bf16 convolutions are ' +
+            bf16_convolution.describe(),
+            stacklevel=2)
         return
     assert kind not in (*HOPELESS, *refuses), f'{kind} was accepted'
     if kind == NAN:
@@ -109,8 +110,7 @@ class NarrowConvolutions(TorchDispatchMode):
         if self.width and func is torch.ops.aten.convolution.default:
             image, _, _, stride, _, _, transposed, *_ = args
             self.found |= (
-                image.dtype is torch.bfloat16
-                and image.shape[-1] <= self.width
+                image.dtype is torch.bfloat16 and image.shape[-1] <= self.width
                 and (transposed or max(stride) > 1))
         return func(*args, **(kwargs or {}))
 

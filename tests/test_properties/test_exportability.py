@@ -4,8 +4,9 @@ import exporting
 import pytest
 
 pytest.importorskip('onnxruntime')
-OURS = [one for one in exporting.components() if one[1] not in
-        exporting.UPSTREAM]
+OURS = [
+    one for one in exporting.components() if one[1] not in exporting.UPSTREAM
+]
 
 
 @pytest.mark.parametrize('kind, name', OURS)

@@ -11,8 +11,8 @@ from mmhires.compat import bf16_convolution
 def convolution(width, dtype=torch.bfloat16, stride=2):
     """One that AMX would make nan of, if the map is up to 3 pixels wide."""
     image = torch.full((1, 2, 8, width), torch.nan, dtype=dtype)
-    return lambda: F.conv2d(
-        image, torch.ones(2, 2, 3, 3, dtype=dtype), None, stride, 1)
+    return lambda: F.conv2d(image, torch.ones(2, 2, 3, 3, dtype=dtype), None,
+                            stride, 1)
 
 
 def test_a_case_of_a_broken_kernel_is_left_out_and_said(monkeypatch):
@@ -56,5 +56,6 @@ def test_an_error_that_only_says_type_is_not_an_answer(message):
 
 
 def test_an_error_that_names_the_type_drawn_is_an_answer():
-    judge(DTYPE, lambda: F.conv2d(
-        torch.ones(1, 2, 8, 8).double(), torch.ones(2, 2, 3, 3)))
+    judge(
+        DTYPE, lambda: F.conv2d(
+            torch.ones(1, 2, 8, 8).double(), torch.ones(2, 2, 3, 3)))

@@ -202,7 +202,6 @@ POSE_HEAD = dict(
     loss_fa=dict(type='mmhires.FALoss', subsample=2))
 CONFIGS['DSRLHeatmapHead'] = POSE_HEAD
 
-
 POSE_BACKBONE = dict(
     type='mmpose.ResNet', depth=18, base_channels=4, stem_channels=4)
 POSE_NET = dict(
@@ -230,8 +229,8 @@ def distilled_pose(draw, kind):
     batch['data_samples'] = [
         PoseDataSample(
             gt_fields=PixelData(
-                heatmaps=torch.rand(KEYPOINTS, image.shape[1] // 32,
-                                    image.shape[2] // 32)),
+                heatmaps=torch.rand(KEYPOINTS, image.shape[1] //
+                                    32, image.shape[2] // 32)),
             gt_instance_labels=InstanceData(
                 keypoint_weights=torch.ones(1, KEYPOINTS)))
         for image in batch['inputs']

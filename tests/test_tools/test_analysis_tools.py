@@ -27,11 +27,10 @@ def tool(monkeypatch, repo_root, capsys):
 def low(tiny, tmp_path):
     """``tiny.py`` on images reduced by two."""
     config = tmp_path / 'low.py'
-    config.write_text(
-        f"_base_ = {str(tiny / 'tiny.py')!r}\n"
-        "model = dict(data_preprocessor=dict(_delete_=True, "
-        "type='mmhires.LowResSegDataPreProcessor', scale=2, "
-        "low_res_label=True))")
+    config.write_text(f"_base_ = {str(tiny / 'tiny.py')!r}\n"
+                      "model = dict(data_preprocessor=dict(_delete_=True, "
+                      "type='mmhires.LowResSegDataPreProcessor', scale=2, "
+                      "low_res_label=True))")
     return config
 
 
@@ -84,14 +83,13 @@ def test_training_is_timed_at_full_size_too_and_recorded(
     assert rows['low, full size'][0] == '128x256'
     assert float(rows['low, full size'][6][:-1]) < 1
     assert float(rows['low, full size'][7][:-1]) < 0.5
-    record, = (tmp_path / 'out').glob(
-        f'training_low_{size[1]}x{size[2]}-*_batch-2_cpu-*.json')
+    record, = (
+        tmp_path /
+        'out').glob(f'training_low_{size[1]}x{size[2]}-*_batch-2_cpu-*.json')
     assert record.name.startswith(out.split('out/')[-1].split('.json')[0])
     record = json.loads(record.read_text())
     assert [row['config'] for row in record['results']] == list(rows)
-    assert [row['input'] for row in record['results']] == [
-        '64x128', '128x256'
-    ]
+    assert [row['input'] for row in record['results']] == ['64x128', '128x256']
     assert record['precision'] == 'fp32'
 
 

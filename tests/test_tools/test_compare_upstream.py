@@ -27,13 +27,12 @@ def test_equal_weights_give_equal_labels_on_every_engine(
     assert 'openvino fp32' in done.stdout
 
 
-def test_any_config_is_compared_with_its_own_predict(
-        run, repo_root, tiny, tiny_weights, tmp_path):
+def test_any_config_is_compared_with_its_own_predict(run, repo_root, tiny,
+                                                     tiny_weights, tmp_path):
     run(sys.executable, repo_root / 'tools/analysis_tools/compare_upstream.py',
         '--config', tiny / 'tiny.py', '--checkpoint', tiny_weights, '--size',
         60, 90, '--repeats', 2, '--warmup', 0, '--forms', 'torch fp32',
         '--threads', 1, '--out', tmp_path / 'times.json')
     found = json.loads((tmp_path / 'times.json').read_text())
-    assert [(row['form'], row['equal']) for row in found['results']] == [
-        ('predict', 1), ('torch fp32', 1)
-    ]
+    assert [(row['form'], row['equal'])
+            for row in found['results']] == [('predict', 1), ('torch fp32', 1)]

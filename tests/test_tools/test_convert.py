@@ -48,11 +48,13 @@ def refused(tool, *args):
     return str(info.value.code)
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda weights: weights,
-    lambda weights: dict(state_dict=weights, epoch=3, best_mIoU=0.7),
-    lambda weights: dict(model=weights, optimizer=dict(lr=0.1)),
-], ids=['bare', 'state_dict', 'model'])
+@pytest.mark.parametrize(
+    'wrap', [
+        lambda weights: weights,
+        lambda weights: dict(state_dict=weights, epoch=3, best_mIoU=0.7),
+        lambda weights: dict(model=weights, optimizer=dict(lr=0.1)),
+    ],
+    ids=['bare', 'state_dict', 'model'])
 def test_any_file_of_the_authors_becomes_one_that_mmengine_loads(
         wrap, net, published, tool, capsys, tmp_path):
     torch.save(wrap(torch.load(published)), published)
@@ -83,8 +85,8 @@ def test_the_names_of_a_dataset_are_kept(net, tool, tmp_path):
     assert meta == dict(dataset_meta=dataset)
 
 
-def test_reverse_gives_the_authors_names_back(
-        net, published, tool, capsys, tmp_path):
+def test_reverse_gives_the_authors_names_back(net, published, tool, capsys,
+                                              tmp_path):
     torch.save(net.state_dict(), tmp_path / 'ours.pth')
     tool(tmp_path / 'ours.pth', tmp_path / 'back.pth', '--source', 'ddrnet',
          '--reverse')
@@ -152,9 +154,8 @@ def test_a_half_written_file_does_not_replace_the_old_result(
     message = refused(tool, published, dst, '--source', 'ddrnet')
     assert message == 'error: No space left on device'
     assert dst.read_text() == 'the old one'
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        'ours.pth', 'published.pth'
-    ]
+    assert sorted(
+        p.name for p in tmp_path.iterdir()) == ['ours.pth', 'published.pth']
 
 
 def test_published_network_gets_the_names_of_its_outputs(

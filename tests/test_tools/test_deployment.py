@@ -27,11 +27,12 @@ def script(monkeypatch, repo_root):
     return script
 
 
-def test_exported_file_paints_what_the_model_predicts(
-        script, tiny, tiny_weights, tmp_path, capsys):
+def test_exported_file_paints_what_the_model_predicts(script, tiny,
+                                                      tiny_weights, tmp_path,
+                                                      capsys):
     out = tmp_path / 'm.onnx'
-    assert script('export.py', tiny / 'tiny.py', tiny_weights, out,
-                  '--images', tiny / 'images', '--max-images', '2') is None
+    assert script('export.py', tiny / 'tiny.py', tiny_weights, out, '--images',
+                  tiny / 'images', '--max-images', '2') is None
     printed = capsys.readouterr()
     assert 'on 100.0000% or more of each of 2 images' in printed.out
     assert 'ETA' in printed.err
@@ -62,8 +63,12 @@ def test_without_images_a_drawn_street_is_compared_and_said_so(
 def test_bad_arguments_of_export_are_one_line(change, message, script, tiny,
                                               tiny_weights, tmp_path):
     given = dict(
-        dict(config=tiny / 'tiny.py', weights=tiny_weights, out='m.onnx',
-             images=tiny / 'images', format=None), **change)
+        dict(
+            config=tiny / 'tiny.py',
+            weights=tiny_weights,
+            out='m.onnx',
+            images=tiny / 'images',
+            format=None), **change)
     options = ['--format', given['format']] if given['format'] else []
     error = script('export.py', given['config'], given['weights'],
                    tmp_path / given['out'], '--images', given['images'],
@@ -92,9 +97,9 @@ def test_predict_names_bad_pictures_and_goes_on(script, tiny_onnx, tmp_path):
     cv2.imwrite(str(folder / 'good.png'), grey)
     cv2.imwrite(str(folder / 'large.png'), grey.repeat(2, 0))
     error = script('predict.py', out, folder, '--out-dir', tmp_path / 'out')
-    assert [line.split(': ')[1] for line in error.splitlines()] == [
-        str(folder / 'broken.png'), str(folder / 'large.png')
-    ]
+    assert [line.split(': ')[1] for line in error.splitlines()
+            ] == [str(folder / 'broken.png'),
+                  str(folder / 'large.png')]
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['good.png']
 
     (tmp_path / 'bad.onnx').write_bytes(b'no model')

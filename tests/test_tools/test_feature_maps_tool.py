@@ -12,8 +12,10 @@ def draw(monkeypatch, repo_root, tiny, tiny_weights, tmp_path):
     """Run the script on ``tiny.py``, shown once for each list of modules."""
 
     def draw(*models, picture='images/0.png'):
-        argv = ['feature_maps.py', tiny / picture, '--out',
-                tmp_path / 'new' / 'maps.png']
+        argv = [
+            'feature_maps.py', tiny / picture, '--out',
+            tmp_path / 'new' / 'maps.png'
+        ]
         for modules in models:
             argv += ['--model', tiny / 'tiny.py', tiny_weights, *modules]
         monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])

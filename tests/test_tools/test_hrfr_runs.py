@@ -46,8 +46,7 @@ def trained(tiny, tiny_weights, run, repo_root, free_port, tmp_path_factory):
     folder = tmp_path_factory.mktemp('hrfr')
     (folder / 'keep_ranks.py').write_text(HOOK)
     (folder / 'hrfr.py').write_text(
-        CONFIG.format(
-            base=str(tiny / 'tiny.py'), teacher=str(tiny_weights)))
+        CONFIG.format(base=str(tiny / 'tiny.py'), teacher=str(tiny_weights)))
     run(repo_root / 'tools/dist_train.sh',
         folder / 'hrfr.py',
         2,

@@ -59,9 +59,8 @@ def test_directory_paints_all_and_names_what_is_no_image(demo, tmp_path):
     (folder / 'empty.png').touch()
     (folder / 'notes.txt').touch()
     error = demo(folder)
-    assert sorted(f.name for f in (tmp_path / 'out').iterdir()) == [
-        'a.png', 'b.jpg'
-    ]
+    assert sorted(f.name
+                  for f in (tmp_path / 'out').iterdir()) == ['a.png', 'b.jpg']
     assert error.splitlines() == [
         f'image_demo.py: {folder / name}: not an image that can be decoded'
         for name in ('broken.png', 'empty.png')
@@ -144,8 +143,8 @@ def test_model_without_class_names_is_refused(tiny, tiny_weights, tmp_path):
 
 def test_picture_that_the_model_refuses_is_named(tiny, tiny_weights, demo,
                                                  tmp_path):
-    (tmp_path / 'c.py').write_text(
-        f'_base_ = {str(tiny / "tiny.py")!r}\n' + LOW_RES + "min_size=48))\n")
+    (tmp_path / 'c.py').write_text(f'_base_ = {str(tiny / "tiny.py")!r}\n' +
+                                   LOW_RES + "min_size=48))\n")
     folder = tmp_path / 'in'
     folder.mkdir()
     for name, times in (('large', 2), ('small', 1)):
@@ -165,9 +164,8 @@ def test_config_of_a_dataset_without_files_takes_pictures_too(
 
 def test_enlarging_model_paints_an_enlarged_picture(tiny, tiny_weights,
                                                     tmp_path):
-    (tmp_path / 'c.py').write_text(
-        f'_base_ = {str(tiny / "tiny.py")!r}\n' + LOW_RES +
-        'low_res_input=True))\n')
+    (tmp_path / 'c.py').write_text(f'_base_ = {str(tiny / "tiny.py")!r}\n' +
+                                   LOW_RES + 'low_res_input=True))\n')
     paint = make_painter(load_model(tmp_path / 'c.py', tiny_weights, 'cpu'))
     out = paint(GREY)
     assert out.shape == (128, 192, 3)

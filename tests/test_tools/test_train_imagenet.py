@@ -29,17 +29,18 @@ def test_weights_of_an_imagenet_run_start_the_segmentor(
     options = ['train_cfg.max_epochs=1', 'default_hooks.logger.interval=1']
     for loader in ('train', 'val'):
         options += [
-            f'{loader}_dataloader.{option}' for option in (
-                'batch_size=2', 'num_workers=0', 'persistent_workers=False',
-                f'dataset.data_root={tmp_path}/imagenet',
-                'dataset.ann_file=list.txt')
+            f'{loader}_dataloader.{option}'
+            for option in ('batch_size=2', 'num_workers=0',
+                           'persistent_workers=False',
+                           f'dataset.data_root={tmp_path}/imagenet',
+                           'dataset.ann_file=list.txt')
         ]
     run(sys.executable, repo_root / 'tools/train.py',
         repo_root / CONFIG.format('4xb64-100e_imagenet-224x224'), '--work-dir',
         tmp_path, '--cfg-options', *options)
 
-    cfg = Config.fromfile(
-        repo_root / CONFIG.format('4xb3-120k_cityscapes-1024x1024'))
+    cfg = Config.fromfile(repo_root /
+                          CONFIG.format('4xb3-120k_cityscapes-1024x1024'))
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = dict(
         type='Pretrained',

@@ -25,8 +25,8 @@ def published(server):
 
 
 def left_in(cache):
-    return sorted(path.name for path in cache.glob('*')
-                  if path.suffix != '.lock')
+    return sorted(
+        path.name for path in cache.glob('*') if path.suffix != '.lock')
 
 
 def refused(error, *args):

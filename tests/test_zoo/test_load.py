@@ -26,8 +26,8 @@ def zoo(server, cache, shared_dir, monkeypatch):
     """The true file behind an address on this machine."""
     server.files[FILE] = (shared_dir / 'weights' / FILE).read_bytes()
     entries = dict(published())
-    entries[NAME] = dataclasses.replace(entries[NAME],
-                                        url=server.url('moved', FILE))
+    entries[NAME] = dataclasses.replace(
+        entries[NAME], url=server.url('moved', FILE))
     monkeypatch.setattr(module, 'published', lambda: entries)
 
 
@@ -127,8 +127,9 @@ def test_zero_shot_config_has_the_classes_of_its_network(zoo, tmp_path):
     zero_shot = Config.fromfile(config_folder() /
                                 'dsrl/espnetv2-s2_zero-shot_camvid-360x480.py')
     zero_shot.merge_from_dict(
-        dict(model=Config.fromfile(config_folder() /
-                                   published()[NAME].config).model))
+        dict(
+            model=Config.fromfile(config_folder() /
+                                  published()[NAME].config).model))
     zero_shot.model.backbone.init_cfg = None
     named = load_model(zero_shot, f'mmhires://{NAME}', 'cpu')
     # as another converter, or ours of 0.1, leaves them: without names

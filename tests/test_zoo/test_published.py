@@ -171,8 +171,8 @@ def test_converted_weights_are_all_of_the_config_and_named(name, publish):
 def test_backbone_takes_every_weight_by_init_cfg(name, publish):
     cfg = Config.fromfile(config_folder() /
                           BACKBONES[name.removesuffix('_imagenet')])
-    assert cfg.model.backbone.init_cfg == dict(type='Pretrained',
-                                               checkpoint=f'mmhires://{name}')
+    assert cfg.model.backbone.init_cfg == dict(
+        type='Pretrained', checkpoint=f'mmhires://{name}')
     init_default_scope('mmseg')
     backbone = MODELS.build(cfg.model.backbone)
     publish(numbered(their_backbone(name, backbone)))
@@ -251,8 +251,8 @@ def test_file_that_only_a_person_can_get_is_taken_from_where_it_is_put(cache):
 
 
 def test_unreadable_file_without_a_hash_is_deleted(cache, server, monkeypatch):
-    entry = dataclasses.replace(ENTRIES['espnetv2-s2_imagenet'],
-                                url=server.url('cut', 'x.pth'))
+    entry = dataclasses.replace(
+        ENTRIES['espnetv2-s2_imagenet'], url=server.url('cut', 'x.pth'))
     monkeypatch.setattr(module, 'published', lambda: {entry.name: entry})
     torch.save(dict(weight=torch.ones(99)), cache.parent.parent / 'x.pth')
     server.files['x.pth'] = (cache.parent.parent / 'x.pth').read_bytes()

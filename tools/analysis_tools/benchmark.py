@@ -77,7 +77,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, help='of PyTorch, on a CPU')
     parser.add_argument(
-        '--out', help='folder for a JSON and a CSV file, named by the device, '
+        '--out',
+        help='folder for a JSON and a CSV file, named by the device, '
         'precision and PyTorch version')
     parser.add_argument(
         '--cfg-options',
@@ -133,9 +134,11 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
         for name, path in zip(distinct_names(args.configs), args.configs)
     }
     images = {
-        name: args.image or
-        [side * getattr(model.data_preprocessor, 'scale', 1)
-         for side in args.shape]
+        name:
+        args.image or [
+            side * getattr(model.data_preprocessor, 'scale', 1)
+            for side in args.shape
+        ]
         for name, model in models.items()
     }
     if args.full_size:
@@ -190,8 +193,7 @@ def report(args: argparse.Namespace, results: list[dict]) -> None:
         (what, *settings.values(), f'{args.repeats} repeats')))
     if args.out:
         name = first['config'].replace('/', '-')
-        path = write_records(args.out, f'{what}_{name}', settings,
-                             results)
+        path = write_records(args.out, f'{what}_{name}', settings, results)
         console.print(f'{path}.json, .csv', soft_wrap=True)
 
 

@@ -80,10 +80,11 @@ def main() -> None:
         dump(results, args.out)
     print_table(results, args.metrics)
     if args.curves:
-        draw_curves({
-            name: [run_dir(args, name, seed) for seed in args.seeds]
-            for name in results
-        }, args.metrics[0], args.curves)
+        draw_curves(
+            {
+                name: [run_dir(args, name, seed) for seed in args.seeds]
+                for name in results
+            }, args.metrics[0], args.curves)
 
 
 def run_dir(args: argparse.Namespace, name: str, seed: int) -> str:
@@ -92,8 +93,10 @@ def run_dir(args: argparse.Namespace, name: str, seed: int) -> str:
 
 def train_all(args: argparse.Namespace) -> dict:
     """Results by config, one record a seed."""
-    names = {osp.splitext(osp.basename(path))[0]: path
-             for path in args.configs}
+    names = {
+        osp.splitext(osp.basename(path))[0]: path
+        for path in args.configs
+    }
     tasks = [(name, seed) for seed in args.seeds for name in names]
     if not args.own_start:
         for seed in args.seeds:
@@ -127,8 +130,10 @@ def run_all(args: argparse.Namespace, names: dict,
         for future in as_completed(waiting):
             done += 1
             left = (time.time() - start) / done * (len(tasks) - done)
-            print(f'run {done} of {len(tasks)} is done, at most about '
-                  f'{timedelta(seconds=round(left))} left', flush=True)
+            print(
+                f'run {done} of {len(tasks)} is done, at most about '
+                f'{timedelta(seconds=round(left))} left',
+                flush=True)
             yield waiting[future], future.result()
 
 
@@ -149,9 +154,10 @@ def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
 
 
 def print_table(results: dict, metrics: list) -> None:
-    table = Table('config', *(
-        column for metric in metrics
-        for column in (metric, 'difference', 'over seeds', 'over blocks')))
+    table = Table(
+        'config',
+        *(column for metric in metrics
+          for column in (metric, 'difference', 'over seeds', 'over blocks')))
     baseline = next(iter(results.values()))
     for name, runs in results.items():
         cells = []

@@ -57,14 +57,18 @@ from mmhires.zoo import load_model
 UPSTREAM = ('mmseg::ddrnet/'
             'ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py')
 HEAD = dict(
-    type='mmhires.DAPPMHead', in_channels=[128, 512], channels=64,
+    type='mmhires.DAPPMHead',
+    in_channels=[128, 512],
+    channels=64,
     loss_decode=dict(type='CrossEntropyLoss'))
 # By name: backend and precision of `accelerate`; int8 is a file.
 FORMS = {
     f'{backend} {precision}': (backend, precision)
     for backend, precisions in dict(
-        openvino=('fp32', 'bf16', 'int8'), onnxruntime=('fp32', 'int8'),
-        torch=('fp32', 'bf16')).items() for precision in precisions
+        openvino=('fp32', 'bf16', 'int8'),
+        onnxruntime=('fp32', 'int8'),
+        torch=('fp32', 'bf16')).items()
+    for precision in precisions
 }
 # What of a processor's abilities decides which kernels run.
 FLAGS = re.compile(r'\b(avx\w*|amx\w*|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b')
@@ -83,8 +87,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', help='.json file for the results')
     parser.add_argument('--image', help='picture, resized; default: noise')
     parser.add_argument(
-        '--size', nargs=2, type=int, default=[1024, 2048],
-        metavar=('H', 'W'))
+        '--size', nargs=2, type=int, default=[1024, 2048], metavar=('H', 'W'))
     parser.add_argument(
         '--forms',
         nargs='+',
@@ -135,8 +138,8 @@ def main() -> None:
                       f'{row["peak"]:.0f}', f'{row["in_use"]:.0f}')
     console = Console(width=110)
     console.print(table)
-    console.print(', '.join(f'{key} {value}' for key, value in
-                            machine.items()))
+    console.print(', '.join(f'{key} {value}'
+                            for key, value in machine.items()))
     if args.out:
         dump(dict(machine, results=found), args.out)
 
@@ -215,15 +218,14 @@ def randomize(model: nn.Module) -> None:
             module.running_var.uniform_(0.5, 1.5)
 
 
-def read_image(models: dict,
-               args: argparse.Namespace) -> tuple[Tensor, dict]:
+def read_image(models: dict, args: argparse.Namespace) -> tuple[Tensor, dict]:
     """The network's input, as the model's own preprocessor makes it."""
     height, width = args.size
     if args.image:
         picture = cv2.resize(read_picture(args.image), (width, height))
     else:
-        picture = np.random.default_rng(0).integers(
-            0, 256, (height, width, 3), np.uint8)
+        picture = np.random.default_rng(0).integers(0, 256, (height, width, 3),
+                                                    np.uint8)
     sample = SegDataSample(
         metainfo=dict(ori_shape=(height, width), img_shape=(height, width)))
     tensor = torch.from_numpy(picture.transpose(2, 0, 1).copy())
@@ -263,15 +265,14 @@ def make_step(name: str, models: dict, image: Tensor, meta: dict,
 
 def memory_of(name: str, threads: int, env: dict[str, str]) -> int:
     """Bytes that a process of its own takes at most for one form."""
-    done = subprocess.run(
-        [
-            sys.executable, *sys.argv, '--memory-of', name, '--threads',
-            str(threads)
-        ],
-        env=os.environ | env,
-        capture_output=True,
-        text=True,
-        check=True)
+    done = subprocess.run([
+        sys.executable, *sys.argv, '--memory-of', name, '--threads',
+        str(threads)
+    ],
+                          env=os.environ | env,
+                          capture_output=True,
+                          text=True,
+                          check=True)
     return int(re.search(r'^peak: (\d+)$', done.stdout, re.M)[1])
 
 

@@ -58,10 +58,10 @@ def main() -> None:
             model = load_model(config, checkpoint, args.device)
             # Without schedule and data.
             name = re.split(r'_\d+xb', Path(config).stem)[0]
-            captured = capture_features(model, image,
-                                        layers or default_layers(model))
-            features.extend((f'{name}\n{layer}', maps)
-                            for layer, maps in captured.items())
+            captured = capture_features(model, image, layers
+                                        or default_layers(model))
+            features.extend(
+                (f'{name}\n{layer}', maps) for layer, maps in captured.items())
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'feature_maps.py: {error}')
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)

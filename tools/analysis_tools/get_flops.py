@@ -83,11 +83,14 @@ def branch_table(name: str, inference: dict, training: dict) -> Table:
     for counts in (inference, training):
         total = counts.pop('')
         counts.update(rest=total - sum(counts.values()), total=total)
-    for branch in [*(name for name in training if name not in
-                     ('rest', 'total')), 'rest', 'total']:
+    for branch in [
+            *(name for name in training if name not in ('rest', 'total')),
+            'rest', 'total'
+    ]:
         table.add_row(
-            branch, *(f'{counts.get(branch, 0) / 1e9:.3f}'
-                      for counts in (inference, training)))
+            branch,
+            *(f'{counts.get(branch, 0) / 1e9:.3f}'
+              for counts in (inference, training)))
     return table
 
 

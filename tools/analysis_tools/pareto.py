@@ -33,8 +33,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     try:
-        points = choose(
-            read_results(args.results), args.cost, args.accuracy)
+        points = choose(read_results(args.results), args.cost, args.accuracy)
         draw_pareto(points, args.cost, args.accuracy, args.out)
     except (OSError, ValueError) as error:
         raise SystemExit(f'pareto.py: {error}') from error

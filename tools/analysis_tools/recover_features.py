@@ -61,9 +61,8 @@ def main() -> None:
         r2 = start_neck(model, moments, way)
         score = runner.test()[args.metric]
         table.add_row(
-            way,
-            ', '.join(f'{index}: {value:.3f}' for index, value in r2.items()),
-            f'{score:.2f}')
+            way, ', '.join(f'{index}: {value:.3f}'
+                           for index, value in r2.items()), f'{score:.2f}')
         if way == 'bilinear':  # which has taken the modules out
             model.neck = neck
     Console(width=100).print(table)

@@ -128,8 +128,9 @@ def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
 
 def draw_street(folder: str) -> str:
     """A drawn street, for want of images to compare on."""
-    print('export.py: no --images: compared on one drawn street only',
-          file=sys.stderr)
+    print(
+        'export.py: no --images: compared on one drawn street only',
+        file=sys.stderr)
     scene = StreetsDataset(size=(256, 512), length=1, pipeline=[])[0]
     file = str(Path(folder) / 'street.png')
     cv2.imwrite(file, scene['img'])

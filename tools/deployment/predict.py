@@ -62,8 +62,9 @@ def main() -> None:
         files = find_inputs(args.input)
         predictor = Predictor(args.model, args.device, args.threads,
                               args.runtime, args.precision)
-        print(f'{args.model} runs on {predictor.runtime}, {args.device}',
-              file=sys.stderr)
+        print(
+            f'{args.model} runs on {predictor.runtime}, {args.device}',
+            file=sys.stderr)
         mkdir_or_exist(args.out_dir)
         begin = time.perf_counter()
         if files[0].suffix.lower() in VIDEOS:
@@ -118,8 +119,7 @@ def predict_video(predictor: Predictor, file: Path, out_dir: Path) -> int:
     target = out_dir / f'{file.stem}.mp4'
     partial = out_dir / f'.{file.stem}.mp4'  # renamed when it is whole
     try:
-        for frame, result in track(
-                predictor.stream(reader), reader.frame_cnt):
+        for frame, result in track(predictor.stream(reader), reader.frame_cnt):
             count += 1
             if isinstance(result, Exception):
                 raise result
@@ -149,10 +149,7 @@ def predict_video(predictor: Predictor, file: Path, out_dir: Path) -> int:
 
 
 def as_lists(keypoints) -> dict[str, list]:
-    return {
-        name: part.tolist()
-        for name, part in keypoints._asdict().items()
-    }
+    return {name: part.tolist() for name, part in keypoints._asdict().items()}
 
 
 if __name__ == '__main__':

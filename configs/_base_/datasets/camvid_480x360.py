@@ -52,8 +52,7 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        data_prefix=dict(
-            img_path='images/train', seg_map_path='labels/train'),
+        data_prefix=dict(img_path='images/train', seg_map_path='labels/train'),
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1,

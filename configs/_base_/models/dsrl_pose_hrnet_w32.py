@@ -1,7 +1,6 @@
 _base_ = './pose_hrnet_w32.py'
 model = dict(
-    data_preprocessor=dict(
-        type='mmhires.LowResPoseDataPreprocessor', scale=2),
+    data_preprocessor=dict(type='mmhires.LowResPoseDataPreprocessor', scale=2),
     head=dict(
         _delete_=True,
         type='mmhires.DSRLHeatmapHead',

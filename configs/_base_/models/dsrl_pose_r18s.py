@@ -1,7 +1,6 @@
 _base_ = './pose_r18s.py'
 model = dict(
-    data_preprocessor=dict(
-        type='mmhires.LowResPoseDataPreprocessor', scale=2),
+    data_preprocessor=dict(type='mmhires.LowResPoseDataPreprocessor', scale=2),
     head=dict(
         _delete_=True,
         type='mmhires.DSRLHeatmapHead',

@@ -2,7 +2,8 @@
 _base_ = './schedule_80k.py'
 optim_wrapper = dict(optimizer=dict(lr=0.03))
 param_scheduler = [
-    dict(type='PolyLR', eta_min=0, power=0.9, begin=0, end=2500, by_epoch=False)
+    dict(
+        type='PolyLR', eta_min=0, power=0.9, begin=0, end=2500, by_epoch=False)
 ]
 train_cfg = dict(max_iters=2500, val_interval=1250)
 default_hooks = dict(checkpoint=dict(interval=250))

@@ -2,8 +2,7 @@
 # schedule_400, at a lower rate for all but the neck.
 _base_ = './schedule_80k.py'
 optim_wrapper = dict(
-    optimizer=dict(
-        _delete_=True, type='AdamW', lr=0.0002, weight_decay=0.01),
+    optimizer=dict(_delete_=True, type='AdamW', lr=0.0002, weight_decay=0.01),
     paramwise_cfg=dict(custom_keys=dict(neck=dict(lr_mult=15))))
 param_scheduler = [
     dict(

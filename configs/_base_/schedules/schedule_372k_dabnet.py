@@ -4,11 +4,7 @@ _base_ = './schedule_80k.py'
 optim_wrapper = dict(optimizer=dict(lr=0.045, weight_decay=1e-4))
 param_scheduler = [
     dict(
-        type='LinearLR',
-        start_factor=1 / 3,
-        begin=0,
-        end=500,
-        by_epoch=False),
+        type='LinearLR', start_factor=1 / 3, begin=0, end=500, by_epoch=False),
     dict(
         type='PolyLR',
         eta_min=0,

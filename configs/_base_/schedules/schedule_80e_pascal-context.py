@@ -10,7 +10,11 @@ optim_wrapper = dict(
             auxiliary_head=dict(lr_mult=10.))))
 param_scheduler = [
     dict(
-        type='PolyLR', eta_min=0, power=0.9, begin=0, end=24960,
+        type='PolyLR',
+        eta_min=0,
+        power=0.9,
+        begin=0,
+        end=24960,
         by_epoch=False)
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=24960, val_interval=3120)
@@ -21,7 +25,9 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='mmhires.AtomicCheckpointHook', by_epoch=False, interval=3120,
+        type='mmhires.AtomicCheckpointHook',
+        by_epoch=False,
+        interval=3120,
         max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'))

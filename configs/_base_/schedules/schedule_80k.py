@@ -20,7 +20,9 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='mmhires.AtomicCheckpointHook', by_epoch=False, interval=8000,
+        type='mmhires.AtomicCheckpointHook',
+        by_epoch=False,
+        interval=8000,
         max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'))

@@ -35,9 +35,10 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
         boxes = (np.array(boxes, float) + offset).reshape(-1, 4)
         along = boxes[:, [0, 1, 1, 0]].clip(start, length)
         canvas.quads(
-            np.stack([origin[0] + along * step[0], boxes[:, [2, 2, 3, 3]],
-                      origin[1] + along * step[1]], -1),
-            colour, 'building', normal)
+            np.stack([
+                origin[0] + along * step[0], boxes[:, [2, 2, 3, 3]],
+                origin[1] + along * step[1]
+            ], -1), colour, 'building', normal)
 
     # 12 texels of noise per metre, and stains as large as the wall.
     grain = canvas.noise[:round(height * 12), :round((length - start) * 12)]
@@ -61,8 +62,8 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
     shop = rng.random() < .4 and windows > .5
     along = np.arange((spacing - wide) / 2 + .3, length - wide - .2, spacing)
     floors = np.arange(1. if shop else 0., (height - .8) // storey)
-    boxes = np.stack(
-        np.meshgrid(along, (floors + .3) * storey), -1).reshape(-1, 2)
+    boxes = np.stack(np.meshgrid(along, (floors + .3) * storey),
+                     -1).reshape(-1, 2)
     boxes = boxes[rng.random(len(boxes)) < windows].repeat(2, 1)
     blind = boxes[rng.random(len(boxes)) < .5]
     glass = tint((34, 40, 48), rng.uniform(.7, 1.8))

@@ -53,8 +53,11 @@ class View:
             rng.uniform((.95, .40, -.18, 1.3, -.0016),
                         (1.35, .52, .18, 1.9, .0016)).tolist())
         angle, up = rng.uniform(0, 2 * np.pi), rng.uniform(.45, 1.1)
-        self.sun = np.array([np.sin(angle) * np.cos(up), np.sin(up),
-                             np.cos(angle) * np.cos(up)])
+        self.sun = np.array([
+            np.sin(angle) * np.cos(up),
+            np.sin(up),
+            np.cos(angle) * np.cos(up)
+        ])
         self.sunny = rng.random() < .7
         if self.sunny:
             self.sky = np.array([112., 160., 214.]) * rng.uniform(.85, 1.12)
@@ -87,8 +90,8 @@ class Canvas:
 
     def __init__(self, size, supersample, view, noise):
         self.view, self.noise, self.samples = view, noise, supersample
-        self.px = np.zeros(
-            (size[0] * supersample, size[1] * supersample, 4), np.uint8)
+        self.px = np.zeros((size[0] * supersample, size[1] * supersample, 4),
+                           np.uint8)
         self.unit = size[0] * supersample
         self.u0 = self.px.shape[1] / 2 + view.centre * self.unit
         self.v0 = view.horizon * self.unit
@@ -149,7 +152,13 @@ class Canvas:
         self.fill(uv[np.ptp(uv, axis=1).min(1) > 1.5],
                   self.paint(colour, label, normal))
 
-    def paste(self, corners, tone, colour, label, normal=None, opacity=None,
+    def paste(self,
+              corners,
+              tone,
+              colour,
+              label,
+              normal=None,
+              opacity=None,
               whole=False):
         """Warp a texture onto a world rectangle.
 
@@ -194,8 +203,8 @@ class Canvas:
         else:
             painted = cv2.LUT(cv2.merge([texture[..., 0]] * 4), table)
             share = texture[..., 1:] / np.float32(255)
-            painted[..., :3] = (painted[..., :3] * share
-                                + pixels[..., :3] * (1 - share))
+            painted[..., :3] = (
+                painted[..., :3] * share + pixels[..., :3] * (1 - share))
             painted[..., 3] = np.where(whole | (share[..., 0] > .5),
                                        LABEL[label], pixels[..., 3])
         cv2.copyTo(painted, mask, pixels)
@@ -216,7 +225,8 @@ class Canvas:
             # The mean of samples worth step^2 is the number of samples.
             votes = cv2.resize(
                 cv2.inRange(label, value, value) & step * step,
-                (width // step, height // step), interpolation=cv2.INTER_AREA)
+                (width // step, height // step),
+                interpolation=cv2.INTER_AREA)
             best = np.maximum(best, votes * len(CLASSES) + rank)
         score = np.arange(256)
         table = np.array(_PRIORITY)[score % len(CLASSES)]

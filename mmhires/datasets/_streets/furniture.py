@@ -7,8 +7,8 @@ import numpy as np
 from .canvas import disc, pick, rect, stroke, tint
 
 _OUTLINES = (disc(0, 0, 1, 1), np.array([(-1., -.8), (1., -.8), (0., 1.)]),
-             np.array([(0., -1.2), (1.2, 0.), (0., 1.2), (-1.2, 0.)]),
-             np.array(rect(-.75, .75, -1., 1.)),
+             np.array([(0., -1.2), (1.2, 0.), (0., 1.2),
+                       (-1.2, 0.)]), np.array(rect(-.75, .75, -1., 1.)),
              np.array(rect(-1.9, 1.9, -.6, .6)))
 # (border, face)
 _FACES = (((186, 34, 38), (236, 234, 230)), ((236, 234, 230), (34, 74, 160)),
@@ -85,8 +85,13 @@ def draw_screen(canvas, rng, side, x, z0, z1, height, style):
     post = along % 2.2 < .1
     solid = post | (up > .05) & ((along % pitch < bar) | (up % .42 < .07))
     tone = np.where(along % pitch < bar * .4, 144, 112).astype(np.uint8)
-    canvas.paste(corners, np.tile(tone, (len(up), 1)), _RAILS[style % 4],
-                 'fence', (-side, 0., 0.), solid * np.uint8(255), whole=True)
+    canvas.paste(
+        corners,
+        np.tile(tone, (len(up), 1)),
+        _RAILS[style % 4],
+        'fence', (-side, 0., 0.),
+        solid * np.uint8(255),
+        whole=True)
 
 
 def crown(rng, noise, sun):
@@ -103,8 +108,9 @@ def crown(rng, noise, sun):
     row, column = rng.integers(0, 256 - _CELLS, 2)
     grain = noise[row:row + _CELLS, column:column + _CELLS] / 128. - 1
     lumps, coarse = (
-        cv2.resize(grain[:side, :side], (_CELLS, _CELLS),
-                   interpolation=cv2.INTER_CUBIC) for side in (7, 22))
+        cv2.resize(
+            grain[:side, :side], (_CELLS, _CELLS),
+            interpolation=cv2.INTER_CUBIC) for side in (7, 22))
     y, x = np.mgrid[-1:1:_CELLS * 1j, -1:1:_CELLS * 1j]
     body = .65 - x * x - y * y + .5 * lumps
     light = sun[0] * .3 * x - y * .35 + lumps * .6
@@ -126,5 +132,8 @@ def draw_tree(canvas, rng, x, z, height, slim, shape):
         end = (lean * half, stem + half * .7)
         canvas.flat(x, z, stroke(fork, end, girth * .7), bark, 'tree')
     corners = rect(x - half, x + half, height, stem * .8)
-    canvas.paste([(*corner, z) for corner in corners], shape[0], leaf, 'tree',
+    canvas.paste([(*corner, z) for corner in corners],
+                 shape[0],
+                 leaf,
+                 'tree',
                  opacity=shape[1])

@@ -30,13 +30,19 @@ def draw_sky(canvas, rng):
     sky = np.pad(np.clip(sky, 0, 255), ((0, 0), (0, 0), (0, 1)))
     sky[..., 3] = LABEL['sky']
     canvas.px[:rows] = cv2.resize(sky.astype(np.uint8), (width, rows))
-    for label, shape, colour, low, high, width, z in (
-        ('building', rect(-1, 1, 0, 1), (150, 152, 156), 4, 36, 34, 240.),
-        ('tree', disc(0, 0, 1, 1), (104, 124, 96), 4, 13, 24, 200.)):
+    for label, shape, colour, low, high, width, z in (('building',
+                                                       rect(-1, 1, 0, 1),
+                                                       (150, 152,
+                                                        156), 4, 36, 34, 240.),
+                                                      ('tree',
+                                                       disc(0, 0, 1,
+                                                            1), (104, 124, 96),
+                                                       4, 13, 24, 200.)):
         for x in range(-260, 260, width):
             shift, tall, wide, tone = rng.random(4)
             size = width * (.4 + wide * .5), low + tall**2 * (high - low)
-            canvas.flat(x + shift * width, z, np.array(shape) * size,
+            canvas.flat(x + shift * width, z,
+                        np.array(shape) * size,
                         np.array(colour) * (.8 + .4 * tone), label)
 
 
@@ -68,18 +74,21 @@ def draw_ground(canvas, patches, shadows):
         for uv in _outline(canvas, points):
             cv2.fillPoly(shade, [fixed_point(uv / step - (0, top))],
                          round(255 * depth), cv2.LINE_8, FRACTION_BITS)
-    shade = cv2.blur(shade, (round(canvas.unit / step / 128) | 1,) * 2)
+    shade = cv2.blur(shade, (round(canvas.unit / step / 128) | 1, ) * 2)
     lit, dim = np.array(view.light((0., 1., 0.))), view.ambient * .85
     level = np.linspace(0, 1, 256)[:, None]
     table = np.clip(128 * (lit + (dim - lit) * level), 0, 255)
     light = cv2.LUT(cv2.merge([shade] * 3), table.astype(np.uint8)[:, None])
-    texture = _texture(
-        canvas, top, ground[step // 2::step, step // 2::step, 3])
+    texture = _texture(canvas, top, ground[step // 2::step, step // 2::step,
+                                           3])
     light = cv2.multiply(light, cv2.merge([texture] * 3), scale=1 / 128)
     # The fourth channel is the label: times one.
     light = cv2.merge([*cv2.split(light), np.full(shape, 128, np.uint8)])
-    cv2.multiply(ground, cv2.resize(light, ground.shape[1::-1]), dst=ground,
-                 scale=1 / 128)
+    cv2.multiply(
+        ground,
+        cv2.resize(light, ground.shape[1::-1]),
+        dst=ground,
+        scale=1 / 128)
 
 
 def _texture(canvas, top, labels):

@@ -101,12 +101,14 @@ class Street:
     def _pave(self, way, kerb, line):
         """Lay pavement, kerb, gutter and road of one side, and repairs."""
         rng = self.rng
-        for x0, x1, colour, label in (
-            (kerb, line, self.slabs, 'sidewalk'),
-            (0, kerb + way * .18, self.slabs * 1.15, 'sidewalk'),
-            (0, kerb, self.asphalt * .72, 'road'),
-            (0, kerb - way * .25, self.asphalt * 1.08, 'road'),
-            (0, way * self.edge, self.asphalt, 'road')):
+        for x0, x1, colour, label in ((kerb, line, self.slabs, 'sidewalk'),
+                                      (0, kerb + way * .18, self.slabs * 1.15,
+                                       'sidewalk'),
+                                      (0, kerb, self.asphalt * .72,
+                                       'road'), (0, kerb - way * .25,
+                                                 self.asphalt * 1.08, 'road'),
+                                      (0, way * self.edge, self.asphalt,
+                                       'road')):
             self._strip(x0, x1, 0, FAR, colour, label)
         for _ in range(rng.integers(1, 4)):
             x, z = way * rng.uniform(.5, self.edge - 1), rng.uniform(2, 30)
@@ -114,8 +116,8 @@ class Street:
                         z + rng.uniform(1, 6),
                         self.asphalt * pick(rng, (.78, 1.14)))
             x, z = way * rng.uniform(1, self.edge - 1), rng.uniform(3, 50)
-            self.patches.append(
-                (disc(x, z, .35, .35), self.asphalt * .62, 'road'))
+            self.patches.append((disc(x, z, .35,
+                                      .35), self.asphalt * .62, 'road'))
 
     def _mark(self):
         """Paint the road markings."""
@@ -127,7 +129,7 @@ class Street:
             lines += [-self.lane, self.lane]
         length, gap = self.rng.uniform(1.5, 4), self.rng.uniform(2, 6)
         for x in lines:
-            for z in self._steps((-3, 2), (80, 80), (length + gap,) * 2):
+            for z in self._steps((-3, 2), (80, 80), (length + gap, ) * 2):
                 self._strip(x - .07, x + .07, z, z + length, self.white)
         for x in (-self.edge, self.edge):
             if self.rng.random() < .6:
@@ -215,7 +217,7 @@ class Street:
                 self._car(x + rng.uniform(-.25, .25), z, way > 0)
                 z += rng.uniform(9, 60)
         for _ in range(rng.integers(0, 4)):
-            x = pick(rng, (self.edge - .5,) * 3 + (abs(kerb) + 1,))
+            x = pick(rng, (self.edge - .5, ) * 3 + (abs(kerb) + 1, ))
             self._stand(draw_bicyclist, way * x + rng.uniform(-.3, .3),
                         rng.uniform(5, 37), .3, 1.2, rng.uniform(-1, 1))
 

@@ -47,14 +47,13 @@ def draw_car(canvas, rng, x, z, kind, away):
 
     def show(points, colour, normal=None):
         """Fill a polygon of points (ahead, up, across)."""
-        canvas.poly([(x + across * half *
-                      (1 - .16 * max(0., up - waist) / (roof - waist)), up,
-                      z + ahead) for ahead, up, across in points], colour,
-                    'car', normal)
+        canvas.poly([(x + across * half * (1 - .16 * max(0., up - waist) /
+                                           (roof - waist)), up, z + ahead)
+                     for ahead, up, across in points], colour, 'car', normal)
 
     # From the far end: what is nearer covers what would be seen from behind.
-    for panel, (a, b) in reversed(
-            list(enumerate(itertools.pairwise(outline)))):
+    for panel, (a,
+                b) in reversed(list(enumerate(itertools.pairwise(outline)))):
         ahead, up = b[0] - a[0], b[1] - a[1]
         normal = np.array([0., ahead, -up]) / math.hypot(ahead, up)
         show([(*a, -1), (*b, -1), (*b, 1), (*a, 1)], body, normal)
@@ -78,12 +77,14 @@ def draw_car(canvas, rng, x, z, kind, away):
                  colour)
     low, high = outline[0][1], outline[1][1]
     lamp = (196, 30, 28) if away else (246, 244, 226)
-    for x0, x1, y0, y1, colour in (
-        (-.95, -.62, high - .24, high - .06, lamp),
-        (.62, .95, high - .24, high - .06, lamp), (-.9, -.5, .08, low, _TYRE),
-        (.5, .9, .08, low, _TYRE),
-        (-.29, .29, low + .1, low + .22, (230, 228, 210)),
-        (-.95, .95, low, low + .06, tint(body, .5))):
+    for x0, x1, y0, y1, colour in ((-.95, -.62, high - .24, high - .06,
+                                    lamp), (.62, .95, high - .24, high - .06,
+                                            lamp), (-.9, -.5, .08, low, _TYRE),
+                                   (.5, .9, .08, low,
+                                    _TYRE), (-.29, .29, low + .1, low + .22,
+                                             (230, 228, 210)),
+                                   (-.95, .95, low, low + .06, tint(body,
+                                                                    .5))):
         canvas.flat(x, z, rect(x0 * half, x1 * half, y0, y1), colour, 'car')
 
 
@@ -124,16 +125,19 @@ def draw_bicyclist(canvas, rng, x, z, turn):
 
     def limb(start, end, width, colour):
         """A stroke between points (ahead, up, across)."""
-        show(stroke(*((ahead * turn + across, up)
-                      for ahead, up, across in (start, end)), width), colour)
+        show(
+            stroke(
+                *((ahead * turn + across, up)
+                  for ahead, up, across in (start, end)), width), colour)
 
     for hub in (-.52, .52):  # the gaps between the spokes look grey
         for radius, colour in ((.34, _TYRE), (.28, (120, 120, 122))):
-            show(disc(hub * turn, .34, radius * max(.12, abs(turn)), radius),
-                 colour)
+            show(
+                disc(hub * turn, .34, radius * max(.12, abs(turn)), radius),
+                colour)
     rear, seat, pedal, bars, front = ((-.52, .34, 0), (-.2, .95, 0),
-                                      (-.02, .3, 0), (.4, 1.02, 0),
-                                      (.52, .34, 0))
+                                      (-.02, .3, 0), (.4, 1.02, 0), (.52, .34,
+                                                                     0))
     for a, b in ((rear, pedal), (rear, seat), (pedal, seat), (pedal, bars),
                  (seat, bars), (front, bars)):
         limb(a, b, .05, steel)

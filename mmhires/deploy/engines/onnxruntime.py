@@ -19,11 +19,12 @@ _TYPES = {
 }
 
 
-def load(file: Path | bytes,
-         device: str = 'cpu',
-         precision: str | None = None,
-         threads: int | None = None
-         ) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+def load(
+    file: Path | bytes,
+    device: str = 'cpu',
+    precision: str | None = None,
+    threads: int | None = None
+) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
     """Open a session.
 
     Args:
@@ -122,8 +123,8 @@ def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
                 gpu,
                 trt_engine_cache_enable='True',
                 trt_timing_cache_enable='True',
-                trt_engine_cache_path=str(
-                    cache.expanduser() / 'mmhires' / 'tensorrt'))
+                trt_engine_cache_path=str(cache.expanduser() / 'mmhires' /
+                                          'tensorrt'))
             if precision in ('fp16', 'bf16', 'int8'):
                 options[f'trt_{precision}_enable'] = 'True'
             providers.insert(0, (_PROVIDERS['tensorrt'], options))

@@ -10,11 +10,12 @@ from torch import Tensor
 _HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
 
 
-def load(file: Path | bytes,
-         device: str = 'cpu',
-         precision: str | None = None,
-         threads: int | None = None
-         ) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+def load(
+    file: Path | bytes,
+    device: str = 'cpu',
+    precision: str | None = None,
+    threads: int | None = None
+) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
     """Compile a network for this processor.
 
     Args:

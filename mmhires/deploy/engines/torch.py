@@ -12,11 +12,12 @@ SPEC_FILE = 'mmhires.json'
 _AUTOCAST = dict(fp16=torch.float16, bf16=torch.bfloat16)
 
 
-def load(file: Path,
-         device: str = 'cpu',
-         precision: str | None = None,
-         threads: int | None = None
-         ) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+def load(
+    file: Path,
+    device: str = 'cpu',
+    precision: str | None = None,
+    threads: int | None = None
+) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
     """Load a program of :func:`torch.export.export`.
 
     Args:

@@ -92,10 +92,11 @@ class BiSeNetV1(UpstreamBiSeNetV1):
                 width, width, 1, bias=False, **dict(cfg, act_cfg=None))
         self.ffm = FeatureFusionModule(spatial_channels[-1] + width,
                                        out_channels, **cfg)
-        self.ffm.conv_atten = nn.Sequential(*(ConvModule(
-            out_channels,
-            out_channels,
-            1,
-            bias=False,
-            conv_cfg=conv_cfg,
-            act_cfg=act) for act in (act_cfg, None)), nn.Sigmoid())
+        self.ffm.conv_atten = nn.Sequential(
+            *(ConvModule(
+                out_channels,
+                out_channels,
+                1,
+                bias=False,
+                conv_cfg=conv_cfg,
+                act_cfg=act) for act in (act_cfg, None)), nn.Sigmoid())

@@ -100,9 +100,9 @@ class DDRNet(BaseModule):
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
 
         # With biases before BN, as the authors' weights have them.
-        self.stem = nn.Sequential(*(ConvModule(
-            width, p, 3, stride=2, padding=1, bias=True, **cfg)
-                                    for width in (in_channels, p)))
+        self.stem = nn.Sequential(
+            *(ConvModule(width, p, 3, stride=2, padding=1, bias=True, **cfg)
+              for width in (in_channels, p)))
         self.layer1 = _make_stage(p, p, conv2, 1, cfg)
         self.layer2 = _make_stage(p, 2 * p, conv3, 2, cfg)
         # Width and stride of the low-resolution branch in each group: conv4

@@ -189,11 +189,11 @@ def load_pretrained(backbone: nn.Module,
     state_dict = content.get('state_dict', content.get('model', content))
     found = find(state_dict, prefix)
     if found is None:
-        raise ValueError(
-            f'{checkpoint}: no weights of a DDRNet backbone' +
-            (f' below {prefix!r}' if prefix else '') + ', neither by our keys '
-            f"nor by MMSegmentation's or the authors'; among its "
-            f'{len(state_dict)} keys are {list(state_dict)[:3]}')
+        raise ValueError(f'{checkpoint}: no weights of a DDRNet backbone' +
+                         (f' below {prefix!r}' if prefix else '') +
+                         ', neither by our keys '
+                         f"nor by MMSegmentation's or the authors'; among its "
+                         f'{len(state_dict)} keys are {list(state_dict)[:3]}')
     layout, prefix = found
     part = {
         key[len(prefix):]: value
@@ -217,8 +217,10 @@ def load_pretrained(backbone: nn.Module,
         raise ValueError(f'{checkpoint}: {error}') from error
 
 
-def check_size(backbone: nn.Module, state_dict: Mapping[str, Tensor],
-               layout: str, prefix: str = '') -> None:
+def check_size(backbone: nn.Module,
+               state_dict: Mapping[str, Tensor],
+               layout: str,
+               prefix: str = '') -> None:
     """Refuse the weights of another network of the family.
 
     Raises:

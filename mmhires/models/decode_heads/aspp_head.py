@@ -36,8 +36,9 @@ class ASPPHead(UpstreamASPPHead):
                 conv_cfg=self.conv_cfg,
                 norm_cfg=self.norm_cfg,
                 act_cfg=self.act_cfg)
-            for width, kernel in ((self.bottleneck.in_channels,
-                                   1), (self.channels, 3))
+            for width, kernel in ((self.bottleneck.in_channels, 1),
+                                  (self.channels, 3))
         ]
-        self.bottleneck = nn.Sequential(
-            convs[0], nn.Dropout2d(project_dropout_ratio), convs[1])
+        self.bottleneck = nn.Sequential(convs[0],
+                                        nn.Dropout2d(project_dropout_ratio),
+                                        convs[1])

@@ -87,5 +87,4 @@ class EncHead(UpstreamEncHead):
         if self.use_se_loss:
             return super().loss_by_feat(seg_logit, batch_data_samples)
         # Upstream unpacks a pair that there is not.
-        return BaseDecodeHead.loss_by_feat(self, seg_logit,
-                                           batch_data_samples)
+        return BaseDecodeHead.loss_by_feat(self, seg_logit, batch_data_samples)

@@ -8,11 +8,10 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from mmhires.models.layers.efficient_pyramid_pooling import (
-    EfficientPyramidPooling,
-)
-from mmhires.models.layers.norm_act import NormAct, per_channel
 from mmhires.registry import MODELS
+
+from ..layers.efficient_pyramid_pooling import EfficientPyramidPooling
+from ..layers.norm_act import NormAct, per_channel
 
 
 @MODELS.register_module()
@@ -51,23 +50,22 @@ class ESPNetv2Head(BaseDecodeHead):
         ValueError: ``in_channels``, ``in_index`` and ``widths`` do not fit.
     """
 
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        channels: int,
-        *,
-        widths: Sequence[int] = (64, 48, 32),
-        in_index: Sequence[int] = (0, 1, 2, 3),
-        dropout_ratio: float = 0,
-        align_corners: bool = True,
-        out_align_corners: bool | None = None,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='PReLU'),
-        init_cfg: dict | list[dict] | None = [
-            dict(type='Kaiming', layer='Conv2d'),
-            dict(type='Constant', val=1, layer='_BatchNorm')
-        ],
-        **kwargs) -> None:
+    def __init__(self,
+                 in_channels: Sequence[int],
+                 channels: int,
+                 *,
+                 widths: Sequence[int] = (64, 48, 32),
+                 in_index: Sequence[int] = (0, 1, 2, 3),
+                 dropout_ratio: float = 0,
+                 align_corners: bool = True,
+                 out_align_corners: bool | None = None,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='PReLU'),
+                 init_cfg: dict | list[dict] | None = [
+                     dict(type='Kaiming', layer='Conv2d'),
+                     dict(type='Constant', val=1, layer='_BatchNorm')
+                 ],
+                 **kwargs) -> None:
         if not len(in_channels) == len(in_index) == len(widths) + 1:
             raise ValueError(
                 f'ESPNetv2Head: in_channels={in_channels} and in_index='
@@ -111,8 +109,9 @@ class ESPNetv2Head(BaseDecodeHead):
             map.
         """
         *skipped, x = self._transform_inputs(inputs)
-        for pooling, skip, norm_act, finer in zip(
-                self.poolings, self.skips, self.norm_acts, reversed(skipped)):
+        for pooling, skip, norm_act, finer in zip(self.poolings, self.skips,
+                                                  self.norm_acts,
+                                                  reversed(skipped)):
             x = resize(
                 pooling(x),
                 size=finer.shape[-2:],

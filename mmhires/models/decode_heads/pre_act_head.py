@@ -29,19 +29,18 @@ class PreActHead(BaseDecodeHead):
             ``loss_decode``, ``align_corners`` and others.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        *,
-        dropout_ratio: float = 0,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU'),
-        init_cfg: dict | list[dict] | None = [
-            dict(type='Kaiming', layer='Conv2d'),
-            dict(type='Constant', val=1, layer='_BatchNorm')
-        ],
-        **kwargs) -> None:
+    def __init__(self,
+                 in_channels: int,
+                 channels: int,
+                 *,
+                 dropout_ratio: float = 0,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='ReLU'),
+                 init_cfg: dict | list[dict] | None = [
+                     dict(type='Kaiming', layer='Conv2d'),
+                     dict(type='Constant', val=1, layer='_BatchNorm')
+                 ],
+                 **kwargs) -> None:
         super().__init__(
             in_channels,
             channels,

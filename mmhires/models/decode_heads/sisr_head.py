@@ -190,8 +190,7 @@ class SISRHead(BaseModule):
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
         # the full-size image at most for the maps compared here.
         surplus = [
-            got - want
-            for got, want in zip(image.shape[-2:], (height, width))
+            got - want for got, want in zip(image.shape[-2:], (height, width))
         ]
         if min(surplus) < 0 or max(surplus) >= self.upscale * self.scale:
             fitting = self.upscale * height / image.shape[-2]

@@ -51,16 +51,16 @@ class DAPPM(nn.Module):
     """
 
     def __init__(
-            self,
-            in_channels: int,
-            out_channels: int,
-            channels: int = 128,
-            scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
-            input_size: tuple[int, int] | None = None,
-            map_stride: int = 64,
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='ReLU'),
-            align_corners: bool = False,
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: int = 128,
+        scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
+        input_size: tuple[int, int] | None = None,
+        map_stride: int = 64,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
         self.scale_strides = _resolve_scales(scales, input_size, map_stride)

@@ -33,14 +33,14 @@ class SimplifiedPPM(nn.Module):
     """
 
     def __init__(
-            self,
-            in_channels: int,
-            out_channels: int,
-            channels: int = 128,
-            grids: tuple[int, ...] = (6, 3, 2, 1),
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='ReLU'),
-            align_corners: bool = False,
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: int = 128,
+        grids: tuple[int, ...] = (6, 3, 2, 1),
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
         self.grids = grids

@@ -47,8 +47,7 @@ class ResidualBlock(nn.Module):
         else:
             self.conv1 = ConvModule(
                 in_channels, channels, 3, stride, padding=1, **cfg)
-            self.conv2 = ConvModule(
-                channels, channels, 3, padding=1, **linear)
+            self.conv2 = ConvModule(channels, channels, 3, padding=1, **linear)
             self.conv3 = None
         self.downsample = None
         if stride > 1 or in_channels != out_channels:

@@ -37,17 +37,17 @@ def boundary_mask(label: Tensor,
     # With a channel: pooling takes no empty batch without one.
     high = label.float().masked_fill(~valid, -math.inf)[:, None]
     low = (-label.float()).masked_fill(~valid, -math.inf)[:, None]
-    for size, pad in (((2 * radius + 1, 1), (radius, 0)),
-                      ((1, 2 * radius + 1), (0, radius))):
+    for size, pad in (((2 * radius + 1, 1), (radius, 0)), ((1, 2 * radius + 1),
+                                                           (0, radius))):
         high = F.max_pool2d(high, size, stride=1, padding=pad)
         low = F.max_pool2d(low, size, stride=1, padding=pad)
     return (high != -low).squeeze(1) & valid
 
 
 # Upstream's losses whose value is no sum over pixels, each with a weight.
-_REFUSED = dict.fromkeys(
-    ('BoundaryLoss', 'DiceLoss', 'HuasdorffDisstanceLoss', 'LovaszLoss',
-     'SiLogLoss', 'TverskyLoss'), 'is no sum of a term for each pixel')
+_REFUSED = dict.fromkeys(('BoundaryLoss', 'DiceLoss', 'HuasdorffDisstanceLoss',
+                          'LovaszLoss', 'SiLogLoss', 'TverskyLoss'),
+                         'is no sum of a term for each pixel')
 _REFUSED['FocalLoss'] = 'takes no weight of the shape of the labels'
 
 
@@ -149,8 +149,7 @@ class BoundaryReweightedLoss(nn.Module):
         if label is None:
             # One logit may stand for two classes.
             classes = pred.shape[1] if pred.shape[1] > 1 else None
-            label = target = checked_label(self, target, classes,
-                                           ignore_index)
+            label = target = checked_label(self, target, classes, ignore_index)
         else:
             label = checked_label(self, label, None, ignore_index)
         if 'ignore_index' in self._accepts:

@@ -57,9 +57,8 @@ class ChannelWiseDistillLoss(nn.Module):
         Raises:
             ValueError: ``feat`` and ``target`` differ in shape.
         """
-        student, teacher = (
-            (x / self.tau).flatten(2).log_softmax(2)
-            for x in check_alike(self, feat, target))
+        student, teacher = ((x / self.tau).flatten(2).log_softmax(2)
+                            for x in check_alike(self, feat, target))
         divergence = F.kl_div(
             student, teacher, reduction='sum', log_target=True)
         return (self.loss_weight * self.tau**2 * divergence /

@@ -212,8 +212,8 @@ class FALoss(nn.Module):
         if self.samples is not None and seg_feat.numel():
             places = self._draw(seg_feat, label, ignore_index)[:, None]
             seg_feat, sisr_feat = (
-                feat.flatten(2).gather(
-                    2, places.expand(-1, feat.shape[1], -1))[..., None]
+                feat.flatten(2).gather(2, places.expand(-1, feat.shape[1],
+                                                        -1))[..., None]
                 for feat in (seg_feat, sisr_feat))
         return self.loss_weight * feature_affinity_loss(
             seg_feat, sisr_feat, self.subsample)

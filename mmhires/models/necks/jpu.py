@@ -46,17 +46,17 @@ class JPU(necks.JPU):
     """
 
     def __init__(
-            self,
-            in_channels: Sequence[int] = (512, 1024, 2048),
-            mid_channels: int = 512,
-            start_level: int = 0,
-            end_level: int = -1,
-            dilations: Sequence[int] = (1, 2, 4, 8),
-            align_corners: bool = True,
-            conv_cfg: dict | None = None,
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='ReLU'),
-            init_cfg: dict | None = None,
+        self,
+        in_channels: Sequence[int] = (512, 1024, 2048),
+        mid_channels: int = 512,
+        start_level: int = 0,
+        end_level: int = -1,
+        dilations: Sequence[int] = (1, 2, 4, 8),
+        align_corners: bool = True,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
             tuple(in_channels), mid_channels, start_level, end_level,

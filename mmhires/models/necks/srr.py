@@ -87,8 +87,7 @@ class SRRNeck(BaseModule):
         super().__init__(init_cfg)
         steps = count_doublings(scale)
         self.scale = scale
-        cfg = dict(
-            norm_cfg=norm_cfg, act_cfg=act_cfg, out_act_cfg=out_act_cfg)
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg, out_act_cfg=out_act_cfg)
 
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
@@ -143,8 +142,9 @@ class SRRNeck(BaseModule):
         Returns:
             list[tuple[int, nn.Sequential]]: Maps of training alone as well.
         """
-        return [*zip(self.in_index, self.srr),
-                *zip(self.aux_index, self.aux_srr)]
+        return [
+            *zip(self.in_index, self.srr), *zip(self.aux_index, self.aux_srr)
+        ]
 
     def switch_to_deploy(self) -> None:
         """Remove the auxiliary modules for good."""
@@ -211,9 +211,9 @@ def _recovering(width: int, neck: int | None, steps: int,
         ends = dict(kernel_size=1)
         shapes = [(width, neck, ends), *shapes, (neck, width, ends)]
     layer_cfgs = [cfg] * (len(shapes) - 1) + [plain]
-    return nn.Sequential(*(
-        ConvModule(before, after, bias=False, **shape, **layer_cfg)
-        for (before, after, shape), layer_cfg in zip(shapes, layer_cfgs)))
+    return nn.Sequential(
+        *(ConvModule(before, after, bias=False, **shape, **layer_cfg)
+          for (before, after, shape), layer_cfg in zip(shapes, layer_cfgs)))
 
 
 def start_linear(module: nn.Sequential, down: Tensor, up: Tensor) -> None:

@@ -37,14 +37,13 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
 
-    def __init__(
-            self,
-            *args,
-            teacher: dict | str,
-            teacher_ckpt: str | None = None,
-            distill_losses: Sequence[dict] = (dict(
-                type='mmhires.FeatureL2Loss', reduction='mean'), ),
-            **kwargs) -> None:
+    def __init__(self,
+                 *args,
+                 teacher: dict | str,
+                 teacher_ckpt: str | None = None,
+                 distill_losses: Sequence[dict] = (dict(
+                     type='mmhires.FeatureL2Loss', reduction='mean'), ),
+                 **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.add_teacher(teacher, teacher_ckpt, distill_losses)
 

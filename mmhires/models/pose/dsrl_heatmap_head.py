@@ -113,12 +113,10 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         """
         return self.predictor((self.sssr_features(feats), ))
 
-    def predict(
-        self,
-        feats: Features,
-        batch_data_samples: OptSampleList,
-        test_cfg: ConfigType = {}
-    ) -> Predictions:
+    def predict(self,
+                feats: Features,
+                batch_data_samples: OptSampleList,
+                test_cfg: ConfigType = {}) -> Predictions:
         """Keypoints, and heatmaps if asked for, as ``HeatmapHead`` has them.
 
         Args:
@@ -142,12 +140,10 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
             enlarged = (self._checked_features(feats), )
         return self.predictor.predict(enlarged, batch_data_samples, test_cfg)
 
-    def loss(
-        self,
-        feats: tuple[Tensor],
-        batch_data_samples: OptSampleList,
-        train_cfg: ConfigType = {}
-    ) -> dict:
+    def loss(self,
+             feats: tuple[Tensor],
+             batch_data_samples: OptSampleList,
+             train_cfg: ConfigType = {}) -> dict:
         """Losses of keypoints and super-resolution.
 
         Args:

@@ -53,14 +53,13 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
 
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
 
-    def __init__(
-            self,
-            *args,
-            teacher: dict | str,
-            teacher_ckpt: str | None = None,
-            distill_losses: Sequence[dict] = (dict(
-                type='mmhires.LogitDistillLoss'), ),
-            **kwargs) -> None:
+    def __init__(self,
+                 *args,
+                 teacher: dict | str,
+                 teacher_ckpt: str | None = None,
+                 distill_losses: Sequence[dict] = (dict(
+                     type='mmhires.LogitDistillLoss'), ),
+                 **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.add_teacher(teacher, teacher_ckpt, distill_losses)
 

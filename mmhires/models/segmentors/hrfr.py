@@ -266,9 +266,9 @@ class _ReadMaps(tuple):
         self.read: set[int] = set()
 
     def __getitem__(self, index: int | slice) -> Tensor | tuple:
-        self.read.update(range(len(self))[index:index + 1 or None]
-                         if isinstance(index, int) else
-                         range(len(self))[index])
+        self.read.update(
+            range(len(self))[index:index + 1 or None] if isinstance(
+                index, int) else range(len(self))[index])
         return super().__getitem__(index)
 
     def __iter__(self):

@@ -20,14 +20,13 @@ def resnet(norm='BN'):
 def bisenet(norm='BN', cls=BiSeNetV1, **kwargs):
     """An eighth of the width of the paper's."""
     torch.manual_seed(0)
-    return cls(
-        **dict(
-            dict(
-                backbone_cfg=resnet(norm),
-                spatial_channels=(8, 8, 8, 16),
-                context_channels=(16, 32, 64),
-                out_channels=32,
-                norm_cfg=dict(type=norm)), **kwargs))
+    return cls(**dict(
+        dict(
+            backbone_cfg=resnet(norm),
+            spatial_channels=(8, 8, 8, 16),
+            context_channels=(16, 32, 64),
+            out_channels=32,
+            norm_cfg=dict(type=norm)), **kwargs))
 
 
 def norms(model):

@@ -28,10 +28,9 @@ def test_network_has_the_published_size(repo_root):
 @pytest.mark.parametrize('size', [(8, 8), (33, 32), (97, 131), (1, 5)])
 def test_maps_halve_the_size_and_round_up(size):
     maps = DABNet().eval()(torch.randn(1, 3, *size))
-    assert [tuple(x.shape) for x in maps] == [
-        (1, width, *(-(-side // 2**i) for side in size))
-        for i, width in enumerate((35, 131, 259), 1)
-    ]
+    assert [tuple(x.shape)
+            for x in maps] == [(1, width, *(-(-side // 2**i) for side in size))
+                               for i, width in enumerate((35, 131, 259), 1)]
 
 
 def test_other_dilations_and_images_of_more_channels():

@@ -134,7 +134,9 @@ def build_segmentor(arch, p, norm='BN'):
             decode_head=dict(
                 type='mmhires.DAPPMHead', in_channels=[4 * p, 16 * p], **cfg),
             auxiliary_head=dict(
-                type='mmhires.PreActHead', in_channels=2 * p, in_index=0,
+                type='mmhires.PreActHead',
+                in_channels=2 * p,
+                in_index=0,
                 **cfg),
             train_cfg=dict(),
             test_cfg=dict(mode='whole')))
@@ -144,8 +146,10 @@ def build_segmentor(arch, p, norm='BN'):
                                             ('39', 64, 85)])
 def test_syncbn_leaves_no_plain_batch_norm(arch, p, norms):
     model = build_segmentor(arch, p, norm='SyncBN')
-    kinds = [type(m).__name__ for m in model.modules()
-             if 'BatchNorm' in type(m).__name__]
+    kinds = [
+        type(m).__name__ for m in model.modules()
+        if 'BatchNorm' in type(m).__name__
+    ]
     assert set(kinds) == {'SyncBatchNorm'}
     assert len(kinds) == norms
 
@@ -218,8 +222,9 @@ def test_norm_eval_keeps_all_statistics():
     net = DDRNet(TINY, norm_eval=True).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     net(torch.randn(2, 3, 64, 64))
-    assert all(torch.equal(value, before[key])
-               for key, value in net.state_dict().items())
+    assert all(
+        torch.equal(value, before[key])
+        for key, value in net.state_dict().items())
 
 
 def test_checkpointing_saves_activations_and_gives_equal_gradients():
@@ -254,8 +259,7 @@ def test_weights_start_as_kaiming_normal():
     (dict(arch='101'), KeyError, '23-slim, 23, 39'),
     (dict(arch=dict(channels=4)), KeyError, 'depths'),
     (dict(arch=dict(channels=4, depths=(1, 1, 1))), ValueError, 'conv5'),
-    (dict(arch=dict(channels=4, depths=(1, 1, 0, 1))), ValueError,
-     'positive'),
+    (dict(arch=dict(channels=4, depths=(1, 1, 0, 1))), ValueError, 'positive'),
     (dict(frozen_stages=6), ValueError, 'frozen_stages'),
     (dict(out_indices=(0, 3)), ValueError, 'out_indices.*3'),
     (dict(out_indices=(0, )), ValueError, 'out_indices.*not 0 alone'),

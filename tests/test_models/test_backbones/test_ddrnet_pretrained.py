@@ -39,8 +39,7 @@ def below(prefix, state_dict):
 def load(path, arch=SMALL, **kwargs):
     net = DDRNet(
         arch,
-        init_cfg=ConfigDict(
-            type='Pretrained', checkpoint=str(path), **kwargs))
+        init_cfg=ConfigDict(type='Pretrained', checkpoint=str(path), **kwargs))
     net.init_weights()
     return net
 
@@ -55,19 +54,22 @@ HEAD = {'decode_head.conv_seg.weight': torch.ones(1)}
 
 
 @pytest.mark.parametrize('arch', [SMALL, SMALL_39])
-@pytest.mark.parametrize('layout', [
-    lambda net: net.state_dict(),
-    lambda net: dict(state_dict=net.state_dict()),
-    lambda net: dict(state_dict=below('backbone.', net.state_dict()) | HEAD),
-    lambda net: rename(net, ddrnet_keys.authors(len(net.low))),
-    lambda net: dict(
-        state_dict=below(
-            'module.model.',
-            rename(net, ddrnet_keys.authors(len(net.low))) | {
-                'spp.scale0.0.weight': torch.ones(1),
-                'linear.weight': torch.ones(1)
-            }) | {'module.loss.criterion.weight': torch.ones(1)}),
-], ids=['ours', 'our file', 'our segmentor', 'authors', 'wrapped authors'])
+@pytest.mark.parametrize(
+    'layout', [
+        lambda net: net.state_dict(),
+        lambda net: dict(state_dict=net.state_dict()),
+        lambda net: dict(
+            state_dict=below('backbone.', net.state_dict()) | HEAD),
+        lambda net: rename(net, ddrnet_keys.authors(len(net.low))),
+        lambda net: dict(
+            state_dict=below(
+                'module.model.',
+                rename(net, ddrnet_keys.authors(len(net.low))) | {
+                    'spp.scale0.0.weight': torch.ones(1),
+                    'linear.weight': torch.ones(1)
+                }) | {'module.loss.criterion.weight': torch.ones(1)}),
+    ],
+    ids=['ours', 'our file', 'our segmentor', 'authors', 'wrapped authors'])
 def test_takes_all_weights_from_any_file_of_ours_or_the_authors(
         arch, layout, tmp_path):
     net = draw(DDRNet(arch))
@@ -192,8 +194,10 @@ def test_loading_without_strict_does_not_ignore_another_network(tmp_path):
     torch.save(
         below('backbone.',
               MMSegDDRNet(channels=4).state_dict()), tmp_path / 'net.pth')
-    with pytest.raises(ValueError, match=r"'backbone\.\*' have the names of"
-                       ' mmseg; run tools/model_converters/convert.py'):
+    with pytest.raises(
+            ValueError,
+            match=r"'backbone\.\*' have the names of"
+            ' mmseg; run tools/model_converters/convert.py'):
         load_checkpoint(model, str(tmp_path / 'net.pth'))
 
 

@@ -39,10 +39,9 @@ def test_19_classes_have_the_published_size(repo_root):
 @pytest.mark.parametrize('scale', ESPNetv2.arch_settings)
 def test_maps_halve_the_size_and_round_up(scale, size):
     maps = ESPNetv2(scale).eval()(torch.randn(1, 3, *size))
-    assert [tuple(x.shape) for x in maps] == [
-        (1, width, *(-(-side // 2**i) for side in size))
-        for i, width in enumerate(ESPNetv2.arch_settings[scale], 1)
-    ]
+    assert [tuple(x.shape) for x in maps
+            ] == [(1, width, *(-(-side // 2**i) for side in size))
+                  for i, width in enumerate(ESPNetv2.arch_settings[scale], 1)]
 
 
 def test_image_reaches_every_level():

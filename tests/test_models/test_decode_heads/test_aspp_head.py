@@ -31,8 +31,7 @@ def test_a_1x1_projection_and_a_3x3_convolution_follow_the_branches():
     assert isinstance(dropout, nn.Dropout2d) and dropout.p == 0.5
     pooled = head.image_pool(X[0]).expand(-1, -1, 9, 11)
     branches = torch.cat([pooled, *head.aspp_modules(X[0])], 1)
-    torch.testing.assert_close(
-        head(X), head.conv_seg(conv(project(branches))))
+    torch.testing.assert_close(head(X), head.conv_seg(conv(project(branches))))
 
 
 def test_whole_channels_of_the_projection_drop_in_training_only():

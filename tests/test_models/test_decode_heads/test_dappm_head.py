@@ -5,8 +5,8 @@ import torch.nn.functional as F
 
 from mmhires.models.decode_heads import DAPPMHead, DSRLHead
 
-CONTEXTS = (None, dict(type='mmhires.SimplifiedPPM', channels=8),
-            dict(type='mmhires.DAPPM', channels=8))
+CONTEXTS = (None, dict(type='mmhires.SimplifiedPPM',
+                       channels=8), dict(type='mmhires.DAPPM', channels=8))
 
 
 def build(**kwargs):
@@ -16,8 +16,9 @@ def build(**kwargs):
 
 def inputs():
     torch.manual_seed(1)
-    return (torch.randn(2, 6, 13, 17), torch.randn(2, 8, 13, 17),
-            torch.randn(2, 16, 2, 3))
+    return (torch.randn(2, 6, 13,
+                        17), torch.randn(2, 8, 13,
+                                         17), torch.randn(2, 16, 2, 3))
 
 
 @pytest.mark.parametrize('context', CONTEXTS)

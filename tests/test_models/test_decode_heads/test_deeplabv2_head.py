@@ -51,8 +51,8 @@ def test_it_trains_on_resized_and_concatenated_maps():
         in_channels=[2, 4], in_index=[0, 1], input_transform='resize_concat')
     sample = SegDataSample(
         gt_sem_seg=PixelData(data=torch.randint(0, 4, (1, 16, 16))))
-    losses = head.loss(
-        [torch.randn(1, 2, 8, 8), torch.randn(1, 4, 4, 4)], [sample], {})
+    losses = head.loss([torch.randn(1, 2, 8, 8),
+                        torch.randn(1, 4, 4, 4)], [sample], {})
     losses['loss_ce'].backward()
     assert all(conv.weight.grad.any() for conv in head.conv_seg)
 

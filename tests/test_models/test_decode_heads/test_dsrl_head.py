@@ -54,12 +54,10 @@ def samples():
     return [
         SegDataSample(
             gt_sem_seg=PixelData(
-                data=torch.randint(0, CLASSES, (1, 64, 96),
-                                   generator=generator)),
-            gt_img=PixelData(
-                data=torch.randn(3, 64, 96, generator=generator)),
-            input_img=PixelData(data=torch.zeros(3, 32, 48)))
-        for _ in range(2)
+                data=torch.randint(
+                    0, CLASSES, (1, 64, 96), generator=generator)),
+            gt_img=PixelData(data=torch.randn(3, 64, 96, generator=generator)),
+            input_img=PixelData(data=torch.zeros(3, 32, 48))) for _ in range(2)
     ]
 
 
@@ -115,8 +113,7 @@ def test_losses_are_those_of_equation_3_on_full_size_targets():
     image = torch.stack([s.gt_img.data for s in samples()])
     sisr_feat, rebuilt = head.sisr_head(features(), feat.shape[-2:])
     torch.testing.assert_close(
-        losses['loss_ce'],
-        torch.nn.functional.cross_entropy(logits, label))
+        losses['loss_ce'], torch.nn.functional.cross_entropy(logits, label))
     torch.testing.assert_close(losses['loss_mse'],
                                0.3 * (rebuilt - image).square().mean())
     torch.testing.assert_close(
@@ -136,8 +133,8 @@ def test_the_wrapped_heads_own_loss_and_sampler_settings_are_used():
     loss = dict(type='mmseg.DiceLoss', loss_name='loss_dice')
     sampler = dict(type='mmseg.OHEMPixelSampler', thresh=0.7, min_kept=50)
     head = build(
-        seg_head=dict(FCN, loss_decode=[loss], sampler=sampler,
-                      dropout_ratio=0))
+        seg_head=dict(
+            FCN, loss_decode=[loss], sampler=sampler, dropout_ratio=0))
     assert head.loss_decode[0].loss_name == 'loss_dice'
     assert head.sampler.min_kept == 50
     assert head.sampler.context is head
@@ -177,7 +174,8 @@ def test_deploy_form_predicts_the_same_without_training_only_weights():
     before = head(features())
     head.switch_to_deploy()
     torch.testing.assert_close(head(features()), before, rtol=0, atol=0)
-    assert {name.split('.')[0] for name, _ in head.named_parameters()
+    assert {name.split('.')[0]
+            for name, _ in head.named_parameters()
             } == {'conv_seg', 'seg_head', 'sssr'}
 
 
@@ -291,14 +289,24 @@ def test_a_sample_without_full_size_image_names_the_preprocessor_to_use():
 
 @pytest.mark.parametrize('seg_head, message', [
     (dict(
-        type='mmseg.EncHead', in_channels=[24], in_index=[1], channels=16,
-        num_codes=4, num_classes=CLASSES, norm_cfg=NORM),
-     r'EncHead has a loss_by_feat\(\) of its own'),
+        type='mmseg.EncHead',
+        in_channels=[24],
+        in_index=[1],
+        channels=16,
+        num_codes=4,
+        num_classes=CLASSES,
+        norm_cfg=NORM), r'EncHead has a loss_by_feat\(\) of its own'),
     (dict(
-        type='mmseg.DDRHead', in_channels=24, channels=16,
-        num_classes=CLASSES, norm_cfg=NORM), 'DDRHead'),
+        type='mmseg.DDRHead',
+        in_channels=24,
+        channels=16,
+        num_classes=CLASSES,
+        norm_cfg=NORM), 'DDRHead'),
     (dict(
-        type='mmseg.PointHead', in_channels=[24], in_index=[1], channels=16,
+        type='mmseg.PointHead',
+        in_channels=[24],
+        in_index=[1],
+        channels=16,
         num_classes=CLASSES), 'PointHead'),
     ([FCN, FCN], 'cascade'),
 ])

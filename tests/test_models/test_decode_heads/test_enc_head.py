@@ -76,8 +76,7 @@ def test_se_loss_is_the_cross_entropy_of_the_classes_present():
     present = torch.zeros(2, 5)
     present[0, 0] = present[0, 3] = present[1, 1] = 1
     torch.testing.assert_close(
-        losses['loss_se'],
-        0.2 * F.binary_cross_entropy(se.sigmoid(), present))
+        losses['loss_se'], 0.2 * F.binary_cross_entropy(se.sigmoid(), present))
     assert set(losses) == {'loss_ce', 'loss_se', 'acc_seg'}
 
 

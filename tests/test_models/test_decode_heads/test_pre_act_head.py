@@ -30,7 +30,10 @@ def test_loss_is_weighted_for_deep_supervision():
     loss = dict(type='mmhires.WeightedCrossEntropyLoss')
     heads = [
         PreActHead(
-            6, 4, num_classes=5, in_index=0,
+            6,
+            4,
+            num_classes=5,
+            in_index=0,
             loss_decode=dict(loss_weight=weight, **loss))
         for weight in (1., 0.4)
     ]

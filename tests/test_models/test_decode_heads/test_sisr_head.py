@@ -13,8 +13,7 @@ def inputs():
 @pytest.mark.parametrize('scale, upscale', [(2, 4), (4, 8)])
 def test_features_have_the_sssr_size_and_the_image_upscale_times_it(
         scale, upscale):
-    head = SISRHead([8, 24], [0, 1], channels=16, scale=scale,
-                    upscale=upscale)
+    head = SISRHead([8, 24], [0, 1], channels=16, scale=scale, upscale=upscale)
     size = (12 * scale, 16 * scale)
     feat, image = head(inputs(), size)
     assert feat.shape == (2, 16, *size)
@@ -53,8 +52,8 @@ def test_the_phases_of_an_untrained_subpixel_convolution_are_equal():
     head = SISRHead(8, 0, channels=16, upscale=4)
     cells = head.to_image(torch.randn(1, 16, 5, 6))
     cells = cells.unflatten(3, (6, 4)).unflatten(2, (5, 4))
-    torch.testing.assert_close(cells, cells[:, :, :, :1, :, :1].expand_as(
-        cells))
+    torch.testing.assert_close(cells,
+                               cells[:, :, :, :1, :, :1].expand_as(cells))
     assert cells.std() > 0
 
 
@@ -78,8 +77,9 @@ def test_only_a_share_of_the_gradient_reaches_the_encoder(share):
 @pytest.mark.parametrize('size', [(48, 64), (16, 32), (20, 36)])
 def test_an_upscale_that_misses_the_image_is_answered_with_the_right_one(size):
     with pytest.raises(ValueError, match='upscale to about'):
-        SISRHead(8, upscale=2).loss(
-            torch.rand(1, 3, 24, 32), torch.rand(1, 3, *size))
+        SISRHead(
+            8,
+            upscale=2).loss(torch.rand(1, 3, 24, 32), torch.rand(1, 3, *size))
 
 
 @pytest.mark.parametrize('config, message', [

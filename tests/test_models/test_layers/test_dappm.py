@@ -14,8 +14,8 @@ def test_output_is_equation_2():
 
     def bn_relu_conv(layer, value):
         value = layer.bn(value).relu()
-        return F.conv2d(value, layer.conv.weight,
-                        padding=layer.conv.weight.shape[-1] // 2)
+        return F.conv2d(
+            value, layer.conv.weight, padding=layer.conv.weight.shape[-1] // 2)
 
     pooled = [
         F.avg_pool2d(x, 5, 2, 2),
@@ -48,8 +48,8 @@ def test_auto_takes_the_paper_s_scales_at_1024_and_fewer_below(
     assert len(module.processes) == len(strides)
     size = [-(-side // 64) for side in input_size]
     for stride in strides[:-1]:
-        pooled = F.avg_pool2d(torch.ones(1, 1, *size), 2 * stride + 1, stride,
-                              stride)
+        pooled = F.avg_pool2d(
+            torch.ones(1, 1, *size), 2 * stride + 1, stride, stride)
         assert min(pooled.shape[-2:]) > 1
 
 

@@ -49,7 +49,8 @@ def test_small_scales_average_and_are_resized_back():
     layer = EfficientPyramidPooling(3, 2, scales=(0.5, ), min_size=1).eval()
     x = torch.randn(1, 2, 6, 8)
     expected = F.interpolate(
-        layer.branches[0](F.avg_pool2d(x, 2)), (6, 8), mode='bilinear',
+        layer.branches[0](F.avg_pool2d(x, 2)), (6, 8),
+        mode='bilinear',
         align_corners=True)
     torch.testing.assert_close(
         layer._at_scale(x, 0.5, layer.branches[0]), expected)

@@ -23,7 +23,8 @@ def test_without_final_activation_values_below_zero_stay():
     x = torch.randn(1, 4, 5, 5)
     assert (block(x) < 0).any()
     torch.testing.assert_close(
-        block(x).relu(), build_like(block, final_act=True)(x))
+        block(x).relu(),
+        build_like(block, final_act=True)(x))
 
 
 def build_like(block, **kwargs):

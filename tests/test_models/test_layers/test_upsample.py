@@ -28,8 +28,8 @@ def test_an_untrained_deconvolution_is_a_projection_and_a_bilinear_resize():
 def test_each_step_doubles_and_keeps_the_bilinear_start(scale, steps):
     module = DeconvUpsample(6, 4, scale, norm_cfg=dict(type='BN'))
     assert len(module) == steps
-    assert module(torch.zeros(1, 6, 3, 5)).shape == (1, 4, 3 * scale,
-                                                      5 * scale)
+    assert module(torch.zeros(1, 6, 3,
+                              5)).shape == (1, 4, 3 * scale, 5 * scale)
     for step in module:
         kernel = step.conv.weight[0, 0]
         torch.testing.assert_close(kernel, kernel.flip(0, 1))

@@ -79,13 +79,12 @@ def test_boundary_reaches_radius_pixels_to_either_side_of_an_edge():
 
 def test_upstream_cross_entropy_is_equation_11_over_the_number_of_pixels():
     logits, label = batch()
-    pixels = F.cross_entropy(
-        logits, label, ignore_index=255, reduction='none')
+    pixels = F.cross_entropy(logits, label, ignore_index=255, reduction='none')
     near = boundary_mask(label, 3)
     assert near.any() and (~near & (label != 255)).any()
     torch.testing.assert_close(
-        build(dict(type='CrossEntropyLoss'), radius=3, gamma=(2.5, 1))(
-            logits, label),
+        build(dict(type='CrossEntropyLoss'), radius=3, gamma=(2.5, 1))(logits,
+                                                                       label),
         (2.5 * pixels[near].sum() + pixels[~near].sum()) / label.numel())
 
 
@@ -116,8 +115,7 @@ def test_our_weighted_cross_entropy_gets_the_weight_of_each_pixel():
 
 def test_loss_without_weights_is_equation_11_if_it_takes_all_pixels():
     logits, label = batch()
-    pixels = F.cross_entropy(
-        logits, label, ignore_index=255, reduction='none')
+    pixels = F.cross_entropy(logits, label, ignore_index=255, reduction='none')
     gamma = 1. + boundary_mask(label, 3)
     torch.testing.assert_close(
         build(dict(type='OhemCrossEntropy', thres=1.), radius=3)(logits,
@@ -130,9 +128,9 @@ def test_without_a_boundary_it_is_the_wrapped_loss(cfg):
     logits, label = batch()
     loss = build(cfg, radius=0)
     torch.testing.assert_close(
-        loss(logits, label), loss.loss(logits, label)
-        if 'ignore_label' in vars(loss.loss) else loss.loss(
-            logits, label, ignore_index=255))
+        loss(logits, label),
+        loss.loss(logits, label) if 'ignore_label' in vars(loss.loss) else
+        loss.loss(logits, label, ignore_index=255))
 
 
 @pytest.mark.parametrize('cfg', WRAPPED, ids=lambda cfg: cfg['type'])
@@ -284,12 +282,12 @@ def test_sigmoid_cross_entropy_is_equation_11_too():
         reduction='none')
     gamma = (1. + boundary_mask(label, 3)) * (label != 255)
     torch.testing.assert_close(
-        build(dict(type='CrossEntropyLoss', use_sigmoid=True), radius=3)(
-            logits, label), (terms * gamma[:, None]).mean())
+        build(dict(type='CrossEntropyLoss', use_sigmoid=True),
+              radius=3)(logits, label), (terms * gamma[:, None]).mean())
 
 
-@pytest.mark.parametrize('cfg', [WRAPPED[0], *WRAPPED[3:]],
-                         ids=lambda cfg: cfg['type'])
+@pytest.mark.parametrize(
+    'cfg', [WRAPPED[0], *WRAPPED[3:]], ids=lambda cfg: cfg['type'])
 def test_a_step_needs_no_value_on_the_host(cfg):
     # A tensor on meta has no values: bool(x), x.item(), x[mask] raise.
     logits, label = (x.detach().to('meta') for x in batch())
@@ -297,8 +295,8 @@ def test_a_step_needs_no_value_on_the_host(cfg):
     assert logits.grad.shape == logits.shape
 
 
-@pytest.mark.parametrize('cfg', [WRAPPED[0], *WRAPPED[3:]],
-                         ids=lambda cfg: cfg['type'])
+@pytest.mark.parametrize(
+    'cfg', [WRAPPED[0], *WRAPPED[3:]], ids=lambda cfg: cfg['type'])
 def test_torch_compile_takes_it_in_one_graph(cfg):
     logits, label = batch()
     loss = build(cfg, radius=2)

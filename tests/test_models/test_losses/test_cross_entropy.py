@@ -39,8 +39,8 @@ def test_pixel_weights_multiply_class_weights():
 
 def test_without_a_labelled_pixel_loss_and_gradient_are_zero():
     logits, label = batch()
-    loss = WeightedCrossEntropyLoss(CLASS_WEIGHT)(
-        logits, torch.full_like(label, 255))
+    loss = WeightedCrossEntropyLoss(CLASS_WEIGHT)(logits,
+                                                  torch.full_like(label, 255))
     loss.backward()
     assert loss == 0
     assert logits.grad.abs().max() == 0

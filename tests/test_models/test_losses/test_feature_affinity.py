@@ -28,9 +28,8 @@ def equations_1_and_2(seg, sisr):
 def maps(batch=2, channels=(5, 3), size=(7, 9), dtype=torch.float64):
     generator = torch.Generator().manual_seed(0)
     return [
-        torch.randn(
-            batch, width, *size, generator=generator,
-            dtype=dtype).requires_grad_() for width in channels
+        torch.randn(batch, width, *size, generator=generator,
+                    dtype=dtype).requires_grad_() for width in channels
     ]
 
 
@@ -59,8 +58,7 @@ def test_blocks_add_up_to_the_whole(monkeypatch):
 
 
 def test_gradcheck_in_float64():
-    assert torch.autograd.gradcheck(feature_affinity_loss,
-                                    maps(size=(3, 4)))
+    assert torch.autograd.gradcheck(feature_affinity_loss, maps(size=(3, 4)))
 
 
 def test_subsampling_pools_windows_and_keeps_a_smaller_last_one():
@@ -90,7 +88,8 @@ def test_a_batch_of_copies_costs_what_one_image_costs():
 def test_loss_weight_is_w2():
     seg, sisr = maps()
     torch.testing.assert_close(
-        FALoss(1, loss_weight=0.25)(seg, sisr), FALoss(1)(seg, sisr) / 4)
+        FALoss(1, loss_weight=0.25)(seg, sisr),
+        FALoss(1)(seg, sisr) / 4)
 
 
 def test_bf16_autocast_does_not_lower_the_precision_of_the_sum():
@@ -113,8 +112,8 @@ def test_all_zero_features_give_a_finite_gradient():
 @pytest.mark.parametrize('frozen', [0, 1])
 def test_a_map_without_gradient_leaves_the_other_s_as_it_was(frozen):
     inputs = maps()
-    expected = torch.autograd.grad(
-        feature_affinity_loss(*inputs), inputs)[1 - frozen]
+    expected = torch.autograd.grad(feature_affinity_loss(*inputs),
+                                   inputs)[1 - frozen]
     inputs[frozen] = inputs[frozen].detach()
     feature_affinity_loss(*inputs).backward()
     assert inputs[frozen].grad is None
@@ -143,7 +142,8 @@ def test_a_gpu_is_not_given_the_small_blocks_of_a_cpu():
     # Four crops of 512x1024 subsampled to 64x128; each block is 12 kernels.
     with FakeTensorMode():  # which needs no GPU
         blocks = {
-            device: len(
+            device:
+            len(
                 feature_affinity._block_pairs(
                     torch.empty(4, 19, 64 * 128, device=device)))
             for device in ('cpu', 'cuda')
@@ -211,8 +211,7 @@ def test_samples_near_boundaries_come_first():
 
 
 def test_a_detached_target_leads_and_does_not_follow():
-    seg, sisr = (torch.randn(1, 4, 6, 6, requires_grad=True)
-                 for _ in range(2))
+    seg, sisr = (torch.randn(1, 4, 6, 6, requires_grad=True) for _ in range(2))
     FALoss(subsample=1, detach=True)(seg, sisr).backward()
     assert seg.grad.any() and sisr.grad is None
 

@@ -41,13 +41,12 @@ def test_a_position_weighs_what_the_pixels_of_its_cell_weigh(pixels):
     generator = torch.Generator().manual_seed(1)
     weight = torch.rand(2, *pixels, generator=generator, dtype=torch.float64)
     square = (feat - target).square().sum(1)
-    total = sum(
-        weight[n, y, x] * square[n, (2 * y + 1) * 5 // (2 * pixels[0]),
-                                 (2 * x + 1) * 7 // (2 * pixels[1])]
-        for n in range(2) for y in range(pixels[0]) for x in range(pixels[1]))
-    torch.testing.assert_close(
-        FeatureL2Loss()(feat, target, weight=weight),
-        total / weight.numel())
+    total = sum(weight[n, y, x] * square[n, (2 * y + 1) * 5 // (2 * pixels[0]),
+                                         (2 * x + 1) * 7 // (2 * pixels[1])]
+                for n in range(2) for y in range(pixels[0])
+                for x in range(pixels[1]))
+    torch.testing.assert_close(FeatureL2Loss()(feat, target, weight=weight),
+                               total / weight.numel())
 
 
 def test_the_gradient_moves_the_feature_to_the_target():

@@ -30,8 +30,7 @@ def test_it_is_the_divergence_of_the_class_probabilities_of_each_pixel(tau):
 @pytest.mark.parametrize('tau', [1., 4.])
 def test_cwd_is_the_divergence_over_the_pixels_of_each_channel(tau):
     student, teacher = batch()
-    p, q = (
-        torch.softmax(x.flatten(2) / tau, 2) for x in (teacher, student))
+    p, q = (torch.softmax(x.flatten(2) / tau, 2) for x in (teacher, student))
     wanted = tau**2 * (p * (p / q).log()).sum(2)
     torch.testing.assert_close(
         ChannelWiseDistillLoss(tau=tau, loss_weight=3)(student, teacher),

@@ -32,13 +32,12 @@ def confident(size=(4, 5), margin=9.0):
 def restated(logits, label, thres, min_kept, class_weight=(1, 1, 1)):
     """One pixel after the other, by sorted probability."""
     pixels = []
-    for row, target in zip(logits.permute(0, 2, 3, 1).reshape(-1, 3),
-                           label.flatten()):
+    for row, target in zip(
+            logits.permute(0, 2, 3, 1).reshape(-1, 3), label.flatten()):
         if target != 255:
             probability = row.softmax(0)[target]
-            pixels.append(
-                (probability.item(),
-                 -class_weight[target] * probability.log()))
+            pixels.append((probability.item(),
+                           -class_weight[target] * probability.log()))
     pixels.sort(key=lambda pixel: pixel[0])
     kept = [
         loss for rank, (probability, loss) in enumerate(pixels)
@@ -90,8 +89,9 @@ def test_equally_confident_crop_is_not_nan(size, min_kept):
 
 def test_fully_ignored_crop_gives_zero_with_a_gradient_of_zero():
     logits, label = batch()
-    loss = OhemCrossEntropyLoss(class_weight=CLASS_WEIGHT)(
-        logits, torch.full_like(label, 255))
+    loss = OhemCrossEntropyLoss(class_weight=CLASS_WEIGHT)(logits,
+                                                           torch.full_like(
+                                                               label, 255))
     loss.backward()
     assert loss == 0
     assert logits.grad.abs().max() == 0
@@ -107,8 +107,10 @@ def test_nan_logits_are_not_hidden():
 def test_ignored_pixels_count_neither_as_hard_nor_in_the_mean():
     logits, label = batch()
     torch.testing.assert_close(
-        OhemCrossEntropyLoss(0.7, 5)(logits, label.where(label != 255, 7),
-                                     ignore_index=7),
+        OhemCrossEntropyLoss(0.7,
+                             5)(logits,
+                                label.where(label != 255, 7),
+                                ignore_index=7),
         OhemCrossEntropyLoss(0.7, 5)(logits, label))
 
 
@@ -136,9 +138,9 @@ def test_half_precision_logits_are_summed_in_float32_under_autocast():
     torch.testing.assert_close(half, exact, rtol=0.02, atol=0)
 
 
-@pytest.mark.parametrize('option', [
-    dict(thres=0), dict(thres=1.1), dict(min_kept=0)
-])
+@pytest.mark.parametrize(
+    'option', [dict(thres=0), dict(thres=1.1),
+               dict(min_kept=0)])
 def test_options_out_of_range_are_refused(option):
     with pytest.raises(ValueError, match='thres must be in'):
         OhemCrossEntropyLoss(**option)

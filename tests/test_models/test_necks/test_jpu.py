@@ -22,9 +22,11 @@ def maps(size=(24, 16), stem=True):
     height, width = size
     return [
         torch.randn(
-            2, channels, -(-height // 2**i), -(-width // 2**i),
-            generator=generator)
-        for i, channels in enumerate((3, *WIDTHS))
+            2,
+            channels,
+            -(-height // 2**i),
+            -(-width // 2**i),
+            generator=generator) for i, channels in enumerate((3, *WIDTHS))
     ][0 if stem else 1:]
 
 
@@ -49,8 +51,8 @@ def test_value_is_that_of_figure_4():
     feats = []
     for conv, x in zip(neck.conv_layers, (c3, c4, c5)):
         feats.insert(
-            0, nn.functional.interpolate(conv(x), c3.shape[2:],
-                                         mode='bilinear'))
+            0,
+            nn.functional.interpolate(conv(x), c3.shape[2:], mode='bilinear'))
     y_c = torch.cat(feats, 1)
     branches = []
     for branch, rate in zip(neck.dilation_layers, (1, 3)):
@@ -62,8 +64,8 @@ def test_value_is_that_of_figure_4():
             dilation=rate,
             groups=12)
         # fresh batch norm divides by sqrt(1 + eps)
-        y = nn.functional.conv2d(
-            y / (1 + 1e-5)**0.5, state['0.pointwise_conv.conv.weight'])
+        y = nn.functional.conv2d(y / (1 + 1e-5)**0.5,
+                                 state['0.pointwise_conv.conv.weight'])
         branches.append((y / (1 + 1e-5)**0.5).relu())
     torch.testing.assert_close(neck(maps())[-1], torch.cat(branches, 1))
 

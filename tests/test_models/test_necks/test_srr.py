@@ -49,14 +49,12 @@ class Chain(nn.Module):
 def test_cost_is_that_of_the_papers_formula(scale, bottleneck, macs, params):
     neck = build(in_channels=2048, scale=scale, bottleneck=bottleneck)
     assert sum(p.numel() for p in neck.parameters()) == params
-    counted = count_macs(
-        Chain(neck), (2048, 128 // scale, 256 // scale))
+    counted = count_macs(Chain(neck), (2048, 128 // scale, 256 // scale))
     assert counted / 1e9 == pytest.approx(macs, abs=0.01)
 
 
 def test_auxiliary_modules_are_a_quarter_as_wide_and_do_not_count():
-    neck = build(
-        in_channels=2048, bottleneck=512, aux_channels=(512, 1024))
+    neck = build(in_channels=2048, bottleneck=512, aux_channels=(512, 1024))
     inner = [[conv.conv.out_channels for conv in srr] for srr in neck.aux_srr]
     assert inner == [[128, 128, 512], [256, 256, 1024]]
     assert count_macs(Chain(neck), (2048, 64, 128)) == count_macs(
@@ -96,7 +94,10 @@ def test_auxiliary_maps_are_recovered_on_demand_by_their_own_modules():
     inputs = maps()
     neck = build(aux_channels=(4, 8), aux_index=(0, 1))
     auxiliary = neck.recover_auxiliary(inputs)
-    assert {index: tuple(x.shape) for index, x in auxiliary.items()} == {
+    assert {
+        index: tuple(x.shape)
+        for index, x in auxiliary.items()
+    } == {
         0: (2, 4, 24, 40),
         1: (2, 8, 12, 20)
     }
@@ -142,8 +143,8 @@ def test_norm_and_activation_go_between_the_layers():
     neck = build(norm_cfg=dict(type='BN'), act_cfg=dict(type='ReLU'))
     kinds = [type(m) for m in neck.srr[0].modules() if not list(m.children())]
     assert kinds == [
-        nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d,
-        nn.BatchNorm2d, nn.ReLU, nn.Conv2d
+        nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d, nn.BatchNorm2d,
+        nn.ReLU, nn.Conv2d
     ]
 
 
@@ -165,5 +166,4 @@ def test_a_map_of_another_width_is_named():
     with pytest.raises(ValueError, match=r'in_index -1.*16.*\[4, 8, 15\]'):
         build()(maps(widths=(4, 8, 15)))
     with pytest.raises(ValueError, match=r'aux_index 5.*\[4, 8, 16\]'):
-        build(
-            aux_channels=(8, ), aux_index=(5, )).recover_auxiliary(maps())
+        build(aux_channels=(8, ), aux_index=(5, )).recover_auxiliary(maps())

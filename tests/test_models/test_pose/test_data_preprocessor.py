@@ -28,8 +28,7 @@ def batch(height=64, width=48, scale=(30., 40.)):
                     img_path='crowd.jpg',
                     input_size=(width, height),
                     input_center=np.array([50., 60.], np.float32),
-                    input_scale=np.array(scale, np.float32)))
-            for _ in range(2)
+                    input_scale=np.array(scale, np.float32))) for _ in range(2)
         ])
 
 
@@ -58,7 +57,8 @@ def test_the_network_sees_mirrored_crops_mirrored():
     mirrored['inputs'] = [image.flip(-1) for image in mirrored['inputs']]
     preprocess = LowResPoseDataPreprocessor(**STATISTICS)
     torch.testing.assert_close(
-        preprocess(mirrored)['inputs'], preprocess(data)['inputs'].flip(-1))
+        preprocess(mirrored)['inputs'],
+        preprocess(data)['inputs'].flip(-1))
 
 
 @pytest.mark.parametrize('scale', [1, 2, 4])

@@ -72,8 +72,7 @@ def samples(visible=1.):
                 heatmaps=torch.rand(KEYPOINTS, 16, 24, generator=generator)),
             gt_instance_labels=InstanceData(
                 keypoint_weights=torch.full((1, KEYPOINTS), visible)),
-            gt_img=PixelData(
-                data=torch.randn(3, 64, 96, generator=generator)),
+            gt_img=PixelData(data=torch.randn(3, 64, 96, generator=generator)),
             metainfo=dict(flip_indices=[0, 2, 1, 4, 3])) for _ in range(2)
     ]
 
@@ -97,8 +96,8 @@ def test_heatmaps_have_twice_the_resolution_of_the_wrapped_head(plain, size):
     assert build(heatmap_head=plain)(feats).shape == (2, KEYPOINTS, 2 * height,
                                                       2 * width)
     assert build(
-        heatmap_head=plain, scale=4)(feats).shape == (2, KEYPOINTS, 4 * height,
-                                                      4 * width)
+        heatmap_head=plain,
+        scale=4)(feats).shape == (2, KEYPOINTS, 4 * height, 4 * width)
 
 
 def test_a_subclass_that_only_builds_its_layers_otherwise_can_be_wrapped():
@@ -122,8 +121,7 @@ def test_losses_are_the_keypoint_loss_and_those_of_equation_3():
     weight = torch.ones(2, KEYPOINTS, 1, 1)
     weight[0, 2] = 0
     torch.testing.assert_close(
-        losses['loss_kpt'],
-        ((heatmaps * weight - target * weight)**2).mean())
+        losses['loss_kpt'], ((heatmaps * weight - target * weight)**2).mean())
     image = torch.stack([s.gt_img.data for s in given])
     sisr_feat, rebuilt = head.sisr_head(features(), feat.shape[-2:])
     torch.testing.assert_close(losses['loss_mse'],
@@ -185,8 +183,8 @@ def test_flip_test_averages_with_the_mirrored_heatmaps_without_a_shift():
     head = build().eval()
     views = [features(), features(flip=True)]
     with torch.no_grad():
-        _, fields = head.predict(
-            views, samples(), dict(flip_test=True, output_heatmaps=True))
+        _, fields = head.predict(views, samples(),
+                                 dict(flip_test=True, output_heatmaps=True))
         mirrored = head(views[1]).flip(-1)[:, [0, 2, 1, 4, 3]]
         expected = (head(views[0]) + mirrored) / 2
     torch.testing.assert_close(
@@ -198,7 +196,8 @@ def test_deploy_form_predicts_the_same_without_training_only_weights():
     before = head(features())
     strip(head)
     torch.testing.assert_close(head(features()), before, rtol=0, atol=0)
-    assert {name.split('.')[0] for name, _ in head.named_parameters()
+    assert {name.split('.')[0]
+            for name, _ in head.named_parameters()
             } == {'heatmap_head', 'predictor', 'sssr'}
 
 
@@ -225,8 +224,8 @@ def test_its_own_state_dict_loads_strictly():
 
 
 def test_the_super_resolved_image_has_full_size_and_needs_the_branch():
-    assert build(
-        sisr_head=SISR).super_resolve(features()).shape == (2, 3, 64, 96)
+    assert build(sisr_head=SISR).super_resolve(features()).shape == (2, 3, 64,
+                                                                     96)
     with pytest.raises(ValueError, match='DSRLHeatmapHead.*no sisr_head'):
         build().super_resolve(features())
 
@@ -252,15 +251,19 @@ def test_a_sample_without_full_size_crop_names_the_preprocessor_to_use():
 @pytest.mark.parametrize('heatmap_head, message', [
     (dict(PLAIN, final_layer=None), 'HeatmapHead has no convolution'),
     (dict(
-        type='mmpose.CPMHead', in_channels=24, out_channels=KEYPOINTS,
-        num_stages=2, deconv_out_channels=None), 'CPMHead has no convolution'),
+        type='mmpose.CPMHead',
+        in_channels=24,
+        out_channels=KEYPOINTS,
+        num_stages=2,
+        deconv_out_channels=None), 'CPMHead has no convolution'),
     (dict(
-        type='mmpose.AssociativeEmbeddingHead', in_channels=24,
-        num_keypoints=KEYPOINTS, deconv_out_channels=None,
+        type='mmpose.AssociativeEmbeddingHead',
+        in_channels=24,
+        num_keypoints=KEYPOINTS,
+        deconv_out_channels=None,
         keypoint_loss=LOSS), r'AssociativeEmbeddingHead has a \w+\(\)'),
-    (dict(
-        type='mmpose.RegressionHead', in_channels=24, num_joints=KEYPOINTS),
-     'RegressionHead has no convolution'),
+    (dict(type='mmpose.RegressionHead', in_channels=24,
+          num_joints=KEYPOINTS), 'RegressionHead has no convolution'),
 ])
 def test_a_head_that_exposes_no_features_is_named(heatmap_head, message):
     with pytest.raises(TypeError, match=message):

@@ -26,8 +26,7 @@ HEAD = dict(
 TEACHER = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(type='PoseDataPreprocessor', **STATISTICS),
-    backbone=dict(
-        type='ResNet', depth=18, base_channels=4, stem_channels=4),
+    backbone=dict(type='ResNet', depth=18, base_channels=4, stem_channels=4),
     head=HEAD)
 DSRL = dict(type='mmhires.DSRLHeatmapHead', heatmap_head=HEAD)
 
@@ -58,16 +57,16 @@ def batch(stride):
         data_samples=[
             PoseDataSample(
                 gt_fields=PixelData(
-                    heatmaps=torch.rand(KEYPOINTS, 64 // stride,
-                                        128 // stride)),
+                    heatmaps=torch.rand(KEYPOINTS, 64 // stride, 128 //
+                                        stride)),
                 gt_instance_labels=InstanceData(
                     keypoint_weights=torch.ones(1, KEYPOINTS)))
             for _ in range(2)
         ])
 
 
-@pytest.mark.parametrize('head, stride', [(HEAD, 32), (DSRL, 16)],
-                         ids=['plain', 'DSRL'])
+@pytest.mark.parametrize(
+    'head, stride', [(HEAD, 32), (DSRL, 16)], ids=['plain', 'DSRL'])
 def test_heatmaps_follow_those_of_the_full_size_crop(head, stride):
     model = build(head)
     data = model.data_preprocessor(batch(stride), training=True)
@@ -92,7 +91,6 @@ def test_a_teacher_of_other_keypoints_is_refused():
 def test_a_teacher_that_normalises_otherwise_is_refused():
     other = dict(STATISTICS, mean=[0., 0., 0.])
     teacher = dict(
-        TEACHER,
-        data_preprocessor=dict(type='PoseDataPreprocessor', **other))
+        TEACHER, data_preprocessor=dict(type='PoseDataPreprocessor', **other))
     with pytest.raises(ValueError, match=r'mean.*\[0.0, 0.0, 0.0\]'):
         build(HEAD, teacher).teacher  # noqa: B018

@@ -33,9 +33,7 @@ TEACHER = dict(
         num_classes=CLASSES),
     test_cfg=dict(mode='whole'))
 DSRL = dict(
-    type='mmhires.DSRLHead',
-    seg_head=TEACHER['decode_head'],
-    sssr='logits')
+    type='mmhires.DSRLHead', seg_head=TEACHER['decode_head'], sssr='logits')
 CASCADE = dict(
     TEACHER,
     type='CascadeEncoderDecoder',
@@ -87,26 +85,24 @@ def full_size(data):
     return torch.stack([x.gt_img.data for x in data['data_samples']])
 
 
-@pytest.mark.parametrize('decode_head', [TEACHER['decode_head'], DSRL],
-                         ids=['plain', 'DSRL'])
+@pytest.mark.parametrize(
+    'decode_head', [TEACHER['decode_head'], DSRL], ids=['plain', 'DSRL'])
 def test_logits_are_compared_at_full_size(decode_head, step):
     model = build(decode_head=decode_head)
     data, losses = step(model)
-    student, teacher = (
-        F.interpolate(
-            part.decode_head(part.extract_feat(images)), (64, 96),
-            mode='bilinear').log_softmax(1)
-        for part, images in ((model, data['inputs']),
-                             (model.teacher, full_size(data))))
-    torch.testing.assert_close(
-        losses['logits.loss_kl'],
-        (teacher.exp() * (teacher - student)).sum(1).mean())
+    student, teacher = (F.interpolate(
+        part.decode_head(part.extract_feat(images)), (64, 96),
+        mode='bilinear').log_softmax(1)
+                        for part, images in ((model, data['inputs']),
+                                             (model.teacher, full_size(data))))
+    torch.testing.assert_close(losses['logits.loss_kl'],
+                               (teacher.exp() *
+                                (teacher - student)).sum(1).mean())
     assert losses.keys() > {'decode.loss_ce', 'logits.loss_kl'}
 
 
 def test_smaller_maps_are_resized_to_those_of_the_teacher(step):
-    model = build(
-        distill_losses=[dict(type='mmhires.FeatureL2Loss', on=-1)])
+    model = build(distill_losses=[dict(type='mmhires.FeatureL2Loss', on=-1)])
     data, losses = step(model)
     mine = model.extract_feat(data['inputs'])
     wanted = model.teacher.extract_feat(full_size(data))
@@ -136,11 +132,12 @@ def test_features_are_what_the_classifiers_read(step):
 
 
 def test_teacher_may_be_a_cascade_and_runs_once(step):
-    model = build(CASCADE, distill_losses=[
-        LOGITS, dict(type='mmhires.ChannelWiseDistillLoss')])
+    model = build(
+        CASCADE,
+        distill_losses=[LOGITS,
+                        dict(type='mmhires.ChannelWiseDistillLoss')])
     runs = []
-    model.teacher.backbone.register_forward_hook(
-        lambda *args: runs.append(1))
+    model.teacher.backbone.register_forward_hook(lambda *args: runs.append(1))
     losses = step(model)[1]
     assert {'logits.loss_kl', 'logits.loss_cwd'} < losses.keys()
     assert len(runs) == 1
@@ -155,11 +152,13 @@ def test_inference_is_that_of_the_student_alone(step, random_batch):
     assert all(p.grad.isfinite().all() for p in model.parameters())
     plain = MODELS.build(
         ConfigDict(
-            dict(TEACHER, data_preprocessor=dict(
-                type='mmhires.LowResSegDataPreProcessor',
-                scale=2,
-                min_size=16,
-                **STATISTICS)))).eval()
+            dict(
+                TEACHER,
+                data_preprocessor=dict(
+                    type='mmhires.LowResSegDataPreProcessor',
+                    scale=2,
+                    min_size=16,
+                    **STATISTICS)))).eval()
     plain.load_state_dict(model.state_dict())
     with torch.no_grad():
         got, want = (

@@ -123,11 +123,12 @@ def assert_same(a, b):
 def test_student_starts_from_the_teachers_backbone_and_head(teacher_file):
     model = init_weights(build(student_cfg(teacher_ckpt=str(teacher_file))))
     weights = torch.load(teacher_file)['state_dict']
-    assert_same({
-        key: value
-        for key, value in model.state_dict().items()
-        if not key.startswith('neck.')
-    }, weights)
+    assert_same(
+        {
+            key: value
+            for key, value in model.state_dict().items()
+            if not key.startswith('neck.')
+        }, weights)
     assert_same(model.teacher.state_dict(), weights)
 
 
@@ -209,7 +210,8 @@ def test_boundary_reweighting_reaches_the_regression(teacher_file, step):
     model = init_weights(
         build(
             student_cfg(
-                teacher_ckpt=str(teacher_file), loss_srr=REWEIGHTED,
+                teacher_ckpt=str(teacher_file),
+                loss_srr=REWEIGHTED,
                 loss_aux=REWEIGHTED))).eval()
     model.loss_srr.radius = model.loss_aux.radius = 1
     data, losses = step(model)
@@ -225,8 +227,8 @@ def test_boundary_reweighting_reaches_the_regression(teacher_file, step):
 
 @pytest.mark.parametrize('match_size', ['crop', 'resize'])
 @pytest.mark.parametrize('scale', [2, 4])
-def test_odd_sizes_get_the_grid_of_the_teacher(match_size, scale,
-                                               teacher_file, step):
+def test_odd_sizes_get_the_grid_of_the_teacher(match_size, scale, teacher_file,
+                                               step):
     # 200 / 8 = 25 features; 100 and 50 pixels have 13 and 7: 26 and 28
     model = init_weights(
         build(
@@ -306,25 +308,26 @@ DDRNET_TEACHER = teacher_cfg(
         loss_decode=dict(type='mmhires.OhemCrossEntropyLoss')))
 
 
-@pytest.mark.parametrize('teacher, neck, regressed', [
-    (JPU_TEACHER, [
-        JPU_TEACHER['neck'],
-        dict(
-            type='mmhires.SRRNeck',
-            in_channels=16,
-            bottleneck=4,
-            aux_channels=(8, 16))
-    ], {1, 2, 3}),
-    (DDRNET_TEACHER,
-     dict(
-         type='mmhires.SRRNeck',
-         in_channels=(16, 64),
-         in_index=(1, 2),
-         bottleneck=(4, 16),
-         aux_channels=(8, ),
-         aux_index=(0, )), {0, 1, 2}),
-],
-                         ids=['JPU', 'DDRNet'])
+@pytest.mark.parametrize(
+    'teacher, neck, regressed', [
+        (JPU_TEACHER, [
+            JPU_TEACHER['neck'],
+            dict(
+                type='mmhires.SRRNeck',
+                in_channels=16,
+                bottleneck=4,
+                aux_channels=(8, 16))
+        ], {1, 2, 3}),
+        (DDRNET_TEACHER,
+         dict(
+             type='mmhires.SRRNeck',
+             in_channels=(16, 64),
+             in_index=(1, 2),
+             bottleneck=(4, 16),
+             aux_channels=(8, ),
+             aux_index=(0, )), {0, 1, 2}),
+    ],
+    ids=['JPU', 'DDRNet'])
 def test_networks_of_several_maps_train_and_predict(teacher, neck, regressed,
                                                     tmp_path, step,
                                                     random_batch):
@@ -335,10 +338,13 @@ def test_networks_of_several_maps_train_and_predict(teacher, neck, regressed,
     weights = torch.load(path)
     mine = model.state_dict()
     for part in ('backbone', 'decode_head'):
-        assert_same({k: v
-                     for k, v in mine.items() if k.startswith(part)},
-                    {k: v
-                     for k, v in weights.items() if k.startswith(part)})
+        assert_same({
+            k: v
+            for k, v in mine.items() if k.startswith(part)
+        }, {
+            k: v
+            for k, v in weights.items() if k.startswith(part)
+        })
     if 'neck' in teacher:
         assert_same(model.neck[0].state_dict(),
                     model.teacher.neck.state_dict())
@@ -361,8 +367,8 @@ def test_teacher_may_be_a_config_file(tmp_path, teacher_file, step):
         step(
             init_weights(
                 build(
-                    student_cfg(teacher=teacher,
-                                teacher_ckpt=str(teacher_file)))))[1]
+                    student_cfg(
+                        teacher=teacher, teacher_ckpt=str(teacher_file)))))[1]
         for teacher in (str(path), teacher_cfg())
     ]
     assert_same(*losses)
