@@ -1,6 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A procedural street-scene dataset that needs no files."""
+import os
+import os.path as osp
 
+import cv2
 import numpy as np
 from mmseg.datasets import BaseSegDataset
 
@@ -43,8 +46,10 @@ class StreetsDataset(BaseSegDataset):
             edges in the image. Labels are never blended. Defaults to 2.
         void (bool): Label pixels of which no class covers more than half 255.
             Defaults to False: the smaller kind of object gets them.
-        cache (bool): Keep every picture once drawn: 4 H W bytes per scene in
-            every worker. Defaults to False.
+        cache (bool | str): Keep every picture once drawn. True: in the memory
+            of every worker, 4 H W bytes each. A folder: there, image and label
+            as the colours and alpha of a PNG, for other workers and runs too.
+            Defaults to False.
         **kwargs: ``pipeline``, ``metainfo``, ``indices``, ``test_mode`` and
             so on, as ``mmseg.datasets.BaseSegDataset``; those about files
             have no effect.
@@ -61,7 +66,7 @@ class StreetsDataset(BaseSegDataset):
                  seed: int = 0,
                  supersample: int = 2,
                  void: bool = False,
-                 cache: bool = False,
+                 cache: bool | str = False,
                  **kwargs) -> None:
         if len(size) != 2 or min(size) < MIN_SIDE:
             raise ValueError(f'size must be (H, W), each at least {MIN_SIDE}, '
@@ -81,7 +86,8 @@ class StreetsDataset(BaseSegDataset):
         self.seed = seed
         self.supersample = supersample
         self.void = void
-        self._cache = {} if cache else None
+        self._folder = cache if isinstance(cache, str) else None
+        self._cache = {} if cache is True else None
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list:
@@ -122,7 +128,11 @@ class StreetsDataset(BaseSegDataset):
         if self._cache is not None and scene in self._cache:
             return tuple(array.copy() for array in self._cache[scene])
         entropy = (self.seed, SPLITS.index(self.split), scene)
-        image, label = render(entropy, self.size, self.supersample, self.void)
+        drawing = (self.size, self.supersample, self.void)
+        if self._folder is None:
+            image, label = render(entropy, *drawing)
+        else:
+            image, label = self._read(entropy, drawing)
         if self.label_map is not None:
             table = np.arange(256, dtype=np.uint8)
             table[list(self.label_map)] = list(self.label_map.values())
@@ -130,3 +140,17 @@ class StreetsDataset(BaseSegDataset):
         if self._cache is not None:
             self._cache[scene] = image.copy(), label.copy()
         return image, label
+
+    def _read(self, entropy: tuple, drawing: tuple) -> tuple:
+        """A picture from the folder, drawn first where it is not there."""
+        name = '-'.join(map(str, (*entropy, *self.size, *drawing[1:])))
+        path = osp.join(self._folder, f'{name}.png')
+        if not osp.isfile(path):
+            os.makedirs(self._folder, exist_ok=True)
+            _, file = cv2.imencode('.png', np.dstack(render(entropy, *drawing)))
+            # Workers may draw the same scene at the same time.
+            part = f'{path}.{os.getpid()}'
+            file.tofile(part)
+            os.replace(part, path)
+        picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+        return picture[..., :3].copy(), picture[..., 3].copy()
