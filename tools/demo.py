@@ -1,22 +1,34 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Low resolution with and without DSRL, on streets that this program draws.
+"""A trained full-size network has to run on a quarter of the pixels.
 
-Trains both networks on half-size images from the same weights, seed and data
-order for the same number of steps, tests both at full size, prints what was
-measured and writes a picture to compare.
+Measures, on streets that no training saw, a network that comes with mmhires,
+the same network fed the small image, and three ways to fine-tune it for small
+images: plain, DSRL and HRFR. The fine-tuning runs now, for some minutes on two
+cores. Prints a table and writes a page to look at. The same command goes on
+where it was stopped and measures nothing twice; another ``--out-dir`` begins
+anew.
 """
 import argparse
+import contextlib
+import copy
 import os
 import os.path as osp
+import queue
+import signal
+import sys
 import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import Manager, get_context
 
-import cv2
-import numpy as np
 import torch
+from demo_page import print_table, write_page
 from mmengine.config import Config
+from mmengine.fileio import dump, load
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
+from mmengine.runner import Runner, load_checkpoint, save_checkpoint
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,55 +37,45 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from mmhires.analysis import (
+    collect_moments,
     count_macs,
-    count_params,
     measure_latency,
-    save_initial_weights,
+    start_neck,
+    test_weights,
     train_and_test,
 )
 from mmhires.deploy import strip
-from mmhires.models.segmentors.super_resolving import denormalize
+from mmhires.engine.latest_checkpoint import find_latest_checkpoint
 from mmhires.registry import DATASETS, MODELS
 
-CONFIG_DIR = osp.join(osp.dirname(__file__), '..', 'configs', 'dsrl')
+CONFIG_DIR = osp.join(osp.dirname(osp.abspath(__file__)), '..', 'configs/demo')
+WEIGHTS = osp.join(CONFIG_DIR, 'deeplabv3plus-r18s_streets-192x384.pth')
+PLAIN = 'deeplabv3plus-r18s_1xb4-600_streets-96x192'
 CONFIGS = {
-    'low-resolution baseline':
-    'deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py',
-    'DSRL':
-    'dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-192x384.py',
+    'full size': 'deeplabv3plus-r18s_1xb8-3000_streets-192x384',
+    'not fine-tuned': PLAIN,
+    'plain': PLAIN,
+    'DSRL': f'dsrl_{PLAIN}-to-192x384',
+    'HRFR': f'hrfr_{PLAIN}-to-192x384',
 }
-
-
-class ProgressHook(Hook):
-    """A line that says how far training is and how long it will take."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.progress = Progress(
-            TextColumn('{task.description:<28}'), BarColumn(),
-            MofNCompleteColumn(), TimeRemainingColumn())
-
-    def before_train(self, runner) -> None:
-        self.task = self.progress.add_task(
-            f'train {self.name}', total=runner.max_iters)
-        self.progress.start()
-
-    def after_train_iter(self, runner, *args, **kwargs) -> None:
-        self.progress.update(self.task, completed=runner.iter + 1)
-
-    def after_train(self, runner) -> None:
-        self.progress.stop()
+TRAINED = ('HRFR', 'DSRL', 'plain')  # the longest first, no core waits for it
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Compare low resolution with and without DSRL')
+        description='Full-size accuracy from a quarter of the pixels')
+    parser.add_argument('--seed', type=int, default=0, help='of the training')
     parser.add_argument('--iters', type=int, help='training steps of each')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--scene', type=int, default=3, help='of the picture')
+    parser.add_argument(
+        '--train-longer', action='store_true', help='four times as many steps')
+    parser.add_argument(
+        '--test-images', type=int, default=500, help='streets to test on')
+    parser.add_argument(
+        '--quick', action='store_true', help='measure, but train nothing')
+    parser.add_argument(
+        '--train-images', type=int, default=400, help='streets to train on')
     parser.add_argument('--out-dir', default='demo_out')
     return parser.parse_args()
 
@@ -82,119 +84,219 @@ def main() -> None:
     args = parse_args()
     # Upstream's deprecation notes would bury what is measured.
     warnings.simplefilter('ignore')
-    configs = {}
-    for name, file in CONFIGS.items():
-        cfg = Config.fromfile(osp.join(CONFIG_DIR, file))
-        cfg.log_level = 'ERROR'
-        if args.iters:
-            cfg.train_cfg.max_iters = cfg.param_scheduler[0].end = args.iters
-        # Testing follows training; validating first would say the same.
-        cfg.train_cfg.val_interval = cfg.train_cfg.max_iters + 1
-        configs[name] = cfg
-    baseline = next(iter(configs.values()))
-    # The processes that draw need cores too: with threads that wait for one
-    # another on too few of them everything takes longer.
-    torch.set_num_threads(
-        max(1,
-            os.cpu_count() - baseline.train_dataloader.num_workers))
-    init_default_scope(baseline.default_scope)
-    initial = osp.join(args.out_dir, 'initial.pth')
-    save_initial_weights(baseline, args.seed, initial)
+    configs = {
+        name: read_config(args, name)
+        for name in CONFIGS if not (args.quick and name in TRAINED)
+    }
+    jobs = min(os.cpu_count(), len(configs))
+    try:
+        with Progress(
+                TextColumn('{task.description:<36}'), BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn()) as progress, processes(jobs) as pool:
+            draw_streets(configs, pool, progress)
+            results = measure(args, configs, jobs, pool, progress)
+    except KeyboardInterrupt:
+        sys.exit('demo: stopped; the same command goes on from here')
+    networks = load_networks(args, configs)
+    for name, cost in measure_cost(networks, configs).items():
+        results[name].update(cost)
+    dump(results, osp.join(args.out_dir, 'results.json'))
+    print_table(results)
+    dataset = DATASETS.build(configs['full size'].test_dataloader.dataset)
+    page = write_page(results, networks, dataset, args.out_dir)
+    Console(soft_wrap=True).print(f'Look at it: {osp.abspath(page)}')
 
-    metrics, models = {}, {}
+
+def read_config(args: argparse.Namespace, name: str) -> Config:
+    cfg = Config.fromfile(osp.join(CONFIG_DIR, f'{CONFIGS[name]}.py'))
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+        loader.dataset.cache = osp.join(args.out_dir, 'streets')
+    cfg.train_dataloader.dataset.length = args.train_images
+    cfg.test_dataloader.dataset.length = args.test_images
+    steps = args.iters or cfg.train_cfg.max_iters
+    if args.train_longer:
+        steps *= 4
+    # Testing follows training; validating first would say the same.
+    cfg.train_cfg.update(max_iters=steps, val_interval=steps + 1)
+    warm_up, decay = cfg.param_scheduler
+    warm_up.end = decay.begin = min(warm_up.end, steps // 2)
+    decay.end = steps
+    return cfg
+
+
+def work_dir(args: argparse.Namespace, name: str, cfg: Config) -> str:
+    folder = f'{name.replace(" ", "-")}_{args.test_images}-images'
+    if name in TRAINED:
+        folder += f'_{cfg.train_cfg.max_iters}-iters_seed{args.seed}'
+    return osp.join(args.out_dir, folder)
+
+
+@contextlib.contextmanager
+def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose processes an interruption ends at once."""
+    # Ctrl-C is the main process's to answer.
+    pool = ProcessPoolExecutor(jobs, get_context('spawn'), signal.signal,
+                               (signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool
+    except BaseException:
+        for process in pool._processes.values():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def draw_streets(configs: dict, pool: ProcessPoolExecutor,
+                 progress: Progress) -> None:
+    """Draw what is not there yet, of training and test."""
+    datasets = [
+        configs['not fine-tuned'].train_dataloader.dataset,
+        configs['full size'].test_dataloader.dataset
+    ]
+    parts = [(dict(dataset, pipeline=[]), range(start, dataset.length, 50))
+             for dataset in datasets for start in range(50)]
+    task = progress.add_task(
+        'draw streets (1 min on 2 cores)', total=len(parts))
+    for _ in pool.map(draw, *zip(*parts)):
+        progress.advance(task)
+
+
+def draw(cfg: dict, scenes: Sequence[int]) -> None:
+    init_default_scope('mmseg')
+    dataset = DATASETS.build(cfg)
+    for scene in scenes:
+        dataset[scene]
+
+
+class Report(Hook):
+    """Tells another process how far a runner is."""
+
+    def __init__(self, messages: queue.Queue, name: str) -> None:
+        self.messages = messages
+        self.name = name
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        self._report('train', runner.iter + 1, runner.max_iters)
+
+    def after_test_iter(self, runner, batch_idx, *args, **kwargs) -> None:
+        self._report('test', batch_idx + 1, len(runner.test_dataloader))
+
+    def _report(self, verb: str, done: int, total: int) -> None:
+        if not done % 5 or done == total:
+            self.messages.put((f'{verb} {self.name}', done, total))
+
+
+def measure(args: argparse.Namespace, configs: dict, jobs: int,
+            pool: ProcessPoolExecutor, progress: Progress) -> dict[str, dict]:
+    """Train and test everything, ``jobs`` at a time."""
+    order = [name for name in (*TRAINED, *configs) if name in configs]
+    bars = {
+        f'train {name}':
+        progress.add_task(
+            f'train {name} ({minutes} min on 2 cores)', total=None)
+        for name, minutes in zip(TRAINED, (4, 4, 2)) if name in configs
+    }
+    with Manager() as manager:
+        messages = manager.Queue()
+        futures = {
+            name:
+            pool.submit(run, configs[name], name,
+                        work_dir(args, name, configs[name]), args.seed,
+                        max(1,
+                            os.cpu_count() // jobs), Report(messages, name))
+            for name in dict.fromkeys(order)
+        }
+        follow(futures, messages, bars, progress)
+        return {name: futures[name].result() for name in configs}
+
+
+def follow(futures: dict[str, Future], messages: queue.Queue, bars: dict,
+           progress: Progress) -> None:
+    """Show how far the processes are until all are done or one has failed."""
+    while not all(future.done() for future in futures.values()):
+        for future in futures.values():
+            if future.done():
+                future.result()
+        with contextlib.suppress(queue.Empty):
+            bar, done, total = messages.get(timeout=0.5)
+            if bar not in bars:
+                bars[bar] = progress.add_task(bar)
+            progress.update(bars[bar], completed=done, total=total)
+
+
+def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
+        report: Report) -> dict:
+    """One network, in a process of its own whose output goes to a file."""
+    os.makedirs(folder, exist_ok=True)
+    log = os.open(
+        osp.join(folder, 'output.log'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    warnings.simplefilter('ignore')
+    torch.set_num_threads(threads)
+    if name not in TRAINED:
+        test_weights(cfg, folder, WEIGHTS, [report], block=1)
+    else:
+        start = WEIGHTS
+        if name == 'HRFR':
+            start = match_features(cfg, folder)
+        train_and_test(cfg, folder, seed, start, [report], block=1)
+    return dict(
+        load(osp.join(folder, 'areas.json')),
+        metrics=load(osp.join(folder, 'metrics.json')))
+
+
+def match_features(cfg: Config, folder: str) -> str:
+    """Where HRFR starts: small features mapped to full-size ones linearly."""
+    path = osp.join(folder, 'matched.pth')
+    if not osp.isfile(path):
+        cfg = Config(dict(cfg, work_dir=folder, load_from=None))
+        runner = Runner.from_cfg(cfg)
+        runner.model.init_weights()
+        loader = runner.build_dataloader(cfg.train_dataloader, seed=0)
+        moments = collect_moments(runner.model, islice(loader, 16), True)
+        start_neck(runner.model, moments, 'lstsq')
+        save_checkpoint(dict(state_dict=runner.model.state_dict()), path)
+    return path
+
+
+def load_networks(args: argparse.Namespace,
+                  configs: dict) -> dict[str, torch.nn.Module]:
+    """The networks as they are deployed."""
+    init_default_scope('mmseg')
+    networks = {}
     for name, cfg in configs.items():
-        work_dir = osp.join(args.out_dir, osp.splitext(CONFIGS[name])[0])
-        metrics[name] = train_and_test(cfg, work_dir, args.seed, initial,
-                                       [ProgressHook(name)])
-        models[name] = MODELS.build(cfg.model).eval()
-        load_checkpoint(
-            models[name],
-            osp.join(work_dir, f'iter_{cfg.train_cfg.max_iters}.pth'),
-            map_location='cpu')
-
-    picture = osp.join(args.out_dir, 'comparison.png')
-    dataset = DATASETS.build(baseline.test_dataloader.dataset)
-    cv2.imwrite(picture, compare(dataset[args.scene], models, dataset))
-    print_table(metrics, models, baseline.size)
-    print(f'picture: {picture}')
+        weights = WEIGHTS
+        if name in TRAINED:
+            weights = find_latest_checkpoint(work_dir(args, name, cfg))
+        networks[name] = MODELS.build(cfg.model).eval()
+        load_checkpoint(networks[name], weights, 'cpu', logger='silent')
+    return networks
 
 
-def print_table(metrics: dict, models: dict, size: tuple) -> None:
-    """Print accuracy at full size and cost at the network's input."""
-    shape = (1, 3, size[0] // 2, size[1] // 2)
-    params = {name: count_params(model)[1] for name, model in models.items()}
-    macs = {name: count_macs(model, shape) for name, model in models.items()}
-    latency = measure_latency(
-        {
-            name: strip(model)
-            for name, model in models.items()
-        },
-        shape,
-        device='cuda' if torch.cuda.is_available() else 'cpu')
-    table = Table('', *models, title='tested at full size')
-    for title, value in {
-            'mIoU':
-            lambda name: f'{metrics[name]["mIoU"]:.2f}',
-            'mIoU of thin classes':
-            lambda name: f'{metrics[name]["mIoU.thin"]:.2f}',
-            'boundary mIoU':
-            lambda name: f'{metrics[name]["mBIoU"]:.2f}',
-            'GMACs':
-            lambda name: f'{macs[name] / 1e9:.3f}',
-            'parameters (M)':
-            lambda name: f'{params[name] / 1e6:.3f}',
-            'latency (ms)':
-            lambda name: f'{latency[name].median:.1f}  '
-            f'[{latency[name].low:.1f}, {latency[name].high:.1f}]',
-    }.items():
-        table.add_row(title, *(value(name) for name in models))
-    Console().print(table)
-
-
-def compare(sample: dict, models: dict, dataset) -> np.ndarray:
-    """Image, truth and predictions of one scene side by side, BGR."""
-    palette = np.array(dataset.metainfo['palette'], np.uint8)[:, ::-1]
-    image = sample['inputs'].permute(1, 2, 0).numpy()
-    truth = sample['data_samples'].gt_sem_seg.data[0].numpy()
-    panels = {'image': image, 'truth': palette[truth]}
-    for name, model in models.items():
-        data = dict(
-            inputs=[sample['inputs']], data_samples=[sample['data_samples']])
-        with torch.no_grad():
-            label = model.test_step(data)[0].pred_sem_seg.data[0]
-        panels[name] = palette[label.cpu().numpy()]
-        if hasattr(model.decode_head, 'super_resolve'):
-            panels['SISR output'] = super_resolved(model, sample)
-    small = cv2.resize(
-        image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    panels['what the networks see'] = cv2.resize(
-        small, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    order = ('image', 'truth', 'what the networks see', *models, 'SISR output')
-    tiles = [caption(panels[name], name) for name in order]
-    return np.vstack([np.hstack(tiles[i:i + 2]) for i in range(0, 6, 2)])
-
-
-def super_resolved(model, sample: dict) -> np.ndarray:
-    """What the SISR branch makes of the small image, BGR."""
-    preprocessor = model.data_preprocessor
-    with torch.no_grad():
-        small = preprocessor(
-            dict(
-                inputs=[sample['inputs']],
-                data_samples=[sample['data_samples']]))['inputs']
-        images = model.decode_head.super_resolve(model.extract_feat(small))
-    bgr = denormalize(preprocessor, images)[0].byte()
-    height, width = sample['inputs'].shape[1:]
-    return bgr.permute(1, 2, 0).cpu().numpy()[:height, :width]
-
-
-def caption(panel: np.ndarray, text: str) -> np.ndarray:
-    panel = cv2.resize(
-        panel, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    strip_above = np.full((28, panel.shape[1], 3), 255, np.uint8)
-    cv2.putText(strip_above, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6,
-                (0, 0, 0), 1, cv2.LINE_AA)
-    return np.vstack([strip_above, panel])
+def measure_cost(networks: dict, configs: dict) -> dict[str, dict]:
+    """MACs, and the time for one image on one thread."""
+    height, width = configs['full size'].size
+    shapes = {
+        name: (1, 3, height // network.data_preprocessor.scale,
+               width // network.data_preprocessor.scale)
+        for name, network in networks.items()
+    }
+    stripped = {
+        name: strip(copy.deepcopy(network))
+        for name, network in networks.items()
+    }
+    times = measure_latency(stripped, shapes)
+    return {
+        name:
+        dict(
+            gmacs=count_macs(stripped[name], shape) / 1e9,
+            latency=times[name].median)
+        for name, shape in shapes.items()
+    }
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 from .build import build_model, config_name, forward_tensor
-from .compare import save_initial_weights, train_and_test
+from .compare import save_initial_weights, test_weights, train_and_test
 from .complexity import (
     count_branches,
     count_macs,
@@ -19,17 +19,19 @@ from .statistics import (
     Difference,
     block_areas,
     bootstrap_difference,
+    bootstrap_mean_iou,
     paired_difference,
 )
 from .training import measure_training, random_batch
 
 __all__ = [
     'Difference', 'Latency', 'PeakMemory', 'block_areas',
-    'bootstrap_difference', 'build_model', 'choose', 'collect_moments',
-    'config_name', 'count_branches', 'count_macs', 'count_outputs',
-    'count_params', 'count_training_branches', 'device_name', 'draw_curves',
-    'draw_pareto', 'forward_tensor', 'measure_in_turns', 'measure_latency',
-    'measure_training', 'network_input', 'paired_difference', 'pareto_front',
-    'random_batch', 'read_results', 'save_initial_weights', 'start_neck',
-    'train_and_test', 'write_records'
+    'bootstrap_difference', 'bootstrap_mean_iou', 'build_model', 'choose',
+    'collect_moments', 'config_name', 'count_branches', 'count_macs',
+    'count_outputs', 'count_params', 'count_training_branches', 'device_name',
+    'draw_curves', 'draw_pareto', 'forward_tensor', 'measure_in_turns',
+    'measure_latency', 'measure_training', 'network_input',
+    'paired_difference', 'pareto_front', 'random_batch', 'read_results',
+    'save_initial_weights', 'start_neck', 'test_weights', 'train_and_test',
+    'write_records'
 ]

@@ -78,8 +78,8 @@ def train_and_test(cfg: Config,
         :class:`ClasswiseIoUMetric` counted: ``areas`` (blocks, 2, classes),
         ``classes`` and ``groups``.
     """
-    suffix = f'_{split}.json' if split else '.json'
-    result = osp.join(work_dir, f'metrics{suffix}')
+    result = osp.join(work_dir,
+                      f'metrics_{split}.json' if split else 'metrics.json')
     if osp.isfile(result):
         return load(result)
     cfg = copy.deepcopy(cfg)
@@ -98,14 +98,45 @@ def train_and_test(cfg: Config,
             runner.register_hook(hook)
         runner.train()
         last = find_latest_checkpoint(work_dir)
-    cfg.resume, cfg.load_from = False, last
-    cfg.experiment_name += '_test'
+    return test_weights(cfg, work_dir, last, hooks, split, block)
+
+
+def test_weights(cfg: Config,
+                 work_dir: str,
+                 load_from: str,
+                 hooks: Sequence[Hook] = (),
+                 split: str | None = None,
+                 block: int = 15) -> dict[str, float]:
+    """Test one checkpoint, or read what an earlier call has measured.
+
+    Args:
+        cfg (Config): A complete config of a runner.
+        work_dir (str): Folder of this run alone.
+        load_from (str): The checkpoint.
+        hooks (Sequence[Hook]): Further hooks. Default: none.
+        split (str, optional): As of :func:`train_and_test`. Default: None.
+        block (int): As of :func:`train_and_test`. Default: 15.
+
+    Returns:
+        dict[str, float]: As of :func:`train_and_test`, with the same files.
+    """
+    suffix = f'_{split}.json' if split else '.json'
+    result = osp.join(work_dir, f'metrics{suffix}')
+    if osp.isfile(result):
+        return load(result)
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.resume, cfg.load_from = work_dir, False, load_from
+    # Runners of one process keep apart by name.
+    cfg.experiment_name = (
+        osp.normpath(work_dir).replace(osp.sep, '_') + '_test')
     if split:
         prefix = cfg.test_dataloader.dataset.data_prefix
         for key, path in prefix.items():
             prefix[key] = '/'.join(split if part == 'val' else part
                                    for part in path.split('/'))
     runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
     metrics = {name: float(value) for name, value in runner.test().items()}
     dump(_areas(runner, block), osp.join(work_dir, f'areas{suffix}'))
     dump(metrics, result)
@@ -114,12 +145,13 @@ def train_and_test(cfg: Config,
 
 def _areas(runner: Runner, block: int) -> dict:
     """Areas of blocks of images, where the runner has measured any."""
+    found = {}
     for metric in runner.test_evaluator.metrics:
         areas = getattr(metric, 'image_areas', None)
         if areas:
             areas = np.stack([torch.stack(image).numpy() for image in areas])
-            return dict(
-                areas=block_areas(areas, block).astype(int).tolist(),
-                classes=list(metric.dataset_meta['classes']),
-                groups=metric.groups)
-    return {}
+            name = dict(IoU='areas').get(metric.quantity, metric.quantity)
+            found[name] = block_areas(areas, block).astype(int).tolist()
+            found['classes'] = list(metric.dataset_meta['classes'])
+            found['groups'] = found.get('groups') or metric.groups
+    return found

@@ -92,21 +92,39 @@ def bootstrap_difference(ours: np.ndarray,
         raise ValueError(
             f'areas of shape {ours.shape} against {baseline.shape} of the '
             'baseline; both need the same seeds and test images')
-    generator = np.random.default_rng(seed)
-    blocks = ours.shape[1]
-    # How often each block is drawn, rather than the blocks themselves.
-    counts = generator.multinomial(blocks, [1 / blocks] * blocks, draws)
-    counts = np.concatenate([np.ones((1, blocks), int), counts])
-    mean, *drawn = (_mean_iou(ours, counts, classes) -
-                    _mean_iou(baseline, counts, classes)).tolist()
+    # The same seed draws the same blocks of both.
+    mean, *drawn = (
+        bootstrap_mean_iou(ours, classes, draws, seed) -
+        bootstrap_mean_iou(baseline, classes, draws, seed)).tolist()
     low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
     other = np.mean(np.sign(drawn) != np.sign(mean))
     return Difference(mean, low, high, min(1., 2 * float(other)))
 
 
-def _mean_iou(areas: np.ndarray, counts: np.ndarray,
-              classes: Sequence[int] | None) -> np.ndarray:
-    """Mean IoU of each draw in percent, averaged over seeds."""
+def bootstrap_mean_iou(areas: np.ndarray,
+                       classes: Sequence[int] | None = None,
+                       draws: int = 10000,
+                       seed: int = 0) -> np.ndarray:
+    """Mean IoU in percent, and what other draws of test images might give.
+
+    Args:
+        areas (np.ndarray): As of :func:`bootstrap_difference`.
+        classes (Sequence[int], optional): Which classes the mean is over.
+            Default: None, all.
+        draws (int): Default: 10000.
+        seed (int): Of the draws. Default: 0.
+
+    Returns:
+        np.ndarray: ``(1 + draws, )``, averaged over seeds: of the blocks as
+        they are, then of each draw. The standard deviation of the draws is
+        the standard error of the first.
+    """
+    blocks = areas.shape[1]
+    # How often each block is drawn, rather than the blocks themselves.
+    counts = np.random.default_rng(seed).multinomial(blocks,
+                                                     [1 / blocks] * blocks,
+                                                     draws)
+    counts = np.concatenate([np.ones((1, blocks), int), counts])
     sums = np.einsum('db,sbak->sdak', counts, areas.astype(float))
     if classes is not None:
         sums = sums[..., list(classes)]

@@ -1,0 +1,136 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""``tools/demo.py``: what ``make demo`` runs, with few steps and pictures."""
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+OPTIONS = '--iters', '2', '--train-images', '8', '--test-images', '4'
+NETWORKS = ['full size', 'not fine-tuned', 'plain', 'DSRL', 'HRFR']
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope='module')
+def command(repo_root, tmp_path_factory):
+    out = tmp_path_factory.mktemp('demo')
+    return [
+        sys.executable, repo_root / 'tools/demo.py', *OPTIONS, '--out-dir', out
+    ], out
+
+
+@pytest.fixture(scope='module')
+def stopped(command):
+    """A first run that Ctrl-C stops as soon as a network is being trained."""
+    argv, out = command
+    process = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.time() + 200
+    while not list(out.glob('HRFR*/output.log')) and process.poll() is None:
+        assert time.time() < deadline, 'no training has begun'
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    return process, process.communicate(timeout=60)[0]
+
+
+@pytest.fixture(scope='module')
+def page(command, stopped, run):
+    """What a second run prints, its page and its results."""
+    argv, out = command
+    printed = run(*argv).stdout
+    return printed, out / 'index.html', json.loads(
+        (out / 'results.json').read_text())
+
+
+def test_ctrl_c_ends_in_one_line(stopped):
+    process, printed = stopped
+    assert process.returncode == 1
+    assert 'stopped; the same command goes on from here' in printed
+    assert 'Traceback' not in printed
+
+
+def test_goes_on_after_ctrl_c_to_a_table_of_all_networks(page):
+    printed, _, results = page
+    assert list(results) == NETWORKS
+    rows = re.findall(
+        r'^ ?(\w[\w -]+?) +(\d+\.\d) ± \d+\.\d .*?(\d\.\d{3}) +\d+\.\d *$',
+        printed, re.M)
+    assert [name for name, *_ in rows] == NETWORKS
+    for name, miou, gmacs in rows:
+        assert float(miou) == pytest.approx(
+            results[name]['metrics']['mIoU'], abs=0.06)
+        assert float(gmacs) == pytest.approx(results[name]['gmacs'], abs=6e-4)
+
+
+def test_prints_no_wall_of_warnings(page):
+    printed = page[0]
+    assert 'Warning' not in printed and 'missing keys' not in printed
+    assert len(printed.splitlines()) < 40
+
+
+def test_full_size_loses_much_when_it_is_fed_the_small_image(page):
+    full, small = (page[2][name] for name in NETWORKS[:2])
+    assert full['metrics']['mIoU'] > 60
+    assert small['metrics']['mIoU'] < full['metrics']['mIoU'] - 10
+    assert 3.9 < full['gmacs'] / small['gmacs'] < 4.1
+
+
+def test_second_run_measures_nothing_twice(page, command, run):
+    argv, out = command
+    files = {path: path.stat().st_mtime_ns for path in out.glob('*/*.*')}
+    run(*argv)
+    assert files == {
+        path: path.stat().st_mtime_ns
+        for path in out.glob('*/*.*')
+    }
+
+
+def test_page_needs_no_other_file(page):
+    html = page[1].read_text()
+    sources = re.findall(r'(?:src|href)="([^"#]+)', html)
+    assert sources and all(src.startswith('data:image/') for src in sources)
+
+
+@pytest.mark.skipif(
+    not shutil.which('chromium'), reason='needs the browser chromium')
+def test_slider_of_the_page_shows_two_networks_in_a_browser(page, tmp_path):
+    probe = tmp_path / 'probe.html'
+    probe.write_text(page[1].read_text().replace(
+        '</html>', """<script>
+at('left').value = 'plain'; at('right').value = 'HRFR';
+at('scene').value = 3; at('slider').value = 20;
+at('slider').dispatchEvent(new Event('input'));
+const shown = ['above', 'below'].map(at);
+Promise.all(shown.map(image => image.decode())).then(() => {
+  document.title = JSON.stringify({
+    clip: at('above').style.clipPath, line: at('line').style.left,
+    sizes: shown.map(image => [image.naturalWidth, image.naturalHeight]),
+    right: [shown[0].src == scenes[3].layers['plain'],
+            shown[1].src == scenes[3].layers['HRFR']],
+    rows: document.querySelectorAll('#results tr').length,
+    plots: document.querySelectorAll('.plots svg').length})});
+</script></html>"""))
+    dom = subprocess.run([
+        'chromium', '--headless', '--no-sandbox', '--disable-gpu',
+        '--no-first-run', '--disable-background-networking',
+        '--virtual-time-budget=10000', f'--user-data-dir={tmp_path}',
+        '--dump-dom',
+        probe.as_uri()
+    ],
+                         capture_output=True,
+                         text=True,
+                         timeout=120,
+                         check=True).stdout
+    seen = json.loads(re.search(r'<title>(.*)</title>', dom)[1])
+    assert seen == dict(
+        clip='inset(0px 80% 0px 0px)',
+        line='20%',
+        sizes=[[384, 192]] * 2,
+        right=[True, True],
+        rows=1 + len(NETWORKS),
+        plots=2)

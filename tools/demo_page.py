@@ -1,0 +1,242 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The table and the page of the demo."""
+import base64
+import io
+import os.path as osp
+
+import numpy as np
+import torch
+from jinja2 import Environment, FileSystemLoader
+from PIL import Image
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from skimage.metrics import peak_signal_noise_ratio
+from torch import nn
+
+from mmhires.analysis import bootstrap_mean_iou, draw_pareto
+from mmhires.models.segmentors.super_resolving import denormalize
+from mmhires.utils.files import open_whole
+
+LOST = 'plain'  # what it loses is what the methods are to win back
+ABOUT = {
+    'full size': 'the network that was there, sees 192x384',
+    'not fine-tuned': 'the same weights, see 96x192',
+    'plain': 'fine-tuned on 96x192',
+    'DSRL': 'sub-pixel SSSR, SISR; logits of the full-size network',
+    'HRFR': 'features and logits of the full-size network',
+}
+COLUMNS = ('mIoU', 'thin', 'boundary', 'won back', 'GMACs', 'ms')
+
+
+def table_rows(results: dict[str, dict]) -> list[list[str]]:
+    """Cells of each network, with the standard error over the images."""
+    measured = {name: accuracies(of) for name, of in results.items()}
+    rows = []
+    for name, of in results.items():
+        cells = [
+            f'{draws[0]:.1f} ± {draws[1:].std():.1f}'
+            for draws in measured[name].values()
+        ]
+        rows.append([
+            name, *cells,
+            won_back(measured, name), f'{of["gmacs"]:.3f}',
+            f'{of["latency"]:.1f}'
+        ])
+    return rows
+
+
+def accuracies(of: dict) -> dict[str, np.ndarray]:
+    """MIoU of all and of thin classes, and boundary IoU, with their draws."""
+    thin = [of['classes'].index(name) for name in of['groups']['thin']]
+    areas, bands = (np.array(of[key])[None] for key in ('areas', 'BIoU'))
+    return dict(
+        all=bootstrap_mean_iou(areas, draws=1000),
+        thin=bootstrap_mean_iou(areas, thin, draws=1000),
+        boundary=bootstrap_mean_iou(bands, draws=1000))
+
+
+def won_back(measured: dict, name: str) -> str:
+    """Share of what the plain network loses, with its standard error."""
+    if LOST not in measured or name in ('full size', LOST):
+        return ''
+    ours, plain, full = (
+        measured[key]['all'] for key in (name, LOST, 'full size'))
+    share = 100 * (ours - plain) / (full - plain)
+    return f'{share[0]:.0f} ± {share[1:].std():.0f}'
+
+
+def print_table(results: dict[str, dict]) -> None:
+    images = len(next(iter(results.values()))['areas'])
+    table = Table(
+        'network',
+        *COLUMNS,
+        box=SIMPLE,
+        padding=0,
+        pad_edge=False,
+        title=f'{images} streets that no training saw, at 192x384',
+        caption='± standard error over the images; won back: % of the '
+        'mIoU that plain loses; ms: one thread')
+    for row in table_rows(results):
+        table.add_row(*row)
+    Console().print(table)
+
+
+def write_page(results: dict, networks: dict[str, nn.Module], dataset,
+               out_dir: str) -> str:
+    """Write ``index.html``, which needs no other file, and a picture.
+
+    Returns:
+        str: The path of the page.
+    """
+    scenes = [
+        dict(title=title, layers=draw_layers(dataset, index, networks))
+        for title, index in choose_scenes(results).items()
+    ]
+    Image.fromarray(tile(scenes[0]['layers'], networks)).save(
+        osp.join(out_dir, 'comparison.jpg'), quality=90)
+    for scene in scenes:
+        scene['layers'] = {
+            name: data_uri(pixels)
+            for name, pixels in scene['layers'].items()
+        }
+    template = Environment(
+        loader=FileSystemLoader(osp.dirname(osp.abspath(__file__))),
+        autoescape=True).get_template('demo_page.html')
+    path = osp.join(out_dir, 'index.html')
+    html = template.render(
+        columns=COLUMNS,
+        rows=table_rows(results),
+        about=ABOUT,
+        plots=draw_plots(results, out_dir),
+        scenes=scenes,
+        sisr=rebuild(networks, dataset),
+        left=LOST if LOST in networks else 'not fine-tuned',
+        right='DSRL' if 'DSRL' in networks else 'full size')
+    with open_whole(path, encoding='utf-8') as file:
+        file.write(html)
+    return path
+
+
+def draw_plots(results: dict, out_dir: str) -> list[str]:
+    """Accuracy against MACs and against latency, as SVG."""
+    plots = []
+    for cost, label in (('gmacs', 'GMACs'), ('latency',
+                                             'milliseconds an image')):
+        path = osp.join(out_dir, f'{cost}.svg')
+        points = {
+            name: (of[cost], accuracies(of)['all'][0])
+            for name, of in results.items()
+        }
+        draw_pareto(points, label, 'mIoU', path)
+        with open(path, encoding='utf-8') as file:
+            plots.append(file.read().partition('<svg')[2])
+    return [f'<svg{plot}' for plot in plots]
+
+
+def choose_scenes(results: dict) -> dict[str, int]:
+    """Three scenes in which DSRL finds most of what plain loses, three as
+    they come."""
+    scenes = {f'street {index}': index for index in range(3)}
+    if 'DSRL' in results:
+        thin = [
+            results['DSRL']['classes'].index(name)
+            for name in results['DSRL']['groups']['thin']
+        ]
+        found, lost = (
+            np.array(results[name]['areas'])[:, 0, thin].sum(1)
+            for name in ('DSRL', LOST))
+        most = np.argsort(lost - found)[:3].tolist()
+        scenes = {f'street {i}, chosen': i for i in most} | scenes
+    return scenes
+
+
+def draw_layers(dataset, index: int,
+                networks: dict[str, nn.Module]) -> dict[str, np.ndarray]:
+    """RGB pictures of one scene: what is there and what each network sees."""
+    sample = dataset[index]
+    palette = np.array(dataset.metainfo['palette'], np.uint8)
+    image = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
+    truth = sample['data_samples'].gt_sem_seg.data[0].numpy()
+    height, width = truth.shape
+    small = Image.fromarray(image).reduce(2).resize((width, height), 0)
+    pictures = {
+        'image': image,
+        'small image': np.array(small),
+        'truth': palette[truth]
+    }
+    for name, network in networks.items():
+        label = predict(network, sample).pred_sem_seg.data[0].numpy()
+        pictures[name] = palette[label]
+        wrong = (label != truth)[..., None]
+        pictures[f'{name}: wrong in red'] = np.where(wrong,
+                                                     np.uint8([220, 30, 30]),
+                                                     image // 2 + 128)
+    return pictures
+
+
+def predict(network: nn.Module, sample: dict):
+    with torch.no_grad():
+        return network.test_step(
+            dict(
+                inputs=[sample['inputs']],
+                data_samples=[sample['data_samples']]))[0]
+
+
+def tile(pictures: dict[str, np.ndarray], networks: dict) -> np.ndarray:
+    """Image, truth and predictions beside each other, two in a row."""
+    names = ['image', 'truth', *networks]
+    names = names[:len(names) // 2 * 2]
+    pairs = zip(names[::2], names[1::2])
+    return np.vstack([
+        np.hstack([pictures[left], pictures[right]]) for left, right in pairs
+    ])
+
+
+def data_uri(pixels: np.ndarray) -> str:
+    """A picture in the address itself: PNG of few colours, else JPEG."""
+    image, file = Image.fromarray(pixels), io.BytesIO()
+    few = image.getcolors(256)
+    if few:
+        image.convert('P', palette=Image.Palette.ADAPTIVE).save(file, 'PNG')
+    else:
+        image.save(file, 'JPEG', quality=88)
+    content = base64.b64encode(file.getvalue()).decode()
+    return f'data:image/{"png" if few else "jpeg"};base64,{content}'
+
+
+def rebuild(networks: dict[str, nn.Module],
+            dataset,
+            count: int = 50) -> dict | None:
+    """What SISR makes of small images, against bicubic interpolation."""
+    if 'DSRL' not in networks:
+        return None
+    network, ours, bicubic = networks['DSRL'], [], []
+    count = min(count, len(dataset))
+    for index in range(count):
+        sample = dataset[index]
+        truth = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
+        height, width = truth.shape[:2]
+        with torch.no_grad():
+            small = network.data_preprocessor(
+                dict(
+                    inputs=[sample['inputs']],
+                    data_samples=[sample['data_samples']]))['inputs']
+            rebuilt = network.decode_head.super_resolve(
+                network.extract_feat(small), small)
+            enlarged = torch.nn.functional.interpolate(
+                small, (height, width), mode='bicubic')
+        pictures = [
+            denormalize(network.data_preprocessor, pixels)[0].clamp(
+                0, 255).byte().permute(1, 2, 0).numpy()[..., ::-1]
+            for pixels in (rebuilt, enlarged)
+        ]
+        for values, picture in zip((ours, bicubic), pictures):
+            values.append(peak_signal_noise_ratio(truth, picture))
+        if not index:
+            shown = [data_uri(picture) for picture in (truth, *pictures)]
+    return dict(
+        pictures=shown,
+        ours=f'{np.mean(ours):.2f}',
+        bicubic=f'{np.mean(bicubic):.2f}',
+        count=count)
