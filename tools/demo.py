@@ -52,7 +52,7 @@ from mmhires.registry import DATASETS, MODELS
 
 CONFIG_DIR = osp.join(osp.dirname(osp.abspath(__file__)), '..', 'configs/demo')
 WEIGHTS = osp.join(CONFIG_DIR, 'deeplabv3plus-r18s_streets-192x384.pth')
-PLAIN = 'deeplabv3plus-r18s_1xb4-600_streets-96x192'
+PLAIN = 'deeplabv3plus-r18s_1xb4-400_streets-96x192'
 CONFIGS = {
     'full size': 'deeplabv3plus-r18s_1xb8-3000_streets-192x384',
     'not fine-tuned': PLAIN,
@@ -118,6 +118,8 @@ def read_config(args: argparse.Namespace, name: str) -> Config:
     steps = args.iters or cfg.train_cfg.max_iters
     if args.train_longer:
         steps *= 4
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        cfg.optim_wrapper.type = 'OptimWrapper'  # bf16 would be emulated
     # Testing follows training; validating first would say the same.
     cfg.train_cfg.update(max_iters=steps, val_interval=steps + 1)
     warm_up, decay = cfg.param_scheduler

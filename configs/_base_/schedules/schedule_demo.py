@@ -1,5 +1,5 @@
 # AdamW with a short warm-up and poly, in bf16: minutes on a CPU core.
-iters = 600
+iters = 400
 optim_wrapper = dict(
     type='mmhires.BF16OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01))

@@ -1,5 +1,5 @@
 # DSRL, and the full-size network as teacher of its logits.
-_base_ = './deeplabv3plus-r18s_1xb4-600_streets-96x192.py'
+_base_ = './deeplabv3plus-r18s_1xb4-400_streets-96x192.py'
 model = dict(
     type='mmhires.DistilledSegmentor',
     decode_head=dict(

@@ -1,5 +1,5 @@
 # HRFR, from the best linear map of the small features to the teacher's.
-_base_ = './deeplabv3plus-r18s_1xb4-600_streets-96x192.py'
+_base_ = './deeplabv3plus-r18s_1xb4-400_streets-96x192.py'
 model = dict(
     type='mmhires.HRFR',
     neck=dict(
