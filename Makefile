@@ -13,7 +13,7 @@ SOURCES := mmhires tools tests configs setup.py
 
 .PHONY: help demo test lint format install clean
 help:
-	@echo "make demo     train the baseline and DSRL on generated streets, compare"
+	@echo "make demo     a trained network on a quarter of the pixels: measure, fine-tune, compare"
 	@echo "make test     run the test suite; ARGS='-k name' for a part of it"
 	@echo "make lint     check the style"
 	@echo "make format   bring all files to it"
