@@ -14,24 +14,16 @@ from ._item import Item
 
 ITEMS = (
     Item('mmcv_ext', 'mmcv-lite has no compiled operators'),
-    Item(
-        'checkpoint_globals',
-        'torch.load refuses the checkpoints of MMEngine',
-        after='torch'),
-    Item(
-        'cpu',
-        'a launcher needs CUDA even where there is none',
-        after='mmengine.runner'),
+    Item('checkpoint_globals',
+         'torch.load refuses the checkpoints of MMEngine', 'torch'),
+    Item('cpu', 'a launcher needs CUDA even where there is none',
+         'mmengine.runner'),
     Item('torchvision', 'without it, or with a wrong one, imports end'),
     Item('pkg_resources', 'setuptools 82 removed what MMEngine imports'),
-    Item(
-        'xtcocotools',
-        'MMPose needs xtcocotools, built for NumPy 1',
-        after='mmpose'),
-    Item(
-        'draw_circles',
-        'MMPose cannot draw keypoints beside NumPy 2.4',
-        after='mmpose'),
+    Item('xtcocotools', 'MMPose needs xtcocotools, built for NumPy 1',
+         'mmpose'),
+    Item('draw_circles', 'MMPose cannot draw keypoints beside NumPy 2.4',
+         'mmpose'),
 )
 
 

@@ -29,22 +29,22 @@ def main() -> None:
         apply()
         # Items wait for these imports.
         for module in ('torch', 'mmengine.runner', 'mmpose'):
-            if find_spec(module.split('.')[0]) is None:
-                continue
             try:
-                importlib.import_module(module)
+                if find_spec(module.split('.')[0]) is not None:
+                    importlib.import_module(module)
             except Exception as error:
                 sys.stdout.write(f'import {module}: {error!r}\n')
-    width = max(map(len, PACKAGES)) + 2
+    rows = []
     for item in ITEMS:
-        sys.stdout.write(f'{item.name:<{width}}{item.state:<13}{item.symptom}'
-                         f'\n{"":<{width}}{item.why}\n')
-    sys.stdout.write(f'\n{"python":<{width}}{platform.python_version()}\n')
+        rows.append((item.name, f'{item.state:<13}{item.symptom}'))
+        rows.append(('', item.why))
+    rows += [('', ''), ('python', platform.python_version())]
     if find_spec('torch') is not None:
         from .bf16_convolution import describe
-        sys.stdout.write(f'{"bf16 convolutions":<{width}}{describe()}\n')
-    for package in PACKAGES:
-        sys.stdout.write(f'{package:<{width}}{_version(package)}\n')
+        rows.append(('bf16 convolutions', describe()))
+    rows += [(package, _version(package)) for package in PACKAGES]
+    for name, value in rows:
+        sys.stdout.write(f'{name:<24}{value}'.rstrip() + '\n')
 
 
 if __name__ == '__main__':

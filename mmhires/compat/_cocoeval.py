@@ -1,4 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+# ruff: noqa: N803, names of pycocotools
 """xtcocotools' evaluation class, made of pycocotools'."""
 import numpy as np
 from pycocotools import cocoeval
@@ -22,13 +23,12 @@ class COCOeval(cocoeval.COCOeval):
         NotImplementedError: For what only xtcocotools can evaluate.
     """
 
-    def __init__(
-            self,
-            cocoGt=None,  # noqa: N803
-            cocoDt=None,  # noqa: N803
-            iouType='segm',  # noqa: N803
-            sigmas=None,
-            use_area=True):
+    def __init__(self,
+                 cocoGt=None,
+                 cocoDt=None,
+                 iouType='segm',
+                 sigmas=None,
+                 use_area=True):
         if iouType not in ('segm', 'bbox', 'keypoints') or not use_area:
             raise NotImplementedError(
                 f'evaluating iouType={iouType!r} with use_area={use_area} '

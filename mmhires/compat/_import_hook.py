@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Something to run while a module that is not imported yet gets imported."""
+"""Imports that run something, or that find what is not installed."""
 import sys
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
@@ -7,54 +7,68 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 Execute = Callable[[ModuleType], None]
+Run = Callable[[ModuleType, Execute], None]
 
 
-class _WatchedLoader(Loader):
-    """The real loader, with one call to ``run`` in place of its execution."""
+class _WatchingFinder(MetaPathFinder):
+    """Asks the other finders for a watched module and watches its loader."""
 
-    def __init__(self, real: Loader, run: Callable[[ModuleType, Execute],
-                                                   None]):
-        self._real = real
-        self._run = run
-
-    def __getattr__(self, name):
-        return getattr(self._real, name)
-
-    def create_module(self, spec):
-        return self._real.create_module(spec)
-
-    def exec_module(self, module):
-        # The module must not notice: its resources and its source are found
-        # through the loader it names.
-        module.__spec__.loader = module.__loader__ = self._real
-        self._run(module, self._real.exec_module)
-
-
-class _WatchedFinder(MetaPathFinder):
-    """Asks the other finders for a watched module and wraps its loader."""
-
-    def __init__(self):
-        self.runs = {}
+    def __init__(self) -> None:
+        self.runs: dict[str, Run] = {}
 
     def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
         if name not in self.runs:
             return None
-        for finder in sys.meta_path:
-            find_spec = getattr(finder, 'find_spec', None)
-            if finder is self or find_spec is None:
-                continue
-            spec = find_spec(name, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _WatchedLoader(spec.loader, self.runs[name])
-                return spec
+        specs = (
+            finder.find_spec(name, path, target) for finder in sys.meta_path
+            if finder is not self and hasattr(finder, 'find_spec'))
+        spec = next(filter(None, specs), None)
+        if spec is not None and spec.loader is not None:
+            self._watch(spec.loader, self.runs[name])
+        return spec
+
+    @staticmethod
+    def _watch(loader: Loader, run: Run) -> None:
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            del loader.exec_module  # the module finds its loader as it was
+            run(module, execute)
+
+        loader.exec_module = exec_module
+
+
+_FINDER = _WatchingFinder()
+
+
+class StandIn(MetaPathFinder, Loader):
+    """Finds a package that is not there, with any name in it.
+
+    Args:
+        package (str): Name of the package.
+        make (Callable): From a name in one of its modules to what it is.
+    """
+
+    def __init__(self, package: str, make: Callable[[str], object]) -> None:
+        self.package = package
+        self.make = make
+
+    def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
+        if f'{name}.'.startswith(f'{self.package}.'):
+            return ModuleSpec(name, self, is_package=True)
         return None
 
+    def exec_module(self, module: ModuleType) -> None:
 
-_FINDER = _WatchedFinder()
+        def __getattr__(name):  # noqa: N807
+            if name.startswith('__'):
+                raise AttributeError(name)
+            return self.make(name)
+
+        module.__getattr__ = __getattr__
 
 
-def intercept(name: str, run: Callable[[ModuleType, Execute], None]) -> None:
+def intercept(name: str, run: Run) -> None:
     """Run something in place of the execution of a module's code.
 
     Args:
@@ -78,13 +92,10 @@ def when_imported(name: str, callback: Callable[[], None]) -> None:
     if name in sys.modules:
         callback()
         return
-    earlier = _FINDER.runs.get(name)
+    earlier = _FINDER.runs.get(name, lambda module, execute: execute(module))
 
     def run(module: ModuleType, execute: Execute) -> None:
-        if earlier is None:
-            execute(module)
-        else:
-            earlier(module, execute)
+        earlier(module, execute)
         _FINDER.runs.pop(name, None)
         callback()
 

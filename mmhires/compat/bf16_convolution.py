@@ -27,10 +27,10 @@ def broken_width() -> int:
         int: Width in pixels up to which a map gives wrong results or
         gradients, 0 if none does. It is looked for once in a process.
     """
-    return max(
-        (width for width in range(1, _WIDEST + 1)
-         for name, kernel in _KERNELS if not _is_right(name, kernel, width)),
-        default=0)
+    for width in range(_WIDEST, 0, -1):
+        if not all(_is_right(*kernel, width) for kernel in _KERNELS):
+            return width
+    return 0
 
 
 def describe() -> str:
@@ -45,25 +45,26 @@ def describe() -> str:
 
 def _is_right(name: str, kernel: int, width: int) -> bool:
     generator = torch.Generator().manual_seed(width)
-    image, weight = (
+    tensors = [
         torch.randn(shape, generator=generator).bfloat16()
-        for shape in ((1, 10, 18, width), (10, 10, kernel, kernel)))
-    grad = None
-    for _ in range(3):  # what has not been written need not be wrong
-        results = []
-        for dtype in (torch.float32, torch.bfloat16):
-            inputs = [x.to(dtype).requires_grad_() for x in (image, weight)]
-            _leave_nan_in_free_memory()
-            out = getattr(F, name)(*inputs, stride=2, padding=kernel // 3)
-            if grad is None:
-                grad = torch.randn(out.shape, generator=generator).bfloat16()
-            results.append(
-                (out, *torch.autograd.grad(out, inputs, grad.to(dtype))))
-        for exact, got in zip(*results):
-            # Of bf16's 2^-8; not so where a difference is nan.
-            if not (got - exact).abs().max() <= exact.abs().max() / 20:
-                return False
-    return True
+        for shape in ((1, 10, 18, width), (10, 10, kernel, kernel))
+    ]
+
+    def compute(dtype: torch.dtype) -> tuple[Tensor, ...]:
+        """Result and gradients."""
+        inputs = [x.to(dtype).requires_grad_() for x in tensors]
+        _leave_nan_in_free_memory()
+        out = getattr(F, name)(*inputs, stride=2, padding=kernel // 3)
+        grad = torch.randn(out.shape, generator=generator.manual_seed(0))
+        grad = grad.bfloat16().to(dtype)
+        _leave_nan_in_free_memory()
+        return out, *torch.autograd.grad(out, inputs, grad)
+
+    return all(
+        # Of bf16's 2^-8; not so where a difference is nan.
+        (got - exact).abs().max() <= exact.abs().max() / 20
+        for _ in range(3)  # what has not been written need not be wrong
+        for exact, got in zip(*map(compute, (torch.float32, torch.bfloat16))))
 
 
 def _leave_nan_in_free_memory() -> None:
@@ -97,9 +98,10 @@ def warn_of_narrow_maps(model: nn.Module, image: Tensor | None = None) -> None:
             hooks.pop().remove()
 
     for module in model.modules():
-        if isinstance(module,
-                      nn.ConvTranspose2d) or (isinstance(module, nn.Conv2d)
-                                              and max(module.stride) > 1):
+        if isinstance(
+                module,
+            (nn.Conv2d, nn.ConvTranspose2d)) and (module.transposed
+                                                  or max(module.stride) > 1):
             hooks.append(module.register_forward_pre_hook(warn))
     if image is not None:
         with torch.inference_mode():

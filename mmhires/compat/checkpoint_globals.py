@@ -22,13 +22,18 @@ from mmengine.logging.history_buffer import HistoryBuffer
 PLAIN = re.compile(r'[biufcSU]\d+')
 
 
+def _require(fits: bool, what: str) -> None:
+    if not fits:
+        raise ValueError(f'refused {what} of a checkpoint')
+
+
 class _DType:
     """What a file's ``numpy.dtype(code, align, copy)`` gives."""
 
     def __init__(self, code, align=False, copy=False):
-        if not isinstance(code, str) or not PLAIN.fullmatch(code):
-            raise ValueError(
-                f'refused to make a numpy.dtype of {code!r} for a checkpoint')
+        _require(
+            isinstance(code, str) and PLAIN.fullmatch(code),
+            f'the numpy.dtype {code!r}')
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state):
@@ -41,15 +46,15 @@ class _Array(np.ndarray):
     __array_priority__ = -1
 
     def __new__(cls, *args, **kwargs):
-        raise ValueError('refused to call numpy.ndarray for a checkpoint')
+        _require(False, 'a call of numpy.ndarray')
 
     def __setstate__(self, state):
         _, shape, kind, fortran, data = state
         dtype = _dtype(kind)
-        if (not isinstance(data, bytes) or min(shape, default=0) < 0
-                or len(data) != math.prod(shape) * dtype.itemsize):
-            raise ValueError('refused to fill a NumPy array of a checkpoint: '
-                             f'{shape} of {dtype} do not fit what is stored')
+        _require(
+            isinstance(data, bytes) and min(shape, default=0) >= 0
+            and len(data) == math.prod(shape) * dtype.itemsize,
+            f'to fill {shape} of {dtype} with other than their bytes')
         super().__setstate__((1, shape, dtype, bool(fortran), data))
 
     def __reduce_ex__(self, protocol):
@@ -57,23 +62,21 @@ class _Array(np.ndarray):
 
 
 def _dtype(kind) -> np.dtype:
-    if type(kind) is not _DType:
-        raise ValueError(f'refused {kind!r} as a numpy.dtype of a checkpoint')
+    _require(type(kind) is _DType, f'{kind!r} as a numpy.dtype')
     return kind.dtype
 
 
 def _reconstruct(cls, shape, code) -> _Array:
     """Make the array that ``_Array.__setstate__`` fills."""
-    if cls is not _Array:
-        raise ValueError(f'refused to make an array of {cls!r} for a '
-                         'checkpoint')
+    _require(cls is _Array, f'an array of {cls!r}')
     return np.ndarray.__new__(_Array, (0, ), 'b')
 
 
 def _scalar(kind, data) -> np.generic:
     dtype = _dtype(kind)
-    if not isinstance(data, bytes) or len(data) != dtype.itemsize:
-        raise ValueError(f'refused {data!r} as a {dtype} of a checkpoint')
+    _require(
+        isinstance(data, bytes) and len(data) == dtype.itemsize,
+        f'{data!r} as a {dtype}')
     return np.ndarray((), dtype, data)[()]
 
 
@@ -83,24 +86,10 @@ def _history_getattr(owner: object, name: str):
     Raises:
         ValueError: If a file asks for anything else.
     """
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current',
-                                                  'mean'):
-        raise ValueError(f'refused to read the attribute {name!r} of '
-                         f'{owner!r} for a checkpoint')
+    _require(
+        owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'),
+        f'the attribute {name!r} of {owner!r}')
     return getattr(owner, name)
-
-
-def _allowed() -> list:
-    """Classes, and stand-ins with the name a file knows them by."""
-    allowed = [
-        HistoryBuffer, bytes, (_history_getattr, 'builtins.getattr'),
-        (_DType, 'numpy.dtype'), (_Array, 'numpy.ndarray')
-    ]
-    # The module was renamed: files of NumPy 1 and 2 name it differently.
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed += [(_reconstruct, f'{module}._reconstruct'),
-                    (_scalar, f'{module}.scalar')]
-    return allowed
 
 
 def install() -> tuple[bool, str]:
@@ -112,6 +101,15 @@ def install() -> tuple[bool, str]:
     if torch.__version__ < (2, 6):
         return False, (f'torch {torch.__version__} does not check what a '
                        'checkpoint names')
-    torch.serialization.add_safe_globals(_allowed())
+    # Classes, and stand-ins with the name a file knows them by.
+    allowed = [
+        HistoryBuffer, bytes, (_history_getattr, 'builtins.getattr'),
+        (_DType, 'numpy.dtype'), (_Array, 'numpy.ndarray')
+    ]
+    # The module was renamed: files of NumPy 1 and 2 name it differently.
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed += [(_reconstruct, f'{module}._reconstruct'),
+                    (_scalar, f'{module}.scalar')]
+    torch.serialization.add_safe_globals(allowed)
     return True, ('HistoryBuffer and NumPy values are on the allow-list of '
                   'torch.load, whose protection stays on')

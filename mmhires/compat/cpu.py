@@ -8,8 +8,8 @@ moment and with the timeout that the config says.
 """
 import functools
 import logging
+from unittest import mock
 
-import torch
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.logging import print_log
@@ -22,12 +22,8 @@ def _without_cuda(init):
 
     @functools.wraps(init)
     def wrapper(backend, *args, **kwargs):
-        set_device = torch.cuda.set_device
-        torch.cuda.set_device = lambda device: None
-        try:
+        with mock.patch('torch.cuda.set_device'):
             init('gloo' if backend == 'nccl' else backend, *args, **kwargs)
-        finally:
-            torch.cuda.set_device = set_device
 
     return wrapper
 

@@ -5,11 +5,10 @@
 and ``mmcv.ops`` loads ``mmcv._ext``. Hardly a model calls an operator of it.
 """
 import sys
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
-EXTENSION = 'mmcv._ext'
+from ._import_hook import StandIn
 
 
 def _operator(name: str):
@@ -28,24 +27,6 @@ def _operator(name: str):
     return missing
 
 
-class _ExtensionFinder(MetaPathFinder, Loader):
-    """Offers ``mmcv._ext``, at the end of ``sys.meta_path`` only."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name == EXTENSION:
-            return ModuleSpec(name, self, origin='mmhires.compat')
-        return None
-
-    def exec_module(self, module):
-
-        def __getattr__(name):  # noqa: N807
-            if name.startswith('__'):
-                raise AttributeError(name)
-            return _operator(name)
-
-        module.__getattr__ = __getattr__
-
-
 def install() -> tuple[bool, str]:
     """Offer ``mmcv._ext`` where MMCV lacks it.
 
@@ -59,8 +40,8 @@ def install() -> tuple[bool, str]:
     if mmcv is None:
         return False, ('mmcv is not installed: pip install mmcv-lite==2.1.0, '
                        'or mmcv==2.1.0 for compiled operators')
-    if PathFinder.find_spec(EXTENSION, mmcv.submodule_search_locations):
+    if PathFinder.find_spec('mmcv._ext', mmcv.submodule_search_locations):
         return False, 'mmcv has its compiled operators'
-    sys.meta_path.append(_ExtensionFinder())
+    sys.meta_path.append(StandIn('mmcv._ext', _operator))
     return True, ('mmcv-lite: operators raise an error that names them when '
                   'they are called')

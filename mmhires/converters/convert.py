@@ -65,8 +65,8 @@ def dataset_meta(weights: StateDict) -> dict | None:
         EdgeNets' Cityscapes (20), Pascal Context (59 and 60) or ADE20K (150);
         None of a backbone, or of any other number of classes.
     """
-    classifier = weights.get('decode_head.conv_seg.weight')
-    name = _DATASETS.get(len(classifier) if classifier is not None else 0)
+    classifier = weights.get('decode_head.conv_seg.weight', ())
+    name = _DATASETS.get(len(classifier))
     if name is None:
         return None
     from mmseg import datasets
@@ -108,10 +108,8 @@ def convert_checkpoint(src: str | os.PathLike,
         raise ValueError(f'{src} is no checkpoint that can be read safely: '
                          f'{first_line(error)}') from error
     state_dict = content
-    for key in ('state_dict', 'model'):
-        if isinstance(content, dict) and key in content:
-            state_dict = content[key]
-            break
+    if isinstance(content, dict):
+        state_dict = content.get('state_dict', content.get('model', content))
     if not isinstance(state_dict, dict) or not all(
             isinstance(value, Tensor) for value in state_dict.values()):
         raise ValueError(f'{src} holds no state dict')

@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Checkpoints of FastFCN's authors and of MMSegmentation's FastFCN."""
+import re
+
 import torch
 from torch import Tensor
 
@@ -7,41 +9,37 @@ from mmhires.utils.state_dict import rename
 
 from .convert import SOURCES, TARGETS
 
+
+def _conv_bn(theirs: str, ours: str, first: int = 0) -> tuple:
+    """Rules of a convolution and the normalisation that is next to it."""
+    return ((rf'{theirs}\.{first}\.', rf'{ours}.conv.'),
+            (rf'{theirs}\.{first + 1}\.', rf'{ours}.bn.'))
+
+
 # https://github.com/wuhuikai/FastFCN, whose ResNet, heads and ImageNet weights
 # are those of PyTorch-Encoding.
-_BACKBONE = (
+_COMMON = (
     (r'pretrained\.conv1\.(\d)\.', r'backbone.stem.\1.'),
     (r'pretrained\.bn1\.', 'backbone.stem.7.'),
     (r'pretrained\.layer', 'backbone.layer'),
-)
-_JPU = (
-    *((rf'jpu\.conv{level + 3}\.{i}\.', f'neck.conv_layers.{level}.0.{part}.')
-      for level in range(3) for i, part in enumerate(('conv', 'bn'))),
+    *_conv_bn(r'jpu\.conv3', 'neck.conv_layers.0.0'),
+    *_conv_bn(r'jpu\.conv4', 'neck.conv_layers.1.0'),
+    *_conv_bn(r'jpu\.conv5', 'neck.conv_layers.2.0'),
     *((rf'jpu\.dilation{branch + 1}\.{theirs}\.',
        f'neck.dilation_layers.{branch}.0.{ours}.') for branch in range(4)
-      for theirs, ours in (
-          (r'0\.conv1', 'depthwise_conv.conv'),
-          (r'0\.bn', 'depthwise_conv.bn'),
-          (r'0\.pointwise', 'pointwise_conv.conv'),
-          ('1', 'pointwise_conv.bn'),
-      )),
-)
-_AUXILIARY = (
-    (r'auxlayer\.conv5\.0\.', 'auxiliary_head.convs.0.conv.'),
-    (r'auxlayer\.conv5\.1\.', 'auxiliary_head.convs.0.bn.'),
+      for theirs, ours in ((r'0\.conv1', 'depthwise_conv.conv'),
+                           (r'0\.bn', 'depthwise_conv.bn'),
+                           (r'0\.pointwise', 'pointwise_conv.conv'),
+                           ('1', 'pointwise_conv.bn'))),
+    *_conv_bn(r'auxlayer\.conv5', 'auxiliary_head.convs.0'),
     (r'auxlayer\.conv5\.4\.', 'auxiliary_head.conv_seg.'),
 )
 _ENC_HEAD = (
-    (r'head\.conv5\.0\.', 'decode_head.bottleneck.conv.'),
-    (r'head\.conv5\.1\.', 'decode_head.bottleneck.bn.'),
-    (r'head\.connect\.(\d)\.0\.', r'decode_head.lateral_convs.\1.conv.'),
-    (r'head\.connect\.(\d)\.1\.', r'decode_head.lateral_convs.\1.bn.'),
-    (r'head\.fusion\.0\.', 'decode_head.fusion.conv.'),
-    (r'head\.fusion\.1\.', 'decode_head.fusion.bn.'),
-    (r'head\.encmodule\.encoding\.0\.',
-     'decode_head.enc_module.encoding_project.conv.'),
-    (r'head\.encmodule\.encoding\.1\.',
-     'decode_head.enc_module.encoding_project.bn.'),
+    *_conv_bn(r'head\.conv5', 'decode_head.bottleneck'),
+    *_conv_bn(r'head\.connect\.(\d)', r'decode_head.lateral_convs.\1'),
+    *_conv_bn(r'head\.fusion', 'decode_head.fusion'),
+    *_conv_bn(r'head\.encmodule\.encoding',
+              'decode_head.enc_module.encoding_project'),
     (r'head\.encmodule\.encoding\.3\.', 'decode_head.enc_module.encoding.0.'),
     (r'head\.encmodule\.encoding\.4\.', 'decode_head.enc_module.encoding.1.'),
     (r'head\.encmodule\.fc\.', 'decode_head.enc_module.fc.'),
@@ -49,23 +47,18 @@ _ENC_HEAD = (
     (r'head\.conv6\.1\.', 'decode_head.conv_seg.'),
 )
 _PSP_HEAD = (
-    *((rf'head\.conv5\.0\.conv{scale + 1}\.{i}\.',
-       f'decode_head.psp_modules.{scale}.1.{part}.') for scale in range(4)
-      for i, part in enumerate(('conv', 'bn'))),
-    (r'head\.conv5\.1\.', 'decode_head.bottleneck.conv.'),
-    (r'head\.conv5\.2\.', 'decode_head.bottleneck.bn.'),
+    *_conv_bn(r'head\.conv5\.0\.conv1', 'decode_head.psp_modules.0.1'),
+    *_conv_bn(r'head\.conv5\.0\.conv2', 'decode_head.psp_modules.1.1'),
+    *_conv_bn(r'head\.conv5\.0\.conv3', 'decode_head.psp_modules.2.1'),
+    *_conv_bn(r'head\.conv5\.0\.conv4', 'decode_head.psp_modules.3.1'),
+    *_conv_bn(r'head\.conv5', 'decode_head.bottleneck', first=1),
     (r'head\.conv5\.5\.', 'decode_head.conv_seg.'),
 )
 _ASPP_HEAD = (
-    *((rf'head\.aspp\.b{branch}\.{i}\.',
-       f'decode_head.aspp_modules.{branch}.{part}.') for branch in range(4)
-      for i, part in enumerate(('conv', 'bn'))),
-    (r'head\.aspp\.b4\.gap\.1\.', 'decode_head.image_pool.1.conv.'),
-    (r'head\.aspp\.b4\.gap\.2\.', 'decode_head.image_pool.1.bn.'),
-    (r'head\.aspp\.project\.0\.', 'decode_head.bottleneck.0.conv.'),
-    (r'head\.aspp\.project\.1\.', 'decode_head.bottleneck.0.bn.'),
-    (r'head\.block\.0\.', 'decode_head.bottleneck.2.conv.'),
-    (r'head\.block\.1\.', 'decode_head.bottleneck.2.bn.'),
+    *_conv_bn(r'head\.aspp\.b([0-3])', r'decode_head.aspp_modules.\1'),
+    *_conv_bn(r'head\.aspp\.b4\.gap', 'decode_head.image_pool.1', first=1),
+    *_conv_bn(r'head\.aspp\.project', 'decode_head.bottleneck.0'),
+    *_conv_bn(r'head\.block', 'decode_head.bottleneck.2'),
     (r'head\.block\.4\.', 'decode_head.conv_seg.'),
 )
 # A head is known by a key that the others do not have.
@@ -111,7 +104,7 @@ def convert_authors(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
             key: value
             for key, value in state_dict.items()
             if not key.startswith('pretrained.fc.')
-        }, (*_BACKBONE, *_JPU, *_AUXILIARY, *head))
+        }, _COMMON + head)
     project = 'decode_head.bottleneck.0.conv.weight'
     if project in converted:
         # Upstream's head, so ours, concatenates the pooled branch first.
@@ -143,26 +136,20 @@ def convert_mmseg(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         state_dict,
         [(rf'{part}\.', f'{part}.')
          for part in ('backbone', 'neck', 'decode_head', 'auxiliary_head')])
-    if not any(k.startswith('neck.dilation_layers.') for k in converted):
-        raise ValueError(
-            'mmseg-fastfcn: there is no JPU (neck.dilation_layers.*) among '
-            'these weights, so there is nothing to convert')
-    levels = len({
-        key.split('.')[2]
-        for key in converted if key.startswith('neck.conv_layers.')
-    })
+    levels = len({k.split('.')[2] for k in converted if 'conv_layers' in k})
+    if not levels:
+        raise ValueError('mmseg-fastfcn: there is no JPU (neck.conv_layers.*) '
+                         'among these weights, so there is nothing to convert')
     for key, value in converted.items():
-        if key.startswith('neck.dilation_layers.') and value.ndim:
-            if 'depthwise_conv' in key:
-                converted[key] = _reverse(value, levels, dim=0)
-            elif 'pointwise_conv.conv' in key:
-                converted[key] = _reverse(value, levels, dim=1)
+        # The maps are the input of the depthwise convolutions and their
+        # normalisation, and that of the pointwise ones.
+        part = re.match(
+            r'neck\.dilation_layers\.\d\.0\.'
+            r'(depthwise_conv\.|pointwise_conv\.conv\.)', key)
+        if part and value.ndim:
+            dim = 1 if 'pointwise' in key else 0
+            converted[key] = torch.cat(value.chunk(levels, dim)[::-1], dim)
     return converted
-
-
-def _reverse(weight: Tensor, groups: int, dim: int) -> Tensor:
-    """Put groups of channels into the opposite order."""
-    return torch.cat(weight.chunk(groups, dim)[::-1], dim)
 
 
 SOURCES['fastfcn'] = convert_authors

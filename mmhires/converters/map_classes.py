@@ -2,6 +2,7 @@
 """A classifier for other classes, from one that knows similar ones."""
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -47,7 +48,5 @@ def map_classes(state_dict: dict[str, Tensor],
         if len(value) != len(class_map):
             raise ValueError(f'{key} is for {len(value)} classes, class_map '
                              f'for {len(class_map)}')
-        mapped[key] = value.new_empty((len(classes), *value.shape[1:]))
-        for new, old in enumerate(sources):
-            mapped[key][new] = value[old].mean(0)
+        mapped[key] = torch.stack([value[old].mean(0) for old in sources])
     return mapped

@@ -52,5 +52,4 @@ class CamVidDataset(CheckedSegDataset):
         Returns:
             dict[int, int]: From label in the file to label in training.
         """
-        label_map = super().get_label_map(new_classes) or {}
-        return {**label_map, SEGNET_VOID: 255}
+        return {**(super().get_label_map(new_classes) or {}), SEGNET_VOID: 255}

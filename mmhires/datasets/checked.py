@@ -12,6 +12,23 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmhires.registry import DATASETS
 
 
+def refuse_values(path, label: np.ndarray, bad: np.ndarray,
+                  allowed: str) -> None:
+    """Raise a ``ValueError`` that names the first bad pixel, if there is one.
+
+    Args:
+        path (str | Path): File of the label.
+        label (np.ndarray): ``(H, W)`` or, of colours, ``(H, W, 3)``.
+        bad (np.ndarray): ``(H, W)``, bool.
+        allowed (str): The values that are not bad.
+    """
+    if bad.any():
+        y, x = np.argwhere(bad)[0]
+        raise ValueError(
+            f'label {path} has the value {label[y, x].tolist()} at x={x}, '
+            f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}')
+
+
 class _CheckedLoad:
     """A loading transform whose bad input is an error naming the file.
 
@@ -62,13 +79,10 @@ class CheckedLoadLabel(_CheckedLoad):
             raise ValueError(
                 f'label {path} has shape {label.shape}, but its image '
                 f'{results.get("img_path")} has (height, width) {size}')
-        bad = (label >= self.num_classes) & (label != self.ignore_index)
-        if bad.any():
-            y, x = np.argwhere(bad)[0]
-            raise ValueError(
-                f'label {path} has the value {label[y, x]} at x={x}, y={y} '
-                f'({bad.sum()} bad pixels); allowed are 0 to '
-                f'{self.num_classes - 1} and {self.ignore_index} (ignored)')
+        refuse_values(
+            path, label,
+            (label >= self.num_classes) & (label != self.ignore_index),
+            f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)')
         return results
 
 

@@ -58,9 +58,19 @@ class ClassBalancedSegDataset(ClassBalancedDataset):
         if not 0 < oversample_thr <= 1:
             raise ValueError('ClassBalancedSegDataset: oversample_thr must be '
                              f'in (0, 1], got {oversample_thr}')
-        self.num_threads = num_threads
         super().__init__(dataset, oversample_thr, lazy_init=True)
-        self._load = self._label_loader()
+        if not isinstance(self.dataset, BaseSegDataset):
+            raise TypeError(
+                'ClassBalancedSegDataset: wrap a BaseSegDataset, got '
+                f'{type(self.dataset).__name__}')
+        self.num_threads = num_threads
+        kinds = LoadAnnotations, CheckedLoadLabel
+        self._load = next((step for step in self.dataset.pipeline.transforms
+                           if isinstance(step, kinds)), None)
+        if self._load is None:
+            raise ValueError(
+                'ClassBalancedSegDataset: no LoadAnnotations in the pipeline '
+                f'of {type(self.dataset).__name__} to read the labels with')
         if not lazy_init:
             self.full_init()
 
@@ -77,18 +87,6 @@ class ClassBalancedSegDataset(ClassBalancedDataset):
             # What MMEngine's wrapper asks its dataset for.
             self.dataset.get_cat_ids = list(found).__getitem__
         super().full_init()
-
-    def _label_loader(self) -> LoadAnnotations | CheckedLoadLabel:
-        if not isinstance(self.dataset, BaseSegDataset):
-            raise TypeError(
-                'ClassBalancedSegDataset: wrap a BaseSegDataset, got '
-                f'{type(self.dataset).__name__}')
-        for transform in self.dataset.pipeline.transforms:
-            if isinstance(transform, (LoadAnnotations, CheckedLoadLabel)):
-                return transform
-        raise ValueError(
-            'ClassBalancedSegDataset: no LoadAnnotations in the pipeline of '
-            f'{type(self.dataset).__name__} to read the labels with')
 
     def _classes_of(self, idx: int) -> list[int]:
         label = self._load(self.dataset.get_data_info(idx))['gt_seg_map']

@@ -2,6 +2,7 @@
 """A procedural street-scene dataset that needs no files."""
 import os
 import os.path as osp
+from functools import partial
 
 import cv2
 import numpy as np
@@ -80,14 +81,10 @@ class StreetsDataset(BaseSegDataset):
         if supersample not in range(1, 5):
             raise ValueError(
                 f'supersample must be 1, 2, 3 or 4, but is {supersample}')
-        self.size = tuple(size)
-        self.length = length
-        self.split = split
-        self.seed = seed
-        self.supersample = supersample
-        self.void = void
-        self._folder = cache if isinstance(cache, str) else None
-        self._cache = {} if cache is True else None
+        self.size, self.length = tuple(size), length
+        self.seed, self.split = seed, split
+        self.supersample, self.void = supersample, void
+        self.cache, self._drawn = cache, {}
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list:
@@ -100,6 +97,8 @@ class StreetsDataset(BaseSegDataset):
             dict(
                 img_path=f'streets/{self.split}/{scene:06d}',
                 scene=scene,
+                img_shape=self.size,
+                ori_shape=self.size,
                 label_map=self.label_map,
                 reduce_zero_label=self.reduce_zero_label,
                 seg_fields=['gt_seg_map']) for scene in range(self.length)
@@ -117,37 +116,32 @@ class StreetsDataset(BaseSegDataset):
         """
         results = self.get_data_info(idx)
         image, label = self._picture(results.pop('scene'))
-        results.update(
-            img=image,
-            gt_seg_map=label,
-            img_shape=self.size,
-            ori_shape=self.size)
+        results.update(img=image, gt_seg_map=label)
         return self.pipeline(results)
 
     def _picture(self, scene: int) -> tuple:
-        if self._cache is not None and scene in self._cache:
-            return tuple(array.copy() for array in self._cache[scene])
+        if scene in self._drawn:  # what pipelines paint on
+            return tuple(array.copy() for array in self._drawn[scene])
         entropy = (self.seed, SPLITS.index(self.split), scene)
-        drawing = (self.size, self.supersample, self.void)
-        if self._folder is None:
-            image, label = render(entropy, *drawing)
-        else:
-            image, label = self._read(entropy, drawing)
+        draw = partial(render, entropy, self.size, self.supersample, self.void)
+        image, label = (
+            self._kept(draw) if isinstance(self.cache, str) else draw())
         if self.label_map is not None:
             table = np.arange(256, dtype=np.uint8)
             table[list(self.label_map)] = list(self.label_map.values())
             label = table[label]
-        if self._cache is not None:
-            self._cache[scene] = image.copy(), label.copy()
+        if self.cache is True:
+            self._drawn[scene] = image.copy(), label.copy()
         return image, label
 
-    def _read(self, entropy: tuple, drawing: tuple) -> tuple:
+    def _kept(self, draw: partial) -> tuple:
         """A picture from the folder, drawn first where it is not there."""
-        name = '-'.join(map(str, (*entropy, *self.size, *drawing[1:])))
-        path = osp.join(self._folder, f'{name}.png')
+        entropy, size, *options = draw.args
+        name = '-'.join(map(str, (*entropy, *size, *options)))
+        path = osp.join(self.cache, f'{name}.png')
         if not osp.isfile(path):
-            os.makedirs(self._folder, exist_ok=True)
-            _, file = cv2.imencode('.png', np.dstack(render(entropy, *drawing)))
+            os.makedirs(self.cache, exist_ok=True)
+            _, file = cv2.imencode('.png', np.dstack(draw()))
             # Workers may draw the same scene at the same time.
             part = f'{path}.{os.getpid()}'
             file.tofile(part)

@@ -4,10 +4,9 @@ import contextlib
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import URLError
 from urllib.parse import urlparse
 
 from filelock import FileLock
@@ -55,7 +54,11 @@ def fetch(url: str, sha256: str = '') -> Path:
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(f'{target}.lock'), _timeout():
+        with FileLock(f'{target}.lock'), contextlib.ExitStack() as stack:
+            # urllib waits for ever by default, and PyTorch leaves it to it
+            stack.callback(socket.setdefaulttimeout,
+                           socket.getdefaulttimeout())
+            socket.setdefaulttimeout(TIMEOUT)
             if not is_intact(target, sha256):
                 # of processes that were killed; no living one has the lock
                 for partial in folder.glob(f'{target.name}.*.partial'):
@@ -66,15 +69,13 @@ def fetch(url: str, sha256: str = '') -> Path:
             f'{url} sent another file than was published, or not all of it: '
             f'{error}') from error
     except (OSError, HTTPException) as error:
-        # what urllib raises has the socket's error as its reason
-        reason = getattr(error, 'reason', error)
-        if isinstance(error, HTTPError):
-            reason = f'the server answers {error.code} {error.reason}'
-        elif getattr(error, 'filename', None) is not None:
+        # of a file, not of an address, which urllib's errors name too
+        if (not isinstance(error, URLError)
+                and getattr(error, 'filename', None) is not None):
             raise PermissionError(
                 f'{folder} cannot be written ({error.strerror}): set '
                 'MMHIRES_HOME to a folder that can') from error
-        raise ConnectionError(f'{url} cannot be downloaded ({reason}); '
+        raise ConnectionError(f'{url} cannot be downloaded ({error}); '
                               f'{target} is where the file would be looked '
                               'for') from error
     return target
@@ -82,19 +83,5 @@ def fetch(url: str, sha256: str = '') -> Path:
 
 def is_intact(file: Path, sha256: str) -> bool:
     """Whether a file is there and its hash begins with ``sha256``."""
-    if not file.is_file():
-        return False
-    if not sha256:
-        return True
-    return hashlib.sha256(file.read_bytes()).hexdigest().startswith(sha256)
-
-
-@contextlib.contextmanager
-def _timeout() -> Iterator[None]:
-    """``urllib`` waits for ever by default, and PyTorch leaves it to it."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+    return file.is_file() and hashlib.sha256(
+        file.read_bytes()).hexdigest().startswith(sha256)

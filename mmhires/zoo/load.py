@@ -123,26 +123,20 @@ def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
 def _named_classes(model: nn.Module, saved: dict) -> dict:
     """Names and colours for as many classes as a segmentor tells apart."""
     from mmseg.registry import DATASETS
-    cfg = model.cfg
+    cfg, counts = model.cfg, []
     dataset = cfg.get('test_dataloader', {}).get('dataset', {})
     cls = DATASETS.get(dataset.get('type', ''))
-    known = {
-        'the checkpoint': saved,
-        'dataset_meta of the config': cfg.get('dataset_meta', {}),
-        'its test dataset': {
-            **getattr(cls, 'METAINFO', {}),
-            **dataset.get('metainfo', {})
-        }
-    }
-    counts = {}
-    for where, meta in known.items():
-        names, colors = meta.get('classes'), meta.get('palette')
-        if names and colors and len(names) == len(colors):
+    tested = getattr(cls, 'METAINFO', {}) | dataset.get('metainfo', {})
+    for where, meta in (('the checkpoint', saved),
+                        ('dataset_meta of the config',
+                         cfg.get('dataset_meta',
+                                 {})), ('its test dataset', tested)):
+        names, colors = meta.get('classes') or (), meta.get('palette') or ()
+        if names and len(names) == len(colors):
             if len(names) == model.num_classes:
                 return dict(meta)
-            counts[where] = len(names)
-    seen = ', '.join(f'{count} by {where}' for where, count in counts.items())
+            counts.append(f'{len(names)} by {where}')
     raise ValueError(
         f'the network tells {model.num_classes} classes apart, but there are '
-        f'names and colours of {seen or "none"}: add dataset_meta=dict('
-        'classes=..., palette=...) to the config')
+        f'names and colours of {", ".join(counts) or "none"}: add '
+        'dataset_meta=dict(classes=..., palette=...) to the config')

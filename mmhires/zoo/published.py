@@ -43,10 +43,15 @@ class Published:
     converter: str | None = None
     metrics: dict = field(default_factory=dict)
 
+    @property
+    def results(self) -> str:
+        """The metrics as text."""
+        return ', '.join(f'{k} {v}' for k, v in self.metrics.items())
+
     def __str__(self) -> str:
-        results = ', '.join(f'{k} {v}' for k, v in self.metrics.items())
         return (f'{self.name}: weights of {self.publisher} ({self.license}), '
-                f'{self.url or self.page}; published: {results or "nothing"}')
+                f'{self.url or self.page}; published: '
+                f'{self.results or "nothing"}')
 
 
 def config_folder() -> Path:
@@ -55,9 +60,8 @@ def config_folder() -> Path:
     Returns:
         Path: The folder ``configs``.
     """
-    folders = [PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs']
-    return next((path for path in folders if (path / 'zoo.yml').is_file()),
-                folders[0])
+    source, wheel = PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs'
+    return source if (source / 'zoo.yml').is_file() else wheel
 
 
 @functools.lru_cache(1)
@@ -94,10 +98,11 @@ def source_of(file: str) -> str | None:
     Returns:
         str, optional: Key of ``mmhires.converters.SOURCES``.
     """
-    for entry in published().values():
-        if entry.url and Path(entry.url).name == Path(file).name:
-            return entry.converter
-    return None
+    converters = {
+        Path(entry.url or '').name: entry.converter
+        for entry in published().values()
+    }
+    return converters.get(Path(file).name)
 
 
 def list_models(pattern: str = '*') -> list[str]:
@@ -113,15 +118,11 @@ def list_models(pattern: str = '*') -> list[str]:
     """
     names = fnmatch.filter(published(), pattern)
     rows = [('name', 'weights of', 'licence', 'published', 'config')]
-    for entry in map(find, names):
-        rows.append((entry.name, entry.publisher, entry.license,
-                     ', '.join(f'{k} {v}'
-                               for k, v in entry.metrics.items()), entry.config
-                     or 'backbone alone'))
+    rows += [(entry.name, entry.publisher, entry.license, entry.results,
+              entry.config or 'backbone alone') for entry in map(find, names)]
     widths = [max(map(len, column)) for column in zip(*rows)]
-    print_log('\n'.join('  '.join(
-        cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-                        for row in rows))
+    line = '  '.join(f'{{:{width}}}' for width in widths)
+    print_log('\n'.join(line.format(*row).rstrip() for row in rows))
     return names
 
 

@@ -50,20 +50,11 @@ def test_others_still_find_torchvision_absent():
     assert find_spec('torchvision') is None
 
 
-@pytest.mark.parametrize('shape, mode', [((2, 3), 'L'), ((1, 2, 3), 'L'),
-                                         ((3, 2, 3), 'RGB')])
-def test_tensor_becomes_the_picture_torchvision_makes_of_it(shape, mode):
-    from mmhires.compat.torchvision import ToPILImage
-    pixels = torch.linspace(0, 1, 6 * (3 if mode == 'RGB' else 1))
-    pixels = pixels.reshape(shape)
-    picture = ToPILImage()(pixels)
-    assert (picture.mode, picture.size) == (mode, (3, 2))
-    expected = np.floor(pixels.numpy() * 255).astype(np.uint8)
-    if mode == 'RGB':
-        expected = expected.transpose(1, 2, 0)
-    np.testing.assert_array_equal(
-        np.asarray(picture), expected.reshape(np.asarray(picture).shape))
-    assert ToPILImage()((pixels * 255).byte()).tobytes() == picture.tobytes()
+@no_torchvision
+def test_what_draws_with_torchvision_says_so_when_it_is_used():
+    from mmpose.visualization.simcc_vis import SimCCVisualizer
+    with pytest.raises(ModuleNotFoundError, match='pip install torchvision'):
+        SimCCVisualizer().draw_1d_heatmaps(torch.ones(1, 8))
 
 
 def keypoint_ap(shift, **kwargs):

@@ -192,6 +192,16 @@ def test_a_polygon_through_the_camera_is_cut_before_it():
     assert clip_near([(0, 0, 0), (1, 0, 0), (1, 1, 1)]) == []
 
 
+def test_pictures_kept_in_a_folder_are_the_drawn_ones(tmp_path):
+    drawn, folder = streets(void=True)[1], str(tmp_path / 'streets')
+    for _ in range(2):  # drawn and read
+        kept = streets(void=True, cache=folder)[1]
+        np.testing.assert_array_equal(kept['img'], drawn['img'])
+        np.testing.assert_array_equal(kept['gt_seg_map'], drawn['gt_seg_map'])
+    assert streets(void=False, cache=folder)[1]['gt_seg_map'].max() < 11
+    assert len(list((tmp_path / 'streets').iterdir())) == 2
+
+
 def test_cached_pictures_survive_a_pipeline_that_paints_on_them():
 
     def paint(results):

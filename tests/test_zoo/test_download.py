@@ -99,7 +99,7 @@ def test_another_file_or_half_of_it_is_refused_and_not_kept(
 def test_missing_page_is_named_with_the_servers_answer(server, cache):
     url = server.url('good', 'y.pth')
     error = refused(ConnectionError, url, SHA256)
-    assert url in error and '404 Not Found' in error
+    assert url in error and '404: Not Found' in error
     assert left_in(cache) == []
 
 

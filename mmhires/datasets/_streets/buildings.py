@@ -27,6 +27,10 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
     """
     normal = (step[1] * np.sign(canvas.view.x - origin[0]), 0., -abs(step[0]))
 
+    def place(along, up):
+        """Points (x, y, z) of the wall."""
+        return origin[0] + along * step[0], up, origin[1] + along * step[1]
+
     def show(boxes, colour, offset=0.):
         """Fill rectangles (N, 4): metres along from, to, up from, to.
 
@@ -34,11 +38,8 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
         """
         boxes = (np.array(boxes, float) + offset).reshape(-1, 4)
         along = boxes[:, [0, 1, 1, 0]].clip(start, length)
-        canvas.quads(
-            np.stack([
-                origin[0] + along * step[0], boxes[:, [2, 2, 3, 3]],
-                origin[1] + along * step[1]
-            ], -1), colour, 'building', normal)
+        corners = place(along, boxes[:, [2, 2, 3, 3]])
+        canvas.quads(corners, colour, 'building', normal)
 
     # 12 texels of noise per metre, and stains as large as the wall.
     grain = canvas.noise[:round(height * 12), :round((length - start) * 12)]
@@ -47,9 +48,8 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
     course = pick(rng, (0, 0, 3, 6, 38))  # of bricks or panels, in texels
     if course:
         grain[::course] -= 16
-    canvas.paste([(origin[0] + a * step[0], up, origin[1] + a * step[1])
-                  for a, up in rect(start, length, height, 0)], grain, colour,
-                 'building', normal)
+    corners = [place(*corner) for corner in rect(start, length, height, 0)]
+    canvas.paste(corners, grain, colour, 'building', normal)
 
     if canvas.scale(origin[1] + start * step[1]) < 14:
         return  # the rest would be specks
@@ -85,7 +85,7 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
         show(left, (58, 44, 38), (0, 1.1, .1, storey * .7))
 
 
-def draw_building(canvas, rng, side, x, z0, z1, height, colour):
+def building(canvas, rng, side, x, z0, z1, height, colour):
     """A house whose front stands on the building line ``x``.
 
     It reaches from ``z0`` to ``z1`` and away from the street (``side`` is -1

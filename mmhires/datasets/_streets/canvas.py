@@ -13,7 +13,7 @@ CLASSES = ('sky', 'building', 'pole', 'road', 'sidewalk', 'tree', 'sign',
            'fence', 'car', 'pedestrian', 'bicyclist')
 LABEL = {name: index for index, name in enumerate(CLASSES)}
 NEAR = 1.2  # nothing closer to the camera is drawn, metres
-FRACTION_BITS = 4  # of the coordinates that OpenCV is given
+_FRACTION_BITS = 4  # of the coordinates that OpenCV is given
 _CIRCLE = np.array([(np.cos(angle), np.sin(angle))
                     for angle in np.arange(12) * np.pi / 6])
 # On a tie of samples the smaller kind of object gets the pixel, as an
@@ -53,11 +53,8 @@ class View:
             rng.uniform((.95, .40, -.18, 1.3, -.0016),
                         (1.35, .52, .18, 1.9, .0016)).tolist())
         angle, up = rng.uniform(0, 2 * np.pi), rng.uniform(.45, 1.1)
-        self.sun = np.array([
-            np.sin(angle) * np.cos(up),
-            np.sin(up),
-            np.cos(angle) * np.cos(up)
-        ])
+        self.sun = np.array([np.sin(angle), 1, np.cos(angle)]) * np.cos(up)
+        self.sun[1] = np.sin(up)
         self.sunny = rng.random() < .7
         if self.sunny:
             self.sky = np.array([112., 160., 214.]) * rng.uniform(.85, 1.12)
@@ -90,10 +87,9 @@ class Canvas:
 
     def __init__(self, size, supersample, view, noise):
         self.view, self.noise, self.samples = view, noise, supersample
-        self.px = np.zeros((size[0] * supersample, size[1] * supersample, 4),
-                           np.uint8)
-        self.unit = size[0] * supersample
-        self.u0 = self.px.shape[1] / 2 + view.centre * self.unit
+        self.unit, width = size[0] * supersample, size[1] * supersample
+        self.px = np.zeros((self.unit, width, 4), np.uint8)
+        self.u0 = width / 2 + view.centre * self.unit
         self.v0 = view.horizon * self.unit
         self._light = view.light()
         self._focal = view.focal * self.unit
@@ -127,39 +123,28 @@ class Canvas:
         return (*(min(255., channel * factor)
                   for channel, factor in zip(colour, light)), LABEL[label])
 
-    def fill(self, polygons, paint):
-        """Fill polygons given in sample coordinates."""
-        cv2.fillPoly(self.px, [fixed_point(uv) for uv in polygons], paint,
-                     cv2.LINE_8, FRACTION_BITS)
-
     def poly(self, points, colour, label, normal=None):
         """Fill a convex polygon of world points (x, y, z)."""
         points = clip_near(points)
         if points:
-            self.fill([self.project(points)],
-                      self.paint(colour, label, normal))
+            paint = self.paint(colour, label, normal)
+            fill(self.px, [self.project(points)], paint)
 
     def flat(self, x, z, points, colour, label):
         """Fill a polygon facing the camera, (dx, y) metres from (x, 0, z)."""
         self.poly([(x + dx, y, z) for dx, y in points], colour, label)
 
     def quads(self, points, colour, label, normal):
-        """Fill four-cornered polygons (N, 4, 3) that do not overlap.
+        """Fill four-cornered polygons that do not overlap.
 
-        Those too thin to be told apart are left out.
+        ``points`` are x, y and z, each (N, 4). Those too thin to be told apart
+        are left out.
         """
-        uv = np.moveaxis(self.project([np.moveaxis(points, -1, 0)])[0], 0, -1)
-        self.fill(uv[np.ptp(uv, axis=1).min(1) > 1.5],
-                  self.paint(colour, label, normal))
+        uv = np.stack(self.project([points])[0], -1)
+        uv = uv[np.ptp(uv, axis=1).min(1) > 1.5]
+        fill(self.px, uv, self.paint(colour, label, normal))
 
-    def paste(self,
-              corners,
-              tone,
-              colour,
-              label,
-              normal=None,
-              opacity=None,
-              whole=False):
+    def paste(self, corners, tone, colour, label, normal=None, opacity=None):
         """Warp a texture onto a world rectangle.
 
         Args:
@@ -170,8 +155,8 @@ class Canvas:
             label (str): Class.
             normal (tuple, optional): Outward unit normal.
             opacity (np.ndarray, optional): (h, w) uint8; the label is set
-                where it is above one half.
-            whole (bool): Label the whole rectangle in spite of ``opacity``.
+                where it is above one half, of a fence everywhere, as an
+                annotator would.
         """
         uv = np.array(self.project(corners))
         low = np.maximum(np.floor(uv.min(0)), 0).astype(int)
@@ -180,33 +165,28 @@ class Canvas:
         if (high <= low).any() or np.ptp(uv, axis=0).min() < 1:
             return
         pixels = self.px[low[1]:high[1], low[0]:high[0]]
-        mask = cv2.fillPoly(
-            np.zeros(pixels.shape[:2], np.uint8), [fixed_point(uv - low)], 255,
-            cv2.LINE_8, FRACTION_BITS)
+        mask = fill(np.zeros(pixels.shape[:2], np.uint8), [uv - low], 255)
         # Shrink first: warping samples too few texels when it minifies.
-        texture = tone if opacity is None else cv2.merge([tone, opacity])
         size = np.minimum(tone.shape[::-1], np.ptp(uv, axis=0) * 1.3 + 2)
         width, height = size.astype(int).tolist()
-        texture = cv2.resize(
-            texture, (width, height), interpolation=cv2.INTER_AREA)
-        matrix = cv2.getPerspectiveTransform(
-            np.float32(rect(-.5, width - .5, -.5, height - .5)),
-            np.float32(uv - low - .5))
+        texture = tone if opacity is None else cv2.merge([tone, opacity])
+        texture = shrink(texture, (width, height))
+        texels = np.float32(rect(-.5, width - .5, -.5, height - .5))
+        matrix = cv2.getPerspectiveTransform(texels, np.float32(uv - low - .5))
         texture = cv2.warpPerspective(
             texture, matrix, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-        table = np.arange(256)[:, None] / 128 * self.paint(
-            colour, label, normal)
+        paint = self.paint(colour, label, normal)
+        table = np.arange(256)[:, None] / 128 * paint
         table[:, 3] = LABEL[label]
         table = np.minimum(table, 255).astype(np.uint8)[:, None]
-        if opacity is None:
-            painted = cv2.LUT(cv2.merge([texture] * 4), table)
-        else:
-            painted = cv2.LUT(cv2.merge([texture[..., 0]] * 4), table)
-            share = texture[..., 1:] / np.float32(255)
-            painted[..., :3] = (
-                painted[..., :3] * share + pixels[..., :3] * (1 - share))
-            painted[..., 3] = np.where(whole | (share[..., 0] > .5),
-                                       LABEL[label], pixels[..., 3])
+        tone, *opacity = cv2.split(texture)
+        painted = cv2.LUT(cv2.merge([tone] * 4), table)
+        if opacity:
+            share = opacity[0][..., None] / np.float32(255)
+            blend = painted * share + pixels * (1 - share)
+            hidden = (share[..., 0] <= .5) & (label != 'fence')
+            painted[..., :3] = blend[..., :3]
+            painted[hidden, 3] = pixels[hidden, 3]
         cv2.copyTo(painted, mask, pixels)
 
     def labels(self, void=False):
@@ -223,16 +203,24 @@ class Canvas:
         label, best = np.ascontiguousarray(self.px[..., 3]), 0
         for rank, value in enumerate(_PRIORITY):
             # The mean of samples worth step^2 is the number of samples.
-            votes = cv2.resize(
-                cv2.inRange(label, value, value) & step * step,
-                (width // step, height // step),
-                interpolation=cv2.INTER_AREA)
+            found = cv2.inRange(label, value, value) & step * step
+            votes = shrink(found, (width // step, height // step))
             best = np.maximum(best, votes * len(CLASSES) + rank)
         score = np.arange(256)
         table = np.array(_PRIORITY)[score % len(CLASSES)]
         if void:
             table[2 * (score // len(CLASSES)) <= step * step] = 255
         return cv2.LUT(best, table.astype(np.uint8))
+
+
+def shrink(image, size):
+    """A smaller image (width, height), each pixel the mean of its area."""
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def enlarge(image, size):
+    """A larger image (width, height), smooth."""
+    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
 def tint(colour, factor):
@@ -269,8 +257,7 @@ def clip_near(points):
     if all(z >= NEAR for _, _, z in points):
         return points
     kept = []
-    for i, (x1, y1, z1) in enumerate(points):
-        x0, y0, z0 = points[i - 1]
+    for (x0, y0, z0), (x1, y1, z1) in zip([points[-1], *points], points):
         if (z0 < NEAR) != (z1 < NEAR):
             part = (NEAR - z0) / (z1 - z0)
             kept.append((x0 + (x1 - x0) * part, y0 + (y1 - y0) * part, NEAR))
@@ -279,7 +266,9 @@ def clip_near(points):
     return kept
 
 
-def fixed_point(uv):
-    """Sample coordinates to OpenCV's, where pixel centres are integers."""
-    uv = (np.array(uv) - .5) * (1 << FRACTION_BITS)
-    return np.rint(uv, out=uv).astype(np.int32)
+def fill(image, polygons, value):
+    """Fill polygons (N, 2) of sample coordinates; returns the image."""
+    # OpenCV's pixel centres are integers.
+    points = [(np.array(uv) - .5) * (1 << _FRACTION_BITS) for uv in polygons]
+    points = [np.rint(uv).astype(np.int32) for uv in points]
+    return cv2.fillPoly(image, points, value, cv2.LINE_8, _FRACTION_BITS)

@@ -1,15 +1,17 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Poles, lamps, signs, traffic lights, fences, hedges and trees."""
 
-import cv2
+from functools import partial
+
 import numpy as np
 
-from .canvas import disc, pick, rect, stroke, tint
+from .canvas import disc, enlarge, pick, rect, stroke, tint
 
-_OUTLINES = (disc(0, 0, 1, 1), np.array([(-1., -.8), (1., -.8), (0., 1.)]),
-             np.array([(0., -1.2), (1.2, 0.), (0., 1.2),
-                       (-1.2, 0.)]), np.array(rect(-.75, .75, -1., 1.)),
-             np.array(rect(-1.9, 1.9, -.6, .6)))
+# Round, a triangle, a diamond, high and wide.
+_OUTLINES = tuple(
+    map(np.array, (disc(0, 0, 1, 1), [(-1., -.8), (1., -.8), (0., 1.)], [
+        (0., -1.2), (1.2, 0.), (0., 1.2), (-1.2, 0.)
+    ], rect(-.75, .75, -1., 1.), rect(-1.9, 1.9, -.6, .6))))
 # (border, face)
 _FACES = (((186, 34, 38), (236, 234, 230)), ((236, 234, 230), (34, 74, 160)),
           ((40, 40, 42), (236, 196, 40)), ((236, 234, 230), (28, 112, 78)),
@@ -21,77 +23,75 @@ _LEAVES = ((84, 104, 52), (104, 122, 60), (66, 88, 50), (128, 132, 62),
 _CELLS = 112  # of a crown's picture
 
 
-def draw_sign(canvas, rng, x, z):
+def sign(canvas, rng, x, z):
     """A post with one or two traffic signs."""
+    show = partial(canvas.flat, x, z)
     radius, top = rng.uniform(.32, .48), rng.uniform(2.5, 3.1)
-    canvas.flat(x, z, rect(-.025, .025, 0, top), (132, 134, 136), 'pole')
+    show(rect(-.025, .025, 0, top), (132, 134, 136), 'pole')
     for y in (top, top - 2.1 * radius)[:rng.integers(1, 3)]:
         outline, (border, face) = pick(rng, _OUTLINES), pick(rng, _FACES)
-        for size, colour in ((radius, border), (radius * .78, face)):
-            canvas.flat(x, z, outline * size + (0, y), colour, 'sign')
+        show(outline * radius + (0, y), border, 'sign')
+        show(outline * (radius * .78) + (0, y), face, 'sign')
+        mark = border if sum(face) > 400 else (240, 240, 240)
         for dx, dy, half in rng.uniform(-.1, .1, (rng.integers(1, 4), 3)):
             canvas.flat(x + dx, z, rect(-half, half, y + dy, y + dy + .07),
-                        border if sum(face) > 400 else (240, 240, 240), 'sign')
+                        mark, 'sign')
 
 
-def draw_post(canvas, rng, x, z, height, reach):
+def post(canvas, rng, x, z, height, reach):
     """A lamp with an arm of ``reach`` metres, or a bollard if that is 0."""
+    show = partial(canvas.flat, x, z)
     grey = tint((108, 112, 114), rng.uniform(.4, 1.25))
-    canvas.flat(x, z, rect(-.055, .055, 0, 1), tint(grey, .8), 'pole')
-    canvas.flat(x, z, rect(-.033, .033, 1, height), grey, 'pole')
+    show(rect(-.055, .055, 0, 1), tint(grey, .8), 'pole')
+    show(rect(-.033, .033, 1, height), grey, 'pole')
+    lamp = rect(-.055, .055, .75, .85)
     if reach:
         elbow, end = (reach * .4, height + .45), (reach, height + .55)
-        canvas.flat(x, z, stroke((0, height), elbow, .05), grey, 'pole')
-        canvas.flat(x, z, stroke(elbow, end, .05), grey, 'pole')
-    lamp = rect(reach - .35, reach + .35, height + .4, height + .6)
-    canvas.flat(x, z, lamp if reach else rect(-.055, .055, .75, .85),
-                (226, 220, 200), 'pole')
+        show(stroke((0, height), elbow, .05), grey, 'pole')
+        show(stroke(elbow, end, .05), grey, 'pole')
+        lamp = rect(reach - .35, reach + .35, height + .4, height + .6)
+    show(lamp, (226, 220, 200), 'pole')
 
 
-def draw_signal(canvas, rng, x, z, reach):
+def signal(canvas, rng, x, z, reach):
     """A traffic light on a post, and a second one on an arm if ``reach``."""
     grey, lit = tint((78, 82, 80), rng.uniform(.7, 1.4)), rng.integers(3)
     canvas.flat(x, z, rect(-.04, .04, 0, 6 if reach else 3.4), grey, 'pole')
     canvas.flat(x, z, rect(0, reach, 5.75, 5.85), grey, 'pole')
     for dx, y in ((0, 2.9), (reach, 5.9))[:1 + bool(reach)]:
-        canvas.flat(x + dx, z, rect(-.2, .2, y - .55, y + .5), (26, 28, 28),
-                    'sign')
+        show = partial(canvas.flat, x + dx, z)
+        show(rect(-.2, .2, y - .55, y + .5), (26, 28, 28), 'sign')
         for lamp, colour in enumerate(_LAMPS):
-            canvas.flat(x + dx, z, disc(0, y + .3 - .32 * lamp, .12, .12),
-                        tint(colour, 1.2 if lamp == lit else .25), 'sign')
+            show(
+                disc(0, y + .3 - .32 * lamp, .12, .12),
+                tint(colour, 1.2 if lamp == lit else .25), 'sign')
 
 
-def draw_screen(canvas, rng, side, x, z0, z1, height, style):
+def screen(canvas, rng, side, x, z0, z1, height, style):
     """A piece of a fence or hedge along the street.
 
     ``style`` is below 0 for a hedge, else any number names a fence: a
-    see-through one of bars or a boarded one. The whole of it is labelled, as
-    an annotator would.
+    see-through one of bars or a boarded one.
     """
     z0 = max(z0, canvas.nearest(x))
     if z1 <= z0:
         return
     corners = [(x, y, z) for z, y in rect(z0, z1, height, 0)]
+    normal = (-side, 0., 0.)
     if style < 0:
         row, column = rng.integers(0, 200, 2)
         grain = canvas.noise[row:row + 24, column:column + 56]
-        tone = grain * np.linspace(1.1, .55, 24)[:, None]
-        canvas.paste(corners, tone.astype(np.uint8), _LEAVES[style], 'tree',
-                     (-side, 0., 0.))
+        tone = (grain * np.linspace(1.1, .55, 24)[:, None]).astype(np.uint8)
+        canvas.paste(corners, tone, _LEAVES[style], 'tree', normal)
         return
     along = np.arange(0, z1 - z0, 1 / 48)
     up = np.linspace(0, 1, round(height * 48))[:, None]
     pitch, bar = (.18, .05) if style % 3 else (.16, .125)
-    post = along % 2.2 < .1
-    solid = post | (up > .05) & ((along % pitch < bar) | (up % .42 < .07))
-    tone = np.where(along % pitch < bar * .4, 144, 112).astype(np.uint8)
-    canvas.paste(
-        corners,
-        np.tile(tone, (len(up), 1)),
-        _RAILS[style % 4],
-        'fence', (-side, 0., 0.),
-        solid * np.uint8(255),
-        whole=True)
+    bars = (along % pitch < bar) | (up % .42 < .07)
+    solid = (along % 2.2 < .1) | (up > .05) & bars
+    tone = np.where(along % pitch < bar * .4, np.uint8(144), np.uint8(112))
+    canvas.paste(corners, np.tile(tone, (len(up), 1)), _RAILS[style % 4],
+                 'fence', normal, solid * np.uint8(255))
 
 
 def crown(rng, noise, sun):
@@ -107,10 +107,7 @@ def crown(rng, noise, sun):
     """
     row, column = rng.integers(0, 256 - _CELLS, 2)
     grain = noise[row:row + _CELLS, column:column + _CELLS] / 128. - 1
-    lumps, coarse = (
-        cv2.resize(
-            grain[:side, :side], (_CELLS, _CELLS),
-            interpolation=cv2.INTER_CUBIC) for side in (7, 22))
+    lumps, coarse = (enlarge(grain[:n, :n], grain.shape) for n in (7, 22))
     y, x = np.mgrid[-1:1:_CELLS * 1j, -1:1:_CELLS * 1j]
     body = .65 - x * x - y * y + .5 * lumps
     light = sun[0] * .3 * x - y * .35 + lumps * .6
@@ -119,7 +116,7 @@ def crown(rng, noise, sun):
     return np.clip([tone, opacity], 0, 255).astype(np.uint8)
 
 
-def draw_tree(canvas, rng, x, z, height, slim, shape):
+def tree(canvas, rng, x, z, height, slim, shape):
     """A tree with a crown of :func:`crown`; ``slim`` below 1 is a narrow one.
     """
     leaf = tint(pick(rng, _LEAVES), rng.uniform(.8, 1.25))
@@ -129,11 +126,7 @@ def draw_tree(canvas, rng, x, z, height, slim, shape):
     fork = (0, stem * .9)
     canvas.flat(x, z, stroke((0, 0), fork, girth), bark, 'tree')
     for lean in (-.3, 0, .3):
-        end = (lean * half, stem + half * .7)
-        canvas.flat(x, z, stroke(fork, end, girth * .7), bark, 'tree')
-    corners = rect(x - half, x + half, height, stem * .8)
-    canvas.paste([(*corner, z) for corner in corners],
-                 shape[0],
-                 leaf,
-                 'tree',
-                 opacity=shape[1])
+        branch = stroke(fork, (lean * half, stem + half * .7), girth * .7)
+        canvas.flat(x, z, branch, bark, 'tree')
+    corners = [(*p, z) for p in rect(x - half, x + half, height, stem * .8)]
+    canvas.paste(corners, shape[0], leaf, 'tree', None, shape[1])

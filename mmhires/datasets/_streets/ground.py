@@ -4,9 +4,12 @@
 import cv2
 import numpy as np
 
-from .canvas import FRACTION_BITS, LABEL, clip_near, disc, fixed_point, rect
+from .canvas import LABEL, clip_near, disc, enlarge, fill, rect
 
 FAR = 300.  # the ground ends there, metres
+# Before the sky: class, outline, colour, height, spacing, distance.
+_SKYLINE = (('building', rect(-1, 1, 0, 1), (150, 152, 156), 36, 34, 240.),
+            ('tree', disc(0, 0, 1, 1), (104, 124, 96), 13, 24, 200.))
 
 
 def draw_sky(canvas, rng):
@@ -22,26 +25,18 @@ def draw_sky(canvas, rng):
     for octave in (4, 8, 16, 32):
         row, column = rng.integers(0, 192, 2)
         patch = canvas.noise[row:row + octave, column:column + octave]
-        cloud += cv2.resize(
-            patch, (128, 32), interpolation=cv2.INTER_CUBIC) / 255 / octave
+        cloud += enlarge(patch, (128, 32)) / 255 / octave
     cloud = (cloud - rng.uniform(.18, .34)) * rng.uniform(6, 16)
     cloud = np.clip(cloud, 0, .85)[:, 64 - cells // 2:, None][:, :cells]
     sky = sky + (np.array([246., 246., 248.]) - sky) * cloud * (1 - depth)
     sky = np.pad(np.clip(sky, 0, 255), ((0, 0), (0, 0), (0, 1)))
     sky[..., 3] = LABEL['sky']
     canvas.px[:rows] = cv2.resize(sky.astype(np.uint8), (width, rows))
-    for label, shape, colour, low, high, width, z in (('building',
-                                                       rect(-1, 1, 0, 1),
-                                                       (150, 152,
-                                                        156), 4, 36, 34, 240.),
-                                                      ('tree',
-                                                       disc(0, 0, 1,
-                                                            1), (104, 124, 96),
-                                                       4, 13, 24, 200.)):
-        for x in range(-260, 260, width):
+    for label, shape, colour, high, spacing, z in _SKYLINE:
+        for x in range(-260, 260, spacing):
             shift, tall, wide, tone = rng.random(4)
-            size = width * (.4 + wide * .5), low + tall**2 * (high - low)
-            canvas.flat(x + shift * width, z,
+            size = spacing * (.4 + wide * .5), 4 + tall**2 * (high - 4)
+            canvas.flat(x + shift * spacing, z,
                         np.array(shape) * size,
                         np.array(colour) * (.8 + .4 * tone), label)
 
@@ -63,7 +58,8 @@ def draw_ground(canvas, patches, shadows):
     """
     view, step = canvas.view, canvas.samples
     for points, colour, label in patches:
-        canvas.fill(_outline(canvas, points), (*colour.tolist(), LABEL[label]))
+        paint = *colour.tolist(), LABEL[label]
+        fill(canvas.px, _outline(canvas, points), paint)
 
     # Light and texture once a pixel: they are soft, and as fine as a pixel.
     top = -(-(int(canvas.v0) + 2) // step)
@@ -71,24 +67,20 @@ def draw_ground(canvas, patches, shadows):
     shape = len(ground) // step, ground.shape[1] // step
     shade = np.zeros(shape, np.uint8)
     for points, depth in shadows:
-        for uv in _outline(canvas, points):
-            cv2.fillPoly(shade, [fixed_point(uv / step - (0, top))],
-                         round(255 * depth), cv2.LINE_8, FRACTION_BITS)
+        outline = [uv / step - (0, top) for uv in _outline(canvas, points)]
+        fill(shade, outline, round(255 * depth))
     shade = cv2.blur(shade, (round(canvas.unit / step / 128) | 1, ) * 2)
     lit, dim = np.array(view.light((0., 1., 0.))), view.ambient * .85
     level = np.linspace(0, 1, 256)[:, None]
     table = np.clip(128 * (lit + (dim - lit) * level), 0, 255)
     light = cv2.LUT(cv2.merge([shade] * 3), table.astype(np.uint8)[:, None])
-    texture = _texture(canvas, top, ground[step // 2::step, step // 2::step,
-                                           3])
+    labels = ground[step // 2::step, step // 2::step, 3]
+    texture = _texture(canvas, top, labels)
     light = cv2.multiply(light, cv2.merge([texture] * 3), scale=1 / 128)
     # The fourth channel is the label: times one.
     light = cv2.merge([*cv2.split(light), np.full(shape, 128, np.uint8)])
-    cv2.multiply(
-        ground,
-        cv2.resize(light, ground.shape[1::-1]),
-        dst=ground,
-        scale=1 / 128)
+    light = cv2.resize(light, ground.shape[1::-1])
+    cv2.multiply(ground, light, ground, 1 / 128)
 
 
 def _texture(canvas, top, labels):

@@ -4,7 +4,7 @@
 import cv2
 import numpy as np
 
-from .canvas import Canvas
+from .canvas import Canvas, shrink
 from .ground import draw_ground, draw_sky
 from .street import Street
 
@@ -23,16 +23,15 @@ def render(entropy, size, supersample=2, void=False):
         tuple[np.ndarray, np.ndarray]: BGR image (H, W, 3) and labels (H, W),
         both uint8.
     """
-    plan, sensor = (
-        np.random.default_rng(seed)
-        for seed in np.random.SeedSequence(entropy).spawn(2))
+    seeds = np.random.SeedSequence(entropy).spawn(2)
+    plan, sensor = map(np.random.default_rng, seeds)
     noise = _noise_tile(plan)
     street = Street(plan, noise)
     canvas = Canvas(size, supersample, street.view, noise)
     draw_sky(canvas, plan)
     draw_ground(canvas, street.patches, street.shadows)
-    for _, draw, seed, args in sorted(
-            street.things, key=lambda thing: -thing[0]):
+    far_to_near = sorted(street.things, key=lambda thing: -thing[0])
+    for _, draw, seed, args in far_to_near:
         draw(canvas, np.random.default_rng(seed), *args)
     return _develop(canvas.px, size, sensor), canvas.labels(void)
 
@@ -49,7 +48,7 @@ def _noise_tile(rng):
 
 def _develop(px, size, rng):
     """Samples to picture: lens blur, exposure, white balance, noise."""
-    image = cv2.resize(px, size[::-1], interpolation=cv2.INTER_AREA)
+    image = shrink(px, size[::-1])
     image = cv2.GaussianBlur(
         cv2.cvtColor(image, cv2.COLOR_RGBA2BGR), (3, 3), rng.uniform(.25, .5))
     brightness = np.mean(cv2.mean(image)[:3])

@@ -4,18 +4,9 @@
 import cv2
 import numpy as np
 
-from .buildings import WALLS, draw_building
-from .canvas import NEAR, View, disc, pick, rect
-from .furniture import (
-    crown,
-    draw_post,
-    draw_screen,
-    draw_sign,
-    draw_signal,
-    draw_tree,
-)
+from . import buildings, furniture, traffic
+from .canvas import NEAR, View, disc, pick, rect, tint
 from .ground import FAR
-from .traffic import CAR_LENGTHS, draw_bicyclist, draw_car, draw_pedestrian
 
 END = 110.  # no house stands beyond, metres
 
@@ -48,7 +39,9 @@ class Street:
         # Where the shadow of a thing one metre high ends.
         self.reach = -self.view.sun[[0, 2]] / self.view.sun[1]
         self.reach *= 1 if self.view.sunny else .1
-        self.crowns = [crown(rng, noise, self.view.sun) for _ in range(2)]
+        self.crowns = [
+            furniture.crown(rng, noise, self.view.sun) for _ in range(2)
+        ]
         court = np.array([136, 130, 122]) * rng.uniform(.8, 1.15)
         self._strip(-2000, 2000, 0, FAR, court, 'sidewalk')
         self.slabs = np.array([156, 150, 142]) * rng.uniform(.85, 1.2)
@@ -94,30 +87,25 @@ class Street:
     def _steps(self, start, stop, step):
         """Distances along the street; the arguments are ranges to draw from.
         """
-        start, stop, step = (
-            self.rng.uniform(*bounds) for bounds in (start, stop, step))
-        return np.arange(start, stop, step).tolist()
+        draws = (self.rng.uniform(*bounds) for bounds in (start, stop, step))
+        return np.arange(*draws).tolist()
 
     def _pave(self, way, kerb, line):
         """Lay pavement, kerb, gutter and road of one side, and repairs."""
         rng = self.rng
-        for x0, x1, colour, label in ((kerb, line, self.slabs, 'sidewalk'),
-                                      (0, kerb + way * .18, self.slabs * 1.15,
-                                       'sidewalk'),
-                                      (0, kerb, self.asphalt * .72,
-                                       'road'), (0, kerb - way * .25,
-                                                 self.asphalt * 1.08, 'road'),
-                                      (0, way * self.edge, self.asphalt,
-                                       'road')):
-            self._strip(x0, x1, 0, FAR, colour, label)
+        self._strip(kerb, line, 0, FAR, self.slabs, 'sidewalk')
+        self._strip(0, kerb + way * .18, 0, FAR, self.slabs * 1.15, 'sidewalk')
+        self._strip(0, kerb, 0, FAR, self.asphalt * .72)
+        self._strip(0, kerb - way * .25, 0, FAR, self.asphalt * 1.08)
+        self._strip(0, way * self.edge, 0, FAR, self.asphalt)
         for _ in range(rng.integers(1, 4)):
             x, z = way * rng.uniform(.5, self.edge - 1), rng.uniform(2, 30)
-            self._strip(x, x + way * rng.uniform(.5, 1.8), z,
-                        z + rng.uniform(1, 6),
+            wide, long = way * rng.uniform(.5, 1.8), rng.uniform(1, 6)
+            self._strip(x, x + wide, z, z + long,
                         self.asphalt * pick(rng, (.78, 1.14)))
             x, z = way * rng.uniform(1, self.edge - 1), rng.uniform(3, 50)
-            self.patches.append((disc(x, z, .35,
-                                      .35), self.asphalt * .62, 'road'))
+            cover = disc(x, z, .35, .35)
+            self.patches.append((cover, self.asphalt * .62, 'road'))
 
     def _mark(self):
         """Paint the road markings."""
@@ -134,9 +122,9 @@ class Street:
         for x in (-self.edge, self.edge):
             if self.rng.random() < .6:
                 self._strip(x - .06, x + .06, 0, END, self.white)
+        start = self.crossing
         for x in np.arange(.4 - self.edge, self.edge - .5):
-            self._strip(x, x + .5, self.crossing, self.crossing + 3,
-                        self.white)
+            self._strip(x, x + .5, start, start + 3, self.white)
 
     def _build_up(self, way, x):
         """Line one side of the street with houses, gardens and gaps."""
@@ -148,9 +136,9 @@ class Street:
                 self._garden(way, x, z, z + length)
             elif kind < .95:
                 height = max(4., tall * rng.uniform(.65, 1.45))
-                wall = np.array(pick(rng, WALLS)) * rng.uniform(.85, 1.1)
-                self._add(z + length, draw_building, way, x, z, z + length,
-                          height, tuple(wall.tolist()))
+                wall = tint(pick(rng, buildings.WALLS), rng.uniform(.85, 1.1))
+                self._add(z + length, buildings.building, way, x, z,
+                          z + length, height, wall)
                 if self.view.sunny and way * self.reach[0] < 0:
                     self._shade([(x, z), (x, z + length)], height)
             z += length
@@ -165,13 +153,13 @@ class Street:
             # Before the fence, which is drawn at z1, but in their own order.
             self._tree(x + way * rng.uniform(2.5, 14), z, rng.uniform(4, 10),
                        pick(rng, (1., 1., .55)), z1 + z * 1e-3)
-        self._add(z1, draw_screen, way, x, z0, z1, rng.uniform(.8, 1.8),
+        self._add(z1, furniture.screen, way, x, z0, z1, rng.uniform(.8, 1.8),
                   rng.integers(-6, 12))
 
     def _tree(self, x, z, height, slim, order=None):
         shape = pick(self.rng, self.crowns)[..., ::pick(self.rng, (-1, 1))]
         if z > 2 * NEAR:
-            self._add(order or z, draw_tree, x, z, height, slim, shape)
+            self._add(order or z, furniture.tree, x, z, height, slim, shape)
         self._shade(disc(x, z, .15, .15), height * .6)
         tip = self.reach * height * .6 + (x, z)
         self._shade(disc(*tip, height * .3 * slim, height * .3), 0, .6)
@@ -186,21 +174,21 @@ class Street:
                            height * rng.uniform(.8, 1.2), slim)
         height, reach = rng.uniform(5, 8), -way * rng.uniform(.8, 2.2)
         for z in self._steps((5, 20), (75, 75), (15, 28)):
-            self._stand(draw_post, x, z, .08, height, height, reach)
+            self._stand(furniture.post, x, z, .08, height, height, reach)
         for _ in range(rng.integers(2, 6)):
-            self._stand(draw_sign, x + way * rng.uniform(-.2, .3),
+            self._stand(furniture.sign, x + way * rng.uniform(-.2, .3),
                         7 + 34 * rng.random()**1.2, .06, 2.6)
-        self._stand(draw_signal, x, self.crossing - .5, .1, 3.4,
+        self._stand(furniture.signal, x, self.crossing - .5, .1, 3.4,
                     -way * pick(rng, (0., rng.uniform(2.5, 4))))
         if rng.random() < .35:
             for z in self._steps((4, 14), (15, 30), (1.4, 2.2)):
-                self._stand(draw_post, x - way * .3, z, .07, 1, 1, 0)
+                self._stand(furniture.post, x - way * .3, z, .07, 1, 1, 0)
         if rng.random() < .4:
             style = rng.integers(12)
             # In pieces, so that people and cars stand before or behind each.
             for z in self._steps((3, 15), (18, 35), (3, 3)):
-                self._add(z + 3, draw_screen, way, x - way * .35, z, z + 3,
-                          1.05, style)
+                self._add(z + 3, furniture.screen, way, x - way * .35, z,
+                          z + 3, 1.05, style)
 
     def _drive(self, way, kerb, parking):
         """Parked and moving cars, and bicyclists at the edge of the road."""
@@ -218,15 +206,16 @@ class Street:
                 z += rng.uniform(9, 60)
         for _ in range(rng.integers(0, 4)):
             x = pick(rng, (self.edge - .5, ) * 3 + (abs(kerb) + 1, ))
-            self._stand(draw_bicyclist, way * x + rng.uniform(-.3, .3),
+            self._stand(traffic.bicyclist, way * x + rng.uniform(-.3, .3),
                         rng.uniform(5, 37), .3, 1.2, rng.uniform(-1, 1))
 
     def _car(self, x, z, away):
         """A car, unless it would stand on the crossing."""
-        kind = self.rng.integers(len(CAR_LENGTHS))
+        kind = self.rng.integers(len(traffic.CAR_LENGTHS))
         if not -6.5 < z - self.crossing < 3.5:
-            self._add(z, draw_car, x, z, kind, away)
-            base = rect(x - .95, x + .95, z - .1, z + CAR_LENGTHS[kind])
+            self._add(z, traffic.car, x, z, kind, away)
+            base = rect(x - .95, x + .95, z - .1,
+                        z + traffic.CAR_LENGTHS[kind])
             self._shade(base, 1.25)
             self._shade(base, 0, 1.)
 
@@ -241,5 +230,5 @@ class Street:
                 z = self.crossing + rng.uniform(.3, 2.7)
             for _ in range(pick(rng, (1, 1, 2))):
                 height = rng.uniform(1.3, 1.88)
-                self._stand(draw_pedestrian, x, z, .2, height, height)
+                self._stand(traffic.pedestrian, x, z, .2, height, height)
                 x, z = x + .6, z + .1

@@ -28,10 +28,19 @@ _GLASS, _TYRE = (44, 54, 64), (24, 24, 26)
 _CLOTHES = ((34, 36, 44), (60, 70, 100), (140, 40, 44), (190, 186, 178),
             (80, 96, 70), (200, 160, 60), (90, 60, 90), (220, 220, 224),
             (46, 90, 120), (216, 96, 60))
+# Of a bicycle.
+_REAR, _SEAT, _PEDAL, _BARS, _FRONT = ((ahead, up, 0)
+                                       for ahead, up in ((-.52, .34),
+                                                         (-.2, .95), (-.02,
+                                                                      .3),
+                                                         (.4, 1.02), (.52,
+                                                                      .34)))
+_FRAME = ((_REAR, _PEDAL), (_REAR, _SEAT), (_PEDAL, _SEAT), (_PEDAL, _BARS),
+          (_SEAT, _BARS), (_FRONT, _BARS))
 _SKIN = ((222, 180, 150), (186, 136, 104), (118, 82, 62))
 
 
-def draw_car(canvas, rng, x, z, kind, away):
+def car(canvas, rng, x, z, kind, away):
     """A car parallel to the street, its near end at ``z``.
 
     ``kind`` is its index in ``CAR_LENGTHS``; ``away`` tells whether it shows
@@ -47,19 +56,20 @@ def draw_car(canvas, rng, x, z, kind, away):
 
     def show(points, colour, normal=None):
         """Fill a polygon of points (ahead, up, across)."""
-        canvas.poly([(x + across * half * (1 - .16 * max(0., up - waist) /
-                                           (roof - waist)), up, z + ahead)
-                     for ahead, up, across in points], colour, 'car', normal)
+        placed = []
+        for ahead, up, across in points:
+            narrow = .16 * max(0., up - waist) / (roof - waist)
+            placed.append((x + across * half * (1 - narrow), up, z + ahead))
+        canvas.poly(placed, colour, 'car', normal)
 
     # From the far end: what is nearer covers what would be seen from behind.
-    for panel, (a,
-                b) in reversed(list(enumerate(itertools.pairwise(outline)))):
+    panels = list(enumerate(itertools.pairwise(outline)))
+    for panel, (a, b) in panels[::-1]:
         ahead, up = b[0] - a[0], b[1] - a[1]
         normal = np.array([0., ahead, -up]) / math.hypot(ahead, up)
         show([(*a, -1), (*b, -1), (*b, 1), (*a, 1)], body, normal)
         if panel in glass:
-            a, b = ((a[0] + ahead * part, a[1] + up * part)
-                    for part in (.12, .88))
+            a, b = ((a[0] + ahead * t, a[1] + up * t) for t in (.12, .88))
             show([(*a, -.86), (*b, -.86), (*b, .86), (*a, .86)],
                  tint(_GLASS, .8 + .9 * max(0., normal[1])))
     show([(*p, side / 1.01) for p in outline], body, (side, 0., 0.))
@@ -73,22 +83,23 @@ def draw_car(canvas, rng, x, z, kind, away):
               for part in parts], _GLASS)
     for ahead in (length * .19, length * .8):
         for radius, colour in ((.34, _TYRE), (.2, (150, 152, 154))):
-            show([(*p, side) for p in disc(ahead, .34, radius, radius)],
-                 colour)
+            wheel = disc(ahead, .34, radius, radius)
+            show([(*point, side) for point in wheel], colour)
     low, high = outline[0][1], outline[1][1]
     lamp = (196, 30, 28) if away else (246, 244, 226)
-    for x0, x1, y0, y1, colour in ((-.95, -.62, high - .24, high - .06,
-                                    lamp), (.62, .95, high - .24, high - .06,
-                                            lamp), (-.9, -.5, .08, low, _TYRE),
-                                   (.5, .9, .08, low,
-                                    _TYRE), (-.29, .29, low + .1, low + .22,
-                                             (230, 228, 210)),
-                                   (-.95, .95, low, low + .06, tint(body,
-                                                                    .5))):
+
+    def box(x0, x1, y0, y1, colour):
         canvas.flat(x, z, rect(x0 * half, x1 * half, y0, y1), colour, 'car')
 
+    box(-.95, -.62, high - .24, high - .06, lamp)
+    box(.62, .95, high - .24, high - .06, lamp)
+    box(-.9, -.5, .08, low, _TYRE)
+    box(.5, .9, .08, low, _TYRE)
+    box(-.29, .29, low + .1, low + .22, (230, 228, 210))
+    box(-.95, .95, low, low + .06, tint(body, .5))
 
-def draw_pedestrian(canvas, rng, x, z, height):
+
+def pedestrian(canvas, rng, x, z, height):
     """A walking or standing person."""
     top, legs = pick(rng, _CLOTHES), pick(rng, _CLOTHES[:4])
     skin, hair = pick(rng, _SKIN), tint(pick(rng, _SKIN), .4)
@@ -111,7 +122,7 @@ def draw_pedestrian(canvas, rng, x, z, height):
     show(disc(0, .91, .042, .06), skin)
 
 
-def draw_bicyclist(canvas, rng, x, z, turn):
+def bicyclist(canvas, rng, x, z, turn):
     """A rider on a bicycle.
 
     ``turn`` is 1 or -1 when seen from the side, 0 from behind.
@@ -119,28 +130,22 @@ def draw_bicyclist(canvas, rng, x, z, turn):
     top, legs = tint(pick(rng, _CLOTHES), 1.1), pick(rng, _CLOTHES[:4])
     steel, skin = pick(rng, _BODIES), pick(rng, _SKIN)
     wide, crank = .18 * (1 - abs(turn)), rng.uniform(0, np.pi)
+    oblique = max(.12, abs(turn))
 
     def show(points, colour):
         canvas.flat(x, z, points, colour, 'bicyclist')
 
     def limb(start, end, width, colour):
         """A stroke between points (ahead, up, across)."""
-        show(
-            stroke(
-                *((ahead * turn + across, up)
-                  for ahead, up, across in (start, end)), width), colour)
+        ends = [(ahead * turn + across, up)
+                for ahead, up, across in (start, end)]
+        show(stroke(*ends, width), colour)
 
     for hub in (-.52, .52):  # the gaps between the spokes look grey
         for radius, colour in ((.34, _TYRE), (.28, (120, 120, 122))):
-            show(
-                disc(hub * turn, .34, radius * max(.12, abs(turn)), radius),
-                colour)
-    rear, seat, pedal, bars, front = ((-.52, .34, 0), (-.2, .95, 0),
-                                      (-.02, .3, 0), (.4, 1.02, 0), (.52, .34,
-                                                                     0))
-    for a, b in ((rear, pedal), (rear, seat), (pedal, seat), (pedal, bars),
-                 (seat, bars), (front, bars)):
-        limb(a, b, .05, steel)
+            show(disc(hub * turn, .34, radius * oblique, radius), colour)
+    for start, end in _FRAME:
+        limb(start, end, .05, steel)
     for way in (-1, 1):
         foot = (-.02 + way * .16 * math.cos(crank),
                 .3 + way * .16 * math.sin(crank), way * wide * .8)
