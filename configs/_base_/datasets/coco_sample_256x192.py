@@ -2,8 +2,12 @@
 # trained on, without other augmentation than the flip, which testing needs.
 _base_ = './coco_keypoints_256x192.py'
 data_root = 'data/coco_sample/'
-train_pipeline = _base_.train_pipeline
-del train_pipeline[3:5]
+train_pipeline = [
+    *_base_.load_pipeline,
+    dict(type='RandomFlip', direction='horizontal'), _base_.affine,
+    dict(type='GenerateTarget', encoder=_base_.codec),
+    dict(type='PackPoseInputs')
+]
 train_dataloader = dict(
     batch_size=12,
     dataset=dict(
