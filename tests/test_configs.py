@@ -43,7 +43,7 @@ def depth(path):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_config_builds_and_is_short_and_at_most_three_levels_deep(path):
+def test_config_builds_and_is_short_and_at_most_four_levels_deep(path):
     model, cfg = build(path)
     imports = ['mmhires']
     if cfg.default_scope == 'mmseg':
@@ -52,7 +52,8 @@ def test_config_builds_and_is_short_and_at_most_three_levels_deep(path):
         imports.append('mmhires.models.pose')
     assert cfg.custom_imports.imports == imports
     assert len(path.read_text().splitlines()) <= 20
-    assert depth(path) <= 3
+    # As MMSegmentation's own: a config, the one it varies, a base, its base.
+    assert depth(path) <= 4
 
 
 def test_mean_and_deviation_of_images_are_written_once():

@@ -1,14 +1,6 @@
 # The same model, with PSNR and SSIM of its SISR branch in tests.
-_base_ = [
-    '../_base_/models/dsrl_deeplabv3plus_r18s-d16.py',
-    '../_base_/datasets/camvid_480x360.py',
-    '../_base_/schedules/schedule_2500.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='mmhires.SuperResolvingSegmentor',
-    data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(
-        seg_head=dict(loss_decode=dict(class_weight=_base_.class_weight))))
+_base_ = './dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py'
+model = dict(type='mmhires.SuperResolvingSegmentor')
 test_evaluator = [
     *_base_.val_evaluator,
     dict(type='mmhires.SuperResolutionMetric', scale=2)

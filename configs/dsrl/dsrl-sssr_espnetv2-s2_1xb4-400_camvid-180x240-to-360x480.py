@@ -1,16 +1,2 @@
-_base_ = [
-    '../_base_/models/dsrl_espnetv2_s2.py',
-    '../_base_/datasets/camvid_480x360.py',
-    '../_base_/schedules/schedule_400_espnetv2.py',
-    '../_base_/default_runtime.py'
-]
-# EdgeNets' weights, converted; only its classifier of 20 classes stays behind.
-load_from = 'mmhires://espnetv2-s2_cityscapes-256x512'
-model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(
-        sisr_head=None,
-        loss_fa=None,
-        seg_head=dict(
-            num_classes=11,
-            loss_decode=dict(class_weight=_base_.class_weight))))
+_base_ = './dsrl_espnetv2-s2_1xb4-400_camvid-180x240-to-360x480.py'
+model = dict(decode_head=dict(sisr_head=None, loss_fa=None))
