@@ -19,7 +19,7 @@ FOLDERS = sorted({path.parent for path in CONFIGS})
 COVERING = [
     path for path in CONFIGS
     # Those for pose train in test_pose_configs.py.
-    if '_1xb' in path.name and path.parent.name != 'dsrl_pose'
+    if '_1xb' in path.name and 'td-hm' not in path.name
 ]
 
 
