@@ -65,6 +65,13 @@ def test_mean_and_deviation_of_images_are_written_once():
     assert written == {ROOT / 'configs/_base_/preprocessor.py'}
 
 
+def test_no_config_changes_a_pipeline_by_index():
+    for path in (ROOT / 'configs').rglob('*.py'):
+        changed = re.search(r'(pipeline|transforms)(\[\d|\.pop|\.insert)',
+                            path.read_text())
+        assert changed is None, path
+
+
 @pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)
 def test_readme_and_metafile_name_every_config_and_nothing_else(folder):
     names = {path.stem for path in CONFIGS if path.parent == folder}

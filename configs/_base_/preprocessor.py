@@ -1,4 +1,4 @@
-# Normalisation of all models here: the mean and standard deviation of ImageNet,
+# Normalisation of all models: the mean and standard deviation of ImageNet,
 # which their backbones were trained with.
 img_norm_cfg = dict(
     mean=[123.675, 116.28, 103.53],

@@ -1,4 +1,4 @@
-# EdgeNets' own recipe, first stage.
+# First stage of EdgeNets' training.
 _base_ = [
     '../_base_/models/espnetv2_s0.5.py',
     '../_base_/datasets/cityscapes_512x1024_edgenets.py',

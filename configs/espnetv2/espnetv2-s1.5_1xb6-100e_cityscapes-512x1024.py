@@ -1,4 +1,4 @@
-# EdgeNets' own recipe, second stage: of the norms only the statistics learn.
+# Second stage of EdgeNets' training; gains and biases of norms are frozen.
 _base_ = [
     '../_base_/models/espnetv2_s1.5.py',
     '../_base_/datasets/cityscapes_1024x2048_edgenets.py',

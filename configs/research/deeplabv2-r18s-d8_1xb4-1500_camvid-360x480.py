@@ -1,4 +1,4 @@
-# The teacher trained on, from where 2500 steps have left it.
+# The teacher of 2500 iterations, trained for 1500 more.
 _base_ = [
     '../_base_/models/deeplabv2_r18s-d8.py',
     '../_base_/datasets/camvid_480x360_crop-240x320.py',

@@ -1,4 +1,4 @@
-# Smaller crops yet, for networks of output stride 8 on a CPU.
+# Still smaller crops, for networks of output stride 8 on a CPU.
 _base_ = './camvid_480x360.py'
 crop_size = (240, 320)
 random_crop = dict(_base_.random_crop, crop_size=crop_size)

@@ -1,5 +1,5 @@
-# The four images of MMPose's own tests, to learn by heart: tested on what is
-# trained on, without other augmentation than the flip, which testing needs.
+# The four images of MMPose's own tests, to overfit: tested on the training
+# images, without other augmentation than the flip, which testing needs.
 _base_ = './coco_keypoints_256x192.py'
 data_root = 'data/coco_sample/'
 train_pipeline = [

@@ -1,5 +1,6 @@
-# DABNet, trained from scratch with OHEM and class weights as its authors did:
-# a sixteenth of the pixels of their batch of 8 at 512x1024, of two here.
+# DABNet, trained from scratch with OHEM and class weights as its authors did.
+# OHEM keeps a sixteenth of the pixels: of 8 images of 512x1024 in their code, of
+# two here.
 _base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', eps=1e-3, requires_grad=True)
 model = dict(

@@ -1,7 +1,7 @@
 # ESPNetv2 (s = 2.0) with the decoder of the authors' EdgeNets, whose classes
 # of Cityscapes are the 19 and a background of weight 0.
 _base_ = '../preprocessor.py'
-# What pictures and exported files of all 20 say.
+# Names and colours of the 20 classes, for visualisation and export.
 dataset_meta = dict(
     classes=[
         'road', 'sidewalk', 'building', 'wall', 'fence', 'pole',

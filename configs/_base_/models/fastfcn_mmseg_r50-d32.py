@@ -3,7 +3,7 @@
 _base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(type='CrossEntropyLoss')
-# What all decode heads have in common.
+# Shared by all decode heads.
 head = dict(
     in_channels=2048,
     in_index=2,
@@ -47,7 +47,7 @@ model = dict(
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
 
-# What the other heads have in the place of PSPNet's.
+# The other decode heads, in place of PSPNet's.
 enc_head = dict(
     head,
     _delete_=True,

@@ -3,7 +3,7 @@
 _base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(type='CrossEntropyLoss', avg_non_ignore=True)
-# What all heads have in common.
+# Shared by all heads.
 head = dict(
     dropout_ratio=0.1,
     num_classes=59,
@@ -53,7 +53,7 @@ model = dict(
     train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(480, 480), stride=(320, 320)))
 
-# What the other rows of the tables have in the place of these.
+# Parts of the other rows of the paper's tables.
 resnet101 = dict(
     depth=101, init_cfg=dict(checkpoint='mmhires://resnet101s_imagenet'))
 dilated = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
@@ -71,5 +71,5 @@ psp_head = dict(
     channels=512,
     pool_scales=(1, 2, 3, 6),
     **head)
-# Beside ASPP and PSP.
+# Weight of the auxiliary loss with ASPP and PSP.
 auxiliary = dict(loss_decode=dict(loss_weight=0.4))

@@ -1,5 +1,5 @@
-# From the weights of a trained network, in minutes. AdamW, and a neck that is
-# new ten times faster: SGD hardly moves it in so few steps.
+# From the weights of a trained network, in minutes. AdamW, with ten times the
+# learning rate in the new neck: SGD hardly changes it in so few iterations.
 _base_ = './schedule_80k.py'
 max_iters = 400
 optim_wrapper = dict(
