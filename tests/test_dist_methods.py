@@ -39,10 +39,10 @@ import mmhires  # noqa: F401
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = dict(
     dsrl='dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-*_streets-*.py',
-    hrfr='hrfr/hrfr-neck-aux_deeplabv2-r18s-d8_1xb4-*.py',
-    fastfcn='fastfcn/fastfcn_encnet-r18s-d32_1xb4-*.py',
-    ddrnet='ddrnet/ddrnet-23-slim_1xb4-*.py',
-    pose='dsrl_pose/dsrl_td-hm-r18s_1xb12-*.py')
+    hrfr='research/hrfr-neck-aux_deeplabv2-r18s-d8_1xb4-*.py',
+    fastfcn='research/fastfcn_encnet-r18s-d32_1xb4-*.py',
+    ddrnet='research/ddrnet-23-slim_1xb4-*.py',
+    pose='research/dsrl_td-hm-r18s_1xb12-*.py')
 ITERS = 2
 SIZE = (64, 128)
 

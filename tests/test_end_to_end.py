@@ -10,8 +10,8 @@ import pytest
 from mmengine.runner import Runner
 
 ROOT = Path(__file__).resolve().parents[1]
-DSRL = ROOT / 'configs' / 'dsrl'
-CAMVID = 'dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py'
+CAMVID = ROOT / 'configs/research' / (
+    'dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py')
 
 
 @pytest.mark.slow
@@ -73,7 +73,7 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
 def mim(command, *args):
     done = subprocess.run([
         sys.executable, '-m', 'mim', command, 'mmsegmentation',
-        str(DSRL / CAMVID), *args
+        str(CAMVID), *args
     ],
                           capture_output=True,
                           text=True,

@@ -10,11 +10,11 @@ from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 
 from mmhires.registry import MODELS
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'dsrl'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 
 def load(name):
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg = Config.fromfile(next(CONFIGS.glob(f'*/{name}.py')))
     init_default_scope('mmseg')
     return cfg
 

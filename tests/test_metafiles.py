@@ -144,17 +144,21 @@ def test_index_page_is_made_of_the_metafiles():
                for model in MODELS.values())
 
 
-def test_links_of_the_index_page_lead_somewhere():
-    page = (ROOT / 'configs/README.md').read_text()
-    for link in re.findall(r'\]\(([^)#]+)(#[^)]*)?\)', page):
-        assert (ROOT / 'configs' / link[0]).exists(), link
-        if link[1]:
-            titles = re.findall('^#+ (.*)$',
-                                (ROOT / 'configs' / link[0]).read_text(),
-                                re.MULTILINE)
-            slugs = [
-                re.sub(r'[^\w -]', '',
-                       title).strip().lower().replace(' ', '-')
-                for title in titles
-            ]
-            assert link[1][1:] in slugs, link
+def slugs(page):
+    """Anchors of a page's titles, as forges make them."""
+    return {
+        re.sub(r'[^\w -]', '', title).strip().lower().replace(' ', '-')
+        for title in re.findall('^#+ (.*)$', page.read_text(), re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize(
+    'page',
+    sorted((ROOT / 'configs').rglob('*.md')),
+    ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_somewhere(page):
+    for path, anchor in re.findall(r'\]\(([^)#:]*)(?:#([^)]*))?\)',
+                                   page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in slugs(target), (path, anchor)

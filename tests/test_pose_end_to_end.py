@@ -22,7 +22,7 @@ from mmpose.apis import inference_topdown, init_model
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = (
-    ROOT / 'configs' / 'dsrl_pose' /
+    ROOT / 'configs' / 'research' /
     'dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py')
 EPOCHS = 150
 # A third of the pixels of the config, for a third of the time.

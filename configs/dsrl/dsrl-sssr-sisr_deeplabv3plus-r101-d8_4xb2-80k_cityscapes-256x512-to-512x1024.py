@@ -1,9 +1,3 @@
 # Table 1, "+ SSSR + SISR".
-_base_ = [
-    '../_base_/models/dsrl_deeplabv3plus_r101-d8.py',
-    '../_base_/datasets/cityscapes_512x1024.py',
-    '../_base_/schedules/schedule_80k.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(loss_fa=None))
+_base_ = './dsrl_deeplabv3plus-r101-d8_4xb2-80k_cityscapes-256x512-to-512x1024.py'
+model = dict(decode_head=dict(loss_fa=None))

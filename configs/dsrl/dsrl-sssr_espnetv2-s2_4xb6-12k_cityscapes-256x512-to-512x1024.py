@@ -1,13 +1,3 @@
 # Table 1, "+ SSSR".
-_base_ = [
-    '../_base_/models/dsrl_espnetv2_s2.py',
-    '../_base_/datasets/cityscapes_512x1024.py',
-    '../_base_/schedules/schedule_12k_espnetv2.py',
-    '../_base_/default_runtime.py'
-]
-checkpoint = 'mmhires://espnetv2-s2_imagenet'
-model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
-    decode_head=dict(sisr_head=None, loss_fa=None))
-train_dataloader = dict(batch_size=6)
+_base_ = './dsrl_espnetv2-s2_4xb6-12k_cityscapes-256x512-to-512x1024.py'
+model = dict(decode_head=dict(sisr_head=None, loss_fa=None))

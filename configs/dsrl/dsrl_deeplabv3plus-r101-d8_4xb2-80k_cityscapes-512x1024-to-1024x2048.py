@@ -5,5 +5,12 @@ _base_ = [
 ]
 model = dict(data_preprocessor=dict(size=_base_.crop_size))
 # Table 3, multi-scale (--tta): at the scales of the base, no flip.
-tta_pipeline = _base_.tta_pipeline
-tta_pipeline[1].transforms.pop(1)
+tta_pipeline = [
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            _base_.tta_resize, [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')]
+        ])
+]

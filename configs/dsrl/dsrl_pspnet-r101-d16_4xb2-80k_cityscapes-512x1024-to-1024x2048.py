@@ -5,9 +5,16 @@ _base_ = [
 ]
 model = dict(data_preprocessor=dict(size=_base_.crop_size))
 # Table 3, multi-scale (--tta): the scales that its GFLOPs add up to, no flip.
-tta_pipeline = _base_.tta_pipeline
-tta_pipeline[1].transforms[0] = [
+tta_resize = [
     dict(type='Resize', scale=(int(2048 * r), int(1024 * r)), keep_ratio=True)
     for r in (0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 ]
-tta_pipeline[1].transforms.pop(1)
+tta_pipeline = [
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            tta_resize, [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')]
+        ])
+]

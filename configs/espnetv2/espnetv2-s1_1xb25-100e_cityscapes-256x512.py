@@ -1,7 +1,7 @@
-# EdgeNets' own recipe, first stage.
+# First stage of EdgeNets' training.
 _base_ = [
     '../_base_/models/espnetv2_s1.py',
-    '../_base_/datasets/cityscapes_512x1024.py',
+    '../_base_/datasets/cityscapes_512x1024_edgenets.py',
     '../_base_/schedules/schedule_100e_espnetv2.py',
     '../_base_/default_runtime.py'
 ]
@@ -9,10 +9,3 @@ checkpoint = 'mmhires://espnetv2-s1_imagenet'
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint)))
-train_pipeline = _base_.train_pipeline
-train_pipeline[2].ratio_range = (1.0, 2.0)
-train_pipeline.pop(5)  # PhotoMetricDistortion
-train_dataloader = dict(
-    batch_size=25,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(pipeline=train_pipeline))

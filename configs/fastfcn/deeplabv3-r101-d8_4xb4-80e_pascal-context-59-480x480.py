@@ -1,2 +1,2 @@
-_base_ = './fastfcn_deeplabv3-r101-d32_4xb4-80e_pascal-context-59-480x480.py'
-model = dict(backbone=_base_.dilated, neck=None)
+_base_ = './fastfcn_deeplabv3-r50-d32_4xb4-80e_pascal-context-59-480x480.py'
+model = dict(backbone=dict(**_base_.resnet101, **_base_.dilated), neck=None)

@@ -1,11 +1,5 @@
-_base_ = [
-    '../_base_/models/fastfcn_r50-d32.py',
-    '../_base_/datasets/ade20k_480x480.py',
-    '../_base_/schedules/schedule_120e_ade20k.py',
-    '../_base_/default_runtime.py'
-]
+_base_ = './fastfcn_encnet-r50-d32_4xb4-120e_ade20k-480x480.py'
 model = dict(
     backbone=dict(**_base_.resnet101, **_base_.dilated),
     neck=None,
-    decode_head=dict(bottleneck_kernel_size=3, num_classes=150),
-    auxiliary_head=dict(num_classes=150))
+    decode_head=dict(bottleneck_kernel_size=3))

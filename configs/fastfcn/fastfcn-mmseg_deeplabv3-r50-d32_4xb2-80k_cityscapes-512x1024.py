@@ -1,9 +1,2 @@
-_base_ = [
-    '../_base_/models/fastfcn_mmseg_r50-d32.py',
-    '../_base_/datasets/cityscapes_crop-512x1024.py',
-    '../_base_/schedules/schedule_80k.py', '../_base_/default_runtime.py'
-]
-train_dataloader = dict(batch_size=2)
-model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=_base_.aspp_head)
+_base_ = './fastfcn-mmseg_pspnet-r50-d32_4xb2-80k_cityscapes-512x1024.py'
+model = dict(decode_head=_base_.aspp_head)

@@ -1,10 +1,2 @@
-_base_ = [
-    '../_base_/models/fastfcn_r50-d32.py',
-    '../_base_/datasets/pascal_context_59_480x480.py',
-    '../_base_/schedules/schedule_80e_pascal-context.py',
-    '../_base_/default_runtime.py'
-]
-model = dict(
-    backbone=_base_.resnet101,
-    decode_head=dict(_delete_=True, **_base_.aspp_head),
-    auxiliary_head=_base_.auxiliary)
+_base_ = './fastfcn_deeplabv3-r50-d32_4xb4-80e_pascal-context-59-480x480.py'
+model = dict(backbone=_base_.resnet101)

@@ -1,10 +1,2 @@
-_base_ = [
-    '../_base_/models/deeplabv2_r101-d8.py',
-    '../_base_/datasets/cityscapes_crop-500x500.py',
-    '../_base_/schedules/schedule_80k.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    data_preprocessor=dict(
-        type='mmhires.LowResSegDataPreProcessor',
-        scale=4,
-        size=_base_.pad_size))
+_base_ = './deeplabv2-r101-d8_4xb2-80k_cityscapes-512x1024.py'
+model = dict(data_preprocessor=dict(scale=4))

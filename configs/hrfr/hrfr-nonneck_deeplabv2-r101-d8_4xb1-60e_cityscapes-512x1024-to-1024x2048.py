@@ -1,12 +1,6 @@
-_base_ = [
-    '../_base_/models/hrfr_deeplabv2_r101-d8.py',
-    '../_base_/datasets/cityscapes_crop-500x500.py',
-    '../_base_/schedules/schedule_60e_hrfr-cityscapes.py',
-    '../_base_/default_runtime.py'
-]
+_base_ = './hrfr_deeplabv2-r101-d8_4xb1-60e_cityscapes-512x1024-to-1024x2048.py'
 unweighted = dict(gamma=(1, 1))
 model = dict(
-    data_preprocessor=dict(size=_base_.pad_size),
     neck=dict(bottleneck=None, aux_channels=()),
     decode_head=dict(loss_decode=unweighted),
     loss_srr=unweighted)

@@ -1,10 +1,5 @@
-_base_ = [
-    '../_base_/models/hrfr_deeplabv2_r101-d8.py',
-    '../_base_/datasets/cityscapes_crop-500x500.py',
-    '../_base_/schedules/schedule_60e_hrfr-cityscapes.py',
-    '../_base_/default_runtime.py'
-]
+_base_ = './hrfr_deeplabv2-r101-d8_4xb1-60e_cityscapes-512x1024-to-1024x2048.py'
+scale = 8
 model = dict(
-    data_preprocessor=dict(
-        scale=8, size=_base_.pad_size, test_cfg=dict(size_divisor=64)),
-    neck=dict(scale=8))
+    data_preprocessor=dict(scale=scale, test_cfg=dict(size_divisor=8 * scale)),
+    neck=dict(scale=scale))

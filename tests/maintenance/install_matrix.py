@@ -186,7 +186,7 @@ def smoke(out: str) -> None:
         mmcv=mmcv.__version__)
     if find_spec('mmpose'):
         import mmpose
-        pose = next((ROOT / 'configs/dsrl_pose').glob('dsrl_*_1xb*.py'))
+        pose = next((ROOT / 'configs/research').glob('dsrl_td-hm*.py'))
         init_default_scope('mmpose')
         MODELS.build(Config.fromfile(pose).model)
         versions['mmpose'] = mmpose.__version__

@@ -17,10 +17,10 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 STREETS = 'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-' \
     '192x384.py'
 PLAIN = 'dsrl/deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py'
-CAMVID = 'ddrnet/ddrnet-23-slim_1xb4-1500_camvid-360x480.py'
+CAMVID = 'research/ddrnet-23-slim_1xb4-1500_camvid-360x480.py'
 HRFR = str(
-    next((CONFIGS / 'hrfr').glob('hrfr_*-r18s-*_1xb4-*_camvid-180*.py')))
-POSE = 'dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py'
+    next((CONFIGS / 'research').glob('hrfr_*-r18s-*_1xb4-*_camvid-180*.py')))
+POSE = 'research/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py'
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_a_config_with_nothing_wrong_has_no_problem(check, camvid):
         HRFR,
         POSE,
         'dsrl/espnetv2-s2_1xb6-100e_cityscapes-512x1024.py',  # 20 outputs
-        'fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
-        'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py'
+        'research/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
+        'research/dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py'
     ])
 def test_our_own_configs_lack_nothing_but_data(config):
     if config == POSE:

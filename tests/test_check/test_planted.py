@@ -10,7 +10,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 PLAIN = 'dsrl/deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py'
 DSRL = 'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-' \
     '192x384.py'
-POSE = 'dsrl_pose/td-hm-r18s_1xb12-300e_coco-sample-128x96.py'
+POSE = 'research/td-hm-r18s_1xb12-300e_coco-sample-128x96.py'
 
 # What is written below the base, where it is found, and words of the answer.
 RUNTIME = [

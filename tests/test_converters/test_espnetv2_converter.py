@@ -21,7 +21,7 @@ def weights(shared_dir):
 
 
 def build(repo_root, name):
-    cfg = Config.fromfile(repo_root / f'configs/dsrl/{name}.py')
+    cfg = Config.fromfile(next(repo_root.glob(f'configs/*/{name}.py')))
     init_default_scope('mmseg')
     return revert_sync_batchnorm(MODELS.build(cfg.model)).eval()
 

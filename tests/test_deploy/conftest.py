@@ -19,14 +19,14 @@ CONFIGS = dict(
     '736x960.py',
     dsrl_dabnet='dsrl/dsrl_dabnet_4xb2-80k_cityscapes-512x1024-to-'
     '1024x2048.py',
-    dsrl_espnetv2='dsrl/dsrl_espnetv2-s2_1xb4-400_camvid-180x240-to-'
+    dsrl_espnetv2='research/dsrl_espnetv2-s2_1xb4-400_camvid-180x240-to-'
     '360x480.py',
     dsrl_pspnet='dsrl/dsrl_pspnet-r101-d16_4xb2-80k_cityscapes-512x1024-to-'
     '1024x2048.py',
-    hrfr='hrfr/hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py',
-    fastfcn='fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
-    ddrnet='ddrnet/ddrnet-23-slim_1xb4-1500_camvid-360x480.py',
-    pose='dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
+    hrfr='research/hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py',
+    fastfcn='research/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
+    ddrnet='research/ddrnet-23-slim_1xb4-1500_camvid-360x480.py',
+    pose='research/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
     '256x192.py')
 JPU = dict(in_channels=256, channels=64, num_classes=11)
 # By name the method whose config is changed, and to what.

@@ -17,15 +17,15 @@ BN = dict(type='BN')
 COVERING = {
     'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-192x384.py':
     0,
-    'hrfr/hrfr-neck-aux_deeplabv2-r18s-d8_*.py': 0,
-    'hrfr/deeplabv2-r18s-d8_1xb4-2500_camvid-360x480.py': 0,
+    'research/hrfr-neck-aux_deeplabv2-r18s-d8_*.py': 0,
+    'research/deeplabv2-r18s-d8_1xb4-2500_camvid-360x480.py': 0,
     # the norm of the vector of encodings
-    'fastfcn/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py': 1,
+    'research/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py': 1,
     # context (6 and 5 layers of norm first), and the head's first norm
-    'ddrnet/ddrnet-23-slim_1xb4-1500_camvid-360x480.py': None,
-    'ddrnet/ddrnet-23-slim-ppm_1xb4-1500_camvid-360x480.py': None,
-    'ddrnet/ddrnet-23-slim-no-context_1xb4-1500_camvid-360x480.py': None,
-    'dsrl_pose/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py': 0,
+    'research/ddrnet-23-slim_1xb4-1500_camvid-360x480.py': None,
+    'research/ddrnet-23-slim-ppm_1xb4-1500_camvid-360x480.py': None,
+    'research/ddrnet-23-slim-no-context_1xb4-1500_camvid-360x480.py': None,
+    'research/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py': 0,
 }
 
 

@@ -14,7 +14,7 @@ NAME = 'hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py'
 
 @pytest.fixture
 def hrfr(repo_root):
-    cfg = Config.fromfile(repo_root / 'configs/hrfr' / NAME)
+    cfg = Config.fromfile(repo_root / 'configs/research' / NAME)
     init_default_scope('mmseg')
     return cfg, MODELS.build(copy.deepcopy(cfg.model)).eval()
 

@@ -157,7 +157,7 @@ def test_names_of_another_number_of_classes_are_refused(zoo, tmp_path):
 def test_pose_model_is_named_as_what_cannot_be_painted(zoo, street, tmp_path,
                                                        repo_root, monkeypatch):
     pytest.importorskip('mmpose')
-    config = config_folder() / ('dsrl_pose/td-hm-r18s_1xb12-300e_'
+    config = config_folder() / ('research/td-hm-r18s_1xb12-300e_'
                                 'coco-sample-128x96.py')
     from mmpose.apis import init_model
     torch.save(

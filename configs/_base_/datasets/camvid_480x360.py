@@ -10,18 +10,20 @@ crop_size = (288, 384)
 class_weight = [
     5.6, 4.3, 33.57, 3.34, 15.49, 8.74, 31.54, 32.01, 12.83, 38.01, 43.91
 ]
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(
-        type='RandomResize',
-        scale=(480, 360),
-        ratio_range=(0.75, 1.5),
-        keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+load_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+random_resize = dict(
+    type='RandomResize',
+    scale=(480, 360),
+    ratio_range=(0.75, 1.5),
+    keep_ratio=True)
+random_crop = dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75)
+augment_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs')
+]
+train_pipeline = [
+    *load_pipeline, random_resize, random_crop, *augment_pipeline
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -2,9 +2,12 @@
 # as DDRNet's Table VI.
 _base_ = './camvid_480x360.py'
 crop_size = (720, 960)
-train_pipeline = _base_.train_pipeline
-train_pipeline[2].update(scale=(960, 720), ratio_range=(0.5, 2.0))
-train_pipeline[3].crop_size = crop_size
+random_resize = dict(
+    _base_.random_resize, scale=(960, 720), ratio_range=(0.5, 2.0))
+random_crop = dict(_base_.random_crop, crop_size=crop_size)
+train_pipeline = [
+    *_base_.load_pipeline, random_resize, random_crop, *_base_.augment_pipeline
+]
 splits = [
     dict(
         type=_base_.dataset_type,

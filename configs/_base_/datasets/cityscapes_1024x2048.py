@@ -3,18 +3,20 @@
 dataset_type = 'CityscapesDataset'
 data_root = 'data/cityscapes/'
 crop_size = (1024, 2048)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(
-        type='RandomResize',
-        scale=(2048, 1024),
-        ratio_range=(0.5, 2.0),
-        keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+load_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+random_resize = dict(
+    type='RandomResize',
+    scale=(2048, 1024),
+    ratio_range=(0.5, 2.0),
+    keep_ratio=True)
+random_crop = dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75)
+augment_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs')
+]
+train_pipeline = [
+    *load_pipeline, random_resize, random_crop, *augment_pipeline
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -24,21 +26,21 @@ test_pipeline = [
 ]
 # The scales that the paper's multi-scale GFLOPs add up to (DeepLabV3+).
 img_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+tta_resize = [
+    dict(type='Resize', scale=(int(2048 * r), int(1024 * r)), keep_ratio=True)
+    for r in img_ratios
+]
+tta_flip = [
+    dict(type='RandomFlip', prob=0., direction='horizontal'),
+    dict(type='RandomFlip', prob=1., direction='horizontal')
+]
 tta_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
     dict(
         type='TestTimeAug',
         transforms=[
-            [
-                dict(
-                    type='Resize',
-                    scale=(int(2048 * ratio), int(1024 * ratio)),
-                    keep_ratio=True) for ratio in img_ratios
-            ],
-            [
-                dict(type='RandomFlip', prob=0., direction='horizontal'),
-                dict(type='RandomFlip', prob=1., direction='horizontal')
-            ], [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]
+            tta_resize, tta_flip, [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')]
         ])
 ]
 train_dataloader = dict(

@@ -6,22 +6,20 @@ data_mode = 'topdown'
 data_root = 'data/coco/'
 codec = dict(
     type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
+load_pipeline = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale')]
+augment_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='RandomHalfBody'),
-    dict(type='RandomBBoxTransform'),
-    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='RandomBBoxTransform')
+]
+affine = dict(
+    type='TopdownAffine', input_size=codec['input_size'], use_udp=True)
+train_pipeline = [
+    *load_pipeline, *augment_pipeline, affine,
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs')
 ]
-test_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
-    dict(type='PackPoseInputs')
-]
+test_pipeline = [*load_pipeline, affine, dict(type='PackPoseInputs')]
 train_dataloader = dict(
     batch_size=64,
     num_workers=2,

@@ -1,5 +1,6 @@
 # BiSeNet as its paper has it: an ordinary ResNet-18 (7x7 stem), every norm
 # layer synchronised, the classifier right on the fused map.
+_base_ = '../preprocessor.py'
 checkpoint = 'https://download.pytorch.org/models/resnet18-f37072fd.pth'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(
@@ -10,11 +11,9 @@ model = dict(
         type='mmhires.LowResSegDataPreProcessor',
         scale=2,
         low_res_label=True,
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     backbone=dict(
         type='mmhires.BiSeNetV1',
         norm_cfg=norm_cfg,

@@ -1,5 +1,7 @@
-# DABNet, trained from scratch with OHEM and class weights as its authors did:
-# a sixteenth of the pixels of their batch of 8 at 512x1024, of two here.
+# DABNet, trained from scratch with OHEM and class weights as its authors did.
+# OHEM keeps a sixteenth of the pixels: of 8 images of 512x1024 in their code, of
+# two here.
+_base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', eps=1e-3, requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -7,11 +9,9 @@ model = dict(
         type='mmhires.LowResSegDataPreProcessor',
         scale=2,
         low_res_label=True,
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     backbone=dict(type='mmhires.DABNet', norm_cfg=norm_cfg),
     decode_head=dict(
         type='mmhires.DABNetHead',

@@ -1,5 +1,6 @@
 # DDRNet-23-slim: deep supervision at weight 0.4, OHEM on both heads.
 # ImageNet weights as MMSegmentation publishes them.
+_base_ = '../preprocessor.py'
 checkpoint = 'mmhires://ddrnet-23-slim_imagenet'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(
@@ -8,11 +9,9 @@ model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     backbone=dict(
         type='mmhires.DDRNet',
         arch='23-slim',

@@ -1,11 +1,12 @@
 # The form for classification, Tables I and II of the paper.
+_base_ = '../preprocessor.py'
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(
         type='ClsDataPreprocessor',
         num_classes=1000,
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
+        mean=_base_.img_norm_cfg.mean,
+        std=_base_.img_norm_cfg.std,
         to_rgb=True),
     backbone=dict(type='mmhires.DDRNet', arch='23-slim', final_stride=1),
     neck=[

@@ -1,4 +1,4 @@
-# Its ImageNet weights have to be downloaded by hand: mmhires says where from.
+# Its ImageNet weights have to be downloaded by hand; an error names the page.
 _base_ = './ddrnet_23-slim.py'
 model = dict(
     backbone=dict(

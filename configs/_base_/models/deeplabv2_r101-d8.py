@@ -1,14 +1,13 @@
 # DeepLab-v2 on ResNet-101, output stride 8, without the CRF: HRFR's teacher.
+_base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     pretrained='torchvision://resnet101',
     backbone=dict(
         type='ResNet',

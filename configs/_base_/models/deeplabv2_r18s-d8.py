@@ -1,15 +1,14 @@
 # DeepLab-v2 on a ResNet-18 of half width, output stride 8: small enough to
 # train on two CPU cores.
+_base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     backbone=dict(
         type='ResNetV1c',
         depth=18,

@@ -1,5 +1,6 @@
 # DeepLabV3+ of MMSegmentation on a down-sampled image: the paper's baseline,
 # which is also supervised at the size of its input.
+_base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -7,11 +8,9 @@ model = dict(
         type='mmhires.LowResSegDataPreProcessor',
         scale=2,
         low_res_label=True,
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     pretrained='open-mmlab://resnet101_v1c',
     backbone=dict(
         type='ResNetV1c',

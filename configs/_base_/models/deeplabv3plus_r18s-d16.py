@@ -1,5 +1,6 @@
 # DeepLabV3+ on a ResNet-18 of half width, output stride 16: 1.0 GMACs at
 # 176x240, small enough to train on two CPU cores.
+_base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -7,11 +8,9 @@ model = dict(
         type='mmhires.LowResSegDataPreProcessor',
         scale=2,
         low_res_label=True,
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     backbone=dict(
         type='ResNetV1c',
         depth=18,

@@ -1,6 +1,7 @@
 # ESPNetv2 (s = 2.0) with the decoder of the authors' EdgeNets, whose classes
 # of Cityscapes are the 19 and a background of weight 0.
-# What pictures and exported files of all 20 say.
+_base_ = '../preprocessor.py'
+# Names and colours of the 20 classes, for visualisation and export.
 dataset_meta = dict(
     classes=[
         'road', 'sidewalk', 'building', 'wall', 'fence', 'pole',
@@ -20,11 +21,9 @@ model = dict(
         type='mmhires.LowResSegDataPreProcessor',
         scale=2,
         low_res_label=True,
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     backbone=dict(type='mmhires.ESPNetv2', scale=2.0, norm_cfg=norm_cfg),
     decode_head=dict(
         type='mmhires.ESPNetv2Head',

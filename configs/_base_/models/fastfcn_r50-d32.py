@@ -1,18 +1,24 @@
 # FastFCN with the heads and baselines of the authors' code: their ResNet (stem
 # 64-64-128), align_corners throughout, losses averaged over labelled pixels.
+_base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+# Shared by all heads.
+head = dict(
+    dropout_ratio=0.1,
+    num_classes=59,
+    norm_cfg=norm_cfg,
+    align_corners=True,
+    loss_decode=loss_decode)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
         size=(480, 480),
-        test_cfg=dict(size=(480, 480))),
+        test_cfg=dict(size=(480, 480)),
+        **_base_.img_norm_cfg),
     backbone=dict(
         type='ResNetV1c',
         depth=50,
@@ -32,29 +38,22 @@ model = dict(
         in_index=[3],
         channels=512,
         num_codes=32,
-        dropout_ratio=0.1,
-        num_classes=59,
-        norm_cfg=norm_cfg,
-        align_corners=True,
-        loss_decode=loss_decode,
         loss_se_decode=dict(
-            type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2)),
+            type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2),
+        **head),
     auxiliary_head=dict(
+        head,
         type='FCNHead',
         in_channels=1024,
         in_index=2,
         channels=256,
         num_convs=1,
         concat_input=False,
-        dropout_ratio=0.1,
-        num_classes=59,
-        norm_cfg=norm_cfg,
-        align_corners=True,
         loss_decode=dict(loss_weight=0.2, **loss_decode)),
     train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(480, 480), stride=(320, 320)))
 
-# What the other rows of the tables have in the place of these.
+# Parts of the other rows of the paper's tables.
 resnet101 = dict(
     depth=101, init_cfg=dict(checkpoint='mmhires://resnet101s_imagenet'))
 dilated = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
@@ -64,21 +63,13 @@ aspp_head = dict(
     in_index=3,
     channels=256,
     dilations=(1, 12, 24, 36),
-    dropout_ratio=0.1,
-    num_classes=59,
-    norm_cfg=norm_cfg,
-    align_corners=True,
-    loss_decode=loss_decode)
+    **head)
 psp_head = dict(
     type='PSPHead',
     in_channels=2048,
     in_index=3,
     channels=512,
     pool_scales=(1, 2, 3, 6),
-    dropout_ratio=0.1,
-    num_classes=59,
-    norm_cfg=norm_cfg,
-    align_corners=True,
-    loss_decode=loss_decode)
-# Beside ASPP and PSP.
+    **head)
+# Weight of the auxiliary loss with ASPP and PSP.
 auxiliary = dict(loss_decode=dict(loss_weight=0.4))

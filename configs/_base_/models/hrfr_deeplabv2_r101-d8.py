@@ -1,5 +1,6 @@
 # HRFR (Neck+Aux+Bound) at 1/2 with DeepLab-v2 of Cityscapes as its teacher.
 _base_ = './deeplabv2_r101-d8.py'
+boundary = dict(type='mmhires.BoundaryReweightedLoss', radius=5, gamma=(2, 1))
 model = dict(
     type='mmhires.HRFR',
     pretrained=None,
@@ -15,21 +16,12 @@ model = dict(
         aux_channels=(512, 1024)),
     decode_head=dict(
         loss_decode=dict(
-            _delete_=True,
-            type='mmhires.BoundaryReweightedLoss',
-            radius=5,
-            gamma=(2, 1),
+            boundary, _delete_=True,
             loss=_base_.model.decode_head.loss_decode)),
     loss_srr=dict(
-        type='mmhires.BoundaryReweightedLoss',
-        radius=5,
-        gamma=(2, 1),
-        loss=dict(type='mmhires.FeatureL2Loss', loss_weight=1.0)),
+        boundary, loss=dict(type='mmhires.FeatureL2Loss', loss_weight=1.0)),
     loss_aux=dict(
-        type='mmhires.BoundaryReweightedLoss',
-        radius=5,
-        gamma=(2, 1),
-        loss=dict(type='mmhires.FeatureL2Loss', loss_weight=0.5)),
+        boundary, loss=dict(type='mmhires.FeatureL2Loss', loss_weight=0.5)),
     teacher=_base_.model,
     teacher_ckpt='work_dirs/deeplabv2-r101-d8_4xb2-80k_cityscapes-1024x2048/'
     'iter_80000.pth')

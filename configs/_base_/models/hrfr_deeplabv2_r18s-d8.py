@@ -1,5 +1,6 @@
 # HRFR (Neck+Aux+Bound) at 1/2 with the small DeepLab-v2 as its teacher.
 _base_ = './deeplabv2_r18s-d8.py'
+boundary = dict(type='mmhires.BoundaryReweightedLoss', radius=5, gamma=(2, 1))
 model = dict(
     type='mmhires.HRFR',
     data_preprocessor=dict(
@@ -14,20 +15,12 @@ model = dict(
         aux_channels=(64, 128)),
     decode_head=dict(
         loss_decode=dict(
-            _delete_=True,
-            type='mmhires.BoundaryReweightedLoss',
-            radius=5,
-            gamma=(2, 1),
+            boundary, _delete_=True,
             loss=_base_.model.decode_head.loss_decode)),
     loss_srr=dict(
-        type='mmhires.BoundaryReweightedLoss',
-        radius=5,
-        gamma=(2, 1),
-        loss=dict(type='mmhires.FeatureL2Loss', reduction='mean')),
+        boundary, loss=dict(type='mmhires.FeatureL2Loss', reduction='mean')),
     loss_aux=dict(
-        type='mmhires.BoundaryReweightedLoss',
-        radius=5,
-        gamma=(2, 1),
+        boundary,
         loss=dict(
             type='mmhires.FeatureL2Loss', reduction='mean', loss_weight=0.5)),
     teacher=_base_.model,

@@ -1,10 +1,7 @@
+_base_ = '../preprocessor.py'
 model = dict(
     type='TopdownPoseEstimator',
-    data_preprocessor=dict(
-        type='PoseDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
+    data_preprocessor=dict(type='PoseDataPreprocessor', **_base_.img_norm_cfg),
     backbone=dict(
         type='HRNet',
         extra=dict(

@@ -1,12 +1,9 @@
 # A ResNet-18 of half width and three deconvolutions to 1/4 of the input, small
 # enough to train on one CPU core.
+_base_ = '../preprocessor.py'
 model = dict(
     type='TopdownPoseEstimator',
-    data_preprocessor=dict(
-        type='PoseDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
+    data_preprocessor=dict(type='PoseDataPreprocessor', **_base_.img_norm_cfg),
     backbone=dict(
         type='ResNet',
         depth=18,

@@ -1,5 +1,6 @@
 # PSPNet of MMSegmentation at an output stride of 16: the paper's 287.48 GFLOPs
 # are near twice the 144.9 GMACs of that, not near the 511.7 of stride 8.
+_base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(
     type='CrossEntropyLoss', use_sigmoid=False, avg_non_ignore=True)
@@ -9,11 +10,9 @@ model = dict(
         type='mmhires.LowResSegDataPreProcessor',
         scale=2,
         low_res_label=True,
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+        **_base_.img_norm_cfg),
     pretrained='open-mmlab://resnet101_v1c',
     backbone=dict(
         type='ResNetV1c',

@@ -1,4 +1,4 @@
-# For learning a handful of persons by heart: minutes on a CPU core.
+# For overfitting a handful of persons: minutes on a CPU core.
 _base_ = './schedule_210e_pose.py'
 optim_wrapper = dict(optimizer=dict(lr=0.002))
 param_scheduler = [

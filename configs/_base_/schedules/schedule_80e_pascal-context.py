@@ -1,5 +1,6 @@
 # FastFCN on Pascal Context: 80 epochs of 312 batches of 16. Everything but the
 # backbone learns ten times as fast, as in the authors' code.
+max_iters = 24960
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.001, momentum=0.9, weight_decay=0.0001),
@@ -8,16 +9,10 @@ optim_wrapper = dict(
             neck=dict(lr_mult=10.),
             decode_head=dict(lr_mult=10.),
             auxiliary_head=dict(lr_mult=10.))))
-param_scheduler = [
-    dict(
-        type='PolyLR',
-        eta_min=0,
-        power=0.9,
-        begin=0,
-        end=24960,
-        by_epoch=False)
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=24960, val_interval=3120)
+poly = dict(type='PolyLR', eta_min=0, power=0.9, begin=0, by_epoch=False)
+param_scheduler = [dict(poly, end=max_iters)]
+train_cfg = dict(
+    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=3120)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(

@@ -1,4 +1,4 @@
-# Starts from the teacher of 1500 steps more, as the students do.
+# Starts from the teacher of 1500 more iterations, as the students do.
 _base_ = [
     '../_base_/models/deeplabv2_r18s-d8.py',
     '../_base_/datasets/camvid_480x360_crop-240x320.py',

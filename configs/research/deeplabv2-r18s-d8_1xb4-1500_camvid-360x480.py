@@ -1,4 +1,4 @@
-# The teacher trained on, from where 2500 steps have left it.
+# The teacher of 2500 iterations, trained for 1500 more.
 _base_ = [
     '../_base_/models/deeplabv2_r18s-d8.py',
     '../_base_/datasets/camvid_480x360_crop-240x320.py',
@@ -11,8 +11,6 @@ model = dict(
     backbone=dict(norm_eval=True),
     decode_head=dict(loss_decode=dict(class_weight=_base_.class_weight)))
 optim_wrapper = dict(optimizer=dict(lr=0.0001))
-param_scheduler = [
-    dict(
-        type='PolyLR', eta_min=0, power=0.9, begin=0, end=1500, by_epoch=False)
-]
-train_cfg = dict(max_iters=1500, val_interval=1500)
+max_iters = 1500
+param_scheduler = [dict(_base_.poly, eta_min=0, end=max_iters)]
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

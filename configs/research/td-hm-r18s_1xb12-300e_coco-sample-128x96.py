@@ -5,11 +5,14 @@ _base_ = [
     '../_base_/default_runtime_pose.py'
 ]
 codec = dict(_base_.codec, input_size=(96, 128), heatmap_size=(24, 32))
-train_pipeline = _base_.train_pipeline
-test_pipeline = _base_.test_pipeline
-train_pipeline[3].input_size = test_pipeline[2].input_size = codec[
-    'input_size']
-train_pipeline[4].encoder = codec
+affine = dict(_base_.affine, input_size=codec['input_size'])
+train_pipeline = [
+    *_base_.load_pipeline,
+    dict(type='RandomFlip', direction='horizontal'), affine,
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs')
+]
+test_pipeline = [*_base_.load_pipeline, affine, dict(type='PackPoseInputs')]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/schedules/schedule_400_espnetv2.py',
     '../_base_/default_runtime.py'
 ]
-# EdgeNets' weights, converted; only its classifier of 20 classes stays behind.
+# EdgeNets' weights, converted, without the classifier of 20 classes.
 load_from = 'mmhires://espnetv2-s2_cityscapes-256x512'
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
