@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmhires.check import data
-from mmhires.check import model as check_model
+from mmhires.check import data, model
+from mmhires.check.problem import Problems
 from mmhires.utils.quiet import silence
 
 from . import dsrl, hrfr, jpu
@@ -58,9 +58,10 @@ def _try(text: str, out: Path | None) -> None:
         file.write(text)
         file.flush()
         cfg = Config.fromfile(file.name)
-    problems, metas = data.check_data(cfg, samples=1)
-    net, problems = check_model.build(cfg)
+    problems = Problems()
+    metas = data.check_data(Problems(), cfg, samples=1)
+    net = model.build(problems, cfg)
     if net is not None:
-        problems = check_model.run(cfg, net, next(iter(metas.values()), {}))
+        model.run(problems, cfg, net, next(iter(metas.values()), {}))
     if problems:
         raise AdaptError(f'{problems[0].key}: {problems[0].seen}')

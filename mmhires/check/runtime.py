@@ -1,11 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Imports, loops, optimisation, evaluation, hooks and visualisation."""
 import copy
-import importlib
-import importlib.util
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (
@@ -26,17 +26,12 @@ from torch.utils.data import DataLoader
 
 from .metrics import check_metrics
 from .probe import component
-from .problem import Problem, from_error, meant
+from .problem import Problems, meant
+from .walk import each
 
-# What a visualisation backend imports when the first picture comes.
-BACKENDS = dict(
-    TensorboardVisBackend=('tensorboard', 'tensorboardX'),
-    WandbVisBackend=('wandb', ),
-    MLflowVisBackend=('mlflow', ),
-    ClearMLVisBackend=('clearml', ),
-    NeptuneVisBackend=('neptune', ),
-    DVCLiveVisBackend=('dvclive', ),
-    AimVisBackend=('aim', ))
+# A visualisation backend imports the package of its name at its first picture.
+BACKENDS = ('tensorboard', 'wandb', 'mlflow', 'clearml', 'neptune', 'dvclive',
+            'aim')
 SPLITS = dict(
     train=('training', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
     val=('validation', 'val_dataloader', 'val_cfg', 'val_evaluator'),
@@ -47,210 +42,165 @@ KEYS = {
     'tta_model', 'tta_pipeline', 'test_pipeline', 'train_pipeline',
     'val_pipeline'
 }
+# Read by the runner before it builds what has them.
+RUNNER_READS = ('_scope_', 'priority', 'convert_to_iter_based',
+                'num_batch_per_epoch')
 
 
-def check_imports(cfg) -> list[Problem]:
+def check_imports(problems: Problems, cfg) -> None:
     """Import what the config wants imported, and see that it is enough.
 
     Args:
+        problems (Problems): What is found is added.
         cfg (Config): The whole config.
-
-    Returns:
-        list[Problem]: Problems.
     """
     names = (cfg.get('custom_imports') or {}).get('imports') or []
     names = [names] if isinstance(names, str) else names
-    problems = []
     for name in names:
-        try:
-            importlib.import_module(name)
-        except Exception as error:
-            problems.append(from_error('custom_imports', error, 'import'))
-    text = json.dumps(cfg.to_dict(), default=str)
-    if '"mmhires.' in text and not any(
-            name.split('.')[0] == 'mmhires' for name in names):
-        problems.append(
-            Problem(
-                'import', 'custom_imports',
-                'mmhires is not imported, but components of it are used',
-                "add custom_imports = dict(imports=['mmhires'], "
-                'allow_failed_imports=False)'))
-    return problems
+        with problems.catch('custom_imports', 'import'):
+            import_module(name)
+    if '"mmhires.' in json.dumps(
+            cfg.to_dict(), default=str) and not any(
+                name.split('.')[0] == 'mmhires' for name in names):
+        problems.add(
+            'import', 'custom_imports',
+            'mmhires is not imported, but components of it are used',
+            "add custom_imports = dict(imports=['mmhires'], "
+            'allow_failed_imports=False)')
 
 
-def check_runtime(cfg, model: nn.Module | None, meta: dict) -> list[Problem]:
+def check_runtime(problems: Problems, cfg, model: nn.Module | None,
+                  meta: dict) -> None:
     """Look at all that a runner builds beside the model and the data sets.
 
     Args:
+        problems (Problems): What is found is added.
         cfg (Config): The whole config.
         model (nn.Module, optional): Its model.
         meta (dict): Meta information of the training data.
-
-    Returns:
-        list[Problem]: Problems.
     """
-    problems = _check_keys(cfg)
-    for split, (what, *parts) in SPLITS.items():
-        lacking = [part for part in parts if cfg.get(part) is None]
-        if 0 < len(lacking) < len(parts):
-            there = [part for part in parts if part not in lacking]
-            problems.append(
-                Problem('build', ', '.join(lacking),
-                        f'not there beside {", ".join(there)}',
-                        f'give all of them, or none and leave out {what}'))
-        problems += _check_loader(f'{split}_dataloader',
-                                  cfg.get(f'{split}_dataloader'))
-        problems += _check_loop(split, cfg.get(f'{split}_cfg'))
-    problems += check_metrics(cfg, meta)
-    problems += _check_optimization(cfg, model)
-    hooks = [(f'default_hooks.{name}', hook)
-             for name, hook in (cfg.get('default_hooks') or {}).items()]
-    hooks += [(f'custom_hooks.{i}', hook)
-              for i, hook in enumerate(cfg.get('custom_hooks') or [])]
-    for key, hook in hooks:
-        if isinstance(hook, dict):
-            hook = {k: v for k, v in hook.items() if k != 'priority'}
-            problems += bind(key, HOOKS, hook)
-    if isinstance(cfg.get('log_processor'), dict):
-        problems += bind('log_processor', LOG_PROCESSORS,
-                         dict(dict(type='LogProcessor'), **cfg.log_processor))
-    problems += _check_visualizer(cfg.get('visualizer'))
-    if model is not None and cfg.get('tta_model') is not None:
-        try:
-            MODELS.build(dict(copy.deepcopy(cfg.tta_model), module=model))
-        except Exception as error:
-            problems.append(from_error('tta_model', error))
-    return problems
-
-
-def bind(key: str, registry: Registry, cfg: dict,
-         given: tuple[str, ...] = ()) -> list[Problem]:
-    """See that a type is registered and takes the arguments of a config.
-
-    Args:
-        key (str): Where in the config.
-        registry (Registry): Of this kind of component.
-        cfg (dict): ``type`` and arguments.
-        given (tuple[str]): Arguments that the runner adds.
-
-    Returns:
-        list[Problem]: One problem, or none.
-    """
-    cfg = {name: value for name, value in cfg.items() if name != '_scope_'}
-    if 'type' not in cfg:
-        return [Problem('build', key, 'has no type', 'give one')]
-    kind = name = cfg.pop('type')
-    try:
-        if isinstance(name, str):
-            kind = component(registry, name)
-        if kind is None:  # for the registry's own words
-            registry.build(dict(type=name))
-    except Exception as error:
-        return [from_error(key, error)]
-    return _fit(key, kind, dict(dict.fromkeys(given), **cfg))
-
-
-def _fit(key: str, function: Callable, arguments: dict) -> list[Problem]:
-    signature = inspect.signature(function)
-    try:
-        signature.bind(**arguments)
-    except TypeError as error:
-        unknown = arguments.keys() - signature.parameters.keys()
-        do = meant(min(unknown), signature.parameters) if unknown else ''
-        return [
-            Problem('build', key, f'{function.__name__}: {error}', do
-                    or (f'it takes {", ".join(signature.parameters)}'))
-        ]
-    return []
-
-
-def _check_keys(cfg) -> list[Problem]:
-    """Names beside which a key of the runner is the likely one."""
-    problems = []
     for key in cfg.keys() - KEYS:
-        do = meant(key, KEYS, 0.91)
-        if do:
-            problems.append(Problem('build', key, 'nothing reads this', do))
-    return problems
-
-
-def _check_loader(key: str, loader) -> list[Problem]:
-    if not isinstance(loader, dict):
-        return []
-    problems = []
-    for name, given in dict(
-            sampler=('dataset', ),
-            batch_sampler=('sampler', 'batch_size')).items():
-        if isinstance(loader.get(name), dict):
-            problems += bind(f'{key}.{name}', DATA_SAMPLERS, loader[name],
-                             given)
-    known = ('sampler', 'batch_sampler', 'num_batch_per_epoch')
-    return problems + _fit(key, DataLoader, {
-        name: value
-        for name, value in loader.items() if name not in known
-    })
-
-
-def _check_loop(split: str, loop) -> list[Problem]:
-    if not isinstance(loop, dict):
-        return []
-    loop, given = dict(loop), ('runner', 'dataloader')
-    if split != 'train':
-        loop.setdefault('type', f'{split.capitalize()}Loop')
-        if loop['type'] in ('ValLoop', 'TestLoop'):
-            given += ('evaluator', )
-    elif 'type' not in loop:
-        if 'by_epoch' not in loop:
-            return [
-                Problem('build', 'train_cfg', 'has neither type nor by_epoch',
-                        "give type='IterBasedTrainLoop' or by_epoch")
-            ]
-        loop['type'] = 'EpochBasedTrainLoop' if loop.pop(
-            'by_epoch') else 'IterBasedTrainLoop'
-    return bind(f'{split}_cfg', LOOPS, loop, given)
-
-
-def _check_optimization(cfg, model: nn.Module | None) -> list[Problem]:
-    wrapper, schedulers = cfg.get('optim_wrapper'), cfg.get('param_scheduler')
-    problems = []
-    if isinstance(wrapper, dict):
-        wrapper = copy.deepcopy(wrapper)
+        if do := meant(key, KEYS, 0.91):
+            problems.add('build', key, 'nothing reads this', do)
+    for what, *parts in SPLITS.values():
+        there = [part for part in parts if cfg.get(part) is not None]
+        if 0 < len(there) < len(parts):
+            lacking = ', '.join(part for part in parts if part not in there)
+            problems.add('build', lacking,
+                         f'not there beside {", ".join(there)}',
+                         f'give all of them, or none and leave out {what}')
+    for key, registry, part, *given in _parts(cfg):
+        if isinstance(part, dict):
+            _bind(problems, key, registry, part, given)
+    _check_packages(problems, cfg)
+    check_metrics(problems, cfg, meta)
+    if model is None:
+        return
+    if cfg.get('tta_model') is not None:
+        with problems.catch('tta_model'):
+            MODELS.build(dict(copy.deepcopy(cfg.tta_model), module=model))
+    if isinstance(cfg.get('optim_wrapper'),
+                  dict) and not any(one.key == 'optim_wrapper.optimizer'
+                                    for one in problems):
+        wrapper = copy.deepcopy(cfg.optim_wrapper)
         if wrapper.get('type') == 'AmpOptimWrapper':  # builds on a GPU only
             wrapper['type'] = 'OptimWrapper'
             for name in ('loss_scale', 'dtype', 'use_fsdp'):
                 wrapper.pop(name, None)
-        optimizer = wrapper.get('optimizer')
-        if isinstance(optimizer, dict):
-            problems += bind('optim_wrapper.optimizer', OPTIMIZERS, optimizer,
-                             ('params', ))
-        if model is not None and not problems:
-            try:
-                build_optim_wrapper(model, wrapper)
-            except Exception as error:
-                problems.append(from_error('optim_wrapper', error))
-    several = isinstance(schedulers, (list, tuple))
-    for i, one in enumerate(schedulers if several else [schedulers]):
-        if isinstance(one, dict) and 'type' in one:
-            one = {
-                key: value
-                for key, value in one.items() if key != 'convert_to_iter_based'
-            }
-            key = f'param_scheduler.{i}' if several else 'param_scheduler'
-            problems += bind(key, PARAM_SCHEDULERS, one, ('optimizer', ))
-    return problems
+        with problems.catch('optim_wrapper'):
+            build_optim_wrapper(model, wrapper)
 
 
-def _check_visualizer(visualizer) -> list[Problem]:
-    if not isinstance(visualizer, dict):
-        return []
-    problems = bind('visualizer', VISUALIZERS, visualizer)
-    for i, backend in enumerate(visualizer.get('vis_backends') or []):
-        key = f'visualizer.vis_backends.{i}'
-        problems += bind(key, VISBACKENDS, backend, ('save_dir', ))
-        needs = BACKENDS.get(str(backend.get('type')), ())
-        if needs and not any(map(importlib.util.find_spec, needs)):
-            problems.append(
-                Problem(
-                    'import', key, f'{backend["type"]} needs {needs[0]}, '
-                    'which is not installed', f'pip install {needs[0]}'))
-    return problems
+def _parts(cfg) -> Iterator[tuple]:
+    """Key, registry and config of what a runner builds, and what it adds."""
+    for split in SPLITS:
+        key = f'{split}_dataloader'
+        if loader := cfg.get(key):
+            yield key, None, dict(loader, type=DataLoader)
+            yield (f'{key}.sampler', DATA_SAMPLERS, loader.get('sampler'),
+                   'dataset')
+            yield (f'{key}.batch_sampler', DATA_SAMPLERS,
+                   loader.get('batch_sampler'), 'sampler', 'batch_size')
+        if loop := cfg.get(f'{split}_cfg'):
+            yield (f'{split}_cfg', LOOPS, _loop(split, loop), 'runner',
+                   'dataloader', 'evaluator')
+    yield ('optim_wrapper.optimizer', OPTIMIZERS,
+           (cfg.get('optim_wrapper') or {}).get('optimizer'), 'params')
+    for key, one in each('param_scheduler', cfg.get('param_scheduler')):
+        if 'type' in one:  # otherwise those of several optimizers
+            yield key, PARAM_SCHEDULERS, one, 'optimizer'
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        yield f'default_hooks.{name}', HOOKS, hook
+    for key, hook in each('custom_hooks', cfg.get('custom_hooks')):
+        yield key, HOOKS, hook
+    yield ('log_processor', LOG_PROCESSORS,
+           dict(dict(type='LogProcessor'),
+                **cfg.get('log_processor') or {}))
+    yield 'visualizer', VISUALIZERS, cfg.get('visualizer')
+    for key, backend in _backends(cfg):
+        yield key, VISBACKENDS, backend, 'save_dir'
+
+
+def _loop(split: str, loop: dict) -> dict:
+    """A loop with the type that the runner gives it."""
+    if 'type' in loop:
+        return loop
+    if split != 'train':
+        return dict(loop, type=f'{split.capitalize()}Loop')
+    loop = dict(loop)
+    if 'by_epoch' in loop:
+        loop['type'] = ('EpochBasedTrainLoop'
+                        if loop.pop('by_epoch') else 'IterBasedTrainLoop')
+    return loop
+
+
+def _backends(cfg) -> Iterator[tuple[str, dict]]:
+    return each('visualizer.vis_backends', (cfg.get('visualizer')
+                                            or {}).get('vis_backends'))
+
+
+def _check_packages(problems: Problems, cfg) -> None:
+    for key, backend in _backends(cfg):
+        package = str(backend.get('type')).removesuffix('VisBackend').lower()
+        if package in BACKENDS and find_spec(package) is None:
+            problems.add(
+                'import', key, f'{backend["type"]} needs {package}, which is '
+                'not installed', f'pip install {package}')
+
+
+def _bind(problems: Problems, key: str, registry: Registry | None, cfg: dict,
+          given: Sequence[str]) -> None:
+    """See that a type is registered and takes the arguments of a config.
+
+    Args:
+        problems (Problems): What is found is added.
+        key (str): Where in the config.
+        registry (Registry, optional): Of this kind of component.
+        cfg (dict): ``type``, of a class if there is no registry, and
+            arguments.
+        given (Sequence[str]): Arguments that the runner adds, if taken.
+    """
+    if 'type' not in cfg:
+        problems.add('build', key, 'has no type', 'give one')
+        return
+    kind = name = cfg['type']
+    with problems.catch(key):
+        if isinstance(name, str):
+            kind = component(registry, name)
+        if kind is None:  # for the registry's own words
+            registry.build(dict(type=name))
+    if not callable(kind):
+        return
+    parameters = inspect.signature(kind).parameters
+    arguments = {
+        name: value
+        for name, value in cfg.items() if name not in ('type', *RUNNER_READS)
+    }
+    arguments.update((name, None) for name in given if name in parameters)
+    try:
+        inspect.signature(kind).bind(**arguments)
+    except TypeError as error:
+        unknown = arguments.keys() - parameters.keys()
+        do = meant(min(unknown), parameters) if unknown else ''
+        problems.add('build', key, f'{kind.__name__}: {error}', do
+                     or f'it takes {", ".join(parameters)}')
