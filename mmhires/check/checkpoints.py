@@ -2,6 +2,7 @@
 """Checkpoints: whether they are there, can be read, and fit."""
 import os.path as osp
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -11,6 +12,11 @@ from torch import nn
 from .probe import build, without_weights
 from .problem import Problems, named
 from .walk import walk
+
+# How PyTorch begins a line about keys that do not fit, and the keys in it.
+WORDS = dict(
+    Missing='missing', Unexpected='unexpected', size='of another shape')
+KEYS = r'(?<=")[^", ]+(?=")|(?<=mismatch for )\S+(?=:)'
 
 
 def check_checkpoints(problems: Problems, cfg,
@@ -72,21 +78,13 @@ def _check_fit(problems: Problems, key: str, state: Mapping,
         module.load_state_dict(dict(state))
         return
     except RuntimeError as error:
-        lines = str(error).splitlines()
-    names = {
-        what: [
-            name for line in lines if words in line
-            for name in re.findall(pattern, line)
-        ]
-        for what, words, pattern in (('missing', 'Missing key', '"(.+?)"'),
-                                     ('unexpected', 'Unexpected key',
-                                      '"(.+?)"'), ('of another shape',
-                                                   'size mismatch',
-                                                   r'for (\S+):'))
-    }
-    seen = ', '.join(f'{len(some)} {what} (as {some[0]})'
-                     for what, some in names.items() if some)
-    unset = len(names['missing']) + len(names['of another shape'])
+        lines = str(error).splitlines()[1:]
+    names = defaultdict(list)
+    for line in lines:
+        names[line.split()[0]] += re.findall(KEYS, line)
+    seen = ', '.join(f'{len(names[word])} {says} (as {names[word][0]})'
+                     for word, says in WORDS.items() if names[word])
+    unset = len(names['Missing']) + len(names['size'])
     total = len(module.state_dict())
     # Fine-tuning drops a classifier; more than half is another network.
     fatal = unset > total / 2 or (key.endswith('teacher_ckpt') and unset)

@@ -17,21 +17,24 @@ def check_classes(problems: Problems, cfg, metas: dict) -> None:
     """
     dataset, meta = next(iter(metas.items()), ('', {}))
     classes, keypoints = meta.get('classes'), meta.get('num_keypoints')
-    if keypoints is not None:
-        if cfg.model.type == 'TopdownPoseEstimator':
-            head = cfg.model.get('head') or {}
-            head = head.get('heatmap_head', head)
-            _compare(problems, 'model.head.out_channels',
-                     head.get('out_channels'), {keypoints},
-                     f'{dataset} has {keypoints} keypoints')
+    if keypoints is not None and cfg.model.type == 'TopdownPoseEstimator':
+        head = cfg.model.get('head') or {}
+        head = head.get('heatmap_head', head)
+        # Combined heatmaps of UDP have two maps of offsets for each.
+        combined = 'combined' in str(head.get('decoder'))
+        _compare(problems, 'model.head.out_channels', head.get('out_channels'),
+                 {keypoints * (3 if combined else 1)},
+                 f'{dataset} has {keypoints} keypoints')
+    if keypoints is not None or classes is None:
         return
-    if classes is None:
-        return
-    wanted, mapped = len(classes), _class_map(cfg)
-    says = f'{dataset} has {wanted} classes'
+    wanted, says = len(classes), f'{dataset} has'
+    mapped = next(
+        (metric['class_map']
+         for _, metric in each('test_evaluator', cfg.get('test_evaluator'))
+         if 'class_map' in metric), None)
     if mapped is not None:  # a network of another data set's classes
-        wanted = len(mapped)
-        says = f'class_map of test_evaluator has {wanted} classes'
+        wanted, says = len(mapped), 'class_map of test_evaluator has'
+    says = f'{says} {wanted} classes'
     # Outputs that no label has, behind the others.
     named = (cfg.get('dataset_meta') or {}).get('classes', ())
     more = len(named) if tuple(named[:wanted]) == tuple(classes) else wanted
@@ -41,10 +44,8 @@ def check_classes(problems: Problems, cfg, metas: dict) -> None:
             _compare(problems, f'{key}.num_classes', part.get('num_classes'),
                      {wanted, more}, says)
             # One more is the "no object" of heads that predict masks.
-            weights = part.get('class_weight')
-            if isinstance(weights, (list, tuple)):
-                _compare(problems, f'{key}.class_weight', len(weights),
-                         {wanted, wanted + 1, more}, says, ' weights')
+            _compare(problems, f'{key}.class_weight', part.get('class_weight'),
+                     {wanted, wanted + 1, more}, says)
     for other, its in metas.items():
         if its.get('classes') != classes:
             problems.add(
@@ -55,18 +56,12 @@ def check_classes(problems: Problems, cfg, metas: dict) -> None:
                 is not None)
 
 
-def _class_map(cfg) -> list | None:
-    metrics = each('test_evaluator', cfg.get('test_evaluator'))
-    return next((metric['class_map']
-                 for _, metric in metrics if 'class_map' in metric), None)
-
-
-def _compare(problems: Problems,
-             key: str,
-             count,
-             allowed: set[int],
-             says: str,
-             what: str = '') -> None:
+def _compare(problems: Problems, key: str, value, allowed: set[int],
+             says: str) -> None:
+    """Compare a number, or the length of a list of weights."""
+    count, seen = value, value
+    if isinstance(value, (list, tuple)):
+        count, seen = len(value), f'{len(value)} weights'
     if isinstance(count, int) and count not in allowed:
-        problems.add('classes', key, f'{count}{what}, but {says}',
+        problems.add('classes', key, f'{seen}, but {says}',
                      f'make it {min(allowed)}, or correct the data set')

@@ -13,7 +13,7 @@ from PIL import Image
 from mmhires.datasets.checked import CheckedLoadLabel
 
 from .probe import component
-from .problem import Problems, from_error
+from .problem import Problem, Problems
 from .walk import each, walk
 
 SPLITS = ('train', 'val', 'test')
@@ -74,53 +74,32 @@ def check_transforms(problems: Problems, key: str,
 def _check_dataset(problems: Problems, key: str, cfg: dict, samples: int,
                    whole: bool) -> dict:
     """Check one data set; its pipeline, too, if that is ``whole``."""
-    try:
-        dataset = DATASETS.build(
-            dict(copy.deepcopy(cfg), pipeline=[], lazy_init=True))
-    except Exception as error:
-        root = cfg.get('data_root')
-        if root and not osp.isdir(root):  # of which some data sets say nothing
-            problems.add('missing', f'{key}.data_root', f'no {root}', DO)
-        else:
-            problems.append(from_error(key, error))
-        meta = getattr(component(DATASETS, cfg['type']), 'METAINFO', {})
-        meta = {**meta, **(cfg.get('metainfo') or {})}
-        return _pose_meta(meta) if 'from_file' in meta else meta
-    if not cfg.get('backend_args'):  # on this machine's disk
-        found = Problems()
-        _check_paths(found, key, dataset)
-        if not found:
-            _check_contents(found, key, dataset, cfg, samples)
-        if whole and not found:
-            with found.catch(f'{key}.pipeline'):
-                DATASETS.build(
-                    dict(copy.deepcopy(cfg), indices=1,
-                         serialize_data=False))[0]
-        problems += found
-    return dict(dataset.metainfo)
+    meta = getattr(component(cfg['type']), 'METAINFO', {})
+    meta = {**meta, **(cfg.get('metainfo') or {})}
+    meta = _pose_meta(meta) if 'from_file' in meta else meta
+    found, root = Problems(), cfg.get('data_root')
+    with found.catch(key):
+        cfg = copy.deepcopy(cfg)
+        dataset = DATASETS.build(dict(cfg, pipeline=[], lazy_init=True))
+        meta = dict(dataset.metainfo)
+        if not cfg.get('backend_args'):  # on this machine's disk
+            _check_files(found, key, dataset, cfg, samples)
+            if whole and not found:
+                with found.catch(f'{key}.pipeline'):
+                    DATASETS.build(dict(cfg, indices=1,
+                                        serialize_data=False))[0]
+    if found and root and not osp.isdir(root):  # which is why
+        found = [Problem('missing', f'{key}.data_root', f'no {root}', DO)]
+    problems += found
+    return meta
 
 
-def _check_paths(problems: Problems, key: str, dataset: BaseDataset) -> None:
-    paths = {
-        f'data_prefix.{name}': path
-        for name, path in getattr(dataset, 'data_prefix', {}).items()
-    }
-    paths.update((name, getattr(dataset, name, ''))
-                 for name in ('ann_file', 'bbox_file'))
-    wrong = {
-        name: path
-        for name, path in paths.items()
-        if isinstance(path, str) and path and not osp.exists(path)
-    }
-    root = getattr(dataset, 'data_root', '')
-    if wrong and root and not osp.isdir(root):
-        wrong = dict(data_root=root)
-    for name, path in wrong.items():
-        problems.add('missing', f'{key}.{name}', f'no {path}', DO)
-
-
-def _check_contents(problems: Problems, key: str, dataset: BaseDataset,
-                    cfg: dict, samples: int) -> None:
+def _check_files(problems: Problems, key: str, dataset: BaseDataset, cfg: dict,
+                 samples: int) -> None:
+    for name in ('ann_file', 'bbox_file'):
+        path = getattr(dataset, name, None)
+        if path and not osp.exists(path):
+            problems.add('missing', f'{key}.{name}', f'no {path}', DO)
     infos = None
     with problems.catch(key, 'missing'):
         dataset.full_init()

@@ -51,7 +51,7 @@ def _names(problems: Problems, key: str, cfg: dict,
     metric = default = None
     with problems.catch(key):
         default = getattr(
-            component(METRICS, cfg.get('type', '')), 'default_prefix', None)
+            component(cfg.get('type', '')), 'default_prefix', None)
         registry = EVALUATOR if 'metrics' in cfg else METRICS
         metric = registry.build(copy.deepcopy(cfg))
     if default in COCO_PREFIXES:

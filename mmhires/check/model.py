@@ -14,11 +14,16 @@ from torch import Tensor, nn
 from . import probe
 from .drawn import draw_batch
 from .problem import Problem, Problems, from_error
+from .sizes import training_size
 from .walk import each
 
 PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head',
          'auxiliary_head', 'head')
 LARGEST = 256
+# What goes with our network in place of a head of upstream's.
+INSTEAD = dict(
+    DDRHead="it reads what mmseg's DDRNet returns; mmhires.DAPPMHead goes "
+    'with mmhires.DDRNet')
 # What shapes alone tell for sure.
 WIDTHS = ('.in_channels', '.in_index')
 
@@ -48,8 +53,8 @@ def run(problems: Problems, cfg, model: nn.Module, meta: dict) -> None:
     """Train a step and predict, with images drawn at random.
 
     On the meta device first, at the full size and in no time. Only where that
-    fails for another reason than a width, real tensors follow, of a corner of
-    the images, then of all, and then part by part: what runs is no problem.
+    fails for another reason than a width, real tensors follow, of small images
+    where the task allows it, and then part by part: what runs is no problem.
 
     Args:
         problems (Problems): What fails is added, heads apart from each other.
@@ -75,16 +80,14 @@ def run(problems: Problems, cfg, model: nn.Module, meta: dict) -> None:
             problems.append(from_error('model', first))
         return
     model = probe.build(cfg.model, allocate=True)
-    corner = _corner(model, batch)
+    batch = draw_batch(cfg, meta, LARGEST) or batch
+    if pad := getattr(model.data_preprocessor, 'size', None):
+        small = batch['inputs'][0].shape[-2:]
+        model.data_preprocessor.size = tuple(
+            np.array(pad) - training_size(cfg) + small)
     with torch.no_grad():
-        for size in dict.fromkeys((corner, None)):
-            whole = _failure(model, batch, size)
-            if whole is None:
-                return
-            if str(whole)[:30] == str(first)[:30]:
-                break  # it does not take the full size to fail
-        problems += _diagnose(model, batch,
-                              corner) or [from_error('model', whole)]
+        if _failure(model, batch):
+            problems += _diagnose(model, batch)
 
 
 def _unread_maps(model: nn.Module) -> Problems:
@@ -113,41 +116,10 @@ def _unread_maps(model: nn.Module) -> Problems:
     return problems
 
 
-def _preprocessed(model: nn.Module, batch: dict,
-                  size: tuple[int, int] | None) -> dict:
-    """What the model gets, of the upper left corner of a size if one is given.
-    """
-    preprocessor = copy.deepcopy(model.data_preprocessor)
-    batch = copy.deepcopy(batch)
-    if size is not None:
-        if preprocessor.size is not None:
-            preprocessor.size = size
-        height, width = size
-        batch['inputs'] = [x[..., :height, :width] for x in batch['inputs']]
-        for image, sample in zip(batch['inputs'], batch['data_samples']):
-            shape = tuple(image.shape[-2:])
-            sample.set_metainfo(dict(ori_shape=shape, img_shape=shape))
-            for name, field in sample.items():
-                setattr(sample, name, field[:height, :width])
-    return preprocessor(batch, True)
-
-
-def _corner(model: nn.Module, batch: dict) -> tuple[int, int] | None:
-    """A smaller size for segmentors that leaves over as much by 64."""
-    if not all(hasattr(one, 'gt_sem_seg') for one in batch['data_samples']):
-        return None
-    size = model.data_preprocessor.size or np.max(
-        [image.shape[-2:] for image in batch['inputs']], axis=0).tolist()
-    return tuple(side if side <= LARGEST else LARGEST - 64 + side % 64
-                 for side in size)
-
-
-def _failure(model: nn.Module,
-             batch: dict,
-             size: tuple[int, int] | None = None) -> Exception | None:
+def _failure(model: nn.Module, batch: dict) -> Exception | None:
     """What a step of training and a prediction raise, if anything."""
     try:
-        data = _preprocessed(model, batch, size)
+        data = model.data_preprocessor(copy.deepcopy(batch), True)
         model.train()
         model.loss(**data)
         model.eval()
@@ -161,14 +133,12 @@ def _failure(model: nn.Module,
         return error
 
 
-def _diagnose(model: nn.Module,
-              batch: dict,
-              size: tuple[int, int] | None = None) -> Problems:
+def _diagnose(model: nn.Module, batch: dict) -> Problems:
     """Run part by part."""
     problems, widths, key = Problems(), '', 'model.data_preprocessor'
     model.train()
     try:
-        data = _preprocessed(model, batch, size)
+        data = model.data_preprocessor(copy.deepcopy(batch), True)
         inputs, samples = data['inputs'], data['data_samples']
         key = 'model.backbone'
         maps = model.backbone(inputs)
@@ -189,14 +159,9 @@ def _diagnose(model: nn.Module,
                 if found:
                     break
                 previous = (head(maps, *previous), )
-    if not problems:
-        with problems.catch('model.teacher', 'width'):
-            if hasattr(model, 'teacher'):
-                model.loss(inputs, samples)
-    if not problems and hasattr(model, 'test_cfg'):
-        with problems.catch('model.test_cfg', 'size'):
-            if error := _failure(model, batch, size):
-                raise error
+    if not problems and (error := _failure(model, batch)):
+        key = 'teacher' if hasattr(type(model), 'teacher') else 'test_cfg'
+        problems.append(from_error(f'model.{key}', error, 'width'))
     return problems
 
 
@@ -230,18 +195,13 @@ def _run_head(key: str, head: nn.Module, maps, previous: tuple,
     except Exception as error:
         sizes = re.search('pixels|heatmap_size', str(error))
         problem = from_error(key, error, 'size' if sizes else 'width')
-    if type(head).__name__ == 'DDRHead':
-        return [
-            replace(
-                problem,
-                do="it reads what mmseg's DDRNet returns; mmhires.DAPPMHead "
-                'goes with mmhires.DDRNet')
-        ]
+    if do := INSTEAD.get(type(head).__name__):
+        return [replace(problem, do=do)]
     problems = Problems()
     for name, part in head.named_modules():
         # A head that wraps another one reads what that one makes.
-        if hasattr(part, 'in_index') and hasattr(
-                part, 'in_channels') and not hasattr(part, 'wrapped'):
+        if not hasattr(part, 'wrapped') and {'in_index', 'in_channels'
+                                             } <= vars(part).keys():
             _check_width(problems, f'{key}.{name}'.rstrip('.'), part,
                          _widths(maps))
     return problems or [problem]
@@ -249,22 +209,19 @@ def _run_head(key: str, head: nn.Module, maps, previous: tuple,
 
 def _check_width(problems: Problems, key: str, head: nn.Module,
                  widths: list[int]) -> None:
-    index, given = head.in_index, head.in_channels
-    indices = [index] if isinstance(index, int) else index
-    if any(not -len(widths) <= i < len(widths) for i in indices):
+    index = head.in_index
+    try:
+        wanted = [widths[i] for i in np.atleast_1d(index)]
+    except IndexError:
         problems.add('width', f'{key}.in_index',
                      f'{index}, but there are {len(widths)} maps',
                      f'choose from 0 to {len(widths) - 1}')
         return
-    wanted = [widths[i] for i in indices]
     if getattr(head, 'input_transform', None) == 'resize_concat':
-        wanted = sum(wanted)
-    elif isinstance(given, int):
-        wanted = wanted[-1]
-    else:
-        given = list(given)
-    if given != wanted:
+        wanted = [sum(wanted)]
+    if np.atleast_1d(head.in_channels).tolist() != wanted:
+        right = wanted[0] if len(wanted) == 1 else wanted
         problems.add(
             'width', f'{key}.in_channels',
-            f'{given}, but the maps it reads (in_index={index}) are {wanted} '
-            'wide', f'set in_channels={wanted}')
+            f'{head.in_channels}, but the maps it reads (in_index={index}) '
+            f'are {right} wide', f'set in_channels={right}')

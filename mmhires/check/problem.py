@@ -70,21 +70,14 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
     Returns:
         Problem: Without ``do`` where the message has to be enough.
     """
-    text, seen, do = str(error), named(error), ''
+    text, do = str(error), ''
     if found := re.search(r'(\S+) is not in the (?:\S+::)?(.+?) registry',
                           text):
-        name = found[1].strip('\'"`')
-        seen = f'{name!r} is no registered {found[2]}'
-        do = meant(name.split('.')[-1], dict(_components())) or (
-            'correct the name, or install and import what registers it '
-            '(custom_imports)')
-    elif found := re.search(
+        return unknown(key, found[1].strip('\'"`'), found[2], kind)
+    if found := re.search(
             r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
             text):
         do = meant(found[2], _parameters(found[1])) or 'remove it'
-    elif found := re.search(r'missing \d+ required [\w-]+ arguments?: (.*)',
-                            text):
-        do = f'give {found[1]}'
     elif isinstance(error, ModuleNotFoundError):
         kind, do = 'import', f'install {error.name}'
     elif isinstance(error, FileNotFoundError):
@@ -94,7 +87,29 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
         kind = 'import'
     elif found := re.search(r'(\w+) is not installed', text):
         kind, do = 'import', f'pip install {found[1]}'
-    return Problem(kind, key, seen, do)
+    return Problem(kind, key, named(error), do)
+
+
+def unknown(key: str,
+            name: str,
+            what: str = 'component',
+            kind: str = 'build') -> Problem:
+    """The problem that nothing is registered by a name.
+
+    Args:
+        key (str): Where in the config.
+        name (str): The name.
+        what (str): What is not registered. Default: ``'component'``.
+        kind (str): Of the problem. Default: ``'build'``.
+
+    Returns:
+        Problem: With the nearest name that is registered, if one is near.
+    """
+    return Problem(
+        kind, key, f'{name!r} is no registered {what}',
+        meant(name.split('.')[-1], dict(_components()))
+        or 'correct the name, or install and import what registers it '
+        '(custom_imports)')
 
 
 def meant(name: str, known: Iterable[str], cutoff: float = 0.75) -> str:

@@ -1,50 +1,47 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Imports, loops, optimisation, evaluation, hooks and visualisation."""
+"""Imports, loops, optimisation, hooks and visualisation."""
 import copy
 import inspect
-import json
-from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import (
-    DATA_SAMPLERS,
-    HOOKS,
-    LOG_PROCESSORS,
-    LOOPS,
-    MODELS,
-    OPTIMIZERS,
-    PARAM_SCHEDULERS,
-    VISBACKENDS,
-    VISUALIZERS,
-    Registry,
-)
+from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .metrics import check_metrics
 from .probe import component
-from .problem import Problems, meant
-from .walk import each
+from .problem import Problems, meant, unknown
+from .walk import walk
 
 # A visualisation backend imports the package of its name at its first picture.
 BACKENDS = ('tensorboard', 'wandb', 'mlflow', 'clearml', 'neptune', 'dvclive',
             'aim')
-SPLITS = dict(
-    train=('training', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
-    val=('validation', 'val_dataloader', 'val_cfg', 'val_evaluator'),
-    test=('testing', 'test_dataloader', 'test_cfg', 'test_evaluator'))
+TOGETHER = dict(
+    training=('train_dataloader', 'train_cfg', 'optim_wrapper'),
+    validation=('val_dataloader', 'val_cfg', 'val_evaluator'),
+    testing=('test_dataloader', 'test_cfg', 'test_evaluator'))
+# What a runner builds, and the types that it takes where none is named.
+PARTS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg',
+         'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler',
+         'default_hooks', 'custom_hooks', 'log_processor', 'visualizer')
+DEFAULTS = dict(
+    val_cfg='ValLoop',
+    test_cfg='TestLoop',
+    optim_wrapper='OptimWrapper',
+    log_processor='LogProcessor')
+# Arguments that it adds, and those that it reads itself.
+GIVEN = ('runner', 'dataloader', 'evaluator', 'params', 'optimizer', 'dataset',
+         'sampler', 'batch_size', 'save_dir')
+READ = ('type', '_scope_', 'priority', 'convert_to_iter_based', 'constructor',
+        'num_batch_per_epoch', 'paramwise_cfg')
 # Of a Runner, and what mmengine and its packages look for besides.
 KEYS = {
     *inspect.signature(Runner).parameters, 'default_scope', 'custom_imports',
     'tta_model', 'tta_pipeline', 'test_pipeline', 'train_pipeline',
     'val_pipeline'
 }
-# Read by the runner before it builds what has them.
-RUNNER_READS = ('_scope_', 'priority', 'convert_to_iter_based',
-                'num_batch_per_epoch')
 
 
 def check_imports(problems: Problems, cfg) -> None:
@@ -59,9 +56,8 @@ def check_imports(problems: Problems, cfg) -> None:
     for name in names:
         with problems.catch('custom_imports', 'import'):
             import_module(name)
-    if '"mmhires.' in json.dumps(
-            cfg.to_dict(), default=str) and not any(
-                name.split('.')[0] == 'mmhires' for name in names):
+    if "'mmhires." in str(cfg.to_dict()) and not any(
+            name.split('.')[0] == 'mmhires' for name in names):
         problems.add(
             'import', 'custom_imports',
             'mmhires is not imported, but components of it are used',
@@ -69,138 +65,81 @@ def check_imports(problems: Problems, cfg) -> None:
             'allow_failed_imports=False)')
 
 
-def check_runtime(problems: Problems, cfg, model: nn.Module | None,
-                  meta: dict) -> None:
+def check_runtime(problems: Problems, cfg, model: nn.Module | None) -> None:
     """Look at all that a runner builds beside the model and the data sets.
 
     Args:
         problems (Problems): What is found is added.
         cfg (Config): The whole config.
         model (nn.Module, optional): Its model.
-        meta (dict): Meta information of the training data.
     """
     for key in cfg.keys() - KEYS:
         if do := meant(key, KEYS, 0.91):
             problems.add('build', key, 'nothing reads this', do)
-    for what, *parts in SPLITS.values():
+    for what, parts in TOGETHER.items():
         there = [part for part in parts if cfg.get(part) is not None]
         if 0 < len(there) < len(parts):
             lacking = ', '.join(part for part in parts if part not in there)
             problems.add('build', lacking,
                          f'not there beside {", ".join(there)}',
                          f'give all of them, or none and leave out {what}')
-    for key, registry, part, *given in _parts(cfg):
-        if isinstance(part, dict):
-            _bind(problems, key, registry, part, given)
-    _check_packages(problems, cfg)
-    check_metrics(problems, cfg, meta)
+    before = len(problems)
+    for outer in PARTS:
+        for key, part in walk(outer, cfg.get(outer), ('dataset', )):
+            if key in DEFAULTS:
+                part = dict(dict(type=DEFAULTS[key]), **part)
+            elif key == 'train_cfg' and 'type' not in part:
+                part = dict(part)
+                epochs = part.pop('by_epoch', True)
+                part['type'] = f'{"Epoch" if epochs else "Iter"}BasedTrainLoop'
+            elif key.endswith('_dataloader'):
+                part = dict(part, type=DataLoader)
+            if 'type' in part:
+                with problems.catch(key):
+                    _check_arguments(problems, key, part)
     if model is None:
         return
     if cfg.get('tta_model') is not None:
         with problems.catch('tta_model'):
             MODELS.build(dict(copy.deepcopy(cfg.tta_model), module=model))
-    if isinstance(cfg.get('optim_wrapper'),
-                  dict) and not any(one.key == 'optim_wrapper.optimizer'
-                                    for one in problems):
-        wrapper = copy.deepcopy(cfg.optim_wrapper)
-        if wrapper.get('type') == 'AmpOptimWrapper':  # builds on a GPU only
-            wrapper['type'] = 'OptimWrapper'
-            for name in ('loss_scale', 'dtype', 'use_fsdp'):
-                wrapper.pop(name, None)
+    wrapper = cfg.get('optim_wrapper')
+    if isinstance(wrapper, dict) and not any(
+            one.key.startswith('optim_wrapper') for one in problems[before:]):
+        # Whatever its own type, which may build on a GPU only.
+        names = {'optimizer', 'constructor', 'paramwise_cfg'} & wrapper.keys()
+        wrapper = {name: copy.deepcopy(wrapper[name]) for name in names}
         with problems.catch('optim_wrapper'):
-            build_optim_wrapper(model, wrapper)
+            build_optim_wrapper(model, dict(wrapper, type='OptimWrapper'))
 
 
-def _parts(cfg) -> Iterator[tuple]:
-    """Key, registry and config of what a runner builds, and what it adds."""
-    for split in SPLITS:
-        key = f'{split}_dataloader'
-        if loader := cfg.get(key):
-            yield key, None, dict(loader, type=DataLoader)
-            yield (f'{key}.sampler', DATA_SAMPLERS, loader.get('sampler'),
-                   'dataset')
-            yield (f'{key}.batch_sampler', DATA_SAMPLERS,
-                   loader.get('batch_sampler'), 'sampler', 'batch_size')
-        if loop := cfg.get(f'{split}_cfg'):
-            yield (f'{split}_cfg', LOOPS, _loop(split, loop), 'runner',
-                   'dataloader', 'evaluator')
-    yield ('optim_wrapper.optimizer', OPTIMIZERS,
-           (cfg.get('optim_wrapper') or {}).get('optimizer'), 'params')
-    for key, one in each('param_scheduler', cfg.get('param_scheduler')):
-        if 'type' in one:  # otherwise those of several optimizers
-            yield key, PARAM_SCHEDULERS, one, 'optimizer'
-    for name, hook in (cfg.get('default_hooks') or {}).items():
-        yield f'default_hooks.{name}', HOOKS, hook
-    for key, hook in each('custom_hooks', cfg.get('custom_hooks')):
-        yield key, HOOKS, hook
-    yield ('log_processor', LOG_PROCESSORS,
-           dict(dict(type='LogProcessor'),
-                **cfg.get('log_processor') or {}))
-    yield 'visualizer', VISUALIZERS, cfg.get('visualizer')
-    for key, backend in _backends(cfg):
-        yield key, VISBACKENDS, backend, 'save_dir'
-
-
-def _loop(split: str, loop: dict) -> dict:
-    """A loop with the type that the runner gives it."""
-    if 'type' in loop:
-        return loop
-    if split != 'train':
-        return dict(loop, type=f'{split.capitalize()}Loop')
-    loop = dict(loop)
-    if 'by_epoch' in loop:
-        loop['type'] = ('EpochBasedTrainLoop'
-                        if loop.pop('by_epoch') else 'IterBasedTrainLoop')
-    return loop
-
-
-def _backends(cfg) -> Iterator[tuple[str, dict]]:
-    return each('visualizer.vis_backends', (cfg.get('visualizer')
-                                            or {}).get('vis_backends'))
-
-
-def _check_packages(problems: Problems, cfg) -> None:
-    for key, backend in _backends(cfg):
-        package = str(backend.get('type')).removesuffix('VisBackend').lower()
-        if package in BACKENDS and find_spec(package) is None:
-            problems.add(
-                'import', key, f'{backend["type"]} needs {package}, which is '
-                'not installed', f'pip install {package}')
-
-
-def _bind(problems: Problems, key: str, registry: Registry | None, cfg: dict,
-          given: Sequence[str]) -> None:
-    """See that a type is registered and takes the arguments of a config.
-
-    Args:
-        problems (Problems): What is found is added.
-        key (str): Where in the config.
-        registry (Registry, optional): Of this kind of component.
-        cfg (dict): ``type``, of a class if there is no registry, and
-            arguments.
-        given (Sequence[str]): Arguments that the runner adds, if taken.
-    """
-    if 'type' not in cfg:
-        problems.add('build', key, 'has no type', 'give one')
-        return
+def _check_arguments(problems: Problems, key: str, cfg: dict) -> None:
+    """See that a type is registered and takes the arguments of a config."""
     kind = name = cfg['type']
-    with problems.catch(key):
-        if isinstance(name, str):
-            kind = component(registry, name)
-        if kind is None:  # for the registry's own words
-            registry.build(dict(type=name))
-    if not callable(kind):
+    if isinstance(name, str):
+        kind = component(name)
+        package = name.removesuffix('VisBackend').lower()
+        if package in BACKENDS and find_spec(package) is None:
+            problems.add('import', key,
+                         f'{name} needs {package}, which is not installed',
+                         f'pip install {package}')
+    if kind is None:
+        problems.append(unknown(key, name))
         return
-    parameters = inspect.signature(kind).parameters
+    signature = inspect.signature(kind)
     arguments = {
-        name: value
-        for name, value in cfg.items() if name not in ('type', *RUNNER_READS)
+        **{
+            name: None
+            for name in GIVEN if name in signature.parameters
+        },
+        **{
+            name: value
+            for name, value in cfg.items() if name not in READ
+        }
     }
-    arguments.update((name, None) for name in given if name in parameters)
     try:
-        inspect.signature(kind).bind(**arguments)
+        signature.bind(**arguments)
     except TypeError as error:
-        unknown = arguments.keys() - parameters.keys()
-        do = meant(min(unknown), parameters) if unknown else ''
+        wrong = arguments.keys() - signature.parameters.keys()
+        do = meant(min(wrong), signature.parameters) if wrong else ''
         problems.add('build', key, f'{kind.__name__}: {error}', do
-                     or f'it takes {", ".join(parameters)}')
+                     or f'it takes {", ".join(signature.parameters)}')
