@@ -7,10 +7,10 @@ Unmodified configs have no problem but that data, checkpoints or optional
 packages are not on this machine, so everything else is a false alarm of the
 check, unless it stands in ``DEFECTS``, with the reason why such a config of
 upstream cannot be trained. A model that was run with the same training data
-before, in a config of another schedule, is not run again. Configs whose model is another one than those before come first, of each
-folder in turn. Broken off, it goes on where it was; ``--again`` repeats those
-with a problem. What it found stands in ``check_upstream_configs.json`` beside
-it, with the date.
+before, in a config of another schedule, is not run again. Folders take turns.
+Broken off, it goes on where it was; ``--again`` repeats those with a problem.
+What it found stands in ``check_upstream_configs.json`` beside it, with the
+date.
 """
 import argparse
 import contextlib
@@ -70,30 +70,24 @@ def parse_args() -> argparse.Namespace:
 
 
 def upstream_configs() -> dict[str, Path]:
-    """Configs by name: distinct models first, of each folder in turn."""
-    ranked, models, counts = {}, set(), {}
+    """Configs by name: the first of each folder, then the second of each."""
+    ranked, counts = {}, defaultdict(int)
     for package in PACKAGES:
         root = Path(find_spec(package).origin).parent / '.mim/configs'
         for path in sorted(root.rglob('*.py')):
-            if '_base_' in path.parts:
-                continue
-            name = f'{package}::{path.relative_to(root)}'
-            try:
-                cfg = Config.fromfile(path, import_custom_modules=False)
-                model = json.dumps(cfg.model.to_dict(), default=str)
-            except Exception:  # which the check tells
-                model = name
-            counts[path.parent] = counts.get(path.parent, 0) + 1
-            ranked[name] = (model in models, counts[path.parent], path)
-            models.add(model)
+            if '_base_' not in path.parts:
+                counts[path.parent] += 1
+                ranked[f'{package}::{path.relative_to(root)}'] = (
+                    counts[path.parent], path)
     return {
-        name: ranked[name][-1]
-        for name in sorted(ranked, key=lambda name: ranked[name][:2])
+        name: path
+        for name, (
+            _, path) in sorted(ranked.items(), key=lambda item: item[1][0])
     }
 
 
 def run_once(run: Callable) -> Callable:
-    """As ``mmhires.check.model.run``, with what it found for the same model."""
+    """``mmhires.check.model.run``, which recalls what it found before."""
     before = {}
 
     def run_or_recall(problems: Problems, cfg: Config, *args) -> None:
