@@ -6,7 +6,7 @@ from mmengine.registry import MODELS
 
 from mmhires.check import probe
 
-from .upstream import AdaptError, Upstream, feature_maps, number, refusing
+from .upstream import AdaptError, Upstream, number, refusing
 
 
 def changes(upstream: Upstream, scale: int, _=None) -> str:
@@ -88,7 +88,7 @@ def _sisr_head(upstream: Upstream, scale: int, dsrl: dict) -> str:
             f'the features of the head are 1/{strides[0]:.3g} and '
             f'1/{strides[1]:.3g} as high and wide as the image, so '
             'no image can be made of them')
-    pixels = {i: x[0, 0].numel() for i, x in feature_maps(maps).items()}
+    pixels = {i: x[0, 0].numel() for i, x in probe.maps_of(maps).items()}
     # Of the finest and the coarsest; of maps of one size the last is deepest.
     index = sorted(
         {max(pixels, key=pixels.get),

@@ -7,7 +7,7 @@ from torch.utils._pytree import tree_leaves
 from mmhires.check import probe
 
 from .dsrl import preprocessing, whole_test
-from .upstream import AdaptError, Upstream, feature_maps, number, refusing
+from .upstream import AdaptError, Upstream, number, refusing
 
 
 def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
@@ -51,7 +51,7 @@ def _maps_read(model: nn.Module, maps: list) -> list[int]:
     """Those with a gradient from what the head predicts."""
     read = {
         i: x.detach().requires_grad_()
-        for i, x in feature_maps(maps).items()
+        for i, x in probe.maps_of(maps).items()
     }
     head = model.decode_head
     name = type(head).__name__

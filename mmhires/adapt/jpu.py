@@ -41,7 +41,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
             'nothing for JPU to replace')
     backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
     _, maps = upstream.maps(1, backbone=changed)
-    heights = [x.shape[2] for x in probe.maps_of(maps)]
+    heights = [x.shape[2] for x in probe.maps_of(maps).values()]
     if [round(max(heights[-3:]) / x) for x in heights[-3:]] != [1, 2, 4]:
         raise AdaptError(
             'JPU needs the maps of stride 8, 16 and 32; the '

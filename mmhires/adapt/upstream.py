@@ -103,6 +103,8 @@ class Upstream:
         if isinstance(outputs, Tensor):
             raise AdaptError(f'the backbone {type(model.backbone).__name__} '
                              'returns one tensor instead of a list of maps')
+        if not probe.maps_of(outputs):
+            raise AdaptError('the backbone returns no maps (N, C, H, W)')
         return model, list(outputs)
 
     def expect(self, frame: str, why: str) -> None:
@@ -117,27 +119,6 @@ class Upstream:
         """
         if self.cfg.model.type != frame:
             raise AdaptError(f'{self.cfg.model.type} is no {frame}: {why}')
-
-
-def feature_maps(outputs: list) -> dict[int, Tensor]:
-    """The maps ``(N, C, H, W)`` among what a head gets, by their index.
-
-    Args:
-        outputs (list): Of :meth:`Upstream.maps`.
-
-    Returns:
-        dict[int, Tensor]: One at least.
-
-    Raises:
-        AdaptError: There is none.
-    """
-    maps = {
-        i: x
-        for i, x in enumerate(outputs) if isinstance(x, Tensor) and x.ndim == 4
-    }
-    if not maps:
-        raise AdaptError('the backbone returns no maps (N, C, H, W)')
-    return maps
 
 
 def number(values: list) -> str:

@@ -45,7 +45,14 @@ def check_checkpoints(problems: Problems, cfg,
         if key == 'model.teacher_ckpt':
             with suppress(Exception):  # of which the check of the model tells
                 module = build(without_weights(cfg.model)['teacher'])
-        _check_finite(problems, key, state)
+        bad = [
+            name for name, x in state.items()
+            if torch.is_tensor(x) and not x.isfinite().all()
+        ]
+        if bad:
+            problems.add(
+                'checkpoint', key, f'{len(bad)} tensors with nan or infinite '
+                f'values, {bad[0]} for one', 'take an earlier checkpoint')
         if module is not None:
             _check_fit(problems, key, state, module)
 
@@ -58,18 +65,6 @@ def _named(cfg) -> list[tuple[str, str]]:
                   for name in ('checkpoint', 'pretrained', 'teacher_ckpt')]
     return [(key, path) for key, path in paths
             if isinstance(path, str) and path and '://' not in path]
-
-
-def _check_finite(problems: Problems, key: str, state: Mapping) -> None:
-    bad = [
-        name for name, x in state.items()
-        if torch.is_tensor(x) and not x.isfinite().all()
-    ]
-    if bad:
-        problems.add(
-            'checkpoint', key,
-            f'{len(bad)} tensors with nan or infinite values, {bad[0]} for '
-            'one', 'take an earlier checkpoint')
 
 
 def _check_fit(problems: Problems, key: str, state: Mapping,

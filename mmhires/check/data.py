@@ -74,10 +74,7 @@ def check_transforms(problems: Problems, key: str,
 def _check_dataset(problems: Problems, key: str, cfg: dict, samples: int,
                    whole: bool) -> dict:
     """Check one data set; its pipeline, too, if that is ``whole``."""
-    meta = getattr(component(cfg['type']), 'METAINFO', {})
-    meta = {**meta, **(cfg.get('metainfo') or {})}
-    meta = _pose_meta(meta) if 'from_file' in meta else meta
-    found, root = Problems(), cfg.get('data_root')
+    found, root, meta = Problems(), cfg.get('data_root'), None
     with found.catch(key):
         cfg = copy.deepcopy(cfg)
         dataset = DATASETS.build(dict(cfg, pipeline=[], lazy_init=True))
@@ -88,6 +85,10 @@ def _check_dataset(problems: Problems, key: str, cfg: dict, samples: int,
                 with found.catch(f'{key}.pipeline'):
                     DATASETS.build(dict(cfg, indices=1,
                                         serialize_data=False))[0]
+    if meta is None:
+        meta = getattr(component(cfg['type']), 'METAINFO', {})
+        meta = {**meta, **(cfg.get('metainfo') or {})}
+        meta = _pose_meta(meta) if 'from_file' in meta else meta
     if found and root and not osp.isdir(root):  # which is why
         found = [Problem('missing', f'{key}.data_root', f'no {root}', DO)]
     problems += found
@@ -100,6 +101,8 @@ def _check_files(problems: Problems, key: str, dataset: BaseDataset, cfg: dict,
         path = getattr(dataset, name, None)
         if path and not osp.exists(path):
             problems.add('missing', f'{key}.{name}', f'no {path}', DO)
+    if problems:
+        return
     infos = None
     with problems.catch(key, 'missing'):
         dataset.full_init()

@@ -1,12 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training samples drawn at random, taken through a config's own pipeline."""
 import copy
-from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
 import torch
-from mmengine.dataset import Compose
+from mmengine.dataset import Compose, pseudo_collate
 
 from .sizes import training_size
 
@@ -47,21 +46,15 @@ def draw_batch(cfg, meta: dict, limit: int | None = None) -> dict | None:
             dict(type='PackSegInputs')
         ])
     for pipeline in pipelines:
+        transforms = []
+        for step in pipeline:
+            with suppress(Exception):  # of which the check of the data tells
+                transforms.append(Compose([copy.deepcopy(step)]))
         with suppress(Exception):  # not made for such a sample
-            pipeline = Compose(list(filter(None, map(_built, pipeline))))
+            pipeline = Compose(transforms)
             samples = [pipeline(draw(meta, steps)) for _ in range(2)]
-            return {
-                key: [sample[key] for sample in samples]
-                for key in ('inputs', 'data_samples')
-            }
+            return pseudo_collate(samples)
     return None
-
-
-def _built(step: dict) -> Callable | None:
-    try:
-        return Compose([copy.deepcopy(step)])
-    except Exception:  # which the check of the data tells
-        return None
 
 
 def _pipeline(dataset) -> list[dict]:

@@ -166,7 +166,7 @@ def _diagnose(model: nn.Module, batch: dict) -> Problems:
 
 
 def _widths(maps: Tensor | Sequence[Tensor]) -> list[int]:
-    return [x.shape[1] for x in probe.maps_of(maps)]
+    return [x.shape[1] for x in probe.maps_of(maps).values()]
 
 
 def _heatmap_size(model: nn.Module, batch: dict) -> Problems:

@@ -118,7 +118,10 @@ def shapes_only() -> Iterator[None]:
         yield
 
 
-def maps_of(outputs: Tensor | Sequence) -> list[Tensor]:
-    """The feature maps ``(N, C, H, W)`` among what a backbone returned."""
+def maps_of(outputs: Tensor | Sequence) -> dict[int, Tensor]:
+    """The feature maps ``(N, C, H, W)`` of a backbone or neck, by index."""
     several = [outputs] if isinstance(outputs, Tensor) else outputs
-    return [x for x in several if isinstance(x, Tensor) and x.ndim == 4]
+    return {
+        i: x
+        for i, x in enumerate(several) if isinstance(x, Tensor) and x.ndim == 4
+    }

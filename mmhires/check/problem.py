@@ -78,6 +78,9 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
             r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
             text):
         do = meant(found[2], _parameters(found[1])) or 'remove it'
+        if found[2] in ('strides', 'dilations'):
+            do += ('; this backbone has no stride replaced by dilation, so '
+                   'there is nothing for JPU to replace')
     elif isinstance(error, ModuleNotFoundError):
         kind, do = 'import', f'install {error.name}'
     elif isinstance(error, FileNotFoundError):
