@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Evaluators, and the metrics that other parts of a config wait for."""
 import copy
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -33,8 +32,16 @@ def check_metrics(problems: Problems, cfg, meta: dict) -> None:
                                     cfg.get(f'{split}_evaluator'))
         }
     known = set().union(*filter(None, given.values()))
-    for key, awaited in _hooks(cfg):
-        for name in [awaited] if isinstance(awaited, str) else awaited:
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    awaited = {
+        'default_hooks.checkpoint.save_best': checkpoint.get('save_best')
+    }
+    for key, hook in each('custom_hooks', cfg.get('custom_hooks')):
+        awaited[f'{key}.monitor'] = hook.get('monitor')
+    for key, names in awaited.items():
+        if names is None or cfg.get('val_cfg') is None:
+            continue
+        for name in [names] if isinstance(names, str) else names:
             near = meant(name, known)
             # Where there may be others, it has to be nearly a known one.
             if name != 'auto' and name not in known and (
@@ -83,14 +90,3 @@ def _sample(meta: dict) -> dict:
         gt_sem_seg=label,
         pred_instances=person,
         gt_instances=person)
-
-
-def _hooks(cfg) -> Iterator[tuple[str, str | list[str]]]:
-    if cfg.get('val_cfg') is None:
-        return
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    if checkpoint.get('save_best'):
-        yield 'default_hooks.checkpoint.save_best', checkpoint['save_best']
-    for key, hook in each('custom_hooks', cfg.get('custom_hooks')):
-        if hook.get('monitor'):
-            yield f'{key}.monitor', hook['monitor']

@@ -32,8 +32,10 @@ DEFAULTS = dict(
     optim_wrapper='OptimWrapper',
     log_processor='LogProcessor')
 # Arguments that it adds, and those that it reads itself.
-GIVEN = ('runner', 'dataloader', 'evaluator', 'params', 'optimizer', 'dataset',
-         'sampler', 'batch_size', 'save_dir')
+GIVEN = {
+    'runner', 'dataloader', 'evaluator', 'params', 'optimizer', 'dataset',
+    'sampler', 'batch_size', 'save_dir'
+}
 READ = ('type', '_scope_', 'priority', 'convert_to_iter_based', 'constructor',
         'num_batch_per_epoch', 'paramwise_cfg')
 # Of a Runner, and what mmengine and its packages look for besides.
@@ -94,7 +96,8 @@ def check_runtime(problems: Problems, cfg, model: nn.Module | None) -> None:
                 part['type'] = f'{"Epoch" if epochs else "Iter"}BasedTrainLoop'
             elif key.endswith('_dataloader'):
                 part = dict(part, type=DataLoader)
-            if 'type' in part:
+            # Pipelines and the like are for a hook itself to build.
+            if 'type' in part and key.count('.') < 3:
                 with problems.catch(key):
                     _check_arguments(problems, key, part)
     if model is None:
@@ -126,20 +129,14 @@ def _check_arguments(problems: Problems, key: str, cfg: dict) -> None:
         problems.append(unknown(key, name))
         return
     signature = inspect.signature(kind)
-    arguments = {
-        **{
-            name: None
-            for name in GIVEN if name in signature.parameters
-        },
-        **{
-            name: value
-            for name, value in cfg.items() if name not in READ
-        }
-    }
+    parameters = signature.parameters
+    arguments = dict.fromkeys(parameters.keys() & GIVEN)
+    arguments.update(
+        (name, value) for name, value in cfg.items() if name not in READ)
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        wrong = arguments.keys() - signature.parameters.keys()
-        do = meant(min(wrong), signature.parameters) if wrong else ''
+        wrong = arguments.keys() - parameters.keys()
+        do = meant(min(wrong), parameters) if wrong else ''
         problems.add('build', key, f'{kind.__name__}: {error}', do
-                     or f'it takes {", ".join(signature.parameters)}')
+                     or f'it takes {", ".join(parameters)}')
