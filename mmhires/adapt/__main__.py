@@ -33,16 +33,14 @@ def main(argv: list[str] | None = None) -> int:
         '--teacher-ckpt', help="weights of the config's model, for hrfr")
     args = parser.parse_args(argv)
     try:
-        text = adapt(args.method, args.config, args.out, args.scale,
-                     args.teacher_ckpt)
+        text = adapt(**vars(args))
     except (AdaptError, OSError) as error:
         sys.stderr.write(f'{args.config}: {error}\n')
         return 1
-    if args.out is None:
-        sys.stdout.write(text)
-    else:
+    if args.out is not None:
         args.out.write_text(text)
-        sys.stdout.write(f'{args.out}\n')
+        text = f'{args.out}\n'
+    sys.stdout.write(text)
     return 0
 
 

@@ -3,10 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from mmengine.config import Config
-
-from mmhires.check import data
-from mmhires.check import model as check_model
+from mmhires.check import check_config
 from mmhires.utils.quiet import silence
 
 from . import dsrl, hrfr, jpu
@@ -57,10 +54,8 @@ def _try(text: str, out: Path | None) -> None:
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
         file.write(text)
         file.flush()
-        cfg = Config.fromfile(file.name)
-    problems, metas = data.check_data(cfg, samples=1)
-    net, problems = check_model.build(cfg)
-    if net is not None:
-        problems = check_model.run(cfg, net, next(iter(metas.values()), {}))
-    if problems:
-        raise AdaptError(f'{problems[0].key}: {problems[0].seen}')
+        found = check_config(file.name, samples=1)
+    for one in found:
+        if one.key.startswith('model') and one.kind != 'missing' \
+                and not one.warning:
+            raise AdaptError(f'{one.key}: {one.seen}')

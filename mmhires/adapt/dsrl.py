@@ -3,12 +3,10 @@
 import copy
 
 from mmengine.registry import MODELS
-from torch import Tensor
 
 from mmhires.check import probe
-from mmhires.utils.errors import first_line
 
-from .upstream import AdaptError, Upstream, number
+from .upstream import AdaptError, Upstream, number, refusing
 
 
 def changes(upstream: Upstream, scale: int, _=None) -> str:
@@ -24,84 +22,65 @@ def changes(upstream: Upstream, scale: int, _=None) -> str:
     Raises:
         AdaptError: The head cannot be wrapped, or the model has another frame.
     """
-    pose = upstream.cfg.default_scope == 'mmpose'
-    return (_pose if pose else _segmentation)(upstream, scale)
-
-
-def _segmentation(upstream: Upstream, scale: int) -> str:
     cfg = upstream.cfg.model
-    if cfg.type != 'EncoderDecoder':
-        raise AdaptError(
-            f'{cfg.type} is no EncoderDecoder: DSRL takes the place '
-            'of its one decode head')
-    dsrl = dict(type='mmhires.DSRLHead', seg_head=cfg.decode_head, scale=scale)
-    preprocessor = preprocessing(upstream, scale)
-    sisr = _sisr_head(upstream, scale, dsrl)
-    whole = whole_test(cfg)
+    if upstream.cfg.default_scope == 'mmpose':
+        kind, name, inner = 'DSRLHeatmapHead', 'head', 'heatmap_head'
+        wrapped = _heatmap_head(upstream, scale)
+        preprocessor = ("dict(\n        type='mmhires."
+                        f"LowResPoseDataPreprocessor', scale={scale})")
+        whole = ''
+    else:
+        upstream.expect('EncoderDecoder',
+                        'DSRL takes the place of its one decode head')
+        kind, name, inner = 'DSRLHead', 'decode_head', 'seg_head'
+        wrapped = '_base_.model.decode_head'
+        preprocessor = preprocessing(upstream, scale)
+        whole = whole_test(cfg)
+    dsrl = {'type': f'mmhires.{kind}', inner: cfg[name], 'scale': scale}
+    other_scale = '' if scale == 2 else f'\n        scale={scale},'
     return f'''model = dict(
     data_preprocessor={preprocessor},
-    decode_head=dict(
+    {name}=dict(
         _delete_=True,
-        type='mmhires.DSRLHead',
-        seg_head=_base_.model.decode_head,{_scale(scale, 8)}
-        sisr_head={sisr}),
+        type='mmhires.{kind}',
+        {inner}={wrapped},{other_scale}
+        sisr_head={_sisr_head(upstream, scale, dsrl)}),
         loss_fa=dict(type='mmhires.FALoss')){whole})
 '''
 
 
-def _pose(upstream: Upstream, scale: int) -> str:
+def _heatmap_head(upstream: Upstream, scale: int) -> str:
+    """The head to wrap, where DSRL can wrap it."""
     from mmpose.models.heads import HeatmapHead
-    cfg = upstream.cfg.model
-    if cfg.type != 'TopdownPoseEstimator':
-        raise AdaptError(
-            f'{cfg.type} is no TopdownPoseEstimator: DSRL enlarges '
-            'the heatmaps of one person')
-    head = cfg.get('head') or {}
-    kind = probe.component(MODELS, head.get('type', ''))
+    upstream.expect('TopdownPoseEstimator',
+                    'DSRL enlarges the heatmaps of one person')
+    head = upstream.cfg.model.get('head') or {}
+    kind = probe.component(head.get('type', ''))
     if kind is None or not issubclass(kind, HeatmapHead):
         raise AdaptError(f'{head.get("type")} predicts no heatmaps as '
                          'HeatmapHead does, so there is nothing to enlarge')
     if any(side % scale for side in upstream.size):
         raise AdaptError(
             f'crops of {upstream.size} are no multiple of {scale}')
-    loss = head.get('loss')
-    wrapped = '_base_.model.head'
-    if isinstance(loss, dict) and 'MSE' in loss.type:
-        # As a mean over nearly empty heatmaps it is about 1/1000 of the
-        # cross-entropy that the other weights were chosen for.
-        weight = 1000. * loss.get('loss_weight', 1.)
-        wrapped = (f'dict(\n            {wrapped},\n            loss=dict('
-                   f'{wrapped}.loss, loss_weight={weight!r}))')
-    dsrl = dict(type='mmhires.DSRLHeatmapHead', heatmap_head=head, scale=scale)
-    sisr = _sisr_head(upstream, scale, dsrl)
-    return f'''model = dict(
-    data_preprocessor=dict(
-        type='mmhires.LowResPoseDataPreprocessor', scale={scale}),
-    head=dict(
-        _delete_=True,
-        type='mmhires.DSRLHeatmapHead',
-        heatmap_head={wrapped},{_scale(scale, 8)}
-        sisr_head={sisr}),
-        loss_fa=dict(type='mmhires.FALoss')))
-'''
-
-
-def _scale(scale: int, indent: int) -> str:
-    return '' if scale == 2 else f'\n{" " * indent}scale={scale},'
+    loss, wrapped = head.get('loss'), '_base_.model.head'
+    if not isinstance(loss, dict) or 'MSE' not in loss.type:
+        return wrapped
+    # As a mean over nearly empty heatmaps it is about 1/1000 of the
+    # cross-entropy that the other weights were chosen for.
+    weight = 1000. * loss.get('loss_weight', 1.)
+    return (f'dict(\n            {wrapped},\n            loss=dict('
+            f'{wrapped}.loss, loss_weight={weight!r}))')
 
 
 def _sisr_head(upstream: Upstream, scale: int, dsrl: dict) -> str:
-    """The line that differs from network to network."""
+    """The lines that differ from network to network."""
     _, maps = upstream.maps(scale)
-    try:
+    with refusing(), probe.shapes_only():
         head = MODELS.build(copy.deepcopy(dsrl)).to('meta')
-        with probe.shapes_only():
-            height, width = head.sssr_features(maps).shape[-2:]
-    except Exception as error:
-        raise AdaptError(first_line(error)) from error
+        size = head.sssr_features(maps).shape[-2:]
     strides = [
         -(-side // scale) * scale / got
-        for side, got in zip(upstream.size, (height, width))
+        for side, got in zip(upstream.size, size)
     ]
     upscale = round(strides[0])
     if upscale < 1 or round(strides[1]) != upscale:
@@ -109,22 +88,14 @@ def _sisr_head(upstream: Upstream, scale: int, dsrl: dict) -> str:
             f'the features of the head are 1/{strides[0]:.3g} and '
             f'1/{strides[1]:.3g} as high and wide as the image, so '
             'no image can be made of them')
-    index = sorted(_finest_and_deepest(maps))
-    widths = [maps[i].shape[1] for i in index]
+    pixels = {i: x[0, 0].numel() for i, x in probe.maps_of(maps).items()}
+    # Of the finest and the coarsest; of maps of one size the last is deepest.
+    index = sorted(
+        {max(pixels, key=pixels.get),
+         min(reversed(pixels), key=pixels.get)})
     return (f"dict(\n            type='mmhires.SISRHead',\n            "
-            f'in_channels={number(widths)}, in_index={number(index)}, '
-            f'upscale={upscale}')
-
-
-def _finest_and_deepest(maps: list) -> set[int]:
-    pixels = {
-        i: x[0, 0].numel()
-        for i, x in enumerate(maps) if isinstance(x, Tensor) and x.ndim == 4
-    }
-    if not pixels:
-        raise AdaptError('the backbone returns no maps (N, C, H, W)')
-    # Of maps of one size the last is the deepest.
-    return {max(pixels, key=pixels.get), min(reversed(pixels), key=pixels.get)}
+            f'in_channels={number([maps[i].shape[1] for i in index])}, '
+            f'in_index={number(index)}, upscale={upscale}')
 
 
 def preprocessing(upstream: Upstream, scale: int, divisor: int = 0) -> str:

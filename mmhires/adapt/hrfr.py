@@ -2,12 +2,12 @@
 """HRFR round a segmentor, which becomes the teacher of itself."""
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from mmhires.check import probe
-from mmhires.utils.errors import first_line
 
 from .dsrl import preprocessing, whole_test
-from .upstream import AdaptError, Upstream, number
+from .upstream import AdaptError, Upstream, number, refusing
 
 
 def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
@@ -25,10 +25,7 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
         AdaptError: The model has another frame, or its head reads no maps.
     """
     cfg = upstream.cfg.model
-    if cfg.type != 'EncoderDecoder':
-        raise AdaptError(
-            f'{cfg.type} is no EncoderDecoder, of which HRFR is a '
-            'child')
+    upstream.expect('EncoderDecoder', 'HRFR is a child of that')
     model, maps = upstream.maps(scale)
     index = _maps_read(model, maps)
     widths = [maps[i].shape[1] for i in index]
@@ -54,32 +51,21 @@ def _maps_read(model: nn.Module, maps: list) -> list[int]:
     """Those with a gradient from what the head predicts."""
     read = {
         i: x.detach().requires_grad_()
-        for i, x in enumerate(maps) if isinstance(x, Tensor) and x.ndim == 4
+        for i, x in probe.maps_of(maps).items()
     }
-    name = type(model.decode_head).__name__
-    if not read:
-        raise AdaptError('the backbone returns no maps (N, C, H, W)')
-    try:
-        with probe.shapes_only(), torch.enable_grad():
-            outputs = model.decode_head(
-                [read.get(i, x) for i, x in enumerate(maps)])
-            total = sum(x.sum() for x in _tensors(outputs))
-            gradients = torch.autograd.grad(
-                total, list(read.values()), allow_unused=True)
-    except TypeError:  # wants data samples, to predict masks of all maps
-        return list(read)
-    except Exception as error:
-        raise AdaptError(f'{name} does not run at the reduced size: '
-                         f'{first_line(error)}') from error
+    head = model.decode_head
+    name = type(head).__name__
+    with refusing(f'{name} does not run at the reduced size: '):
+        try:
+            with probe.shapes_only(), torch.enable_grad():
+                outputs = head([read.get(i, x) for i, x in enumerate(maps)])
+                total = sum(x.sum() for x in tree_leaves(outputs)
+                            if isinstance(x, Tensor))
+                gradients = torch.autograd.grad(
+                    total, list(read.values()), allow_unused=True)
+        except TypeError:  # wants data samples, to predict masks of all maps
+            return list(read)
     index = [i for i, grad in zip(read, gradients) if grad is not None]
     if not index:
         raise AdaptError(f'{name} reads no map that could be recovered')
     return index
-
-
-def _tensors(value):
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _tensors(one)

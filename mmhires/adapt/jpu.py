@@ -2,8 +2,6 @@
 """Joint pyramid upsampling in the place of dilated convolutions."""
 import inspect
 
-from mmengine.registry import MODELS
-
 from mmhires.check import probe
 
 from .upstream import AdaptError, Upstream
@@ -28,17 +26,14 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
         raise AdaptError(f'{cfg.type} has no backbone')
     if cfg.get('neck') is not None:
         raise AdaptError('JPU would take the place of the neck there is')
-    kind = probe.component(MODELS, cfg.backbone.type)
-    undilated = {}
-    for base in inspect.getmro(kind):
+    changed = {  # back to the defaults of the class and those it is based on
+        name: tuple(parameter.default)
+        for base in inspect.getmro(probe.component(cfg.backbone.type))[::-1]
         for name, parameter in inspect.signature(
-                base.__init__).parameters.items():
-            if name in ('strides', 'dilations'):
-                undilated.setdefault(name, tuple(parameter.default))
-    changed = {
-        name: value
-        for name, value in undilated.items()
-        if tuple(cfg.backbone.get(name, value)) != value
+            base.__init__).parameters.items()
+        if name in ('strides', 'dilations')
+        and tuple(cfg.backbone.get(name, parameter.default)) != tuple(
+            parameter.default)
     }
     if 'strides' not in changed:
         raise AdaptError(
@@ -46,17 +41,15 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
             'nothing for JPU to replace')
     backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
     _, maps = upstream.maps(1, backbone=changed)
-    heights = [x.shape[2] for x in probe.maps_of(maps)]
-    if len(heights) < 3 or [
-            round(heights[-3] / height) for height in heights[-3:]
-    ] != [1, 2, 4]:
+    heights = [x.shape[2] for x in probe.maps_of(maps).values()]
+    if [round(max(heights[-3:]) / x) for x in heights[-3:]] != [1, 2, 4]:
         raise AdaptError(
             'JPU needs the maps of stride 8, 16 and 32; the '
             f'backbone gives maps of height {heights} for an image '
             f'of {upstream.size[0]}')
     widths = [x.shape[1] for x in maps[-3:]]
-    norm = cfg.get('decode_head', {}).get('norm_cfg')
-    norm = f', norm_cfg=dict({_arguments(norm)})' if norm else ''
+    norm = (',\n        norm_cfg=_base_.model.backbone.norm_cfg'
+            if cfg.backbone.get('norm_cfg') else '')
     return f'''model = dict(
     backbone=dict({backbone}),
     neck=dict(
@@ -64,7 +57,3 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
         in_channels={tuple(widths)},
         mid_channels={widths[-1] // 4}{norm}))
 '''
-
-
-def _arguments(cfg: dict) -> str:
-    return ', '.join(f'{name}={value!r}' for name, value in cfg.items())

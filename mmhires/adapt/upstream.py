@@ -2,7 +2,8 @@
 """What there is to know about the config that a method is brought to."""
 import copy
 import os.path as osp
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,6 +19,19 @@ from mmhires.utils.errors import first_line
 
 class AdaptError(ValueError):
     """Why a method cannot go to a config, in one line."""
+
+
+@contextmanager
+def refusing(why: str = '') -> Iterator[None]:
+    """Raise the errors of the block as an :class:`AdaptError`.
+
+    Args:
+        why (str): Words before those of the error.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise AdaptError(f'{why}{first_line(error)}') from error
 
 
 class Upstream:
@@ -39,14 +53,14 @@ class Upstream:
     """
 
     def __init__(self, name: str, out: Path | None = None) -> None:
-        path = self._path(name)
-        self.base = self._base(path, out)
-        try:
-            self.cfg = Config.fromfile(path)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise AdaptError(f'is no config: {first_line(error)}') from error
+        self.base, path = name, name
+        if '::' not in name:
+            if not osp.isfile(name):
+                raise FileNotFoundError(f'no file {name}')
+            self.base = osp.relpath(name, out.parent if out else '.')
+            path = osp.abspath(name)
+        with refusing('is no config: '):
+            self.cfg = Config.fromstring(f'_base_ = {path!r}', '.py')
         scope = self.cfg.get('default_scope')
         if scope not in ('mmseg', 'mmpose'):
             raise AdaptError('default_scope is neither mmseg nor mmpose but '
@@ -56,28 +70,6 @@ class Upstream:
         init_default_scope(scope)
         import_scope(scope)
         self.size = training_size(self.cfg)
-
-    @staticmethod
-    def _path(name: str) -> Path:
-        package, found, file = name.partition('::')
-        spec = find_spec(package) if found else None
-        if found and spec is None:
-            raise AdaptError(f'there is no package {package}')
-        path = Path(spec.origin).parent / '.mim/configs' / file if found \
-            else Path(name)
-        if not path.is_file():
-            raise FileNotFoundError(f'no file {path}')
-        return path
-
-    @staticmethod
-    def _base(path: Path, out: Path | None) -> str:
-        for package in ('mmseg', 'mmpose'):
-            spec = find_spec(package)
-            root = spec and Path(spec.origin).parent / '.mim/configs'
-            if root and path.resolve().is_relative_to(root.resolve()):
-                file = path.resolve().relative_to(root.resolve())
-                return f'{package}::{file.as_posix()}'
-        return osp.relpath(path, out.parent if out else '.')
 
     @property
     def imports(self) -> list[str]:
@@ -101,20 +93,32 @@ class Upstream:
         """
         cfg = copy.deepcopy(self.cfg.model)
         cfg.update(changes)  # into what is there
-        try:
+        with refusing('the model does not run at '
+                      f'1/{scale} of {self.size}: '):
             model = probe.build(cfg)
             with probe.shapes_only():
                 outputs = model.extract_feat(
                     torch.zeros(2, 3,
                                 *(-(-side // scale) for side in self.size)))
-        except Exception as error:
-            raise AdaptError(
-                'the model does not run at '
-                f'1/{scale} of {self.size}: {first_line(error)}') from error
         if isinstance(outputs, Tensor):
             raise AdaptError(f'the backbone {type(model.backbone).__name__} '
                              'returns one tensor instead of a list of maps')
+        if not probe.maps_of(outputs):
+            raise AdaptError('the backbone returns no maps (N, C, H, W)')
         return model, list(outputs)
+
+    def expect(self, frame: str, why: str) -> None:
+        """Refuse a model of another frame.
+
+        Args:
+            frame (str): Type of the segmentor or pose estimator.
+            why (str): What the method has to do with that frame.
+
+        Raises:
+            AdaptError: It is another one.
+        """
+        if self.cfg.model.type != frame:
+            raise AdaptError(f'{self.cfg.model.type} is no {frame}: {why}')
 
 
 def number(values: list) -> str:

@@ -22,32 +22,25 @@ def main(argv: list[str] | None = None) -> int:
         description='Find what in a config would fail')
     parser.add_argument('config')
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='overrides, key=value')
+        '--cfg-options', nargs='+', action=DictAction, help='key=value ...')
     parser.add_argument(
-        '--samples',
-        type=int,
-        default=8,
-        help='labels of each data set to look into (default: 8)')
+        '--samples', type=int, default=8, help='labels to look into, 8')
     args = parser.parse_args(argv)
     found = check_config(args.config, args.cfg_options, args.samples)
-    if [one.kind for one in found] == ['config']:  # nothing else was seen
-        one = found[0]
-        sys.stdout.write(f'{args.config}: {one.key}: {one.seen}'
-                         f'{one.do and f"; {one.do}"}\n')
-        return 1
-    problems = [one for one in found if not one.warning]
-    for title, group in (('problem', problems),
-                         ('warning', [one for one in found if one.warning])):
-        for one in group:
-            sys.stdout.write(f'{title} ({one.kind}) {one.key}\n'
-                             f'    seen: {one.seen}\n' +
-                             (one.do and f'    do:   {one.do}\n'))
-    sys.stdout.write(f'{args.config}: {len(problems)} problems, '
-                     f'{len(found) - len(problems)} warnings\n')
-    return int(bool(problems))
+    counts = dict(problem=0, warning=0)
+    for one in sorted(found, key=lambda one: one.warning):
+        if one.kind == 'config':  # nothing else was seen
+            sys.stdout.write(f'{args.config}: {one.key}: {one.seen}'
+                             f'{one.do and f"; {one.do}"}\n')
+            return 1
+        title = 'warning' if one.warning else 'problem'
+        counts[title] += 1
+        sys.stdout.write(f'{title} ({one.kind}) {one.key}\n'
+                         f'    seen: {one.seen}\n' +
+                         (one.do and f'    do:   {one.do}\n'))
+    sys.stdout.write(f'{args.config}: {counts["problem"]} problems, '
+                     f'{counts["warning"]} warnings\n')
+    return int(counts['problem'] > 0)
 
 
 if __name__ == '__main__':

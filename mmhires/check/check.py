@@ -1,18 +1,17 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """All checks of a config, in one go."""
-import importlib.util
+from importlib import import_module
+from importlib.util import find_spec
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope, init_default_scope
-from mmengine.utils import import_modules_from_strings
+from mmengine.registry import DefaultScope
 
 from mmhires.utils.quiet import silence
 
-from . import checkpoints, classes, data, model, runtime, sizes
-from .problem import Problem, named
+from . import checkpoints, classes, data, metrics, model, runtime, sizes
+from .problem import Problem, Problems, named
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
-MODULES = ('models', 'datasets', 'engine', 'evaluation', 'visualization')
 
 
 def import_scope(scope: str) -> None:
@@ -21,7 +20,7 @@ def import_scope(scope: str) -> None:
     Args:
         scope (str): Of :data:`SCOPES`.
     """
-    import_modules_from_strings([f'{scope}.{name}' for name in MODULES])
+    import_module(f'{scope}.utils').register_all_modules(False)
 
 
 def check_config(path: str,
@@ -50,37 +49,28 @@ def check_config(path: str,
         except Exception as error:
             return [Problem('config', 'file', named(error))]
         scope = cfg.get('default_scope')
-        if scope not in SCOPES or importlib.util.find_spec(scope) is None:
-            return [
-                Problem(
-                    'config', 'default_scope', f'{scope!r}',
-                    f'set it to one of {", ".join(SCOPES)}, and install '
-                    'that')
-            ]
+        if scope not in SCOPES or find_spec(scope) is None:
+            do = f'set it to one of {", ".join(SCOPES)}, and install that'
+            return [Problem('config', 'default_scope', repr(scope), do)]
         if cfg.get('model') is None:
             return [Problem('config', 'model', 'there is none', 'give one')]
-        before = DefaultScope.get_current_instance()
-        init_default_scope(scope)
-        try:
+        with DefaultScope.overwrite_default_scope(scope):
             return _check(cfg, samples)
-        finally:
-            if before is not None:
-                init_default_scope(before.scope_name)
 
 
-def _check(cfg: Config, samples: int) -> list[Problem]:
+def _check(cfg: Config, samples: int) -> Problems:
     import_scope(cfg.default_scope)
-    problems = runtime.check_imports(cfg)
-    found, metas = data.check_data(cfg, samples)
-    problems += found
-    problems += data.check_transforms('tta_pipeline',
-                                      cfg.get('tta_pipeline') or [])
-    problems += classes.check_classes(cfg, metas)
-    problems += sizes.check_sizes(cfg)
-    net, found = model.build(cfg)
-    problems += found
+    problems = Problems()
+    runtime.check_imports(problems, cfg)
+    metas = data.check_data(problems, cfg, samples)
+    data.check_transforms(problems, 'tta_pipeline', cfg.get('tta_pipeline'))
+    classes.check_classes(problems, cfg, metas)
+    sizes.check_sizes(problems, cfg)
     meta = next(iter(metas.values()), {})
+    net = model.build(problems, cfg)
     if net is not None:
-        problems += model.run(cfg, net, meta) or model.unread_maps(net)
-    problems += runtime.check_runtime(cfg, net, meta)
-    return problems + checkpoints.check_checkpoints(cfg, net)
+        model.run(problems, cfg, net, meta)
+    runtime.check_runtime(problems, cfg, net)
+    metrics.check_metrics(problems, cfg, meta)
+    checkpoints.check_checkpoints(problems, cfg, net)
+    return problems

@@ -2,109 +2,89 @@
 """Checkpoints: whether they are there, can be read, and fit."""
 import os.path as osp
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
 
 import torch
 from torch import nn
 
 from .probe import build, without_weights
-from .problem import Problem, named
+from .problem import Problems, named
 from .walk import walk
 
+# How PyTorch begins a line about keys that do not fit, and the keys in it.
+WORDS = dict(
+    Missing='missing', Unexpected='unexpected', size='of another shape')
+KEYS = r'(?<=")[^", ]+(?=")|(?<=mismatch for )\S+(?=:)'
 
-def check_checkpoints(cfg, model: nn.Module | None) -> list[Problem]:
+
+def check_checkpoints(problems: Problems, cfg,
+                      model: nn.Module | None) -> None:
     """Look for every checkpoint that a config names on this machine's disk.
 
     Args:
+        problems (Problems): What is found is added: weights that are left
+            random are a warning.
         cfg (Config): The whole config.
         model (nn.Module, optional): Its model, to compare ``load_from`` with.
-
-    Returns:
-        list[Problem]: Problems, and warnings for weights left random.
     """
-    problems = []
     for key, path in _named(cfg):
         if not osp.isfile(path):
-            problems.append(
-                Problem('missing', key, f'no {path}',
-                        'train or download it, or correct the path'))
+            problems.add('missing', key, f'no {path}',
+                         'train or download it, or correct the path')
             continue
-        module = dict(load_from=model).get(key)
-        if key == 'model.teacher_ckpt':
-            module = _teacher(cfg)
         try:
             state = torch.load(path, map_location='cpu', weights_only=True)
             state = state.get('state_dict', state)
         except Exception as error:
-            problems.append(
-                Problem('checkpoint', key, f'{path}: {named(error)}',
-                        'replace the file'))
+            problems.add('checkpoint', key, f'{path}: {named(error)}',
+                         'replace the file')
             continue
-        problems += _non_finite(key, state)
+        module = model if key == 'load_from' else None
+        if key == 'model.teacher_ckpt':
+            with suppress(Exception):  # of which the check of the model tells
+                module = build(without_weights(cfg.model)['teacher'])
+        bad = [
+            name for name, x in state.items()
+            if torch.is_tensor(x) and not x.isfinite().all()
+        ]
+        if bad:
+            problems.add(
+                'checkpoint', key, f'{len(bad)} tensors with nan or infinite '
+                f'values, {bad[0]} for one', 'take an earlier checkpoint')
         if module is not None:
-            problems += _fit(key, state, module)
-    return problems
+            _check_fit(problems, key, state, module)
 
 
-def _named(cfg) -> Iterator[tuple[str, str]]:
+def _named(cfg) -> list[tuple[str, str]]:
     """Key and path of every checkpoint of the config that is a local file."""
-    if _is_local(cfg.get('load_from')):
-        yield 'load_from', cfg['load_from']
+    paths = [('load_from', cfg.get('load_from'))]
     for key, part in walk('model', cfg.model):
-        for name in ('checkpoint', 'pretrained', 'teacher_ckpt'):
-            if _is_local(part.get(name)):
-                yield f'{key}.{name}', part[name]
+        paths += [(f'{key}.{name}', part.get(name))
+                  for name in ('checkpoint', 'pretrained', 'teacher_ckpt')]
+    return [(key, path) for key, path in paths
+            if isinstance(path, str) and path and '://' not in path]
 
 
-def _teacher(cfg) -> nn.Module | None:
+def _check_fit(problems: Problems, key: str, state: Mapping,
+               module: nn.Module) -> None:
     try:
-        return build(without_weights(cfg.model)['teacher'])
-    except Exception:  # which building and running the model tells
-        return None
-
-
-def _is_local(path) -> bool:
-    return isinstance(path, str) and path != '' and '://' not in path
-
-
-def _non_finite(key: str, state: Mapping) -> list[Problem]:
-    bad = [
-        name for name, x in state.items()
-        if torch.is_tensor(x) and not x.isfinite().all()
-    ]
-    if not bad:
-        return []
-    return [
-        Problem(
-            'checkpoint', key,
-            f'{len(bad)} tensors with nan or infinite values, {bad[0]} '
-            'for one', 'take an earlier checkpoint')
-    ]
-
-
-def _fit(key: str, state: Mapping, module: nn.Module) -> list[Problem]:
-    try:
-        module.load_state_dict(dict(state), strict=True)
-        return []
+        module.load_state_dict(dict(state))
+        return
     except RuntimeError as error:
-        text = str(error)
-    counts = {}
-    for name in ('Missing', 'Unexpected'):
-        found = re.search(rf'{name} key\(s\) in state_dict: (.*?)\. *$', text,
-                          re.MULTILINE)
-        counts[name.lower()] = re.findall(r'"([^"]+)"',
-                                          found[1]) if found else []
-    counts['of another shape'] = re.findall(r'size mismatch for (\S+):', text)
-    seen = ', '.join(f'{len(names)} {what} (as {names[0]})'
-                     for what, names in counts.items() if names)
-    unset = len(counts['missing']) + len(counts['of another shape'])
+        lines = str(error).splitlines()[1:]
+    names = defaultdict(list)
+    for line in lines:
+        names[line.split()[0]] += re.findall(KEYS, line)
+    seen = ', '.join(f'{len(names[word])} {says} (as {names[word][0]})'
+                     for word, says in WORDS.items() if names[word])
+    unset = len(names['Missing']) + len(names['size'])
     total = len(module.state_dict())
     # Fine-tuning drops a classifier; more than half is another network.
     fatal = unset > total / 2 or (key.endswith('teacher_ckpt') and unset)
-    return [
-        Problem(
-            'checkpoint', key, f'of {total} tensors of the model: {seen}',
-            'take a checkpoint of this model' if fatal else
-            'those keep their random start; if that is not meant, take '
-            'another checkpoint', not fatal)
-    ]
+    problems.add(
+        'checkpoint', key, f'of {total} tensors of the model: {seen}',
+        'take a checkpoint of this model' if fatal else
+        'those keep their random start; if that is not meant, take another '
+        'checkpoint', not fatal)

@@ -1,82 +1,67 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Numbers of classes and keypoints: heads, losses and data sets."""
-from .problem import Problem
-from .walk import walk
+from .problem import Problems
+from .walk import each, walk
 
 # Of boundaries, whatever the classes are.
 OTHER_CLASSES = ('STDCHead', )
 
 
-def check_classes(cfg, metas: dict) -> list[Problem]:
+def check_classes(problems: Problems, cfg, metas: dict) -> None:
     """Compare every head with the data set it trains on.
 
     Args:
+        problems (Problems): What is found is added.
         cfg (Config): The whole config.
         metas (dict[str, dict]): Meta information of data sets by key.
-
-    Returns:
-        list[Problem]: Problems.
     """
-    if not metas:
-        return []
-    key, meta = next(iter(metas.items()))
-    problems = []
+    dataset, meta = next(iter(metas.items()), ('', {}))
     classes, keypoints = meta.get('classes'), meta.get('num_keypoints')
-    if keypoints is not None and cfg.model.type != 'TopdownPoseEstimator':
-        return []
-    if keypoints is not None:
+    if keypoints is not None and cfg.model.type == 'TopdownPoseEstimator':
         head = cfg.model.get('head') or {}
         head = head.get('heatmap_head', head)
-        count = head.get('out_channels')
-        if isinstance(count, int) and count != keypoints:
-            problems.append(
-                _wrong('model.head.out_channels', count, key, keypoints,
-                       'keypoints'))
-        return problems
-    if classes is None:
-        return []
-    wanted, mapped = len(classes), _class_map(cfg)
+        # Combined heatmaps of UDP have two maps of offsets for each.
+        combined = 'combined' in str(head.get('decoder'))
+        _compare(problems, 'model.head.out_channels', head.get('out_channels'),
+                 {keypoints * (3 if combined else 1)},
+                 f'{dataset} has {keypoints} keypoints')
+    if keypoints is not None or classes is None:
+        return
+    wanted, says = len(classes), f'{dataset} has'
+    mapped = next(
+        (metric['class_map']
+         for _, metric in each('test_evaluator', cfg.get('test_evaluator'))
+         if 'class_map' in metric), None)
     if mapped is not None:  # a network of another data set's classes
-        key, wanted = 'class_map of test_evaluator', len(mapped)
+        wanted, says = len(mapped), 'class_map of test_evaluator has'
+    says = f'{says} {wanted} classes'
     # Outputs that no label has, behind the others.
     named = (cfg.get('dataset_meta') or {}).get('classes', ())
     more = len(named) if tuple(named[:wanted]) == tuple(classes) else wanted
     # A teacher's features are used, never its classes.
-    for path, part in walk('model', cfg.model, ('teacher', 'backbone')):
-        if part.get('type') in OTHER_CLASSES:
-            continue
-        count, weights = part.get('num_classes'), part.get('class_weight')
-        if isinstance(count, int) and count not in (wanted, more):
-            problems.append(
-                _wrong(f'{path}.num_classes', count, key, wanted, 'classes'))
-        # One more is the "no object" of heads that predict masks.
-        if isinstance(
-                weights,
-            (list, tuple)) and len(weights) not in (wanted, wanted + 1, more):
-            problems.append(
-                _wrong(f'{path}.class_weight', f'{len(weights)} weights', key,
-                       wanted, 'classes'))
+    for key, part in walk('model', cfg.model, ('teacher', 'backbone')):
+        if part.get('type') not in OTHER_CLASSES:
+            _compare(problems, f'{key}.num_classes', part.get('num_classes'),
+                     {wanted, more}, says)
+            # One more is the "no object" of heads that predict masks.
+            _compare(problems, f'{key}.class_weight', part.get('class_weight'),
+                     {wanted, wanted + 1, more}, says)
     for other, its in metas.items():
         if its.get('classes') != classes:
-            problems.append(
-                Problem(
-                    'classes', f'{other}.metainfo',
-                    f'{len(its.get("classes") or ())} classes, other ones '
-                    f'than the {len(classes)} of {next(iter(metas))}',
-                    'train, validate and test on the same classes in the '
-                    'same order', mapped is not None))
-    return problems
+            problems.add(
+                'classes', f'{other}.metainfo',
+                f'{len(its.get("classes") or ())} classes, other ones than '
+                f'the {len(classes)} of {dataset}', 'train, validate and '
+                'test on the same classes in the same order', mapped
+                is not None)
 
 
-def _class_map(cfg) -> list | None:
-    metrics = cfg.get('test_evaluator') or []
-    for metric in metrics if isinstance(metrics, list) else [metrics]:
-        if 'class_map' in metric:
-            return metric['class_map']
-    return None
-
-
-def _wrong(key: str, seen, dataset: str, wanted: int, what: str) -> Problem:
-    return Problem('classes', key,
-                   f'{seen}, but {dataset} has {wanted} {what}',
-                   f'make it {wanted}, or correct the data set')
+def _compare(problems: Problems, key: str, value, allowed: set[int],
+             says: str) -> None:
+    """Compare a number, or the length of a list of weights."""
+    count, seen = value, value
+    if isinstance(value, (list, tuple)):
+        count, seen = len(value), f'{len(value)} weights'
+    if isinstance(count, int) and count not in allowed:
+        problems.add('classes', key, f'{seen}, but {says}',
+                     f'make it {min(allowed)}, or correct the data set')

@@ -1,19 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training samples drawn at random, taken through a config's own pipeline."""
 import copy
-from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import torch
-from mmengine.dataset import Compose
-from mmengine.structures import PixelData
+from mmengine.dataset import Compose, pseudo_collate
 
 from .sizes import training_size
 
 SIZE = 512, 1024
 
 
-def draw_batch(cfg, meta: dict, count: int = 2) -> dict | None:
+def draw_batch(cfg, meta: dict, limit: int | None = None) -> dict | None:
     """What a data loader would hand to the model, without any file.
 
     Transforms that load are left out, and those that cannot be built; the
@@ -22,39 +21,40 @@ def draw_batch(cfg, meta: dict, count: int = 2) -> dict | None:
     Args:
         cfg (Config): The whole config.
         meta (dict): Meta information of the training data.
-        count (int): Number of images. Default: 2.
+        limit (int, optional): Of segmentation, about the size above which
+            images are made smaller, by a multiple of 64. Default: None.
 
     Returns:
-        dict | None: ``inputs`` and ``data_samples``; None where the config
-        trains in a way that random people do not fit.
+        dict | None: ``inputs`` and ``data_samples`` of two images; None where
+        the config trains in a way that random people do not fit.
     """
-    scope = cfg.get('default_scope')
+    scope, size = cfg.get('default_scope'), training_size(cfg)
     if scope == 'mmpretrain':
-        return _classified(training_size(cfg), count)
+        return _classified(size)
     if scope == 'mmpose' and cfg.model.type != 'TopdownPoseEstimator':
         return None
     steps = _pipeline((cfg.get('train_dataloader') or {}).get('dataset'))
     kept = [step for step in steps if 'Load' not in str(step['type'])]
-    draw = _segmented if scope == 'mmseg' else _with_keypoints
-    try:
-        if len(kept) < len(steps):
-            pipeline = Compose([step for step in map(_built, kept) if step])
-            samples = [pipeline(draw(meta, steps)) for _ in range(count)]
-            return dict(
-                inputs=[sample['inputs'] for sample in samples],
-                data_samples=[sample['data_samples'] for sample in samples])
-    except Exception:  # not made for such a sample
-        pass
-    if scope == 'mmpose':
-        return None
-    return _labelled(training_size(cfg), count)
-
-
-def _built(step: dict) -> Callable | None:
-    try:
-        return Compose([copy.deepcopy(step)])
-    except Exception:  # which the check of the data tells
-        return None
+    pipelines, draw = [kept] if len(kept) < len(steps) else [], _with_keypoints
+    if scope == 'mmseg':
+        draw = _segmented
+        if limit is not None:
+            size = [min(side, limit - 64 + side % 64) for side in size]
+            pipelines.clear()
+        pipelines.append([
+            dict(type='Resize', scale=tuple(size[::-1])),
+            dict(type='PackSegInputs')
+        ])
+    for pipeline in pipelines:
+        transforms = []
+        for step in pipeline:
+            with suppress(Exception):  # of which the check of the data tells
+                transforms.append(Compose([copy.deepcopy(step)]))
+        with suppress(Exception):  # not made for such a sample
+            pipeline = Compose(transforms)
+            samples = [pipeline(draw(meta, steps)) for _ in range(2)]
+            return pseudo_collate(samples)
+    return None
 
 
 def _pipeline(dataset) -> list[dict]:
@@ -68,8 +68,10 @@ def _pipeline(dataset) -> list[dict]:
 
 
 def _image() -> dict:
+    image = np.random.randint(0, 256, (*SIZE, 3), dtype=np.uint8)
     return dict(
-        img=np.random.randint(0, 256, (*SIZE, 3), dtype=np.uint8),
+        img=image,
+        img2=image,  # for the detection of changes
         img_shape=SIZE,
         ori_shape=SIZE,
         img_path='drawn',
@@ -98,17 +100,13 @@ def _with_keypoints(meta: dict, steps: list) -> dict:
     keypoints = meta['num_keypoints']
     low, high = np.array([[400, 100], [600, 400]])
     points = np.random.uniform(low, high, (1, keypoints, 2))
-    kept = ('dataset_name', 'upper_body_ids', 'lower_body_ids', 'flip_pairs',
-            'dataset_keypoint_weights', 'flip_indices', 'skeleton_links')
     return dict(
         _image(),
-        **{name: meta[name]
-           for name in kept if name in meta},
+        **meta,
         id=0,
         category_id=1,
         bbox=np.array([[*low, *high]], np.float32),
         bbox_score=np.ones(1, np.float32),
-        num_keypoints=keypoints,
         keypoints=points.astype(np.float32),
         keypoints_visible=np.ones((1, keypoints), np.float32),
         area=np.float32(60000),
@@ -116,23 +114,8 @@ def _with_keypoints(meta: dict, steps: list) -> dict:
         head_size=np.array([[60.]], np.float32))
 
 
-def _classified(size: tuple[int, int], count: int) -> dict:
+def _classified(size: tuple[int, int]) -> dict:
     from mmpretrain.structures import DataSample
     return dict(
-        inputs=torch.randint(0, 256, (count, 3, *size)),
-        data_samples=[DataSample().set_gt_label(0) for _ in range(count)])
-
-
-def _labelled(size: tuple[int, int], count: int) -> dict:
-    """Without a pipeline to take images through."""
-    from mmseg.structures import SegDataSample
-    return dict(
-        inputs=[torch.randint(0, 256, (3, *size)) for _ in range(count)],
-        data_samples=[
-            SegDataSample(
-                metainfo=dict(
-                    ori_shape=size, img_shape=size, img_path='drawn'),
-                gt_sem_seg=PixelData(
-                    data=torch.zeros(1, *size, dtype=torch.long)))
-            for _ in range(count)
-        ])
+        inputs=torch.randint(0, 256, (2, 3, *size)),
+        data_samples=[DataSample().set_gt_label(0) for _ in range(2)])

@@ -1,72 +1,78 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Evaluators, and the metrics that other parts of a config wait for."""
 import copy
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from mmengine.registry import EVALUATOR, METRICS
 
 from .probe import component
-from .problem import Problem, from_error, meant
+from .problem import Problems, from_error, meant
+from .walk import each
 
 # Of metrics that need an annotation file to compute anything.
+COCO_PREFIXES = ('coco', 'coco-wholebody', 'posetrack18')
 COCO = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75',
         'AR (M)', 'AR (L)', 'AP(E)', 'AP(M)', 'AP(H)')
 
 
-def check_metrics(cfg, meta: dict) -> list[Problem]:
+def check_metrics(problems: Problems, cfg, meta: dict) -> None:
     """Build evaluators, and look for the metrics that hooks go by.
 
     Args:
+        problems (Problems): What is found is added.
         cfg (Config): The whole config.
         meta (dict): Meta information of the data.
-
-    Returns:
-        list[Problem]: Problems.
     """
-    problems, given = [], []
-    for split in ('val', 'test'):
-        key = f'{split}_evaluator'
-        metrics = cfg.get(key) or []
-        several = isinstance(metrics, (list, tuple))
-        for i, metric in enumerate(metrics if several else [metrics]):
-            where = f'{key}.{i}' if several else key
-            try:
-                registry = EVALUATOR if 'metrics' in metric else METRICS
-                built = registry.build(copy.deepcopy(metric))
-            except Exception as error:
-                problems.append(from_error(where, error))
-                if 'type' in metric and problems[-1].kind == 'missing':
-                    built = component(METRICS, metric['type'])  # for its names
-                else:
-                    built = None
-            names = _names(built, metric.get('prefix'), meta)
-            if isinstance(names, Exception):
-                problems.append(from_error(where, names))
-                names = None
-            if split == 'val':
-                given.append(names)
-    known = {name for names in given for name in names or ()}
-    return problems + _awaited(cfg, known, None in given)
+    given = {}
+    for split in ('test', 'val'):
+        given = {
+            key: _names(problems, key, metric, meta)
+            for key, metric in each(f'{split}_evaluator',
+                                    cfg.get(f'{split}_evaluator'))
+        }
+    known = set().union(*filter(None, given.values()))
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    awaited = {
+        'default_hooks.checkpoint.save_best': checkpoint.get('save_best')
+    }
+    for key, hook in each('custom_hooks', cfg.get('custom_hooks')):
+        awaited[f'{key}.monitor'] = hook.get('monitor')
+    for key, names in awaited.items():
+        if names is None or cfg.get('val_cfg') is None:
+            continue
+        for name in [names] if isinstance(names, str) else names:
+            near = meant(name, known)
+            # Where there may be others, it has to be nearly a known one.
+            if name != 'auto' and name not in known and (
+                    near or None not in given.values()):
+                problems.add(
+                    'build', key,
+                    f'{name!r} is no metric that val_evaluator returns', near
+                    or f'choose from {", ".join(sorted(known))}')
 
 
-def _names(metric, prefix: str | None,
-           meta: dict) -> set[str] | Exception | None:
+def _names(problems: Problems, key: str, cfg: dict,
+           meta: dict) -> set[str] | None:
     """What a metric returns, where that can be told."""
-    default = getattr(metric, 'default_prefix', None)
-    if default in ('coco', 'coco-wholebody', 'posetrack18'):
-        return {f'{prefix or default}/{name}' for name in COCO}
+    metric = default = None
+    with problems.catch(key):
+        default = getattr(
+            component(cfg.get('type', '')), 'default_prefix', None)
+        registry = EVALUATOR if 'metrics' in cfg else METRICS
+        metric = registry.build(copy.deepcopy(cfg))
+    if default in COCO_PREFIXES:
+        return {f'{cfg.get("prefix") or default}/{name}' for name in COCO}
     if not hasattr(metric, 'results'):
         return None
     metric.dataset_meta = meta
     try:
         metric.process(None, [_sample(meta)])
         return set(metric.evaluate(1))
-    except KeyError as error:
-        return error if 'is not supported' in str(error) else None
-    except Exception:  # wants more than the sample has
-        return None
+    except Exception as error:
+        if 'is not supported' in str(error):
+            problems.append(from_error(key, error))
+        return None  # it may want more than the sample has
 
 
 def _sample(meta: dict) -> dict:
@@ -84,33 +90,3 @@ def _sample(meta: dict) -> dict:
         gt_sem_seg=label,
         pred_instances=person,
         gt_instances=person)
-
-
-def _awaited(cfg, given: set[str], others: bool) -> list[Problem]:
-    """Metrics that a hook waits for in vain.
-
-    Where there may be ``others`` than those known to be given, only names
-    that are nearly one of these.
-    """
-    problems = []
-    for key, names in _hooks(cfg):
-        for name in [names] if isinstance(names, str) else names:
-            near = meant(name, given)
-            if name == 'auto' or name in given or (others and not near):
-                continue
-            problems.append(
-                Problem('build', key,
-                        f'{name!r} is no metric that val_evaluator returns',
-                        near or f'choose from {", ".join(sorted(given))}'))
-    return problems
-
-
-def _hooks(cfg) -> Iterator[tuple[str, str | list[str]]]:
-    if cfg.get('val_cfg') is None:
-        return
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    if checkpoint.get('save_best'):
-        yield 'default_hooks.checkpoint.save_best', checkpoint['save_best']
-    for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        if hook.get('monitor'):
-            yield f'custom_hooks.{i}.monitor', hook['monitor']

@@ -1,7 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The model of a config: built and run, and what is wrong where it cannot."""
 import copy
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,241 +11,180 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from mmhires.models.backbones import DDRNet
-
 from . import probe
 from .drawn import draw_batch
-from .problem import Problem, from_error
+from .problem import Problem, Problems, from_error
+from .sizes import training_size
+from .walk import each
 
 PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head',
          'auxiliary_head', 'head')
 LARGEST = 256
+# What goes with our network in place of a head of upstream's.
+INSTEAD = dict(
+    DDRHead="it reads what mmseg's DDRNet returns; mmhires.DAPPMHead goes "
+    'with mmhires.DDRNet')
+# What shapes alone tell for sure.
+WIDTHS = ('.in_channels', '.in_index')
 
 
-def build(cfg) -> tuple[nn.Module | None, list[Problem]]:
+def build(problems: Problems, cfg) -> nn.Module | None:
     """Build the model; if that fails, each part, to tell which ones do.
 
     Args:
+        problems (Problems): What is found is added.
         cfg (Config): The whole config.
 
     Returns:
-        tuple[nn.Module | None, list[Problem]]: The model on the meta device,
-        or None and problems.
+        nn.Module | None: The model on the meta device, if it can be built.
     """
-    try:
-        return probe.build(cfg.model), []
-    except Exception as error:
-        whole = from_error('model', error)
-    problems = []
+    whole, parts = Problems(), Problems()
+    with whole.catch('model'):
+        return probe.build(cfg.model)
     for name in PARTS:
-        parts = cfg.model.get(name)
-        several = isinstance(parts, (list, tuple))
-        for i, part in enumerate(parts if several else [parts]):
-            if isinstance(part, Mapping):
-                try:
-                    MODELS.build(copy.deepcopy(part))
-                except Exception as error:
-                    problems.append(
-                        from_error(
-                            f'model.{name}.{i}'
-                            if several else f'model.{name}', error))
-    return None, problems or [whole]
+        for key, part in each(f'model.{name}', cfg.model.get(name)):
+            with parts.catch(key):
+                MODELS.build(copy.deepcopy(part))
+    problems += parts or whole
+    return None
 
 
-def run(cfg, model: nn.Module, meta: dict) -> list[Problem]:
+def run(problems: Problems, cfg, model: nn.Module, meta: dict) -> None:
     """Train a step and predict, with images drawn at random.
 
     On the meta device first, at the full size and in no time. Only where that
-    fails, real tensors follow, of a corner of the images, then of all, and
-    then part by part: what runs is no problem.
+    fails for another reason than a width, real tensors follow, of small images
+    where the task allows it, and then part by part: what runs is no problem.
 
     Args:
+        problems (Problems): What fails is added, heads apart from each other.
         cfg (Config): The whole config.
         model (nn.Module): What :func:`build` made of it.
         meta (dict): Meta information of the training data.
-
-    Returns:
-        list[Problem]: What fails, heads apart from each other.
     """
     batch = draw_batch(cfg, meta)
     if batch is None:
-        return []
-    try:
-        with probe.shapes_only():
-            return _run(model, batch) or _heatmap_size(model, batch)
-    except Exception as error:
-        first = error
+        return
+    with probe.shapes_only():
+        found = _heatmap_size(model, batch)
+        first = None if found else _failure(model, batch)
+        if first is not None and hasattr(model, 'backbone'):
+            found = _diagnose(model, batch)
+    if first is None or (found
+                         and all(one.key.endswith(WIDTHS) for one in found)):
+        problems += found or _unread_maps(model)
+        return
     if not hasattr(model, 'backbone'):
         # SAN: hours on a CPU, and no parts that others have.
-        seen = 'meta' in str(first).lower()
-        return [] if seen else [from_error('model', first)]
+        if 'meta' not in str(first).lower():
+            problems.append(from_error('model', first))
+        return
     model = probe.build(cfg.model, allocate=True)
-    whole_size = getattr(model.data_preprocessor, 'size', None)
-    corner = _corner(batch, whole_size)
+    batch = draw_batch(cfg, meta, LARGEST) or batch
+    if pad := getattr(model.data_preprocessor, 'size', None):
+        small = batch['inputs'][0].shape[-2:]
+        model.data_preprocessor.size = tuple(
+            np.array(pad) - training_size(cfg) + small)
     with torch.no_grad():
-        for size in [None] if corner is None else [corner, None]:
-            try:
-                return _run(model, _cut(model, batch, size))
-            except Exception as error:
-                whole = error
-            model.data_preprocessor.size = whole_size
-            if str(whole)[:30] == str(first)[:30]:
-                break  # it does not take the full size to fail
-        with suppress(Exception):  # where heatmaps have the wrong size
-            if sizes := _heatmap_size(model, batch):
-                return sizes
-        return _diagnose(model, _cut(model, batch,
-                                     corner)) or [from_error('model', whole)]
+        if _failure(model, batch):
+            problems += _diagnose(model, batch)
 
 
-def unread_maps(model: nn.Module) -> list[Problem]:
-    """Find branches of our DDRNet that no head reads.
-
-    Args:
-        model (nn.Module): What :func:`build` made.
-
-    Returns:
-        list[Problem]: One warning at most.
-    """
-    backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, DDRNet) or getattr(model, 'neck', None):
-        return []
-    count = len(backbone.out_indices)
+def _unread_maps(model: nn.Module) -> Problems:
+    """Find branches of our DDRNet that no head reads."""
+    problems, backbone = Problems(), getattr(model, 'backbone', None)
+    if (type(backbone).__name__ != 'DDRNet'
+            or not type(backbone).__module__.startswith('mmhires.')
+            or model.with_neck):
+        return problems
+    maps = backbone.out_indices
     read = {
-        index % count
+        index % len(maps)
         for name in ('decode_head', 'auxiliary_head')
         for part in (getattr(model, name, None) or nn.Identity()).modules()
         for index in np.atleast_1d(getattr(part, 'in_index', ())).astype(int)
     }
-    maps = backbone.out_indices
     # The first is on the way to the others.
-    unread = [maps[i] for i in range(count) if i not in read and maps[i]]
-    if not unread:
-        return []
-    return [
-        Problem(
+    unread = [x for i, x in enumerate(maps) if i not in read and x]
+    if unread:
+        problems.add(
             'width', 'model.backbone.out_indices',
             f'{maps}, but no head reads {unread}: parameters without gradient '
             'end a training in several processes',
             f'set out_indices={tuple(i for i in maps if i not in unread)}, '
             'and count in_index of the heads in it', True)
-    ]
+    return problems
 
 
-def _run(model: nn.Module, batch: dict) -> list:
-    data = model.data_preprocessor(copy.deepcopy(batch), True)
-    model.train()
-    model.loss(**data)
-    model.eval()
-    # One image, of the size that training images are padded to.
-    sample = data['data_samples'][0]
-    if 'img_shape' in sample:  # a torch.Size is taken for a sliding window's
-        sample.set_metainfo(dict(img_shape=tuple(sample.img_shape)))
-    model.predict(data['inputs'][:1], [sample])
-    return []
-
-
-def _corner(batch: dict, size: tuple | None) -> tuple[int, int] | None:
-    """A smaller size for segmentors that leaves over as much by 64."""
-    if not all(hasattr(one, 'gt_sem_seg') for one in batch['data_samples']):
+def _failure(model: nn.Module, batch: dict) -> Exception | None:
+    """What a step of training and a prediction raise, if anything."""
+    try:
+        data = model.data_preprocessor(copy.deepcopy(batch), True)
+        model.train()
+        model.loss(**data)
+        model.eval()
+        # One image, of the size that training images are padded to.
+        sample = data['data_samples'][0]
+        if 'img_shape' in sample:  # a torch.Size is taken for a window's
+            sample.set_metainfo(dict(img_shape=tuple(sample.img_shape)))
+        model.predict(data['inputs'][:1], [sample])
         return None
-    size = size or [
-        max(image.shape[axis] for image in batch['inputs'])
-        for axis in (-2, -1)
-    ]
-    return tuple(side if side <= LARGEST else LARGEST - 64 + side % 64
-                 for side in size)
+    except Exception as error:
+        return error
 
 
-def _cut(model: nn.Module, batch: dict, size: tuple | None) -> dict:
-    """The upper left corner of a batch; the model pads to that size then."""
-    if size is None:
-        return batch
-    if model.data_preprocessor.size is not None:
-        model.data_preprocessor.size = size
-    batch = copy.deepcopy(batch)
-    for i, image in enumerate(batch['inputs']):
-        batch['inputs'][i] = image = image[..., :size[0], :size[1]]
-        sample, shape = batch['data_samples'][i], tuple(image.shape[-2:])
-        sample.set_metainfo(dict(ori_shape=shape, img_shape=shape))
-        for name, field in sample.items():
-            setattr(sample, name,
-                    type(field)(data=field.data[..., :size[0], :size[1]]))
-    return batch
-
-
-def _diagnose(model: nn.Module, batch: dict) -> list[Problem]:
+def _diagnose(model: nn.Module, batch: dict) -> Problems:
+    """Run part by part."""
+    problems, widths, key = Problems(), '', 'model.data_preprocessor'
     model.train()
-    key = 'model.data_preprocessor'
     try:
         data = model.data_preprocessor(copy.deepcopy(batch), True)
         inputs, samples = data['inputs'], data['data_samples']
         key = 'model.backbone'
         maps = model.backbone(inputs)
-        widths = _widths(maps)
         if getattr(model, 'neck', None) is not None:
             key = 'model.neck'
+            widths = f' (maps of the backbone are {_widths(maps)} wide)'
             maps = model.neck(maps)
     except Exception as error:
         problem = from_error(key, error, 'size' if 'data' in key else 'width')
-        if key != 'model.neck':
-            return [problem]
-        return [
-            replace(
-                problem,
-                seen=f'{problem.seen} (maps of the backbone are {widths} wide)'
-            )
-        ]
-    problems = []
+        problems.append(replace(problem, seen=problem.seen + widths))
+        return problems
     for name in ('decode_head', 'auxiliary_head', 'head'):
-        heads = getattr(model, name, None)
-        previous = ()
-        several = isinstance(heads, nn.ModuleList)
-        for i, head in enumerate(heads if several else [heads]):
-            if head is None:
-                continue
-            found = _run_head(
-                f'model.{name}.{i}' if several else f'model.{name}', head,
-                maps, previous, samples)
+        previous, heads = (), getattr(model, name, None)
+        for key, head in each(f'model.{name}', heads):
+            found = _run_head(key, head, maps, previous, samples)
             problems += found
-            if several and name == 'decode_head':  # a cascade
+            if name == 'decode_head' and head is not heads:  # a cascade
                 if found:
                     break
                 previous = (head(maps, *previous), )
-    if not problems and hasattr(model, 'teacher'):
-        try:
-            model.loss(inputs, samples)
-        except Exception as error:
-            problems.append(from_error('model.teacher', error, 'width'))
-    if not problems and hasattr(model, 'test_cfg'):
-        try:
-            _run(model, batch)
-        except Exception as error:
-            problems.append(from_error('model.test_cfg', error, 'size'))
+    if not problems and (error := _failure(model, batch)):
+        key = 'teacher' if hasattr(type(model), 'teacher') else 'test_cfg'
+        problems.append(from_error(f'model.{key}', error, 'width'))
     return problems
 
 
 def _widths(maps: Tensor | Sequence[Tensor]) -> list[int]:
-    return [x.shape[1] for x in probe.maps_of(maps)]
+    return [x.shape[1] for x in probe.maps_of(maps).values()]
 
 
-def _heatmap_size(model: nn.Module, batch: dict) -> list[Problem]:
+def _heatmap_size(model: nn.Module, batch: dict) -> Problems:
     """Compare what a head of heatmaps predicts with what is decoded."""
+    problems, out = Problems(), None
     decoder = getattr(getattr(model, 'head', None), 'decoder', None)
     size = getattr(decoder, 'heatmap_size', None)
-    if size is None:
-        return []
-    data = model.data_preprocessor(copy.deepcopy(batch), False)
-    out = model.head(model.extract_feat(data['inputs']))
-    if not isinstance(out, Tensor) or out.shape[:1:-1] == tuple(size):
-        return []
-    return [
-        Problem(
+    if size is not None:
+        with suppress(Exception):  # of which running the model tells
+            data = model.data_preprocessor(copy.deepcopy(batch), False)
+            out = model.head(model.extract_feat(data['inputs']))
+    if isinstance(out, Tensor) and out.shape[:1:-1] != tuple(size):
+        problems.add(
             'size', 'model.head.decoder',
             f'heatmap_size={tuple(size)}, but the head predicts '
             f'{tuple(out.shape[:1:-1])} (width, height)',
             'correct codec.heatmap_size or the layers of the head')
-    ]
+    return problems
 
 
 def _run_head(key: str, head: nn.Module, maps, previous: tuple,
@@ -253,48 +193,35 @@ def _run_head(key: str, head: nn.Module, maps, previous: tuple,
         head.loss(maps, *previous, samples, train_cfg={})
         return []
     except Exception as error:
-        text = str(error)
-        problem = from_error(
-            key, error,
-            'size' if 'pixels' in text or 'heatmap_size' in text else 'width')
-    if type(head).__name__ == 'DDRHead':
-        return [
-            replace(
-                problem,
-                do="it reads what mmseg's DDRNet returns; mmhires.DAPPMHead "
-                'goes with mmhires.DDRNet')
-        ]
-    problems = []
+        sizes = re.search('pixels|heatmap_size', str(error))
+        problem = from_error(key, error, 'size' if sizes else 'width')
+    if do := INSTEAD.get(type(head).__name__):
+        return [replace(problem, do=do)]
+    problems = Problems()
     for name, part in head.named_modules():
         # A head that wraps another one reads what that one makes.
-        if hasattr(part, 'in_index') and hasattr(
-                part, 'in_channels') and not hasattr(part, 'wrapped'):
-            problems += _check_width(f'{key}.{name}'.rstrip('.'), part,
-                                     _widths(maps))
+        if not hasattr(part, 'wrapped') and {'in_index', 'in_channels'
+                                             } <= vars(part).keys():
+            _check_width(problems, f'{key}.{name}'.rstrip('.'), part,
+                         _widths(maps))
     return problems or [problem]
 
 
-def _check_width(key: str, head: nn.Module, widths: list[int]) -> list:
-    index, transform = head.in_index, getattr(head, 'input_transform', None)
-    indices = [index] if isinstance(index, int) else list(index)
-    if any(not -len(widths) <= i < len(widths) for i in indices):
-        return [
-            Problem('width', f'{key}.in_index',
-                    f'{index}, but there are {len(widths)} maps',
-                    f'choose from 0 to {len(widths) - 1}')
-        ]
-    wanted = [widths[i] for i in indices]
-    if transform == 'resize_concat':
-        wanted = sum(wanted)
-    elif isinstance(head.in_channels, int):
-        wanted = wanted[-1]
-    given = head.in_channels
-    given = given if isinstance(given, int) else list(given)
-    if given == wanted:
-        return []
-    return [
-        Problem(
+def _check_width(problems: Problems, key: str, head: nn.Module,
+                 widths: list[int]) -> None:
+    index = head.in_index
+    try:
+        wanted = [widths[i] for i in np.atleast_1d(index)]
+    except IndexError:
+        problems.add('width', f'{key}.in_index',
+                     f'{index}, but there are {len(widths)} maps',
+                     f'choose from 0 to {len(widths) - 1}')
+        return
+    if getattr(head, 'input_transform', None) == 'resize_concat':
+        wanted = [sum(wanted)]
+    if np.atleast_1d(head.in_channels).tolist() != wanted:
+        right = wanted[0] if len(wanted) == 1 else wanted
+        problems.add(
             'width', f'{key}.in_channels',
-            f'{given}, but the maps it reads (in_index={index}) are '
-            f'{wanted} wide', f'set in_channels={wanted}')
-    ]
+            f'{head.in_channels}, but the maps it reads (in_index={index}) '
+            f'are {right} wide', f'set in_channels={right}')

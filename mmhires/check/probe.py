@@ -6,9 +6,10 @@ from contextlib import contextmanager, nullcontext, suppress
 
 import torch
 import torch.fx.experimental._config as fx_config
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, Registry
+from mmengine.registry import MODELS, Registry, root
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -37,26 +38,32 @@ class _Answers(TorchFunctionMode):
             if func is Tensor.cpu:
                 return torch.zeros(
                     args[0].shape, dtype=args[0].dtype, device='cpu')
-        if func is torch.conv_transpose2d and (args[0].shape[1]
-                                               != args[1].shape[0]):
-            # Of all layers this one forgets to look on the meta device.
-            raise RuntimeError(f'{args[0].shape[1]} channels instead of '
-                               f'{args[1].shape[0]}')
+        if func in (torch.conv_transpose2d, F.batch_norm):
+            # The first forgets to look on the meta device, the second is slow.
+            x, weight = args[:2]
+            if weight is not None and x.shape[1] != len(weight):
+                raise RuntimeError(f'{x.shape[1]} channels instead of '
+                                   f'{len(weight)}')
+            if func is F.batch_norm:
+                return x.clone()
         return func(*args, **(kwargs or {}))
 
 
-def component(registry: Registry, name: str) -> type | None:
+def component(name: str) -> type | None:
     """Class of a name, as building in the default scope finds it.
 
     Args:
-        registry (Registry): Of that kind of component.
         name (str): Value of ``type``.
 
     Returns:
-        type | None: None if there is none.
+        type | None: None if nothing is registered by it.
     """
-    with registry.switch_scope_and_registry(None) as scope:
-        return scope.get(name)
+    for registry in vars(root).values():
+        if isinstance(registry, Registry):
+            with registry.switch_scope_and_registry(None) as scope:
+                if kind := scope.get(name):
+                    return kind
+    return None
 
 
 def build(model_cfg: dict, allocate: bool = False) -> nn.Module:
@@ -94,12 +101,10 @@ def without_weights(model_cfg: dict) -> dict:
     if isinstance(cfg.get('teacher'), str):
         cfg['teacher'] = Config.fromfile(cfg['teacher'])['model']
     for _, part in list(walk('model', cfg)):
-        for name in ('pretrained', 'teacher_ckpt'):
-            if name in part:
-                part[name] = None
-        init = part.get('init_cfg')
-        if isinstance(init, dict) and init.get('type') == 'Pretrained':
-            part['init_cfg'] = None
+        names = {'pretrained', 'teacher_ckpt'} & part.keys()
+        if 'Pretrained' in str(part.get('init_cfg')):
+            names.add('init_cfg')
+        part.update(dict.fromkeys(names))
     return cfg
 
 
@@ -113,10 +118,10 @@ def shapes_only() -> Iterator[None]:
         yield
 
 
-def maps_of(outputs: Tensor | Sequence) -> list[Tensor]:
-    """The feature maps ``(N, C, H, W)`` among what a backbone returned."""
-    if isinstance(outputs, Tensor):
-        return [outputs] if outputs.ndim == 4 else []
-    return [
-        one for one in outputs if isinstance(one, Tensor) and one.ndim == 4
-    ]
+def maps_of(outputs: Tensor | Sequence) -> dict[int, Tensor]:
+    """The feature maps ``(N, C, H, W)`` of a backbone or neck, by index."""
+    several = [outputs] if isinstance(outputs, Tensor) else outputs
+    return {
+        i: x
+        for i, x in enumerate(several) if isinstance(x, Tensor) and x.ndim == 4
+    }

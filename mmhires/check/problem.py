@@ -3,7 +3,8 @@
 import difflib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mmengine.registry import Registry, root
@@ -32,6 +33,27 @@ class Problem:
     warning: bool = False
 
 
+class Problems(list):
+    """All that was found so far."""
+
+    def add(self, *args, **kwargs) -> None:
+        """Append the :class:`Problem` of these arguments."""
+        self.append(Problem(*args, **kwargs))
+
+    @contextmanager
+    def catch(self, key: str, kind: str = 'build') -> Iterator[None]:
+        """Append what the block raises instead of raising it.
+
+        Args:
+            key (str): Where in the config.
+            kind (str): As of :func:`from_error`.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.append(from_error(key, error, kind))
+
+
 def named(error: Exception) -> str:
     """Type and first line of an error."""
     return f'{type(error).__name__}: {first_line(error)}'
@@ -49,37 +71,48 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
         Problem: Without ``do`` where the message has to be enough.
     """
     text, do = str(error), ''
-    unknown = re.search(r'(\S+) is not in the (?:\S+::)?(.+?) registry', text)
-    argument = re.search(
-        r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
-        text)
-    lacking = re.search(r'missing \d+ required [\w-]+ arguments?: (.*)', text)
-    package = re.search(r'(\w+) is not installed|[Pp]lease install .+', text)
-    if unknown:
-        name = unknown[1].strip('\'"`')
-        seen = f'{name!r} is no registered {unknown[2]}'
-        if '.' in name and ' ' not in name:
-            package = name.split('.')[0]
-            do = (f'correct the name, or install {package} and import what '
-                  'registers it')
-        do = meant(name.split('.')[-1], _registered()) or do or (
-            'correct the name, or import what registers it '
-            '(custom_imports)')
-        return Problem(kind, key, seen, do)
-    if argument:
-        do = meant(argument[2], _parameters(argument[1])) or 'remove it'
-    elif lacking:
-        do = f'give {lacking[1]}'
+    if found := re.search(r'(\S+) is not in the (?:\S+::)?(.+?) registry',
+                          text):
+        return unknown(key, found[1].strip('\'"`'), found[2], kind)
+    if found := re.search(
+            r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
+            text):
+        do = meant(found[2], _parameters(found[1])) or 'remove it'
+        if found[2] in ('strides', 'dilations'):
+            do += ('; this backbone has no stride replaced by dilation, so '
+                   'there is nothing for JPU to replace')
     elif isinstance(error, ModuleNotFoundError):
         kind, do = 'import', f'install {error.name}'
     elif isinstance(error, FileNotFoundError):
         kind, do = 'missing', 'put the file there, or correct the path'
-    elif 'needs the full mmcv' in text:  # and how to get it
+    elif 'needs the full mmcv' in text or re.search('[Pp]lease install ',
+                                                    text):  # and how
         kind = 'import'
-    elif package:
-        kind = 'import'
-        do = f'pip install {package[1]}' if package[1] else ''
+    elif found := re.search(r'(\w+) is not installed', text):
+        kind, do = 'import', f'pip install {found[1]}'
     return Problem(kind, key, named(error), do)
+
+
+def unknown(key: str,
+            name: str,
+            what: str = 'component',
+            kind: str = 'build') -> Problem:
+    """The problem that nothing is registered by a name.
+
+    Args:
+        key (str): Where in the config.
+        name (str): The name.
+        what (str): What is not registered. Default: ``'component'``.
+        kind (str): Of the problem. Default: ``'build'``.
+
+    Returns:
+        Problem: With the nearest name that is registered, if one is near.
+    """
+    return Problem(
+        kind, key, f'{name!r} is no registered {what}',
+        meant(name.split('.')[-1], dict(_components()))
+        or 'correct the name, or install and import what registers it '
+        '(custom_imports)')
 
 
 def meant(name: str, known: Iterable[str], cutoff: float = 0.75) -> str:
@@ -88,25 +121,21 @@ def meant(name: str, known: Iterable[str], cutoff: float = 0.75) -> str:
     return f'{near[0]} may be meant' if near else ''
 
 
-def _registered() -> set[str]:
-    names, registries = set(), [
-        value for value in vars(root).values() if isinstance(value, Registry)
+def _components() -> Iterator[tuple[str, type]]:
+    """Name and class of all that is registered."""
+    registries = [
+        one for one in vars(root).values() if isinstance(one, Registry)
     ]
-    while registries:
-        registry = registries.pop()
-        names |= registry.module_dict.keys()
+    for registry in registries:  # which grows meanwhile
         registries += registry.children.values()
-    return names
+        yield from registry.module_dict.items()
 
 
-def _parameters(class_name: str) -> set[str]:
-    """Arguments of the registered class of a name and those it is based on."""
-    names = set()
-    for registry in vars(root).values():
-        if isinstance(registry, Registry):
-            for scope in (registry, *registry.children.values()):
-                for base in getattr(
-                        scope.module_dict.get(class_name), '__mro__', ()):
-                    names |= inspect.signature(base.__init__).parameters.keys(
-                    ) if base is not object else set()
-    return names - {'self', 'args', 'kwargs'}
+def _parameters(name: str) -> set[str]:
+    """Arguments of the classes of a name and those they are based on."""
+    return {
+        parameter
+        for other, component in _components() if other == name
+        for base in component.__mro__ if base is not object
+        for parameter in inspect.signature(base.__init__).parameters
+    }

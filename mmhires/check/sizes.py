@@ -2,7 +2,7 @@
 """Sizes that a config says in more than one place."""
 from collections.abc import Mapping
 
-from .problem import Problem
+from .problem import Problems
 
 DEFAULT_SIZE = (256, 256)
 
@@ -15,46 +15,35 @@ def training_size(cfg) -> tuple[int, int]:
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     while 'dataset' in dataset:
         dataset = dataset['dataset']
-    crops = [
-        step['crop_size'] for step in dataset.get('pipeline') or ()
-        if 'crop_size' in step
-    ]
+    crops = [step.get('crop_size') for step in dataset.get('pipeline') or ()]
     preprocessor = cfg.model.get('data_preprocessor') or {}
-    size = (*crops, dataset.get('size'), preprocessor.get('size'))
-    size = next((one for one in size if one), DEFAULT_SIZE)
+    sizes = *crops, dataset.get('size'), preprocessor.get('size'), DEFAULT_SIZE
+    size = next(filter(None, sizes))
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
-def check_sizes(cfg) -> list[Problem]:
+def check_sizes(problems: Problems, cfg) -> None:
     """Compare crops with padding, and the data preprocessor with the head.
 
     Args:
+        problems (Problems): What is found is added.
         cfg (Config): The whole config.
-
-    Returns:
-        list[Problem]: Problems.
     """
     preprocessor = cfg.model.get('data_preprocessor') or {}
     pad, size = preprocessor.get('size'), training_size(cfg)
-    problems = []
     if pad and any(side > limit for side, limit in zip(size, pad)):
-        problems.append(
-            Problem(
-                'size', 'model.data_preprocessor.size',
-                f'{tuple(pad)}, but training images are {size}: padding '
-                'makes nothing smaller', f'set it to {size} or more'))
+        problems.add(
+            'size', 'model.data_preprocessor.size',
+            f'{tuple(pad)}, but training images are {size}: padding makes '
+            'nothing smaller', f'set it to {size} or more')
     reducing = 'LowRes' in str(preprocessor.get('type'))
     scale = preprocessor.get('scale', 2) if reducing else 1
     for key in ('decode_head', 'head'):
         head = cfg.model.get(key)
-        if isinstance(head, Mapping) and 'DSRL' in str(head.get('type')):
-            wanted = head.get('scale', 2)
-            if scale != wanted:
-                problems.append(
-                    Problem(
-                        'size', 'model.data_preprocessor.scale',
-                        f'images are reduced by {scale}, but '
-                        f'model.{key}.scale is {wanted}',
-                        'give the mmhires data preprocessor and the head one '
-                        'scale'))
-    return problems
+        if isinstance(head, Mapping) and 'DSRL' in str(head.get('type')) \
+                and head.get('scale', 2) != scale:
+            problems.add(
+                'size', 'model.data_preprocessor.scale',
+                f'images are reduced by {scale}, but model.{key}.scale is '
+                f'{head.get("scale", 2)}', 'give the mmhires data '
+                'preprocessor and the head one scale')

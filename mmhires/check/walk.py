@@ -1,6 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Every part of a config with its key."""
+"""Parts of a config, each with its key."""
 from collections.abc import Container, Iterator, Mapping
+
+from torch import nn
 
 
 def walk(key: str, cfg,
@@ -25,3 +27,20 @@ def walk(key: str, cfg,
     for name, value in items:
         if name not in skip:
             yield from walk(f'{key}.{name}', value, skip)
+
+
+def each(key: str, parts) -> Iterator[tuple[str, Mapping | nn.Module]]:
+    """Yield the parts of a list, or what stands there instead of a list.
+
+    Args:
+        key (str): Where ``parts`` is, such as ``'model.auxiliary_head'``.
+        parts (Any): A part, several or None; of a config or of a model.
+
+    Yields:
+        tuple[str, Mapping | nn.Module]: Key, with the index in a list, and
+        part.
+    """
+    if isinstance(parts, (list, tuple, nn.ModuleList)):
+        yield from ((f'{key}.{i}', part) for i, part in enumerate(parts))
+    elif parts is not None:
+        yield key, parts

@@ -5,10 +5,12 @@ r"""Run ``python -m mmhires.check`` over every config of upstream's wheels.
 
 Unmodified configs have no problem but that data, checkpoints or optional
 packages are not on this machine, so everything else is a false alarm of the
-check. Configs whose model is another one than those before come first, of each
-folder in turn. Broken off, it goes on where it was; ``--again`` repeats those
-with a problem. What it found stands in ``check_upstream_configs.json`` beside
-it, with the date.
+check, unless it stands in ``DEFECTS``, with the reason why such a config of
+upstream cannot be trained. A model that was run with the same training data
+before, in a config of another schedule, is not run again. Folders take turns.
+Broken off, it goes on where it was; ``--again`` repeats those with a problem.
+What it found stands in ``check_upstream_configs.json`` beside it, with the
+date.
 """
 import argparse
 import contextlib
@@ -16,6 +18,8 @@ import io
 import json
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +27,8 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from mmhires.check import check_config
+from mmhires.check import check_config, model
+from mmhires.check.problem import Problems
 
 RESULT = Path(__file__).with_suffix('.json')
 # Left out of problems: where packages are on one machine.
@@ -31,6 +36,23 @@ SITE = Path(torch.__file__).parents[1]
 PACKAGES = dict(mmseg='mmsegmentation', mmpose='mmpose')
 # Of this machine, and not of the config.
 ELSEWHERE = ('missing', 'import')
+# Words of problems that are real, and why.
+DEFECTS = {
+    'only one of size and size_divisor should be valid':
+    'its data preprocessor has no size, and training asserts that it has one',
+    'default_runtime.py not found':
+    'it inherits from a config that the wheel does not contain',
+    "'mmcls.VisionTransformer'":
+    'mmcls has become mmpretrain, where the name is registered',
+    "'extra_mapping_labels'":
+    'PackPoseInputs takes no such argument',
+    'class_weight: 172 weights':
+    'F.cross_entropy refuses weights of another number of classes',
+    '20, but train_dataloader.dataset.datasets.0 has 21 classes':
+    'labels of its training data count the background as class 0',
+    '20 classes, other ones than the 21 of':
+    'labels of its training data count the background as class 0',
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,26 +70,35 @@ def parse_args() -> argparse.Namespace:
 
 
 def upstream_configs() -> dict[str, Path]:
-    """Configs by name: distinct models first, of each folder in turn."""
-    ranked, models, counts = {}, set(), {}
+    """Configs by name: the first of each folder, then the second of each."""
+    ranked, counts = {}, defaultdict(int)
     for package in PACKAGES:
         root = Path(find_spec(package).origin).parent / '.mim/configs'
         for path in sorted(root.rglob('*.py')):
-            if '_base_' in path.parts:
-                continue
-            name = f'{package}::{path.relative_to(root)}'
-            try:
-                cfg = Config.fromfile(path, import_custom_modules=False)
-                model = json.dumps(cfg.model.to_dict(), default=str)
-            except Exception:  # which the check tells
-                model = name
-            counts[path.parent] = counts.get(path.parent, 0) + 1
-            ranked[name] = (model in models, counts[path.parent], path)
-            models.add(model)
+            if '_base_' not in path.parts:
+                counts[path.parent] += 1
+                ranked[f'{package}::{path.relative_to(root)}'] = (
+                    counts[path.parent], path)
     return {
-        name: ranked[name][-1]
-        for name in sorted(ranked, key=lambda name: ranked[name][:2])
+        name: path
+        for name, (
+            _, path) in sorted(ranked.items(), key=lambda item: item[1][0])
     }
+
+
+def run_once(run: Callable) -> Callable:
+    """``mmhires.check.model.run``, which recalls what it found before."""
+    before = {}
+
+    def run_or_recall(problems: Problems, cfg: Config, *args) -> None:
+        dataset = (cfg.get('train_dataloader') or {}).get('dataset')
+        key = json.dumps([cfg.model, dataset, cfg.get('codec')], default=str)
+        if key not in before:
+            before[key] = Problems()
+            run(before[key], cfg, *args)
+        problems += before[key]
+
+    return run_or_recall
 
 
 def check(path: Path) -> dict:
@@ -86,6 +117,7 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    model.run = run_once(model.run)
     state = Path(args.state)
     done = json.loads(state.read_text()) if state.is_file() else {}
     state.parent.mkdir(parents=True, exist_ok=True)
@@ -109,14 +141,20 @@ def main() -> None:
 
 def report(done: dict, total: int) -> None:
     """Write counts and problems."""
-    counts, alarms, elsewhere = {}, {}, {}
+    counts, alarms = defaultdict(int), defaultdict(list)
+    defects, elsewhere = defaultdict(dict), defaultdict(int)
     for name, result in sorted(done.items()):
-        folder = name.rsplit('/', 1)[0]
-        counts[folder] = counts.get(folder, 0) + 1
+        counts[name.rsplit('/', 1)[0]] += 1
         for problem in result['problems']:
-            kind = problem[1:].split(')')[0]
-            (elsewhere if kind in ELSEWHERE else alarms).setdefault(
-                problem, []).append(name)
+            why = next(
+                (why for words, why in DEFECTS.items() if words in problem),
+                None)
+            if problem[1:].split(')')[0] in ELSEWHERE:
+                elsewhere[problem] += 1
+            elif why is None:
+                alarms[problem].append(name)
+            else:
+                defects[why].setdefault(problem, []).append(name)
     result = dict(
         date=time.strftime('%Y-%m-%d'),
         versions={
@@ -125,11 +163,9 @@ def report(done: dict, total: int) -> None:
         },
         checked=len(done),
         not_yet=total - len(done),
-        problems=alarms,
-        not_installed={
-            text: len(names)
-            for text, names in elsewhere.items()
-        },
+        false_alarms=alarms,
+        defects_of_upstream=defects,
+        not_installed=elsewhere,
         folders=counts)
     RESULT.write_text(json.dumps(result, indent=1) + '\n')
 

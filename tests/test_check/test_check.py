@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from mmhires.check import check_config
+from mmhires.check import check_config, probe
 from mmhires.check.__main__ import main
 from mmhires.registry import MODELS
 
@@ -157,6 +157,19 @@ def test_widths_of_heads_are_answered_with_those_of_the_backbone(check):
     assert found['model.auxiliary_head.in_channels'].do == \
         'set in_channels=64'
     assert '[128, 512]' in found['model.decode_head.in_channels'].do
+
+
+def test_a_wrong_width_is_told_without_running_real_tensors(
+        check, monkeypatch):
+    build = probe.build
+
+    def on_the_meta_device(cfg, allocate=False):
+        assert not allocate
+        return build(cfg)
+
+    monkeypatch.setattr(probe, 'build', on_the_meta_device)
+    found = check(PLAIN, 'model = dict(decode_head=dict(in_channels=99))')
+    assert set(found) == {'model.decode_head.in_channels'}
 
 
 def test_a_teacher_of_other_widths_than_the_student_is_found(check):

@@ -10,6 +10,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 PLAIN = 'dsrl/deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py'
 DSRL = 'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-' \
     '192x384.py'
+CAMVID = 'research/ddrnet-23-slim_1xb4-1500_camvid-360x480.py'
 POSE = 'research/td-hm-r18s_1xb12-300e_coco-sample-128x96.py'
 
 # What is written below the base, where it is found, and words of the answer.
@@ -74,6 +75,8 @@ MODEL = [
      'set upscale to about 4'),
     (DSRL, 'model.data_preprocessor.scale = 4',
      'model.data_preprocessor.scale', 'decode_head.scale is 2'),
+    (CAMVID, 'model.backbone.strides = (1, 2, 2, 2)', 'model.backbone',
+     'nothing for JPU to replace'),
     (POSE, 'model.head.out_channels = 16', 'model.head.out_channels',
      '17 keypoints'),
     (POSE, 'model.head.in_channels = 99', 'model.head', '256'),

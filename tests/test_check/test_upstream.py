@@ -27,7 +27,6 @@ SEGMENTATION = [
     'erfnet/erfnet_fcn_4xb4-160k_cityscapes-512x1024',
     'fastfcn/fastfcn_r50-d32_jpu_psp_4xb2-80k_cityscapes-512x1024',
     'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024',
-    'hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024',
     'icnet/icnet_r18-d8_4xb2-80k_cityscapes-832x832',
     'knet/knet-s3_r50-d8_fcn_8xb2-adamw-80k_ade20k-512x512',
     'mobilenet_v3/mobilenet-v3-d8-s_lraspp_4xb4-320k_cityscapes-512x1024',
@@ -41,13 +40,14 @@ SEGMENTATION = [
     'segnext/segnext_mscan-t_1xb16-adamw-160k_ade20k-512x512',
     'sem_fpn/fpn_r50_4xb4-160k_ade20k-512x512',
     'stdc/stdc1_4xb12-80k_cityscapes-512x1024',
+    'swin/swin-tiny-patch4-window7_upernet_1xb8-20k_levir-256x256',
     'twins/twins_pcpvt-s_fpn_fpnhead_8xb4-80k_ade20k-512x512',
     'unet/unet-s5-d16_fcn_4xb4-40k_drive-64x64',
 ]
 BODY = 'body_2d_keypoint'
 HEATMAPS = f'{BODY}/topdown_heatmap/coco'
 POSE = [
-    f'{HEATMAPS}/td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192',
+    f'{HEATMAPS}/td-hm_hrnet-w32_udp-regress-8xb64-210e_coco-256x192',
     f'{HEATMAPS}/td-hm_ViTPose-small_8xb64-210e_coco-256x192',
     f'{HEATMAPS}/td-hm_mspn50_8xb32-210e_coco-256x192',
     f'{HEATMAPS}/cspnext-m_udp_8xb256-210e_coco-256x192',

@@ -60,8 +60,8 @@ class HRFR(DistilledSegmentor):
             :class:`LowResSegDataPreProcessor` of the neck's ``scale``.
 
     Raises:
-        TypeError: The neck does not end in :class:`SRRNeck`, or the data
-            preprocessor is another one.
+        TypeError: A cascade; the neck does not end in :class:`SRRNeck`, or the
+            data preprocessor is another one.
         ValueError: Their ``scale`` differs, an unknown ``match_size``,
             ``test_cfg=dict(mode='slide')``, or, at the first training step, a
             head that reads maps which are not recovered.
@@ -80,6 +80,9 @@ class HRFR(DistilledSegmentor):
                  distill_losses: Sequence[dict] = (),
                  match_size: str = 'crop',
                  **kwargs) -> None:
+        if 'num_stages' in kwargs or not isinstance(decode_head, dict):
+            raise TypeError('HRFR: a cascade of decode heads (num_stages) '
+                            'cannot be the student; give one decode_head')
         super().__init__(
             backbone,
             decode_head,
