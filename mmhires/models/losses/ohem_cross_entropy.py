@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Cross-entropy over the hard pixels only."""
 import math
-from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -39,11 +38,10 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
             Default: 0.9.
         min_kept (int): Least number of hard pixels in the batch of a GPU, at
             least 1. Default: 131072.
-        class_weight (Sequence[float], optional): A weight for each class.
-            Default: None.
-        loss_weight (float): Weight of the loss. Default: 1.0.
         loss_name (str): Key in the log; must begin with ``loss_`` to be
             optimised. Default: ``'loss_ohem'``.
+        **kwargs: Of :class:`WeightedCrossEntropyLoss`: ``class_weight`` and
+            ``loss_weight``.
 
     Raises:
         ValueError: ``thres`` or ``min_kept`` out of range.
@@ -52,10 +50,9 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
     def __init__(self,
                  thres: float = 0.9,
                  min_kept: int = 131072,
-                 class_weight: Sequence[float] | None = None,
-                 loss_weight: float = 1.0,
-                 loss_name: str = 'loss_ohem') -> None:
-        super().__init__(class_weight, loss_weight, loss_name)
+                 loss_name: str = 'loss_ohem',
+                 **kwargs) -> None:
+        super().__init__(loss_name=loss_name, **kwargs)
         if not 0 < thres <= 1 or min_kept < 1:
             raise ValueError(
                 'OhemCrossEntropyLoss: thres must be in (0, 1] and min_kept '
@@ -63,29 +60,10 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
         self.thres = thres
         self.min_kept = min_kept
 
-    def forward(self,
-                cls_score: Tensor,
-                label: Tensor,
-                weight: Tensor | None = None,
-                ignore_index: int = 255) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            cls_score (Tensor): Logits ``(N, C, H, W)``.
-            label (Tensor): Class of each pixel ``(N, H, W)``.
-            weight (Tensor, optional): Weight of each pixel ``(N, H, W)``, in
-                the sum only. Default: None.
-            ignore_index (int): Label that counts nowhere. Default: 255.
-
-        Returns:
-            Tensor: A scalar.
-
-        Raises:
-            ValueError: Logits and ``class_weight`` differ in classes.
-        """
-        loss, pixel_weight = self._pixel_losses(cls_score, label, weight,
-                                                ignore_index)
-        hard = self._hard_pixels(loss.detach(), label != ignore_index)
+    def _average(self, loss: Tensor, pixel_weight: Tensor,
+                 counted: Tensor) -> Tensor:
+        """Over the hard pixels; a ``weight`` counts in the sum only."""
+        hard = self._hard_pixels(loss.detach(), counted)
         total = (loss * pixel_weight * hard).sum()
         return self.loss_weight * total / hard.sum().clamp(min=1)
 
