@@ -200,7 +200,7 @@ def load_pretrained(backbone: nn.Module,
     if layout == 'mmseg':
         add_stem_biases(part)
     try:
-        check_size(backbone, part, layout)
+        check_size(backbone, state_dict, layout, prefix)
         backbone.load_state_dict(take(expected, part, name))
     except ValueError as error:
         raise ValueError(f'{checkpoint}: {error}') from error
