@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Cross-entropy over the hard pixels only."""
 import math
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -38,10 +39,11 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
             Default: 0.9.
         min_kept (int): Least number of hard pixels in the batch of a GPU, at
             least 1. Default: 131072.
+        class_weight (Sequence[float], optional): A weight for each class.
+            Default: None.
+        loss_weight (float): Weight of the loss. Default: 1.0.
         loss_name (str): Key in the log; must begin with ``loss_`` to be
             optimised. Default: ``'loss_ohem'``.
-        **kwargs: Of :class:`WeightedCrossEntropyLoss`: ``class_weight`` and
-            ``loss_weight``.
 
     Raises:
         ValueError: ``thres`` or ``min_kept`` out of range.
@@ -50,9 +52,10 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
     def __init__(self,
                  thres: float = 0.9,
                  min_kept: int = 131072,
-                 loss_name: str = 'loss_ohem',
-                 **kwargs) -> None:
-        super().__init__(loss_name=loss_name, **kwargs)
+                 class_weight: Sequence[float] | None = None,
+                 loss_weight: float = 1.0,
+                 loss_name: str = 'loss_ohem') -> None:
+        super().__init__(class_weight, loss_weight, loss_name)
         if not 0 < thres <= 1 or min_kept < 1:
             raise ValueError(
                 'OhemCrossEntropyLoss: thres must be in (0, 1] and min_kept '
