@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -68,23 +69,16 @@ class _SeededBatches:
         return batch
 
 
-class _Continued:
+def _continued(loader: DataLoader, batches: _SeededBatches) -> Iterator:
     """A loader's batches from a number on, for a loop that counts from 0."""
-
-    def __init__(self, loader: DataLoader, batches: _SeededBatches):
-        self._batches = batches
-        self._skip = batches.number
-        self._in_process = loader.num_workers == 0
-        self._iterator = iter(loader)
-
-    def __next__(self):
-        if self._skip:  # IterBasedTrainLoop throws these away
-            self._skip -= 1
-            return None
-        if self._in_process:
-            self._batches.seed()
-            self._batches.number += 1
-        return next(self._iterator)
+    iterator = iter(loader)
+    # IterBasedTrainLoop throws these away.
+    yield from itertools.repeat(None, batches.number)
+    while True:
+        if loader.num_workers == 0:
+            batches.seed()
+            batches.number += 1
+        yield next(iterator)
 
 
 @HOOKS.register_module()
@@ -123,9 +117,7 @@ class ExactResumeHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self):
-        self._seed = None
-        self._key = None
-        self._batches = None
+        self._seed = self._key = self._batches = None
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Take over the seed of the training that is resumed.
@@ -182,7 +174,7 @@ class ExactResumeHook(Hook):
             trained = loop.iter * loader.batch_sampler.batch_size
             deque(itertools.islice(sampler.indices, trained), maxlen=0)
             self._batches.number = loop.iter
-            loop.dataloader_iterator = _Continued(loader, self._batches)
+            loop.dataloader_iterator = _continued(loader, self._batches)
 
     def before_train_epoch(self, runner) -> None:
         """Fix the random numbers with which an epoch's samples are loaded.

@@ -4,6 +4,7 @@
 MMEngine 0.10.7 resumes from what ``last_checkpoint`` says, also when that
 file is empty or names one which was truncated, deleted or moved.
 """
+import glob
 import logging
 import os
 import re
@@ -53,15 +54,13 @@ def find_latest_checkpoint(path: str) -> str | None:
     if last and '://' in last:
         return last
     found = []
-    for folder in {
-            *map(os.path.abspath, (path, os.path.dirname(last or '') or path))
-    }:
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            match = CHECKPOINT.fullmatch(name)
+    folders = path, os.path.dirname(last or '') or path
+    for folder in set(map(os.path.abspath, folders)):
+        for file in glob.glob(os.path.join(glob.escape(folder), '*.pth')):
+            match = CHECKPOINT.fullmatch(os.path.basename(file))
             if match:
-                file = os.path.join(folder, name)
-                found.append(
-                    (os.stat(file).st_mtime_ns, int(match[2]), match[1], file))
+                time = os.stat(file).st_mtime_ns
+                found.append((time, int(match[2]), match[1], file))
     if last and _is_whole(last):
         match = CHECKPOINT.fullmatch(os.path.basename(last))
         written = os.stat(os.path.join(path, 'last_checkpoint')).st_mtime_ns

@@ -111,17 +111,16 @@ class ClasswiseIoUMetric(IoUMetric):
         if self.format_only:
             return metrics
         self.image_areas = [areas[:2] for areas in results]
-        intersect = sum(areas[0] for areas in results).tolist()
-        union = sum(areas[1] for areas in results).tolist()
+        intersect, union = (
+            sum(areas).tolist() for areas in zip(*self.image_areas))
         classes = self.dataset_meta['classes']
         iou = {
             name: round(100 * part / whole, 2)
             for name, part, whole in zip(classes, intersect, union) if whole
         }
         if self.classwise:
-            metrics.update(
-                {f'{self.quantity}.{name}': iou[name]
-                 for name in iou})
+            for name, value in iou.items():
+                metrics[f'{self.quantity}.{name}'] = value
         for group, names in self.groups.items():
             present = [iou[name] for name in names if name in iou]
             metrics[f'm{self.quantity}.{group}'] = (

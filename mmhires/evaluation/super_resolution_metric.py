@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """PSNR and SSIM of images that a super-resolution branch rebuilt."""
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch.nn.functional as F
@@ -56,8 +57,14 @@ class SuperResolutionMetric(BaseMetric):
         except ImportError as error:
             raise ImportError('SuperResolutionMetric needs scikit-image: '
                               'pip install scikit-image') from error
-        self.psnr = metrics.peak_signal_noise_ratio
-        self.ssim = metrics.structural_similarity
+        self.measures = dict(
+            PSNR=metrics.peak_signal_noise_ratio,
+            SSIM=partial(
+                metrics.structural_similarity,
+                channel_axis=-1,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False))
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure the images of one batch.
@@ -82,11 +89,8 @@ class SuperResolutionMetric(BaseMetric):
                     'low_res_input=False')
             result = self._measure(truth, image)
             if self.scale is not None:
-                bicubic = self._measure(truth, self._bicubic(truth))
-                result.update({
-                    f'{name}.bicubic': value
-                    for name, value in bicubic.items()
-                })
+                result |= self._measure(
+                    truth, self._bicubic(truth), suffix='.bicubic')
             self.results.append(result)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
@@ -109,21 +113,15 @@ class SuperResolutionMetric(BaseMetric):
             for name in results[0]
         }
 
-    def _measure(self, truth: Tensor, image: Tensor) -> dict[str, float]:
+    def _measure(self, *images: Tensor, suffix: str = '') -> dict[str, float]:
         pair = [
-            picture.float().round().clamp(0, 255).byte().permute(1, 2, 0)
-            for picture in (truth, image)
+            x.float().round().clamp(0, 255).byte().permute(1, 2, 0).cpu()
+            for x in images
         ]
-        pair = [picture.cpu().numpy() for picture in pair]
-        return dict(
-            PSNR=self.psnr(*pair, data_range=255),
-            SSIM=self.ssim(
-                *pair,
-                data_range=255,
-                channel_axis=-1,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False))
+        return {
+            name + suffix: measure(*(x.numpy() for x in pair), data_range=255)
+            for name, measure in self.measures.items()
+        }
 
     def _bicubic(self, truth: Tensor) -> Tensor:
         height, width = truth.shape[-2:]

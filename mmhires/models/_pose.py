@@ -3,12 +3,13 @@
 from mmhires.registry import MODELS
 
 try:
-    from .pose import DSRLHeatmapHead, LowResPoseDataPreprocessor  # noqa: F401
+    from . import pose  # noqa: F401
 except ImportError as error:
     _reason = str(error)
 
     def _missing(**kwargs):
         raise ImportError(_reason)
 
-    for _name in ('DSRLHeatmapHead', 'LowResPoseDataPreprocessor'):
+    for _name in ('DSRLHeatmapHead', 'DistilledPoseEstimator',
+                  'LowResPoseDataPreprocessor'):
         MODELS.register_module(_name, module=_missing)

@@ -2,6 +2,7 @@
 """Data preprocessor that feeds a network a down-sampled copy of its images."""
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
@@ -10,6 +11,7 @@ from mmseg.structures import SegDataSample
 from mmhires.models.preprocessing import (
     check_images,
     check_reduction,
+    keep_full_size,
     reduce_images,
     reduce_labels,
 )
@@ -75,12 +77,15 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
         check_reduction(self, scale, interpolation)
         if size is None and size_divisor is None:
             size_divisor = scale
-        test_cfg = test_cfg or dict(size_divisor=1 if low_res_input else scale)
-        for name, pad_to in (('size', size), ('size_divisor', size_divisor),
-                             ('test_cfg.size', test_cfg.get('size')),
-                             ('test_cfg.size_divisor',
-                              test_cfg.get('size_divisor'))):
-            _check_divides(name, pad_to, 1 if low_res_input else scale)
+        step = 1 if low_res_input else scale
+        test_cfg = test_cfg or dict(size_divisor=step)
+        for where, cfg in (('', dict(size=size, size_divisor=size_divisor)),
+                           ('test_cfg.', test_cfg)):
+            for key in ('size', 'size_divisor'):
+                if np.any(np.mod(cfg.get(key) or step, step)):
+                    raise ValueError(
+                        f'LowResSegDataPreProcessor: {where}{key}={cfg[key]} '
+                        f'must be a multiple of scale={scale}')
         super().__init__(
             size=size, size_divisor=size_divisor, test_cfg=test_cfg, **kwargs)
         self.scale = scale
@@ -122,13 +127,11 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
         inputs = reduce_images(images, self.scale, self.interpolation)
         self._check_size(inputs, samples)
         if training:
-            for image, small, sample in zip(images, inputs, samples):
-                sample.gt_img = PixelData(data=image)
-                sample.input_img = PixelData(data=small)  # a view
-                if self.low_res_label:
-                    label = sample.gt_sem_seg.data
-                    sample.gt_sem_seg = PixelData(
-                        data=reduce_labels(label, self.scale))
+            keep_full_size(samples, images, inputs)
+        if training and self.low_res_label:
+            for sample in samples:
+                label = reduce_labels(sample.gt_sem_seg.data, self.scale)
+                sample.gt_sem_seg = PixelData(data=label)
         return dict(inputs=inputs, data_samples=samples)
 
     def _check_size(self, inputs: torch.Tensor,
@@ -142,29 +145,19 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
                 'size / test_cfg')
 
 
-def _check_divides(name: str, pad_to, scale: int) -> None:
-    sides = pad_to if isinstance(pad_to, (tuple, list)) else [pad_to or scale]
-    if any(side % scale for side in sides):
-        raise ValueError(f'LowResSegDataPreProcessor: {name}={pad_to} must be '
-                         f'a multiple of scale={scale}')
-
-
 def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:
     """Samples that tell post-processing the size of the given images."""
+    sizes = [tuple(image.shape[-2:]) for image in images]
     return [
-        SegDataSample(
-            metainfo=dict(
-                ori_shape=tuple(image.shape[-2:]),
-                img_shape=tuple(image.shape[-2:]))) for image in images
+        SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))
+        for size in sizes
     ]
 
 
 def _enlarge_meta(samples: list[SegDataSample], scale: int) -> None:
     """Say ``scale`` times the size, which is the size of the prediction."""
+    keys = ('ori_shape', 'img_shape', 'pad_shape', 'img_padding_size')
     for sample in samples:
-        sample.set_metainfo({
-            key:
-            tuple(scale * pixels for pixels in sample.metainfo[key])
-            for key in ('ori_shape', 'img_shape', 'pad_shape',
-                        'img_padding_size') if key in sample.metainfo
-        })
+        for key in set(keys) & set(sample.metainfo_keys()):
+            size = tuple(scale * side for side in sample.metainfo[key])
+            sample.set_metainfo({key: size})

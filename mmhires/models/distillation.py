@@ -2,12 +2,12 @@
 """A frozen full-size teacher for a model of any task."""
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from mmhires.registry import MODELS
 
@@ -27,27 +27,42 @@ class Distillation:
     training mode. It is built and its checkpoint read when weights are
     initialised, resumed runs included, or by the first training step; testing
     needs neither.
+
+    Args:
+        *args: Of the model.
+        teacher (dict | str): Config of a model of the same task, or a config
+            file whose ``model`` it is. Its data preprocessor has to normalise
+            as the student's.
+        teacher_ckpt (str, optional): File or address of its weights. None
+            leaves them to the ``init_cfg`` of ``teacher``. Default: None.
+        distill_losses (Sequence[dict], optional): Config of each loss, with
+            the key ``on`` beside it: ``'logits'`` (the default; for pose
+            heatmaps), ``'features'`` (what the last layer of the head reads),
+            the index of a map of the neck or, without one, the backbone, or a
+            pair of such for student and teacher. Default: None,
+            ``default_loss`` alone.
+        **kwargs: Of the model.
+
+    Attributes:
+        default_loss (dict): Config of a loss of the logits.
+        preprocessor (str): The data preprocessor that leaves ``gt_img``.
+
+    Raises:
+        ValueError: An unknown ``on``.
     """
 
-    def add_teacher(self, teacher: dict | str, teacher_ckpt: str | None,
-                    distill_losses: Sequence[dict]) -> None:
-        """Remember the teacher and build the losses.
+    default_loss: dict
+    preprocessor: str
 
-        Args:
-            teacher (dict | str): Config of a model of the same task, or a
-                config file whose ``model`` it is. Its data preprocessor has to
-                normalise as the student's.
-            teacher_ckpt (str, optional): File or address of its weights. None
-                leaves them to the ``init_cfg`` of ``teacher``.
-            distill_losses (Sequence[dict]): Config of each loss, with the key
-                ``on`` beside it: ``'logits'`` (the default; for pose
-                heatmaps), ``'features'`` (what the last layer of the head
-                reads), the index of a map of the neck or, without one, the
-                backbone, or a pair of such for student and teacher.
-
-        Raises:
-            ValueError: An unknown ``on``.
-        """
+    def __init__(self,
+                 *args,
+                 teacher: dict | str,
+                 teacher_ckpt: str | None = None,
+                 distill_losses: Sequence[dict] | None = None,
+                 **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if distill_losses is None:
+            distill_losses = [self.default_loss]
         self._teacher_cfg = copy.deepcopy(teacher)
         self._teacher_ckpt = teacher_ckpt
         # In a list, so that nn.Module does not take it for a part of itself.
@@ -244,41 +259,37 @@ def record(model: nn.Module) -> Iterator[dict]:
     """
     seen = {}
 
-    def keep_input(name: str, module: nn.Module) -> RemovableHandle:
-
-        def hook(module: nn.Module, args: tuple) -> None:
-            # A second loss of the same head reads the same logits.
-            seen.setdefault(name, args[0])
-
-        return module.register_forward_pre_hook(hook)
+    def keep_input(name: str, module: nn.Module, args: tuple) -> None:
+        # A second loss of the same head reads the same logits.
+        seen.setdefault(name, args[0])
 
     def keep_maps(module: nn.Module, args: tuple, output: Sequence) -> None:
         seen[MAPS] = output
 
     head = head_of(model)
     source = getattr(model, 'neck', None) or model.backbone
-    handles = [source.register_forward_hook(keep_maps)]
     # DSRL's heads have their last layer and loss, or keep the wrapped head's.
     owners = [
         head,
         getattr(head, 'predictor', None),
         getattr(head, getattr(head, 'wrapped', ''), None)
     ]
-    for name, kind, attributes in ((FEATURES, nn.Conv2d, ('conv_seg',
-                                                          'final_layer')),
-                                   (LOGITS, nn.Module, ('loss_decode',
-                                                        'loss_module'))):
-        found = [
-            module for owner in owners for attribute in attributes
-            if isinstance(module := getattr(owner, attribute, None), kind)
-        ]
-        if found:
-            module = found[0]
-            if isinstance(module, nn.ModuleList):
-                module = module[0]
-            handles.append(keep_input(name, module))
-    try:
+    last_layer = _first(owners, ('conv_seg', 'final_layer'), nn.Conv2d)
+    loss = _first(owners, ('loss_decode', 'loss_module'), nn.Module)
+    if isinstance(loss, nn.ModuleList):
+        loss = loss[0]
+    with ExitStack() as hooks:
+        hooks.enter_context(source.register_forward_hook(keep_maps))
+        for name, module in ((FEATURES, last_layer), (LOGITS, loss)):
+            if module is not None:
+                hooks.enter_context(
+                    module.register_forward_pre_hook(
+                        partial(keep_input, name)))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _first(owners: Sequence, names: Sequence[str],
+           kind: type) -> nn.Module | None:
+    """The first attribute of one of the names that is of a kind."""
+    found = (getattr(owner, name, None) for owner in owners for name in names)
+    return next((x for x in found if isinstance(x, kind)), None)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 from torch import Tensor
 
 
@@ -96,6 +97,19 @@ def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:
         size=(height // scale, width // scale),
         mode=interpolation,
         antialias=True)
+
+
+def keep_full_size(samples: Sequence, images: Tensor, inputs: Tensor) -> None:
+    """Leave the full-size image and the network's input in each data sample.
+
+    Args:
+        samples (Sequence): Get ``gt_img`` and ``input_img``, views.
+        images (Tensor): Full-size images ``(N, 3, H, W)``.
+        inputs (Tensor): What the network gets of them.
+    """
+    for sample, image, small in zip(samples, images, inputs):
+        sample.gt_img = PixelData(data=image)
+        sample.input_img = PixelData(data=small)
 
 
 def reduce_labels(labels: Tensor, scale: int) -> Tensor:

@@ -1,16 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """BiSeNet with the norm layers and the fusion gate of its paper."""
 from collections.abc import Sequence
+from functools import partial
 
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmseg.models.backbones import BiSeNetV1 as UpstreamBiSeNetV1
-from mmseg.models.backbones.bisenetv1 import (
-    AttentionRefinementModule,
-    ContextPath,
-    FeatureFusionModule,
-    SpatialPath,
-)
+from mmseg.models.backbones import bisenetv1
 from torch import nn
 
 from mmhires.models.layers.pooled import PooledConv
@@ -78,25 +74,51 @@ class BiSeNetV1(UpstreamBiSeNetV1):
         BaseModule.__init__(self, init_cfg)
         self.out_indices = out_indices
         cfg = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        width = context_channels[0]
-        self.spatial_path = SpatialPath(in_channels, spatial_channels, **cfg)
-        self.context_path = path = ContextPath(backbone_cfg, context_channels,
-                                               **cfg)
-        path.arm16 = AttentionRefinementModule(context_channels[1], width,
-                                               **cfg)
-        path.arm32 = AttentionRefinementModule(context_channels[2], width,
-                                               **cfg)
-        path.gap_conv[1] = PooledConv(context_channels[2], width, 1, **cfg)
-        for arm in (path.arm16, path.arm32):
-            arm.atten_conv_layer[1] = PooledConv(
-                width, width, 1, bias=False, **dict(cfg, act_cfg=None))
-        self.ffm = FeatureFusionModule(spatial_channels[-1] + width,
-                                       out_channels, **cfg)
-        self.ffm.conv_atten = nn.Sequential(
-            *(ConvModule(
-                out_channels,
-                out_channels,
-                1,
-                bias=False,
-                conv_cfg=conv_cfg,
-                act_cfg=act) for act in (act_cfg, None)), nn.Sigmoid())
+        self.spatial_path = bisenetv1.SpatialPath(in_channels,
+                                                  spatial_channels, **cfg)
+        self.context_path = _ContextPath(backbone_cfg, context_channels, **cfg)
+        self.ffm = _FeatureFusion(spatial_channels[-1] + context_channels[0],
+                                  out_channels, **cfg)
+
+
+class _ContextPath(bisenetv1.ContextPath):
+    """Upstream's; without a constructor that leaves layers without cfg."""
+
+    def __init__(self, backbone_cfg: dict, channels: Sequence[int],
+                 **cfg: dict | None) -> None:
+        BaseModule.__init__(self)
+        width, *inputs = channels
+        self.backbone = MODELS.build(backbone_cfg)
+        self.arm16, self.arm32 = (
+            _AttentionRefinement(x, width, **cfg) for x in inputs)
+        self.conv_head32, self.conv_head16 = (
+            ConvModule(width, width, 3, padding=1, **cfg) for _ in range(2))
+        self.gap_conv = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), PooledConv(inputs[1], width, 1, **cfg))
+
+
+class _AttentionRefinement(bisenetv1.AttentionRefinementModule):
+    """Upstream's, trainable on one image per GPU."""
+
+    def __init__(self, in_channels: int, width: int, act_cfg: dict,
+                 **cfg: dict | None) -> None:
+        BaseModule.__init__(self)
+        self.conv_layer = ConvModule(
+            in_channels, width, 3, padding=1, act_cfg=act_cfg, **cfg)
+        gate = PooledConv(width, width, 1, bias=False, act_cfg=None, **cfg)
+        self.atten_conv_layer = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), gate, nn.Sigmoid())
+
+
+class _FeatureFusion(bisenetv1.FeatureFusionModule):
+    """Upstream's, with the gate of the paper."""
+
+    def __init__(self, in_channels: int, width: int, conv_cfg: dict | None,
+                 act_cfg: dict, **cfg: dict) -> None:
+        BaseModule.__init__(self)
+        conv = partial(ConvModule, kernel_size=1, conv_cfg=conv_cfg)
+        self.conv1 = conv(in_channels, width, act_cfg=act_cfg, **cfg)
+        self.gap = nn.AdaptiveAvgPool2d(1)
+        self.conv_atten = nn.Sequential(
+            conv(width, width, bias=False, act_cfg=act_cfg),
+            conv(width, width, bias=False, act_cfg=None), nn.Sigmoid())

@@ -1,13 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DABNet."""
 from collections.abc import Sequence
+from functools import partial
 
 import torch
-from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmhires.models.layers.norm_act import NormAct, per_channel
+from mmhires.models.layers.norm_act import NormAct, conv_norm_act
 from mmhires.registry import MODELS
 
 
@@ -48,14 +48,10 @@ class DABNet(BaseModule):
         super().__init__(init_cfg)
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         width, *widths = self.widths
-        self.stem = nn.Sequential(*(ConvModule(
-            width if i else in_channels,
-            width,
-            3,
-            stride=1 if i else 2,
-            padding=1,
-            norm_cfg=norm_cfg,
-            act_cfg=per_channel(act_cfg, width)) for i in range(3)))
+        conv = partial(conv_norm_act, kernel_size=3, padding=1, **cfg)
+        self.stem = nn.Sequential(
+            conv(in_channels, width, stride=2), conv(width, width),
+            conv(width, width))
         # To the size that a 3x3 convolution of stride 2 leaves.
         self.halve = nn.AvgPool2d(3, stride=2, padding=1)
         # With every map comes the image at its size.
@@ -98,18 +94,14 @@ class _DABModule(nn.Module):
                  act_cfg: dict) -> None:
         super().__init__()
         width = channels // 2
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=per_channel(act_cfg, width))
+        conv = partial(conv_norm_act, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        depthwise = partial(conv, width, width, groups=width)
         self.pre = NormAct(channels, norm_cfg, act_cfg)
-        self.reduce = ConvModule(channels, width, 3, padding=1, **cfg)
+        self.reduce = conv(channels, width, 3, padding=1)
         self.branches = nn.ModuleList(
-            nn.Sequential(*(ConvModule(
-                width,
-                width,
-                kernel,
-                padding=tuple(rate * (side // 2) for side in kernel),
-                dilation=rate,
-                groups=width,
-                **cfg) for kernel in ((3, 1), (1, 3))))
+            nn.Sequential(
+                depthwise((3, 1), padding=(rate, 0), dilation=rate),
+                depthwise((1, 3), padding=(0, rate), dilation=rate))
             for rate in (1, dilation))
         self.post = NormAct(width, norm_cfg, act_cfg)
         self.expand = nn.Conv2d(width, channels, 1, bias=False)

@@ -1,18 +1,23 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Deep dual-resolution networks, every one of the paper in one class."""
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 
-import torch.nn as nn
-import torch.nn.functional as F
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from mmhires.models.backbones import ddrnet_keys
+from mmhires.models.init_cfg import KAIMING
 from mmhires.models.layers.residual import ResidualBlock
+from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
+
+# A convolution that halves the size of a map.
+_HALVE = dict(kernel_size=3, stride=2, padding=1)
 
 
 @MODELS.register_module()
@@ -66,23 +71,18 @@ class DDRNet(BaseModule):
         '39-1.5x': dict(channels=96, depths=(3, 4, 3, 3, 3)),
     }
 
-    def __init__(
-        self,
-        arch: str | dict = '23-slim',
-        in_channels: int = 3,
-        final_stride: int = 2,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU'),
-        align_corners: bool = False,
-        frozen_stages: int = -1,
-        norm_eval: bool = False,
-        with_cp: bool = False,
-        out_indices: Sequence[int] = (0, 1, 2),
-        init_cfg: dict | list[dict] | None = [
-            dict(type='Kaiming', layer='Conv2d'),
-            dict(type='Constant', val=1, layer='_BatchNorm')
-        ]
-    ) -> None:
+    def __init__(self,
+                 arch: str | dict = '23-slim',
+                 in_channels: int = 3,
+                 final_stride: int = 2,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='ReLU'),
+                 align_corners: bool = False,
+                 frozen_stages: int = -1,
+                 norm_eval: bool = False,
+                 with_cp: bool = False,
+                 out_indices: Sequence[int] = (0, 1, 2),
+                 init_cfg: dict | list[dict] | None = KAIMING) -> None:
         super().__init__(init_cfg)
         p, (conv2, conv3, *groups) = self._settings(arch)
         if frozen_stages not in range(-1, 6):
@@ -98,28 +98,28 @@ class DDRNet(BaseModule):
         self.norm_eval = norm_eval
         self.with_cp = with_cp
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        stage = partial(_make_stage, **cfg)
 
         # With biases before BN, as the authors' weights have them.
-        self.stem = nn.Sequential(
-            *(ConvModule(width, p, 3, stride=2, padding=1, bias=True, **cfg)
-              for width in (in_channels, p)))
-        self.layer1 = _make_stage(p, p, conv2, 1, cfg)
-        self.layer2 = _make_stage(p, 2 * p, conv3, 2, cfg)
+        conv = partial(ConvModule, bias=True, **_HALVE, **cfg)
+        self.stem = nn.Sequential(conv(in_channels, p), conv(p, p))
+        self.layer1 = stage(p, p, conv2)
+        self.layer2 = stage(p, 2 * p, conv3, stride=2)
         # Width and stride of the low-resolution branch in each group: conv4
         # starts at 1/16, conv5, the last, at 1/32.
         plan = [(4 * p, 2)] + [(4 * p, 1)] * (len(groups) - 2) + [(8 * p, 2)]
         self.low, self.high, self.fusions = (nn.ModuleList() for _ in range(3))
         width = 2 * p
         for depth, (channels, stride) in zip(groups, plan):
-            self.low.append(_make_stage(width, channels, depth, stride, cfg))
-            self.high.append(_make_stage(2 * p, 2 * p, depth, 1, cfg))
+            self.low.append(stage(width, channels, depth, stride))
+            self.high.append(stage(2 * p, 2 * p, depth))
             self.fusions.append(
                 _BilateralFusion(2 * p, channels, align_corners, **cfg))
             width = channels
-        bottleneck = dict(bottleneck=True, final_act=False, **cfg)
-        self.low_bottleneck = ResidualBlock(width, width, final_stride,
-                                            **bottleneck)
-        self.high_bottleneck = ResidualBlock(2 * p, 2 * p, **bottleneck)
+        bottleneck = partial(
+            ResidualBlock, bottleneck=True, final_act=False, **cfg)
+        self.low_bottleneck = bottleneck(width, width, final_stride)
+        self.high_bottleneck = bottleneck(2 * p, 2 * p)
         self.act = build_activation_layer(act_cfg)
         last = self.fusions[-1]
         for index, parts in ((1, (self.high_bottleneck, last.compress)),
@@ -130,22 +130,17 @@ class DDRNet(BaseModule):
 
     @classmethod
     def _settings(cls, arch: str | dict) -> tuple[int, tuple[int, ...]]:
-        if isinstance(arch, str):
-            if arch not in cls.arch_settings:
-                raise KeyError(
-                    f'DDRNet: unknown arch {arch!r}; there are '
-                    f'{", ".join(cls.arch_settings)}, or a dict of channels '
-                    'and depths')
-            arch = cls.arch_settings[arch]
-        missing = {'channels', 'depths'} - set(arch)
-        if missing:
-            raise KeyError(f'DDRNet: arch lacks {sorted(missing)}; got {arch}')
-        depths = tuple(arch['depths'])
+        settings = cls.arch_settings.get(str(arch), arch)
+        if not {'channels', 'depths'} <= set(settings):
+            raise KeyError(f'DDRNet: arch {arch!r} is neither one of '
+                           f'{", ".join(cls.arch_settings)} nor a dict of '
+                           'channels and depths')
+        depths = tuple(settings['depths'])
         if len(depths) < 4 or min(depths) < 1:
             raise ValueError(
                 'DDRNet: depths must be positive numbers of blocks of conv2, '
                 f'conv3, each group of conv4 and conv5, got {depths}')
-        return arch['channels'], depths
+        return settings['channels'], depths
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Extract features, all before their activation.
@@ -200,13 +195,13 @@ class DDRNet(BaseModule):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _freeze_stages(self) -> None:
-        conv4 = [self.low[:-1], self.high[:-1], self.fusions[:-1]]
-        conv5 = [self.low[-1:], self.high[-1:], self.fusions[-1:]]
-        stages = [[self.stem], [self.layer1], [self.layer2], conv4, conv5,
+        groups = self.low, self.high, self.fusions
+        stages = [[self.stem], [self.layer1], [self.layer2],
+                  [group[:-1] for group in groups],
+                  [group[-1] for group in groups],
                   [self.low_bottleneck, self.high_bottleneck]]
-        for stage in stages[:self.frozen_stages + 1]:
-            for module in stage:
-                module.eval().requires_grad_(False)
+        for module in chain(*stages[:self.frozen_stages + 1]):
+            module.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> 'DDRNet':
         """Leave frozen stages, and with ``norm_eval`` all norms, as is."""
@@ -227,37 +222,29 @@ class _BilateralFusion(nn.Module):
         super().__init__()
         self.align_corners = align_corners
         self.act = build_activation_layer(act_cfg)
+        conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=None)
         # One 3x3 convolution of stride 2 for each doubling of the width.
-        widths = [high_channels]
-        while 2 * widths[-1] < low_channels:
-            widths.append(2 * widths[-1])
-        self.down = nn.Sequential(*(ConvModule(
-            width,
-            2 * width,
-            3,
-            stride=2,
-            padding=1,
-            norm_cfg=norm_cfg,
-            act_cfg=None if 2 * width == low_channels else act_cfg)
-                                    for width in widths))
-        self.compress = ConvModule(
-            low_channels, high_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
+        self.down = nn.Sequential()
+        width = high_channels
+        while 2 * width < low_channels:
+            self.down.append(conv(width, 2 * width, act_cfg=act_cfg, **_HALVE))
+            width *= 2
+        self.down.append(conv(width, low_channels, **_HALVE))
+        self.compress = conv(low_channels, high_channels, 1)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        up = F.interpolate(
-            self.compress(self.act(low)),
-            size=high.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners)
+        up = resize_to(
+            self.compress(self.act(low)), high.shape[-2:], self.align_corners)
         return low + self.down(self.act(high)), high + up
 
 
-def _make_stage(in_channels: int, channels: int, depth: int, stride: int,
-                cfg: dict) -> nn.Sequential:
+def _make_stage(in_channels: int,
+                channels: int,
+                depth: int,
+                stride: int = 1,
+                **cfg: dict) -> nn.Sequential:
     """Basic blocks, the last without its final activation."""
-    return nn.Sequential(*(ResidualBlock(
-        in_channels if i == 0 else channels,
-        channels,
-        stride if i == 0 else 1,
-        final_act=i < depth - 1,
-        **cfg) for i in range(depth)))
+    shapes = [(in_channels, channels, stride)] + [(channels, channels, 1)] * (
+        depth - 1)
+    return nn.Sequential(*(ResidualBlock(*shape, final_act=i < depth, **cfg)
+                           for i, shape in enumerate(shapes, 1)))

@@ -30,29 +30,32 @@ MMSEG: Rules = (
     (r'\.downsample\.conv\.', '.downsample.0.'),
     (r'\.downsample\.bn\.', '.downsample.1.'),
 )
-# The same of heads, and of the neck for ImageNet.
+# Convolution and norm, each once or twice, in the authors' sequences.
+_SEQUENCES: Rules = (
+    (r'\.0\.conv\.', '.0.'),
+    (r'\.0\.bn\.', '.1.'),
+    (r'\.1\.conv\.', '.3.'),
+    (r'\.1\.bn\.', '.4.'),
+)
+# To the authors' of heads, and of the neck for ImageNet.
 AUTHORS_HEADS: Rules = (
-    (r'^decode_head\.context\.scales\.0\.bn\.', 'spp.scale0.0.'),
-    (r'^decode_head\.context\.scales\.0\.conv\.', 'spp.scale0.2.'),
-    (r'^decode_head\.context\.scales\.(\d)\.bn\.', r'spp.scale\1.1.'),
-    (r'^decode_head\.context\.scales\.(\d)\.conv\.', r'spp.scale\1.3.'),
+    (r'^decode_head\.context\.scales\.', 'spp.scale'),
     *((rf'^decode_head\.context\.processes\.{i}\.', f'spp.process{i + 1}.')
       for i in range(4)),
     (r'^decode_head\.context\.', 'spp.'),
     (r'^decode_head\.', 'final_layer.'),
     (r'^auxiliary_head\.', 'seghead_extra.'),
+    (r'^(spp\.scale[1-4])\.bn\.', r'\1.1.'),
+    (r'^(spp\.scale[1-4])\.conv\.', r'\1.3.'),
     (r'^(spp\.\w+)\.bn\.', r'\1.0.'),
     (r'^(spp\.\w+)\.conv\.', r'\1.2.'),
     (r'^(final_layer|seghead_extra)\.bn\.', r'\1.bn2.'),
     (r'^(final_layer|seghead_extra)\.conv\.bn\.', r'\1.bn1.'),
     (r'^(final_layer|seghead_extra)\.conv\.conv\.', r'\1.conv1.'),
     (r'^(final_layer|seghead_extra)\.conv_seg\.', r'\1.conv2.'),
-    (r'^neck\.0\.down\.0\.conv\.', 'down5.0.'),
-    (r'^neck\.0\.down\.0\.bn\.', 'down5.1.'),
-    (r'^neck\.0\.down\.1\.conv\.', 'down5.3.'),
-    (r'^neck\.0\.down\.1\.bn\.', 'down5.4.'),
-    (r'^neck\.0\.last\.conv\.', 'last_layer.0.'),
-    (r'^neck\.0\.last\.bn\.', 'last_layer.1.'),
+    (r'^neck\.0\.down\.', 'down5.'),
+    (r'^neck\.0\.last\.', 'last_layer.0.'),
+    *_SEQUENCES,
     (r'^head\.fc\.', 'linear.'),
 )
 MMSEG_HEADS: Rules = (
@@ -77,32 +80,22 @@ def authors(groups: int) -> Rules:
     Returns:
         Sequence[tuple[str, str]]: Rules of :func:`translate`.
     """
-    rules = [
-        (r'^stem\.0\.conv\.', 'conv1.0.'),
-        (r'^stem\.0\.bn\.', 'conv1.1.'),
-        (r'^stem\.1\.conv\.', 'conv1.3.'),
-        (r'^stem\.1\.bn\.', 'conv1.4.'),
+    names = ('3', '4') if groups == 2 else ('3_1', '3_2', '4')
+    return (
+        (r'^stem\.', 'conv1.'),
         (r'^low_bottleneck\.', 'layer5.0.'),
         (r'^high_bottleneck\.', 'layer5_.0.'),
-    ]
-    for i, name in enumerate(('3', '4') if groups == 2 else ('3_1', '3_2',
-                                                             '4')):
-        rules += [
-            (rf'^low\.{i}\.', f'layer{name}.'),
-            (rf'^high\.{i}\.', f'layer{name}_.'),
-            (rf'^fusions\.{i}\.compress\.conv\.', f'compression{name}.0.'),
-            (rf'^fusions\.{i}\.compress\.bn\.', f'compression{name}.1.'),
-            (rf'^fusions\.{i}\.down\.0\.conv\.', f'down{name}.0.'),
-            (rf'^fusions\.{i}\.down\.0\.bn\.', f'down{name}.1.'),
-            (rf'^fusions\.{i}\.down\.1\.conv\.', f'down{name}.3.'),
-            (rf'^fusions\.{i}\.down\.1\.bn\.', f'down{name}.4.'),
-        ]
-    return (
-        *rules,
+        *((rf'^{ours}\.{i}\.{below}', theirs.format(name))
+          for i, name in enumerate(names) for ours, below, theirs in (
+              ('low', '', 'layer{}.'),
+              ('high', '', 'layer{}_.'),
+              ('fusions', r'compress\.', 'compression{}.0.'),
+              ('fusions', r'down\.', 'down{}.'),
+          )),
         (r'\.conv(\d)\.conv\.', r'.conv\1.'),
         (r'\.conv(\d)\.bn\.', r'.bn\1.'),
-        (r'\.downsample\.conv\.', '.downsample.0.'),
-        (r'\.downsample\.bn\.', '.downsample.1.'),
+        (r'\.downsample\.', '.downsample.0.'),
+        *_SEQUENCES,
     )
 
 
@@ -131,20 +124,20 @@ def find(state_dict: Mapping[str, Tensor],
 def size_of(state_dict: Mapping[str, Tensor], layout: str,
             prefix: str) -> tuple[int, int]:
     """Width of the stem and number of groups; width 0 if it has no stem."""
-    stem = dict(authors='conv1.0.weight').get(layout, 'stem.0.conv.weight')
+    stem, third = dict(
+        authors=('conv1.0.weight', 'layer3_2.'),
+        mmseg=('stem.0.conv.weight', 'low.2.'),
+        mmhires=('stem.0.conv.weight', 'low.2.'))[layout]
     width = len(state_dict.get(prefix + stem, ()))
-    third = dict(authors='layer3_2.', mmhires='low.2.').get(layout)
-    large = third is not None and any(
-        key.startswith(prefix + third) for key in state_dict)
+    large = any(key.startswith(prefix + third) for key in state_dict)
     return width, 3 if large else 2
 
 
 def network_name(arch_settings: Mapping[str, dict], width: int,
                  groups: int) -> str:
     """Name of the network of a width and a number of groups."""
-    for arch, settings in arch_settings.items():
-        if (settings['channels'], len(settings['depths']) - 2) == (width,
-                                                                   groups):
+    for arch, size in arch_settings.items():
+        if (size['channels'], len(size['depths']) - 2) == (width, groups):
             return f'DDRNet-{arch}'
     return f'a DDRNet of width {width} with {groups} fusions'
 
@@ -189,29 +182,25 @@ def load_pretrained(backbone: nn.Module,
     state_dict = content.get('state_dict', content.get('model', content))
     found = find(state_dict, prefix)
     if found is None:
-        raise ValueError(f'{checkpoint}: no weights of a DDRNet backbone' +
-                         (f' below {prefix!r}' if prefix else '') +
-                         ', neither by our keys '
-                         f"nor by MMSegmentation's or the authors'; among its "
-                         f'{len(state_dict)} keys are {list(state_dict)[:3]}')
+        where = f' below {prefix!r}' if prefix else ''
+        raise ValueError(
+            f'{checkpoint}: no weights of a DDRNet backbone{where}, neither '
+            "by our keys nor by MMSegmentation's or the authors'; among its "
+            f'{len(state_dict)} keys are {list(state_dict)[:3]}')
     layout, prefix = found
+    rules = dict(mmseg=MMSEG, authors=authors(len(backbone.low)))
+    name = partial(translate, rules=rules.get(layout, ()))
+    expected = backbone.state_dict()
+    # What has other names belongs to a head.
+    own = tuple({prefix + name(key).split('.')[0] + '.' for key in expected})
     part = {
         key[len(prefix):]: value
-        for key, value in state_dict.items() if key.startswith(prefix)
+        for key, value in state_dict.items() if key.startswith(own)
     }
-    rules = ()
     if layout == 'mmseg':
-        rules = MMSEG
         add_stem_biases(part)
-    elif layout == 'authors':
-        rules = authors(len(backbone.low))
     try:
-        check_size(backbone, part, layout)
-        expected = backbone.state_dict()
-        name = partial(translate, rules=rules)
-        own = {name(key).split('.')[0] for key in expected}
-        # What is not the backbone's belongs to a head.
-        part = {k: v for k, v in part.items() if k.split('.')[0] in own}
+        check_size(backbone, state_dict, layout, prefix)
         backbone.load_state_dict(take(expected, part, name))
     except ValueError as error:
         raise ValueError(f'{checkpoint}: {error}') from error

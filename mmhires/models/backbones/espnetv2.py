@@ -1,11 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """ESPNetv2, every width of the authors in one class."""
-from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmhires.models.init_cfg import KAIMING
 from mmhires.models.layers.eesp import EESP, EESPDownsample
-from mmhires.models.layers.norm_act import per_channel
+from mmhires.models.layers.norm_act import conv_norm_act
 from mmhires.registry import MODELS
 
 
@@ -47,17 +47,12 @@ class ESPNetv2(BaseModule):
     depths = (0, 3, 7)
     dilations = ((1, 2, 3, 4), (1, 2, 3, 4), (1, 1, 2, 3))
 
-    def __init__(
-        self,
-        scale: float = 2.0,
-        in_channels: int = 3,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='PReLU'),
-        init_cfg: dict | list[dict] | None = [
-            dict(type='Kaiming', layer='Conv2d'),
-            dict(type='Constant', val=1, layer='_BatchNorm')
-        ]
-    ) -> None:
+    def __init__(self,
+                 scale: float = 2.0,
+                 in_channels: int = 3,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='PReLU'),
+                 init_cfg: dict | list[dict] | None = KAIMING) -> None:
         super().__init__(init_cfg)
         if scale not in self.arch_settings:
             raise KeyError(f'ESPNetv2: unknown scale {scale!r}; there are '
@@ -65,27 +60,16 @@ class ESPNetv2(BaseModule):
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.out_channels = self.arch_settings[scale]
         width, *widths = self.out_channels
-        self.level1 = ConvModule(
-            in_channels,
-            width,
-            3,
-            stride=2,
-            padding=1,
-            norm_cfg=norm_cfg,
-            act_cfg=per_channel(act_cfg, width))
+        self.level1 = conv_norm_act(
+            in_channels, width, 3, stride=2, padding=1, **cfg)
         # To the size that a 3x3 convolution of stride 2 leaves.
         self.halve = nn.AvgPool2d(3, stride=2, padding=1)
-        levels = []
-        for channels, depth, dilations in zip(widths, self.depths,
-                                              self.dilations):
-            levels.append(
-                nn.ModuleList([
-                    EESPDownsample(width, channels, in_channels, **cfg),
-                    *(EESP(channels, channels, dilations=dilations, **cfg)
-                      for _ in range(depth))
-                ]))
-            width = channels
-        self.level2, self.level3, self.level4 = levels
+        self.level2, self.level3, self.level4 = (nn.ModuleList([
+            EESPDownsample(before, width, in_channels, **cfg),
+            *(EESP(width, width, dilations=dilations, **cfg)
+              for _ in range(depth))
+        ]) for before, width, depth, dilations in zip(
+            self.out_channels, widths, self.depths, self.dilations))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Extract features.

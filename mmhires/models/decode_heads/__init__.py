@@ -1,4 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+from mmhires.models.super_resolution import SISRHead
+
 from .aspp_head import ASPPHead
 from .dabnet_head import DABNetHead
 from .dappm_head import DAPPMHead
@@ -7,7 +9,6 @@ from .dsrl_head import DSRLHead
 from .enc_head import EncHead
 from .espnetv2_head import ESPNetv2Head
 from .pre_act_head import PreActHead
-from .sisr_head import SISRHead
 
 __all__ = [
     'ASPPHead', 'DABNetHead', 'DAPPMHead', 'DSRLHead', 'DeepLabV2Head',

@@ -1,8 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DeepLabV3's head at the width that FastFCN has it."""
-import torch.nn as nn
+from functools import partial
+
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import ASPPHead as UpstreamASPPHead
+from torch import nn
 
 from mmhires.registry import MODELS
 
@@ -27,18 +29,9 @@ class ASPPHead(UpstreamASPPHead):
 
     def __init__(self, project_dropout_ratio: float = 0.5, **kwargs) -> None:
         super().__init__(**kwargs)
-        convs = [
-            ConvModule(
-                width,
-                self.channels,
-                kernel,
-                padding=kernel // 2,
-                conv_cfg=self.conv_cfg,
-                norm_cfg=self.norm_cfg,
-                act_cfg=self.act_cfg)
-            for width, kernel in ((self.bottleneck.in_channels, 1),
-                                  (self.channels, 3))
-        ]
-        self.bottleneck = nn.Sequential(convs[0],
-                                        nn.Dropout2d(project_dropout_ratio),
-                                        convs[1])
+        width, joined = self.channels, self.bottleneck.in_channels
+        cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        conv = partial(ConvModule, conv_cfg=self.conv_cfg, **cfg)
+        self.bottleneck = nn.Sequential(
+            conv(joined, width, 1), nn.Dropout2d(project_dropout_ratio),
+            conv(width, width, 3, padding=1))

@@ -1,10 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The head of DDRNet: context of the small map, details of the large one."""
-from mmseg.models.utils import resize
 from torch import Tensor
 
 from mmhires.models.decode_heads.pre_act_head import PreActHead
 from mmhires.models.layers.pre_act import PreActConv
+from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
 
 
@@ -58,21 +58,14 @@ class DAPPMHead(PreActHead):
         if context is None:
             self.context = PreActConv(low, high, **cfg)
         else:
-            self.context = MODELS.build(
-                dict(
-                    dict(
-                        in_channels=low,
-                        out_channels=high,
-                        align_corners=self.align_corners,
-                        **cfg), **context))
+            cfg.update(in_channels=low, out_channels=high)
+            cfg.update(align_corners=self.align_corners)
+            self.context = MODELS.build({**cfg, **context})
 
     def _width(self) -> int:
         return self.in_channels[0]
 
     def _select(self, inputs: tuple[Tensor]) -> Tensor:
         high, low = self._transform_inputs(inputs)
-        return high + resize(
-            self.context(low),
-            size=high.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners)
+        return high + resize_to(
+            self.context(low), high.shape[-2:], self.align_corners)

@@ -2,9 +2,8 @@
 """The head of DeepLab-v2: parallel dilated convolutions, summed."""
 from collections.abc import Sequence
 
-import torch.nn as nn
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 

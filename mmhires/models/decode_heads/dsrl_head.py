@@ -1,17 +1,22 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Dual super-resolution learning round any decode head of MMSegmentation."""
 import copy
+from functools import partial
 
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import ConfigType, SampleList
 from torch import Tensor
 
-from mmhires.models.layers.dual_super_resolution import (
+from mmhires.models.layers.upsample import (
+    DeconvUpsample,
+    LogitUpsample,
+    SubpixelUpsample,
+)
+from mmhires.models.super_resolution import (
     DualSuperResolution,
     check_exposes_features,
 )
-from mmhires.models.layers.upsample import LogitUpsample, SubpixelUpsample
 from mmhires.registry import MODELS
 
 
@@ -120,21 +125,16 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
         self.seg_head = inner
         classes, factor = self.out_channels, sssr_scale or scale
-        self.add_super_resolution(
-            inner.channels,
-            sssr_channels if on_features else classes,
-            scale,
-            sisr_head,
-            loss_fa,
-            self.norm_cfg,
-            self.act_cfg,
-            self.align_corners,
-            sssr_scale=sssr_scale,
-            sssr=dict(
-                features=lambda: None,
-                logits=lambda: LogitUpsample(classes, factor),
-                subpixel=lambda: SubpixelUpsample(inner.channels, classes,
-                                                  factor))[sssr]())
+        enlarge = dict(
+            features=partial(DeconvUpsample, inner.channels, sssr_channels,
+                             factor, self.norm_cfg, self.act_cfg),
+            logits=partial(LogitUpsample, classes, factor),
+            subpixel=partial(SubpixelUpsample, inner.channels, classes,
+                             factor))
+        self.add_super_resolution(enlarge[sssr](), inner.channels,
+                                  sssr_channels if on_features else classes,
+                                  scale, sisr_head, loss_fa, self.norm_cfg,
+                                  self.align_corners, sssr_scale)
         self.classify_first = not on_features
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:

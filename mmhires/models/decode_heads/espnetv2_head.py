@@ -3,15 +3,15 @@
 import math
 from collections.abc import Sequence
 
-from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.utils import resize
 from torch import Tensor, nn
 
+from mmhires.models.init_cfg import KAIMING
+from mmhires.models.layers.norm_act import NormAct, conv_norm_act
+from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
 
 from ..layers.efficient_pyramid_pooling import EfficientPyramidPooling
-from ..layers.norm_act import NormAct, per_channel
 
 
 @MODELS.register_module()
@@ -61,10 +61,7 @@ class ESPNetv2Head(BaseDecodeHead):
                  out_align_corners: bool | None = None,
                  norm_cfg: dict = dict(type='BN'),
                  act_cfg: dict = dict(type='PReLU'),
-                 init_cfg: dict | list[dict] | None = [
-                     dict(type='Kaiming', layer='Conv2d'),
-                     dict(type='Constant', val=1, layer='_BatchNorm')
-                 ],
+                 init_cfg: dict | list[dict] | None = KAIMING,
                  **kwargs) -> None:
         if not len(in_channels) == len(in_index) == len(widths) + 1:
             raise ValueError(
@@ -112,12 +109,8 @@ class ESPNetv2Head(BaseDecodeHead):
         for pooling, skip, norm_act, finer in zip(self.poolings, self.skips,
                                                   self.norm_acts,
                                                   reversed(skipped)):
-            x = resize(
-                pooling(x),
-                size=finer.shape[-2:],
-                mode='bilinear',
-                align_corners=self.inner_align_corners,
-                warning=False)
+            x = resize_to(
+                pooling(x), finer.shape[-2:], self.inner_align_corners)
             x = norm_act(x + skip(finer))
         return self.cls_seg(self.poolings[-1](x))
 
@@ -125,20 +118,14 @@ class ESPNetv2Head(BaseDecodeHead):
 class _GatedSkip(nn.Module):
     """Grouped convolution of a backbone's map, channels weighted by a gate."""
 
-    def __init__(self, in_channels: int, channels: int, norm_cfg: dict,
-                 act_cfg: dict) -> None:
+    def __init__(self, in_channels: int, channels: int, **cfg: dict) -> None:
         super().__init__()
         self.gate = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(in_channels, channels, 1, bias=False), nn.Sigmoid())
-        self.conv = ConvModule(
-            in_channels,
-            channels,
-            3,
-            padding=1,
-            groups=math.gcd(in_channels, channels),
-            norm_cfg=norm_cfg,
-            act_cfg=per_channel(act_cfg, channels))
+        groups = math.gcd(in_channels, channels)
+        self.conv = conv_norm_act(
+            in_channels, channels, 3, padding=1, groups=groups, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x) * self.gate(x)

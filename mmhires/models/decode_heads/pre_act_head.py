@@ -4,6 +4,7 @@ from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor
 
+from mmhires.models.init_cfg import KAIMING
 from mmhires.models.layers.pre_act import PreActConv
 from mmhires.registry import MODELS
 
@@ -36,10 +37,7 @@ class PreActHead(BaseDecodeHead):
                  dropout_ratio: float = 0,
                  norm_cfg: dict = dict(type='BN'),
                  act_cfg: dict = dict(type='ReLU'),
-                 init_cfg: dict | list[dict] | None = [
-                     dict(type='Kaiming', layer='Conv2d'),
-                     dict(type='Constant', val=1, layer='_BatchNorm')
-                 ],
+                 init_cfg: dict | list[dict] | None = KAIMING,
                  **kwargs) -> None:
         super().__init__(
             in_channels,

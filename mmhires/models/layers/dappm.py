@@ -1,14 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Deep aggregation pyramid pooling."""
+import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-from mmseg.models.utils import resize
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.models.layers.pre_act import PreActConv
+from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
 
 GLOBAL = 'global'
@@ -50,18 +50,16 @@ class DAPPM(nn.Module):
             ``input_size``.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        channels: int = 128,
-        scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
-        input_size: tuple[int, int] | None = None,
-        map_stride: int = 64,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU'),
-        align_corners: bool = False,
-    ) -> None:
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 channels: int = 128,
+                 scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
+                 input_size: tuple[int, int] | None = None,
+                 map_stride: int = 64,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='ReLU'),
+                 align_corners: bool = False) -> None:
         super().__init__()
         self.scale_strides = _resolve_scales(scales, input_size, map_stride)
         self.align_corners = align_corners
@@ -87,11 +85,8 @@ class DAPPM(nn.Module):
         maps = [self.scales[0](x)]
         for stride, scale, process in zip(self.scale_strides, self.scales[1:],
                                           self.processes):
-            pooled = resize(
-                scale(_pool(x, stride)),
-                size=x.shape[-2:],
-                mode='bilinear',
-                align_corners=self.align_corners)
+            pooled = resize_to(
+                scale(_pool(x, stride)), x.shape[-2:], self.align_corners)
             maps.append(process(pooled + maps[-1]))
         return self.compression(torch.cat(maps, dim=1)) + self.shortcut(x)
 
@@ -106,12 +101,10 @@ def _resolve_scales(scales: Sequence[int | str] | str,
                     input_size: tuple[int, int] | None,
                     map_stride: int) -> tuple[int | str, ...]:
     """Strides of the pools, checked against the map where it is known."""
-    shortest = None
-    if input_size is not None:
-        size = [-(-side // map_stride) for side in input_size]
-        shortest = min(size)
+    size = [-(-side // map_stride) for side in input_size or ()]
+    shortest = min(size, default=math.inf)
     if scales == 'auto':
-        if shortest is None:
+        if not size:
             raise ValueError("DAPPM: scales='auto' needs input_size=(height, "
                              'width), the size the network is trained at')
         strides = [2**i for i in range(1, 16) if 2**i < shortest]
@@ -124,7 +117,7 @@ def _resolve_scales(scales: Sequence[int | str] | str,
             "DAPPM: scales must be 'auto' or ascending strides of at least 2, "
             f"'{GLOBAL}' last, for example (2, 4, 8, '{GLOBAL}'); got "
             f'{scales!r}')
-    too_large = [s for s in strides if shortest and s >= shortest]
+    too_large = [s for s in strides if s >= shortest]
     if too_large:
         raise ValueError(
             f'DAPPM: scales {too_large} do not fit the map of '

@@ -1,13 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Units of ESPNetv2."""
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate
 
 import torch
 from mmcv.cnn import ConvModule, build_activation_layer
 from torch import Tensor, nn
 
-from mmhires.models.layers.norm_act import NormAct, per_channel
+from mmhires.models.layers.norm_act import (
+    NormAct,
+    conv_norm_act,
+    per_channel,
+)
 
 
 class EESP(nn.Module):
@@ -34,13 +39,13 @@ class EESP(nn.Module):
     """
 
     def __init__(
-            self,
-            in_channels: int,
-            out_channels: int,
-            stride: int = 1,
-            dilations: Sequence[int] = (1, 2, 3, 4),
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='PReLU'),
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        dilations: Sequence[int] = (1, 2, 3, 4),
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='PReLU')
     ) -> None:
         super().__init__()
         groups = len(dilations)
@@ -50,32 +55,17 @@ class EESP(nn.Module):
                 f'multiple of {groups} and out_channels of {groups**2}, got '
                 f'{in_channels} and {out_channels}')
         width = out_channels // groups
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.stride = stride
-        self.reduce = ConvModule(
-            in_channels,
-            width,
-            1,
-            groups=groups,
-            norm_cfg=norm_cfg,
-            act_cfg=per_channel(act_cfg, width))
+        self.reduce = conv_norm_act(
+            in_channels, width, 1, groups=groups, **cfg)
+        depthwise = partial(
+            nn.Conv2d, width, width, 3, stride, groups=width, bias=False)
         self.branches = nn.ModuleList(
-            nn.Conv2d(
-                width,
-                width,
-                3,
-                stride,
-                padding=dilation,
-                dilation=dilation,
-                groups=width,
-                bias=False) for dilation in dilations)
-        self.norm_act = NormAct(out_channels, norm_cfg, act_cfg)
-        self.expand = ConvModule(
-            out_channels,
-            out_channels,
-            1,
-            groups=groups,
-            norm_cfg=norm_cfg,
-            act_cfg=None)
+            depthwise(padding=rate, dilation=rate) for rate in dilations)
+        self.norm_act = NormAct(out_channels, **cfg)
+        linear = dict(groups=groups, norm_cfg=norm_cfg, act_cfg=None)
+        self.expand = ConvModule(out_channels, out_channels, 1, **linear)
         self.act = build_activation_layer(per_channel(act_cfg, out_channels))
         if stride > 1:
             # Not used. The authors' weights and their published number of
@@ -104,38 +94,26 @@ class EESPDownsample(nn.Module):
         out_channels (int): Width of the output, of which the pool gives
             ``in_channels``.
         image_channels (int): Channels of the image. Default: 3.
-        dilations (Sequence[int]): As of :class:`EESP`.
         norm_cfg (dict): Normalisation. Default: BN.
         act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
     """
 
     def __init__(
-            self,
-            in_channels: int,
-            out_channels: int,
-            image_channels: int = 3,
-            dilations: Sequence[int] = (1, 2, 3, 4),
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='PReLU'),
+        self,
+        in_channels: int,
+        out_channels: int,
+        image_channels: int = 3,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='PReLU')
     ) -> None:
         super().__init__()
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        linear = dict(norm_cfg=norm_cfg, act_cfg=None)
         self.pool = nn.AvgPool2d(3, stride=2, padding=1)
-        self.eesp = EESP(in_channels, out_channels - in_channels, 2, dilations,
-                         norm_cfg, act_cfg)
+        self.eesp = EESP(in_channels, out_channels - in_channels, 2, **cfg)
         self.reinforce = nn.Sequential(
-            ConvModule(
-                image_channels,
-                image_channels,
-                3,
-                padding=1,
-                norm_cfg=norm_cfg,
-                act_cfg=per_channel(act_cfg, image_channels)),
-            ConvModule(
-                image_channels,
-                out_channels,
-                1,
-                norm_cfg=norm_cfg,
-                act_cfg=None))
+            conv_norm_act(image_channels, image_channels, 3, padding=1, **cfg),
+            ConvModule(image_channels, out_channels, 1, **linear))
         self.act = build_activation_layer(per_channel(act_cfg, out_channels))
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:

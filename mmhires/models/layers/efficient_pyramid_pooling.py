@@ -2,13 +2,14 @@
 """Efficient pyramid pooling of EdgeNets."""
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from mmhires.models.layers.norm_act import NormAct, per_channel
+from mmhires.models.layers.norm_act import NormAct, conv_norm_act
+from mmhires.models.layers.resize import resize_to
 
 
 class EfficientPyramidPooling(nn.Module):
@@ -34,38 +35,32 @@ class EfficientPyramidPooling(nn.Module):
     """
 
     def __init__(
-            self,
-            in_channels: int,
-            channels: int,
-            out_channels: int | None = None,
-            scales: Sequence[float] = (2.0, 1.5, 1.0, 0.5, 0.1),
-            min_size: int = 5,
-            align_corners: bool = True,
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='PReLU'),
+        self,
+        in_channels: int,
+        channels: int,
+        out_channels: int | None = None,
+        scales: Sequence[float] = (2.0, 1.5, 1.0, 0.5, 0.1),
+        min_size: int = 5,
+        align_corners: bool = True,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='PReLU')
     ) -> None:
         super().__init__()
         self.scales = tuple(scales)
         self.min_size = min_size
         self.align_corners = align_corners
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=per_channel(act_cfg, channels))
-        self.project = ConvModule(in_channels, channels, 1, **cfg)
+        conv = partial(conv_norm_act, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        depthwise = dict(kernel_size=3, padding=1, groups=channels)
+        self.project = conv(in_channels, channels, 1)
         self.branches = nn.ModuleList(
-            nn.Conv2d(
-                channels, channels, 3, padding=1, groups=channels, bias=False)
+            nn.Conv2d(channels, channels, bias=False, **depthwise)
             for _ in self.scales)
         width = channels * len(self.scales)
         self.norm_act = NormAct(width, norm_cfg, act_cfg)
-        self.merge = ConvModule(
-            width, channels, 3, padding=1, groups=channels, **cfg)
+        self.merge = conv(width, channels, **depthwise)
         self.expand = None
         if out_channels is not None:
-            self.expand = ConvModule(
-                channels,
-                out_channels,
-                1,
-                norm_cfg=norm_cfg,
-                act_cfg=per_channel(act_cfg, out_channels))
+            self.expand = conv(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
@@ -83,15 +78,12 @@ class EfficientPyramidPooling(nn.Module):
         """Convolve at a scale, at which reducing averages."""
         size = x.shape[-2:]
         scaled = [scaled_side(side, scale, self.min_size) for side in size]
+        resize = partial(resize_to, align_corners=self.align_corners)
         if scale < 1:
-            return self._resize(branch(F.adaptive_avg_pool2d(x, scaled)), size)
+            return resize(branch(F.adaptive_avg_pool2d(x, scaled)), size)
         if scale > 1:
-            return F.adaptive_avg_pool2d(branch(self._resize(x, scaled)), size)
+            return F.adaptive_avg_pool2d(branch(resize(x, scaled)), size)
         return branch(x)
-
-    def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        return F.interpolate(
-            x, size=size, mode='bilinear', align_corners=self.align_corners)
 
 
 def scaled_side(side: int, scale: float, smallest: int) -> int:

@@ -38,11 +38,10 @@ class Encoding(PlainEncoding):
         with context:
             x = x.flatten(2).to(dtype)
             codewords = self.codewords.to(dtype)
-            distance = x.square().sum(
-                1,
-                keepdim=True) - 2 * (codewords @ x) + codewords.square().sum(
-                    1, keepdim=True)
+            of_x = x.square().sum(1, keepdim=True)
+            of_codes = codewords.square().sum(1, keepdim=True)
+            distance = of_x - 2 * (codewords @ x) + of_codes
             weights = (self.scale.to(dtype)[:, None] * distance).softmax(1)
-            encoded = weights @ x.transpose(1, 2) - weights.sum(
-                2, keepdim=True) * codewords
+            shares = weights.sum(2, keepdim=True)
+            encoded = weights @ x.transpose(1, 2) - shares * codewords
         return encoded.to(self.codewords.dtype)

@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Normalisation and activation with a slope for each channel."""
-from mmcv.cnn import build_activation_layer, build_norm_layer
+from mmcv.cnn import ConvModule, build_activation_layer, build_norm_layer
 from torch import Tensor, nn
 
 
@@ -22,6 +22,25 @@ def per_channel(act_cfg: dict, channels: int) -> dict:
     return act_cfg
 
 
+def conv_norm_act(in_channels: int, channels: int, kernel_size: int, *,
+                  act_cfg: dict, **kwargs) -> ConvModule:
+    """Convolution, norm and activation, a PReLU with a slope per channel.
+
+    Args:
+        in_channels (int): Width of the input.
+        channels (int): Width of the output.
+        kernel_size (int | tuple[int, int]): Of the convolution.
+        act_cfg (dict): Activation.
+        **kwargs: Of ``ConvModule``.
+
+    Returns:
+        ConvModule: ``(N, in_channels, H, W)`` to ``(N, channels, H', W')``.
+    """
+    act_cfg = per_channel(act_cfg, channels)
+    return ConvModule(
+        in_channels, channels, kernel_size, act_cfg=act_cfg, **kwargs)
+
+
 class NormAct(nn.Module):
     """Normalisation, then activation, where no convolution comes before.
 
@@ -32,10 +51,10 @@ class NormAct(nn.Module):
     """
 
     def __init__(
-            self,
-            channels: int,
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='PReLU'),
+        self,
+        channels: int,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='PReLU')
     ) -> None:
         super().__init__()
         self.norm = build_norm_layer(norm_cfg, channels)[1]

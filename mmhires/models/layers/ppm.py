@@ -1,12 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pyramid pooling as DAPPM's paper compares with."""
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-from mmseg.models.utils import resize
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.models.layers.pre_act import PreActConv
+from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
 
 
@@ -32,16 +31,14 @@ class SimplifiedPPM(nn.Module):
         align_corners (bool): Of the bilinear resize. Default: False.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        channels: int = 128,
-        grids: tuple[int, ...] = (6, 3, 2, 1),
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU'),
-        align_corners: bool = False,
-    ) -> None:
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 channels: int = 128,
+                 grids: tuple[int, ...] = (6, 3, 2, 1),
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='ReLU'),
+                 align_corners: bool = False) -> None:
         super().__init__()
         self.grids = grids
         self.align_corners = align_corners
@@ -65,10 +62,6 @@ class SimplifiedPPM(nn.Module):
         x = self.bottleneck(x)
         maps = [x]
         for grid, level in zip(self.grids, self.levels):
-            maps.append(
-                resize(
-                    level(F.adaptive_avg_pool2d(x, grid)),
-                    size=x.shape[-2:],
-                    mode='bilinear',
-                    align_corners=self.align_corners))
+            pooled = level(F.adaptive_avg_pool2d(x, grid))
+            maps.append(resize_to(pooled, x.shape[-2:], self.align_corners))
         return self.fuse(torch.cat(maps, dim=1))

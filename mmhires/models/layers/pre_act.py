@@ -18,12 +18,12 @@ class PreActConv(PooledConv):
     """
 
     def __init__(
-            self,
-            in_channels: int,
-            out_channels: int,
-            kernel_size: int = 1,
-            norm_cfg: dict = dict(type='BN'),
-            act_cfg: dict = dict(type='ReLU'),
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU')
     ) -> None:
         super().__init__(
             in_channels,

@@ -2,10 +2,9 @@
 """Learned upsampling by transposed convolutions."""
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def count_doublings(scale: int) -> int:
@@ -69,7 +68,8 @@ class DeconvUpsample(nn.Sequential):
     """Stack of deconvolution + norm + activation, 2x a step.
 
     DSRL's extra upsampling module ("a stack of deconvolution layers, each
-    followed by BatchNorm and ReLU", section 3.2 of the paper).
+    followed by BatchNorm and ReLU", section 3.2 of the paper):
+    ``(N, in_channels, H, W)`` to ``(N, channels, scale * H, scale * W)``.
 
     Args:
         in_channels (int): Width of the input.
@@ -83,26 +83,18 @@ class DeconvUpsample(nn.Sequential):
     """
 
     def __init__(
-            self,
-            in_channels: int,
-            channels: int,
-            scale: int,
-            norm_cfg: dict | None = None,
-            act_cfg: dict = dict(type='ReLU'),
-    ) -> None:
-        super().__init__(*(ConvModule(
-            in_channels if step == 0 else channels,
-            channels,
-            kernel_size=4,
-            stride=2,
-            padding=1,
-            conv_cfg=dict(type=BilinearDeconv),
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg) for step in range(count_doublings(scale))))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, channels, s H, s W)``."""
-        return super().forward(x)
+        self,
+        in_channels: int,
+        channels: int,
+        scale: int,
+        norm_cfg: dict | None = None,
+        act_cfg: dict = dict(type='ReLU')) -> None:
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        cfg.update(stride=2, padding=1, conv_cfg=dict(type=BilinearDeconv))
+        super().__init__()
+        for step in range(count_doublings(scale)):
+            width = channels if step else in_channels
+            self.append(ConvModule(width, channels, 4, **cfg))
 
 
 class LogitUpsample(nn.Sequential):
@@ -121,22 +113,13 @@ class LogitUpsample(nn.Sequential):
     """
 
     def __init__(self, channels: int, scale: int) -> None:
-        layers = []
+        super().__init__()
+        cfg = dict(stride=2, padding=3, bias=False, identity=True)
         for _ in range(count_doublings(scale)):
             # The border continues, as it does for a resize: with zeros
             # outside, the outermost pixels would start fainter.
-            layers += [
-                nn.ReplicationPad2d(1),
-                BilinearDeconv(
-                    channels,
-                    channels,
-                    4,
-                    stride=2,
-                    padding=3,
-                    bias=False,
-                    identity=True)
-            ]
-        super().__init__(*layers)
+            self.append(nn.ReplicationPad2d(1))
+            self.append(BilinearDeconv(channels, channels, 4, **cfg))
 
     def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
         """``(N, K, H, W)`` to ``(N, K, s H, s W)``; ``feat`` is not read."""

@@ -5,10 +5,9 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from mmseg.models.losses import CrossEntropyLoss
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
@@ -33,15 +32,14 @@ def boundary_mask(label: Tensor,
     Returns:
         Tensor: ``(N, H, W)``, bool.
     """
-    valid = label != ignore_index
-    # With a channel: pooling takes no empty batch without one.
-    high = label.float().masked_fill(~valid, -math.inf)[:, None]
-    low = (-label.float()).masked_fill(~valid, -math.inf)[:, None]
-    for size, pad in (((2 * radius + 1, 1), (radius, 0)), ((1, 2 * radius + 1),
-                                                           (0, radius))):
-        high = F.max_pool2d(high, size, stride=1, padding=pad)
-        low = F.max_pool2d(low, size, stride=1, padding=pad)
-    return (high != -low).squeeze(1) & valid
+    valid, classes = label != ignore_index, label.float()
+    side = 2 * radius + 1
+    # Two channels: the highest class around, and minus the lowest.
+    signed = torch.stack([classes, -classes], 1)
+    signed = signed.masked_fill(~valid[:, None], -math.inf)
+    signed = F.max_pool2d(signed, (side, 1), stride=1, padding=(radius, 0))
+    signed = F.max_pool2d(signed, (1, side), stride=1, padding=(0, radius))
+    return (signed[:, 0] != -signed[:, 1]) & valid
 
 
 # Upstream's losses whose value is no sum over pixels, each with a weight.
@@ -115,6 +113,7 @@ class BoundaryReweightedLoss(nn.Module):
                 f'BoundaryReweightedLoss: {name} {reason}; wrap a '
                 'CrossEntropyLoss or OhemCrossEntropy, and list this one '
                 'beside it in loss_decode')
+        self.loss_name = self.loss.loss_name
         self.radius = radius
         self.gamma = tuple(gamma)
         self._accepts = set(inspect.signature(self.loss.forward).parameters)
@@ -169,11 +168,8 @@ class BoundaryReweightedLoss(nn.Module):
             counted = label != ignore_index
             kwargs['avg_factor'] = (class_weight[label.where(counted, 0)] *
                                     counted).sum()
-        return self.loss(
-            pred,
-            target,
-            weight=gamma if weight is None else gamma * weight,
-            **kwargs)
+        weight = gamma if weight is None else gamma * weight
+        return self.loss(pred, target, weight=weight, **kwargs)
 
     def _by_region(self, pred: Tensor, label: Tensor, boundary: Tensor,
                    ignore_index: int, kwargs: dict) -> Tensor:
@@ -197,8 +193,3 @@ class BoundaryReweightedLoss(nn.Module):
                 and loss.reduction == 'mean'
                 and not kwargs.get('reduction_override')
                 and kwargs.get('avg_factor') is None)
-
-    @property
-    def loss_name(self) -> str:
-        """Key of the loss in the log, that of the wrapped loss."""
-        return self.loss.loss_name

@@ -1,16 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distillation of where each channel is active."""
-import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmhires.registry import MODELS
 
-from .logit_distill import check_alike
+from .logit_distill import LogitDistillLoss, check_alike
 
 
 @MODELS.register_module()
-class ChannelWiseDistillLoss(nn.Module):
+class ChannelWiseDistillLoss(LogitDistillLoss):
     """Divergence of two maps, each channel a distribution over the pixels.
 
     `Channel-wise Knowledge Distillation for Dense Prediction
@@ -34,13 +33,7 @@ class ChannelWiseDistillLoss(nn.Module):
                  tau: float = 4.0,
                  loss_weight: float = 3.0,
                  loss_name: str = 'loss_cwd') -> None:
-        super().__init__()
-        if tau <= 0:
-            raise ValueError(
-                f'ChannelWiseDistillLoss: tau must be above 0, got {tau}')
-        self.tau = tau
-        self.loss_weight = loss_weight
-        self._loss_name = loss_name
+        super().__init__(tau, loss_weight, loss_name)
 
     def forward(self, feat: Tensor, target: Tensor, **kwargs) -> Tensor:
         """Compute the loss.
@@ -63,8 +56,3 @@ class ChannelWiseDistillLoss(nn.Module):
             student, teacher, reduction='sum', log_target=True)
         return (self.loss_weight * self.tau**2 * divergence /
                 max(1, feat.shape[0] * feat.shape[1]))
-
-    @property
-    def loss_name(self) -> str:
-        """Key of the loss in the log."""
-        return self._loss_name

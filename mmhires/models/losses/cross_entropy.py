@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
@@ -42,7 +41,7 @@ class WeightedCrossEntropyLoss(nn.Module):
                 class_weight, dtype=torch.float32),
             persistent=False)
         self.loss_weight = loss_weight
-        self._loss_name = loss_name
+        self.loss_name = loss_name
 
     def forward(self,
                 cls_score: Tensor,
@@ -66,15 +65,6 @@ class WeightedCrossEntropyLoss(nn.Module):
             ValueError: Logits and ``class_weight`` differ in classes, or (on
                 a CPU) a label is none of them.
         """
-        loss, pixel_weight = self._pixel_losses(cls_score, label, weight,
-                                                ignore_index)
-        total = pixel_weight.sum().clamp(min=torch.finfo(loss.dtype).tiny)
-        return self.loss_weight * (loss * pixel_weight).sum() / total
-
-    def _pixel_losses(self, cls_score: Tensor, label: Tensor,
-                      weight: Tensor | None,
-                      ignore_index: int) -> tuple[Tensor, Tensor]:
-        """Unweighted cross-entropy and weight of each pixel ``(N, H, W)``."""
         classes = cls_score.shape[1]
         if self.class_weight is not None and len(self.class_weight) != classes:
             raise ValueError(
@@ -92,9 +82,10 @@ class WeightedCrossEntropyLoss(nn.Module):
             pixel_weight *= weight
         loss = F.cross_entropy(
             cls_score, label, reduction='none', ignore_index=ignore_index)
-        return loss, pixel_weight
+        return self._average(loss, pixel_weight, counted)
 
-    @property
-    def loss_name(self) -> str:
-        """Key of the loss in the log."""
-        return self._loss_name
+    def _average(self, loss: Tensor, pixel_weight: Tensor,
+                 counted: Tensor) -> Tensor:
+        """The loss, from that of each pixel, all ``(N, H, W)``."""
+        total = pixel_weight.sum().clamp(min=torch.finfo(loss.dtype).tiny)
+        return self.loss_weight * (loss * pixel_weight).sum() / total

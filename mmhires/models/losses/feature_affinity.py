@@ -3,9 +3,8 @@
 from math import isqrt
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
@@ -184,7 +183,7 @@ class FALoss(nn.Module):
         self.radius = radius
         self.detach = detach
         self.loss_weight = loss_weight
-        self._loss_name = loss_name
+        self.loss_name = loss_name
 
     def forward(self,
                 seg_feat: Tensor,
@@ -238,8 +237,3 @@ class FALoss(nn.Module):
         # First the ones near a boundary; then others, if these are too few.
         places[:, :count] = (order + near.flatten(1)).topk(count).indices
         return places
-
-    @property
-    def loss_name(self) -> str:
-        """Key of the loss in the log."""
-        return self._loss_name

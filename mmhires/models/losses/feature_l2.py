@@ -2,9 +2,8 @@
 """Distance between two feature maps."""
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
@@ -43,7 +42,7 @@ class FeatureL2Loss(nn.Module):
                              f"or 'relative', got {reduction!r}")
         self.reduction = reduction
         self.loss_weight = loss_weight
-        self._loss_name = loss_name
+        self.loss_name = loss_name
 
     def forward(self,
                 feat: Tensor,
@@ -82,8 +81,3 @@ class FeatureL2Loss(nn.Module):
                 mode='nearest-exact').squeeze(1)
         # Not mean(), which is nan of an empty batch.
         return self.loss_weight * square.sum() / max(1, square.numel())
-
-    @property
-    def loss_name(self) -> str:
-        """Key of the loss in the log."""
-        return self._loss_name

@@ -1,9 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distillation of class probabilities."""
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
@@ -36,10 +35,10 @@ class LogitDistillLoss(nn.Module):
         super().__init__()
         if tau <= 0:
             raise ValueError(
-                f'LogitDistillLoss: tau must be above 0, got {tau}')
+                f'{type(self).__name__}: tau must be above 0, got {tau}')
         self.tau = tau
         self.loss_weight = loss_weight
-        self._loss_name = loss_name
+        self.loss_name = loss_name
 
     def forward(self,
                 logits: Tensor,
@@ -73,11 +72,6 @@ class LogitDistillLoss(nn.Module):
         # Not mean(), which is nan of an empty batch.
         return (self.loss_weight * self.tau**2 * divergence.sum() /
                 max(1, divergence.numel()))
-
-    @property
-    def loss_name(self) -> str:
-        """Key of the loss in the log."""
-        return self._loss_name
 
 
 def check_alike(owner: nn.Module, feat: Tensor,

@@ -63,29 +63,10 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
         self.thres = thres
         self.min_kept = min_kept
 
-    def forward(self,
-                cls_score: Tensor,
-                label: Tensor,
-                weight: Tensor | None = None,
-                ignore_index: int = 255) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            cls_score (Tensor): Logits ``(N, C, H, W)``.
-            label (Tensor): Class of each pixel ``(N, H, W)``.
-            weight (Tensor, optional): Weight of each pixel ``(N, H, W)``, in
-                the sum only. Default: None.
-            ignore_index (int): Label that counts nowhere. Default: 255.
-
-        Returns:
-            Tensor: A scalar.
-
-        Raises:
-            ValueError: Logits and ``class_weight`` differ in classes.
-        """
-        loss, pixel_weight = self._pixel_losses(cls_score, label, weight,
-                                                ignore_index)
-        hard = self._hard_pixels(loss.detach(), label != ignore_index)
+    def _average(self, loss: Tensor, pixel_weight: Tensor,
+                 counted: Tensor) -> Tensor:
+        """Over the hard pixels; a ``weight`` counts in the sum only."""
+        hard = self._hard_pixels(loss.detach(), counted)
         total = (loss * pixel_weight * hard).sum()
         return self.loss_weight * total / hard.sum().clamp(min=1)
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule
-from mmseg.models.utils import resize
 from torch import Tensor
 
+from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
 
 
@@ -34,10 +34,5 @@ class BilinearUpsample(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Maps ``(N, C_i, H_i, W_i)``, the last one resized."""
-        return (*inputs[:-1],
-                resize(
-                    inputs[-1],
-                    size=inputs[self.size_of].shape[-2:],
-                    mode='bilinear',
-                    align_corners=self.align_corners,
-                    warning=False))
+        size = inputs[self.size_of].shape[-2:]
+        return (*inputs[:-1], resize_to(inputs[-1], size, self.align_corners))

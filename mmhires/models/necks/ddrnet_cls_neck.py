@@ -1,10 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """From the two maps of DDRNet to the features that ImageNet's classes need."""
-import torch.nn as nn
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
+from mmhires.models.init_cfg import KAIMING
 from mmhires.registry import MODELS
 
 
@@ -32,17 +32,12 @@ class DDRNetClsNeck(BaseModule):
             high-resolution one.
     """
 
-    def __init__(
-        self,
-        in_channels: list[int],
-        out_channels: int,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU'),
-        init_cfg: dict | list[dict] | None = [
-            dict(type='Kaiming', layer='Conv2d'),
-            dict(type='Constant', val=1, layer='_BatchNorm')
-        ]
-    ) -> None:
+    def __init__(self,
+                 in_channels: list[int],
+                 out_channels: int,
+                 norm_cfg: dict = dict(type='BN'),
+                 act_cfg: dict = dict(type='ReLU'),
+                 init_cfg: dict | list[dict] | None = KAIMING) -> None:
         super().__init__(init_cfg)
         high, low = in_channels
         if low != 4 * high:

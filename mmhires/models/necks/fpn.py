@@ -1,12 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The finest map of a feature pyramid, to compare JPU with."""
 from collections.abc import Sequence
+from functools import partial
 
-import torch.nn as nn
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
-from mmseg.models.utils import resize
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
@@ -43,17 +43,10 @@ class FPNUpsample(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.in_channels = tuple(in_channels)
+        conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=None)
         self.lateral_convs = nn.ModuleList(
-            ConvModule(
-                width, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
-            for width in in_channels)
-        self.fpn_conv = ConvModule(
-            out_channels,
-            out_channels,
-            3,
-            padding=1,
-            norm_cfg=norm_cfg,
-            act_cfg=None)
+            conv(width, out_channels, 1) for width in in_channels)
+        self.fpn_conv = conv(out_channels, out_channels, 3, padding=1)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Replace the last map.
@@ -70,10 +63,7 @@ class FPNUpsample(BaseModule):
             ValueError: The last maps do not have the widths ``in_channels``.
         """
         used = last_maps(inputs, self.in_channels, 'FPNUpsample')
-        *laterals, feat = [
-            conv(x) for conv, x in zip(self.lateral_convs, used)
-        ]
-        for lateral in reversed(laterals):
-            feat = lateral + resize(
-                feat, size=lateral.shape[-2:], mode='nearest')
+        *finer, feat = [conv(x) for conv, x in zip(self.lateral_convs, used)]
+        for lateral in reversed(finer):
+            feat = lateral + F.interpolate(feat, lateral.shape[-2:])
         return (*inputs[:-1], self.fpn_conv(feat))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from mmseg.models import necks
-from mmseg.models.utils import resize
 from torch import Tensor
 
+from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
 
 from .maps import last_maps
@@ -45,23 +45,18 @@ class JPU(necks.JPU):
         init_cfg (dict, optional): Default: None.
     """
 
-    def __init__(
-        self,
-        in_channels: Sequence[int] = (512, 1024, 2048),
-        mid_channels: int = 512,
-        start_level: int = 0,
-        end_level: int = -1,
-        dilations: Sequence[int] = (1, 2, 4, 8),
-        align_corners: bool = True,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU'),
-        init_cfg: dict | None = None,
-    ) -> None:
+    def __init__(self,
+                 in_channels: Sequence[int] = (512, 1024, 2048),
+                 *args,
+                 dilations: Sequence[int] = (1, 2, 4, 8),
+                 align_corners: bool = True,
+                 **kwargs) -> None:
         super().__init__(
-            tuple(in_channels), mid_channels, start_level, end_level,
-            tuple(dilations), align_corners, conv_cfg, norm_cfg, act_cfg,
-            init_cfg)
+            tuple(in_channels),
+            *args,
+            dilations=tuple(dilations),
+            align_corners=align_corners,
+            **kwargs)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Replace the last map.
@@ -79,18 +74,10 @@ class JPU(necks.JPU):
         """
         used = last_maps(inputs, self.in_channels,
                          'JPU')[self.start_level:self.backbone_end_level]
-        feats = [conv(x) for conv, x in zip(self.conv_layers, used)]
-        finest = feats[0]
-        feats[1:] = [
-            resize(
-                x,
-                size=finest.shape[-2:],
-                mode='bilinear',
-                align_corners=self.align_corners,
-                warning=False) for x in feats[1:]
-        ]
-        feat = torch.cat(feats[::-1], dim=1)
+        finest, *feats = [conv(x) for conv, x in zip(self.conv_layers, used)]
+        size, corners = finest.shape[-2:], self.align_corners
+        feats = [resize_to(x, size, corners) for x in reversed(feats)]
+        feat = torch.cat([*feats, finest], dim=1)
+        feat = torch.cat([branch(feat) for branch in self.dilation_layers], 1)
         end = len(inputs) - len(self.in_channels) + self.backbone_end_level
-        return (*inputs[:end - 1],
-                torch.cat([branch(feat) for branch in self.dilation_layers],
-                          dim=1))
+        return (*inputs[:end - 1], feat)

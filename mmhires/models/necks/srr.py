@@ -1,12 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Super-resolution recovering of HRFR."""
 from collections.abc import Sequence
+from functools import partial
 
 import torch
-import torch.nn as nn
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.models.layers.upsample import bilinear_kernel, count_doublings
 from mmhires.registry import MODELS
@@ -85,20 +85,22 @@ class SRRNeck(BaseModule):
             mode='fan_in')
     ) -> None:
         super().__init__(init_cfg)
-        steps = count_doublings(scale)
         self.scale = scale
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg, out_act_cfg=out_act_cfg)
+        cfg = dict(
+            steps=count_doublings(scale),
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            out_act_cfg=out_act_cfg)
 
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
-        self.srr = _build(self.in_channels, self.in_index, bottleneck, steps,
-                          cfg)
+        self.srr = _build(self.in_channels, self.in_index, bottleneck, cfg)
         self.aux_channels = tuple(aux_channels)
         self.aux_index = tuple(aux_index) if aux_channels else ()
         if aux_bottleneck is None:
             aux_bottleneck = [width // 4 for width in self.aux_channels]
         self.aux_srr = _build(self.aux_channels, self.aux_index,
-                              aux_bottleneck, steps, cfg, 'aux_')
+                              aux_bottleneck, cfg, 'aux_')
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Recover the maps of ``in_index``.
@@ -115,9 +117,8 @@ class SRRNeck(BaseModule):
             ValueError: A map is missing or does not have its width.
         """
         maps = list(inputs)
-        recovered = _recover(inputs, self.in_index, self.in_channels, self.srr,
-                             'in')
-        for index, feat in recovered.items():
+        for index, feat in _recover(inputs, self.in_index, self.in_channels,
+                                    self.srr, 'in').items():
             maps[index] = feat
         return tuple(maps)
 
@@ -174,7 +175,6 @@ def _as_tuple(value: int | Sequence[int]) -> tuple[int, ...]:
 def _build(widths: tuple[int, ...],
            indices: tuple[int, ...],
            bottleneck: int | Sequence[int] | None,
-           steps: int,
            cfg: dict,
            prefix: str = '') -> nn.ModuleList:
     """One module a map, after a check of the arguments."""
@@ -192,28 +192,28 @@ def _build(widths: tuple[int, ...],
                 f'SRRNeck: {prefix}bottleneck {neck} must be from 1 to below '
                 f'the width {width} of its map; None is without a bottleneck')
     return nn.ModuleList(
-        _recovering(width, neck, steps, cfg)
-        for width, neck in zip(widths, necks))
+        _recovering(width, neck, **cfg) for width, neck in zip(widths, necks))
 
 
 def _recovering(width: int, neck: int | None, steps: int,
-                cfg: dict) -> nn.Sequential:
-    cfg = dict(cfg)
-    plain = dict(norm_cfg=None, act_cfg=cfg.pop('out_act_cfg'))
-    inner = neck or width
-    deconv = dict(
+                norm_cfg: dict | None, act_cfg: dict | None,
+                out_act_cfg: dict | None) -> nn.Sequential:
+    """Deconvolutions, between 1x1 convolutions if there is a bottleneck."""
+    conv = partial(ConvModule, kernel_size=1, bias=False)
+    deconv = partial(
+        conv,
         kernel_size=4,
         stride=2,
         padding=1,
         conv_cfg=dict(type=nn.ConvTranspose2d))
-    shapes = [(inner, inner, deconv)] * steps
+    layers = [partial(deconv, neck or width, neck or width)] * steps
     if neck is not None:
-        ends = dict(kernel_size=1)
-        shapes = [(width, neck, ends), *shapes, (neck, width, ends)]
-    layer_cfgs = [cfg] * (len(shapes) - 1) + [plain]
+        layers.insert(0, partial(conv, width, neck))
+        layers.append(partial(conv, neck, width))
+    *inner, last = layers
     return nn.Sequential(
-        *(ConvModule(before, after, bias=False, **shape, **layer_cfg)
-          for (before, after, shape), layer_cfg in zip(shapes, layer_cfgs)))
+        *(layer(norm_cfg=norm_cfg, act_cfg=act_cfg) for layer in inner),
+        last(norm_cfg=None, act_cfg=out_act_cfg))
 
 
 def start_linear(module: nn.Sequential, down: Tensor, up: Tensor) -> None:

@@ -1,12 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data preprocessor that feeds a pose network down-sampled crops."""
 import numpy as np
-from mmengine.structures import PixelData
 from mmpose.models import PoseDataPreprocessor
 
 from mmhires.models.preprocessing import (
     check_images,
     check_reduction,
+    keep_full_size,
     reduce_images,
 )
 from mmhires.registry import MODELS
@@ -75,17 +75,14 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
                 'input_size of TopdownAffine')
         inputs = reduce_images(images, self.scale, self.interpolation)
         if training:
-            for image, small, sample in zip(images, inputs, samples):
-                sample.gt_img = PixelData(data=image)
-                sample.input_img = PixelData(data=small)  # a view
+            keep_full_size(samples, images, inputs)
         return dict(inputs=inputs, data_samples=samples)
 
 
 def _check_box(meta: dict) -> None:
     """Refuse a box whose crop would be one point, or none at all."""
-    scale = meta.get('input_scale')
-    if scale is not None and not (np.isfinite(scale).all() and
-                                  (np.asarray(scale) > 0).all()):
+    scale = np.asarray(meta.get('input_scale', 1))
+    if not (np.isfinite(scale) & (scale > 0)).all():
         raise ValueError(
             f'{meta.get("img_path") or "an image"}: the box round '
             f'{meta.get("input_center")} has a width and height of {scale}; '

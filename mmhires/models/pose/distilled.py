@@ -1,7 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Any top-down heatmap model as the student of a full-size teacher."""
-from collections.abc import Sequence
-
 from mmpose.models import TopdownPoseEstimator
 from mmpose.utils.typing import SampleList
 from torch import Tensor
@@ -36,16 +34,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
     """
 
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
-
-    def __init__(self,
-                 *args,
-                 teacher: dict | str,
-                 teacher_ckpt: str | None = None,
-                 distill_losses: Sequence[dict] = (dict(
-                     type='mmhires.FeatureL2Loss', reduction='mean'), ),
-                 **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.add_teacher(teacher, teacher_ckpt, distill_losses)
+    default_loss = dict(type='mmhires.FeatureL2Loss', reduction='mean')
 
     def teacher_logits(self, images: Tensor) -> Tensor:
         """Heatmaps of the teacher.

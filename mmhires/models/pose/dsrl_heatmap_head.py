@@ -12,7 +12,8 @@ from mmpose.utils.typing import (
 )
 from torch import Tensor, nn
 
-from mmhires.models.layers.dual_super_resolution import (
+from mmhires.models.layers.upsample import DeconvUpsample
+from mmhires.models.super_resolution import (
     DualSuperResolution,
     check_exposes_features,
 )
@@ -93,7 +94,8 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         inner.final_layer = nn.Identity()
         inner.loss_module = inner.decoder = None
         self.heatmap_head = inner
-        self.add_super_resolution(width, sssr_channels, scale, sisr_head,
+        sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg)
+        self.add_super_resolution(sssr, width, sssr_channels, scale, sisr_head,
                                   loss_fa, norm_cfg)
         # A whole head: final layer, loss, flip test and decoding are its.
         self.predictor = HeatmapHead(
@@ -134,7 +136,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         Raises:
             ValueError: The codec is made for heatmaps of another size.
         """
-        if test_cfg.get('flip_test', False):
+        if test_cfg.get('flip_test'):
             enlarged = [(self._checked_features(view), ) for view in feats]
         else:
             enlarged = (self._checked_features(feats), )

@@ -1,7 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Any segmentor as the student of a full-size teacher."""
-from collections.abc import Sequence
-
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import SampleList
 from torch import Tensor
@@ -52,16 +50,7 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
     """
 
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
-
-    def __init__(self,
-                 *args,
-                 teacher: dict | str,
-                 teacher_ckpt: str | None = None,
-                 distill_losses: Sequence[dict] = (dict(
-                     type='mmhires.LogitDistillLoss'), ),
-                 **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.add_teacher(teacher, teacher_ckpt, distill_losses)
+    default_loss = dict(type='mmhires.LogitDistillLoss')
 
     def teacher_logits(self, images: Tensor) -> Tensor:
         """Logits of the teacher at full size.

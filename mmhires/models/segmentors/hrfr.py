@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch.nn.functional as F
-from mmseg.utils import SampleList, add_prefix
+from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
@@ -30,13 +30,7 @@ class HRFR(DistilledSegmentor):
     :class:`BoundaryReweightedLoss`.
 
     Args:
-        backbone (dict): Of the student.
-        decode_head (dict): Of the student; the weight of its loss is lambda 2.
-        neck (dict | list[dict]): :class:`SRRNeck`, or a list that ends in it,
-            ``[dict(type='mmhires.JPU', ...), dict(type='mmhires.SRRNeck')]``.
-        teacher (dict | str): Config of a segmentor with ``extract_feat``, or a
-            config file whose ``model`` it is. Its data preprocessor has to
-            normalise as the student's.
+        *args: Of ``EncoderDecoder``.
         teacher_ckpt (str, optional): File or address of its weights. None
             leaves them to the ``init_cfg`` of ``teacher``.
         init_student (bool): Start from the teacher's backbone, neck, decode
@@ -56,8 +50,12 @@ class HRFR(DistilledSegmentor):
             teacher's; ``'resize'`` is bilinear. In testing there is no teacher
             to say the size: give the data preprocessor ``test_cfg=dict(
             size_divisor=scale * stride)``. Default: ``'crop'``.
-        **kwargs: Of ``EncoderDecoder``; ``data_preprocessor`` must be
-            :class:`LowResSegDataPreProcessor` of the neck's ``scale``.
+        **kwargs: ``teacher`` of :class:`DistilledSegmentor`, and those of
+            ``EncoderDecoder``: the weight of the ``decode_head``'s loss is
+            lambda 2; ``neck`` is :class:`SRRNeck` or a list that ends in it,
+            ``[dict(type='mmhires.JPU', ...), dict(type='mmhires.SRRNeck')]``;
+            ``data_preprocessor`` must be :class:`LowResSegDataPreProcessor`
+            of the neck's ``scale``.
 
     Raises:
         TypeError: A cascade; the neck does not end in :class:`SRRNeck`, or the
@@ -68,10 +66,7 @@ class HRFR(DistilledSegmentor):
     """
 
     def __init__(self,
-                 backbone: dict,
-                 decode_head: dict,
-                 neck: dict | list[dict],
-                 teacher: dict | str,
+                 *args,
                  teacher_ckpt: str | None,
                  init_student: bool = True,
                  loss_srr: dict = dict(type='mmhires.FeatureL2Loss'),
@@ -84,10 +79,7 @@ class HRFR(DistilledSegmentor):
             raise TypeError('HRFR: a cascade of decode heads (num_stages) '
                             'cannot be the student; give one decode_head')
         super().__init__(
-            backbone,
-            decode_head,
-            neck,
-            teacher=teacher,
+            *args,
             teacher_ckpt=teacher_ckpt,
             distill_losses=distill_losses,
             **kwargs)
@@ -169,14 +161,13 @@ class HRFR(DistilledSegmentor):
         targets, where = taught[MAPS], self.label_of(data_samples)
 
         losses = {}
-        for index in self.srr_neck.in_index:
-            maps[index] = self.match(maps[index], targets, index)
-            losses.update(
-                self._regress(self.loss_srr, maps, targets, index, where))
-        for index in auxiliary:
-            auxiliary[index] = self.match(auxiliary[index], targets, index)
-            losses.update(
-                self._regress(self.loss_aux, auxiliary, targets, index, where))
+        for loss, feats, indices in ((self.loss_srr, maps,
+                                      self.srr_neck.in_index),
+                                     (self.loss_aux, auxiliary, [*auxiliary])):
+            for index in indices:
+                feats[index] = self.match(feats[index], targets, index)
+                losses[f'srr_{index % len(targets)}.{loss.loss_name}'] = loss(
+                    feats[index], targets[index], **where)
         maps = _ReadMaps(maps)
         with record(self) as mine:
             losses.update(self._decode_head_forward_train(maps, data_samples))
@@ -228,13 +219,13 @@ class HRFR(DistilledSegmentor):
         Raises:
             ValueError: Widths or strides differ.
         """
-        if not -len(targets) <= index < len(
-                targets) or targets[index].shape[1] != feat.shape[1]:
+        widths = [target.shape[1] for target in targets]
+        if not (-len(widths) <= index < len(widths)
+                and widths[index] == feat.shape[1]):
             raise ValueError(
                 f'HRFR: map {index} of the student has {feat.shape[1]} '
-                'channels, and the maps of the teacher have '
-                f'{[target.shape[1] for target in targets]}; the widths of '
-                'maps that are recovered must agree')
+                f'channels, and the maps of the teacher have {widths}; the '
+                'widths of maps that are recovered must agree')
         size, full_size = feat.shape[-2:], targets[index].shape[-2:]
         surplus = [got - wanted for got, wanted in zip(size, full_size)]
         scale = self.srr_neck.scale
@@ -249,13 +240,6 @@ class HRFR(DistilledSegmentor):
             return F.interpolate(feat, full_size, mode='bilinear')
         return feat[..., :full_size[0], :full_size[1]]
 
-    @staticmethod
-    def _regress(loss: nn.Module, maps, targets: Sequence[Tensor], index: int,
-                 where: dict) -> dict:
-        value = loss(maps[index], targets[index], **where)
-        return add_prefix({loss.loss_name: value},
-                          f'srr_{index % len(targets)}')
-
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
         """Remove the teacher and the auxiliary SRR modules, for good."""
         super().switch_to_deploy(test_cfg)
@@ -269,9 +253,8 @@ class _ReadMaps(tuple):
         self.read: set[int] = set()
 
     def __getitem__(self, index: int | slice) -> Tensor | tuple:
-        self.read.update(
-            range(len(self))[index:index + 1 or None] if isinstance(
-                index, int) else range(len(self))[index])
+        read = range(len(self))[index]
+        self.read.update([read] if isinstance(index, int) else read)
         return super().__getitem__(index)
 
     def __iter__(self):

@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Single-image super-resolution branch of DSRL."""
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from mmcv.cnn.bricks.upsample import PixelShufflePack
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmhires.models.layers.resize import resize_to
 from mmhires.models.layers.upsample import count_doublings
 from mmhires.registry import MODELS
 
@@ -91,14 +93,13 @@ class SISRHead(BaseModule):
         self.upscale = upscale
         self.loss_weight = loss_weight
         self.align_corners = align_corners
-        conv = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.project = nn.ModuleList(
-            ConvModule(width, channels, 1, **conv) for width in in_channels)
+            conv(width, channels, 1) for width in in_channels)
         self.upsample = nn.Sequential()
         for _ in range(count_doublings(scale)):
             self.upsample.append(_SubpixelConv(channels, channels, 2, 3))
-            self.upsample.append(
-                ConvModule(channels, channels, 3, padding=1, **conv))
+            self.upsample.append(conv(channels, channels, 3, padding=1))
         self.to_image = _SubpixelConv(
             channels, 3, upscale, 3, gain=0. if residual else 1.)
 
@@ -127,13 +128,11 @@ class SISRHead(BaseModule):
         """
         self._check_maps(inputs)
         small = [pixels // self.scale for pixels in size]
-        shared = sum(
-            F.interpolate(
-                project(self._shared(inputs[i])),
-                size=small,
-                mode='bilinear',
-                align_corners=self.align_corners)
-            for project, i in zip(self.project, self.in_index))
+        maps = [
+            project(self._shared(inputs[i]))
+            for project, i in zip(self.project, self.in_index)
+        ]
+        shared = sum(resize_to(x, small, self.align_corners) for x in maps)
         feat = self.upsample(shared)
         image = self.to_image(feat)
         if self.residual:
@@ -189,9 +188,7 @@ class SISRHead(BaseModule):
         height, width = full.shape[-2:]
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
         # the full-size image at most for the maps compared here.
-        surplus = [
-            got - want for got, want in zip(image.shape[-2:], (height, width))
-        ]
+        surplus = image.shape[-2] - height, image.shape[-1] - width
         if min(surplus) < 0 or max(surplus) >= self.upscale * self.scale:
             fitting = self.upscale * height / image.shape[-2]
             raise ValueError(

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from mmhires.models.decode_heads import SISRHead
+from mmhires.models.super_resolution import SISRHead
 
 
 def inputs():

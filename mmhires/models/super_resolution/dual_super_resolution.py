@@ -1,0 +1,220 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""What dual super-resolution learning adds to a head of any task."""
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from mmhires.models.preprocessing import full_size_images
+from mmhires.registry import MODELS
+
+
+class DualSuperResolution:
+    """The SSSR, SISR and FA parts of DSRL, to inherit from before a head.
+
+    `Dual Super-Resolution Learning for Semantic Segmentation
+    <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_,
+    section 3.2. The head that inherits it wraps another one of its task, whose
+    last layer it has taken off, and calls :meth:`add_super_resolution` in its
+    constructor.
+
+    Attributes:
+        wrapped (str): Name of the attribute that holds the wrapped head. Keys
+            of a plain head in a checkpoint are read as those of this one.
+        preprocessor (str): The data preprocessor that leaves ``gt_img``.
+    """
+
+    wrapped: str
+    preprocessor: str
+
+    def add_super_resolution(self,
+                             sssr: nn.Module,
+                             in_channels: int,
+                             channels: int,
+                             scale: int,
+                             sisr_head: dict | None,
+                             loss_fa: dict | None,
+                             norm_cfg: dict | None,
+                             align_corners: bool = False,
+                             sssr_scale: int | None = None) -> None:
+        """Take ``sssr``, build ``sisr_head`` and ``feature_transform``.
+
+        Args:
+            sssr (nn.Module): Enlarges the features.
+            in_channels (int): Width of the wrapped head's features.
+            channels (int): Width of what SSSR makes.
+            scale (int): Full size : network input, a power of two.
+            sisr_head (dict, optional): Config of :class:`SISRHead`; ``scale``,
+                ``norm_cfg`` and ``align_corners`` are taken from here unless
+                it names them.
+            loss_fa (dict, optional): Config of :class:`FALoss`.
+            norm_cfg (dict, optional): Normalisation.
+            align_corners (bool): For resizing features. Default: False.
+            sssr_scale (int, optional): By how much SSSR enlarges, a power of
+                two. Default: None, ``scale``.
+
+        Raises:
+            ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that
+                is not that of ``sisr_head``.
+        """
+        name = type(self).__name__
+        if loss_fa is not None and sisr_head is None:
+            raise ValueError(f'{name}: loss_fa compares with the features of '
+                             'sisr_head, which is None')
+        self.scale = scale
+        self.width = in_channels
+        self.sssr = sssr
+        self.sisr_head = self.feature_transform = self.loss_fa = None
+        if sisr_head is not None:
+            sssr_scale = sssr_scale or scale
+            own = dict(scale=sssr_scale, norm_cfg=norm_cfg)
+            own.update(align_corners=align_corners)
+            self.sisr_head = MODELS.build({**own, **sisr_head})
+            if self.sisr_head.scale != sssr_scale:
+                raise ValueError(
+                    f'{name}(scale={sssr_scale}) needs sisr_head of the same '
+                    f'scale, got {self.sisr_head.scale}')
+        if loss_fa is not None:
+            self.loss_fa = MODELS.build(loss_fa)
+            self.feature_transform = ConvModule(
+                channels, channels, 1, norm_cfg=norm_cfg)
+
+    def head_features(self, inputs: tuple[Tensor]) -> Tensor:
+        """Features of the wrapped head.
+
+        Args:
+            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
+                or neck.
+
+        Returns:
+            Tensor: ``(N, C, H, W)``, the size at which the wrapped head would
+            predict.
+
+        Raises:
+            TypeError: The wrapped head returned something else than its
+                features.
+        """
+        head = getattr(self, self.wrapped)
+        feat = head(inputs)
+        if not isinstance(feat, Tensor) or feat.shape[1] != self.width:
+            got = tuple(feat.shape) if isinstance(feat, Tensor) else type(feat)
+            raise TypeError(
+                f'{type(self).__name__}: {type(head).__name__} without its '
+                f'last layer returned {got} instead of features of '
+                f'{self.width} channels, so it cannot be wrapped')
+        return feat
+
+    def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
+        """Features of the wrapped head, enlarged by SSSR.
+
+        Args:
+            inputs (tuple[Tensor]): As of :meth:`head_features`.
+
+        Returns:
+            Tensor: ``(N, channels, sssr_scale * H, sssr_scale * W)``.
+        """
+        return self.sssr(self.head_features(inputs))
+
+    def super_resolve(self,
+                      inputs: tuple[Tensor],
+                      image: Tensor | None = None) -> Tensor:
+        """Image that the SISR branch rebuilds, to look at or to measure.
+
+        Args:
+            inputs (tuple[Tensor]): As of :meth:`sssr_features`.
+            image (Tensor, optional): Input of the network, ``(N, 3, h, w)``,
+                for a residual SISR. Default: None.
+
+        Returns:
+            Tensor: ``(N, 3, H, W)`` at full size, normalised as the images.
+
+        Raises:
+            ValueError: The head has no ``sisr_head``.
+        """
+        if self.sisr_head is None:
+            raise ValueError(f'{type(self).__name__}: there is no sisr_head '
+                             'to rebuild an image with')
+        size = self.sssr_features(inputs).shape[-2:]
+        return self._rebuild(inputs, size, image)[1]
+
+    def _rebuild(self, inputs: tuple[Tensor], size: torch.Size,
+                 image: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.sisr_head.residual:
+            image = F.interpolate(
+                image, scale_factor=self.scale, mode='bicubic')
+        return self.sisr_head(inputs, size, image)
+
+    def super_resolution_losses(self, inputs: tuple[Tensor], feat: Tensor,
+                                batch_data_samples: list, **label) -> dict:
+        """The second and third term of equation 3, as far as configured.
+
+        Args:
+            inputs (tuple[Tensor]): As of :meth:`sssr_features`.
+            feat (Tensor): What :meth:`sssr_features` made of them.
+            batch_data_samples (list): Data samples with ``gt_img`` and, for
+                a residual SISR, ``input_img``.
+            **label: Of :class:`FALoss`.
+
+        Returns:
+            dict[str, Tensor]: ``loss_mse`` and ``loss_fa``, both weighted.
+
+        Raises:
+            KeyError: A sample has no ``gt_img``.
+        """
+        if self.sisr_head is None:
+            return {}
+        target = full_size_images(self, batch_data_samples,
+                                  'the super-resolution branch')
+        small = None
+        if self.sisr_head.residual:
+            small = torch.stack([x.input_img.data for x in batch_data_samples])
+        sisr_feat, image = self._rebuild(inputs, feat.shape[-2:], small)
+        losses = dict(loss_mse=self.sisr_head.loss(image, target))
+        if self.loss_fa is not None:
+            losses[self.loss_fa.loss_name] = self.loss_fa(
+                self.feature_transform(feat), sisr_feat, **label)
+        return losses
+
+    def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
+        """Remove what only training needs, for good.
+
+        Args:
+            test_cfg (dict, optional): What MMPose's estimators pass; unused.
+        """
+        self.sisr_head = self.feature_transform = self.loss_fa = None
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
+                              **kwargs) -> None:
+        plain = getattr(self, self.wrapped).state_dict()
+        inner = f'{prefix}{self.wrapped}.'
+        for name in plain:
+            if prefix + name in state_dict:
+                state_dict[inner + name] = state_dict.pop(prefix + name)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def check_exposes_features(owner: str, head: nn.Module, base: type,
+                           last_layer: str, methods: Sequence[str]) -> None:
+    """Refuse heads whose features or losses would be lost by wrapping.
+
+    Args:
+        owner (str): Name of the wrapping head, for the error.
+        head (nn.Module): The head to wrap.
+        base (type): Head whose methods the wrapping one goes by.
+        last_layer (str): Attribute of the convolution that is taken off.
+        methods (Sequence[str]): What ``head`` must have from ``base``.
+
+    Raises:
+        TypeError: There is no such convolution, or a method of its own.
+    """
+    name = type(head).__name__
+    if not isinstance(getattr(head, last_layer, None), nn.Conv2d):
+        raise TypeError(f'{owner}: {name} has no convolution {last_layer} to '
+                        'take off, so its features cannot be reached')
+    for method in methods:
+        if getattr(type(head), method) is not getattr(base, method):
+            raise TypeError(
+                f'{owner}: {name} has a {method}() of its own, which would be '
+                f'lost; wrap a head that keeps that of {base.__name__}')
