@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Exported files against the model they were made from."""
+import contextlib
 import json
 
 import cv2
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from PIL import Image
 
+from mmhires.compat import bf16_convolution
 from mmhires.deploy import Network, Predictor, export, load_model
 
 pytest.importorskip('onnxruntime')
@@ -249,6 +251,16 @@ def test_metadata_says_how_to_prepare_an_image(onnx_file, model_of):
     assert len(fields['classes']) == len(fields['palette']) == 11
     assert fields['task'] == 'segmentation'
     assert fields['input_shape'] == [1, 3, 47, 65]
+
+
+def test_bf16_warns_where_this_processor_computes_a_map_of_it_wrongly(
+        model_of, image, tmp_path, monkeypatch):
+    monkeypatch.setattr(bf16_convolution, 'broken_width', lambda: 3)
+    photo = str(tmp_path / 'narrow.png')
+    cv2.imwrite(photo, cv2.imread(str(image))[:, :64])
+    with pytest.warns(UserWarning, match='Conv2d of a map 2 pixels wide'), \
+            contextlib.suppress(ValueError):  # as bf16 may not agree
+        export(model_of('ddrnet'), tmp_path / 'm.pt2', [photo], 'bf16')
 
 
 def test_nothing_is_written_when_the_labels_differ(model_of, image, tmp_path,
