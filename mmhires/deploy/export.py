@@ -64,7 +64,8 @@ def export(model: nn.Module,
         opset (int): Of ONNX. Default: 17.
         track (Callable): Wraps the sequence of images that is gone through,
             for a progress bar. Default: none.
-        batch (bool): Take several images at once. Default: False.
+        batch (bool): Take several images at once; for ``.onnx``.
+            Default: False.
         labels (bool): Resize to the image and argmax are part of the file,
             whose output is ``(N, H, W)``, uint8. Default: False.
 
@@ -82,6 +83,9 @@ def export(model: nn.Module,
         raise ValueError(f'{out}: the file to write must end in .onnx or .pt2')
     if out.suffix == '.onnx' and precision == 'bf16':
         raise ValueError('bf16 is for .pt2; ONNX runtimes take fp32 and fp16')
+    if out.suffix == '.pt2' and batch:
+        raise ValueError('batches are for .onnx; a program of torch.export '
+                         'is bound to one image or to several')
     if not out.parent.is_dir():
         raise FileNotFoundError(f'there is no directory {out.parent}')
     if not images:
@@ -120,7 +124,7 @@ def export(model: nn.Module,
     if dynamic:
         way_out = f'write a file for each size, without dynamic, or {way_out}'
     elif batch:
-        way_out = f'take one image at a time, without batch, or {way_out}'
+        way_out = f'write it without batch, or {way_out}'
     write = partial(to_onnx, opset=opset) if out.suffix == '.onnx' else \
         to_torch
     fields = {key: json.dumps(value) for key, value in spec.items()}

@@ -67,7 +67,8 @@ def to_torch(network: nn.Module,
         network (nn.Module): As of :func:`to_onnx`.
         image (Tensor): As of :func:`to_onnx`.
         fields (dict[str, str]): Metadata. Default: none.
-        axes (Sequence[int]): As of :func:`to_onnx`. Default: none.
+        axes (Sequence[int]): As of :func:`to_onnx`, 2 and 3 only.
+            Default: none.
 
     Returns:
         bytes: Content of the file.

@@ -28,7 +28,7 @@ class Network(nn.Module):
             Default: ``'fp32'``.
         channels_last (bool): Keep the weights in the layout that is faster on
             most devices. Default: True.
-        finish (Callable): What to make of the head's output.
+        finish (Callable, optional): What to make of the head's output.
             Default: nothing.
 
     Raises:
@@ -36,13 +36,11 @@ class Network(nn.Module):
             or several.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        precision: str = 'fp32',
-        channels_last: bool = True,
-        finish: Callable[[Tensor], Tensor] = nn.Identity()
-    ) -> None:
+    def __init__(self,
+                 model: nn.Module,
+                 precision: str = 'fp32',
+                 channels_last: bool = True,
+                 finish: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of '
@@ -65,5 +63,5 @@ class Network(nn.Module):
         feats = self.model.extract_feat(image.to(self.dtype))
         out = getattr(self.model, self.head)(feats)
         # EncNet's head says what classes there are as well.
-        return self.finish(
-            (out if isinstance(out, Tensor) else out[0]).float())
+        out = (out if isinstance(out, Tensor) else out[0]).float()
+        return self.finish(out) if self.finish else out

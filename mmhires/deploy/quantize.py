@@ -78,10 +78,9 @@ def quantize(file: str | Path,
         for tensor in reference.prepare(path).tensors
     ]
     before = score(reference)
-    metadata = {
-        entry.key: entry.value
-        for entry in onnx.load(file).metadata_props
-    }
+    metadata = onnx.load(file).metadata_props
+    fields = {entry.key: entry.value for entry in metadata}
+    fields['precision'] = '"int8"'
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         clean, target = folder / 'clean.onnx', folder / 'int8.onnx'
@@ -91,28 +90,22 @@ def quantize(file: str | Path,
             node.name for node in onnx.load(clean).graph.node
             if node.op_type in OPERATORS
         ]
-        options = {}
+        options = dict(
+            per_channel=True,
+            op_types_to_quantize=list(OPERATORS),
+            extra_options=dict(ActivationSymmetric=True))
         if 'calibration_cache_path' in inspect.signature(
                 ort.quantize_static).parameters:
-            options = dict(calibration_cache_path=folder / 'ranges.json')
+            options['calibration_cache_path'] = folder / 'ranges.json'
 
         def write(**chosen) -> Predictor:
             """The file with only these layers, or all but these, in int8."""
             reader = SimpleNamespace(
                 get_next=partial(next, iter(inputs), None))
             ort.quantize_static(
-                str(clean),
-                str(target),
-                reader,
-                per_channel=True,
-                op_types_to_quantize=list(OPERATORS),
-                extra_options=dict(ActivationSymmetric=True),
-                **chosen,
-                **options)
+                str(clean), str(target), reader, **options, **chosen)
             proto = onnx.load(target)
-            del proto.metadata_props[:]
-            onnx.helper.set_model_props(proto,
-                                        dict(metadata, precision='"int8"'))
+            onnx.helper.set_model_props(proto, fields)
             onnx.save(proto, target)
             return Predictor(target, runtime='onnxruntime')
 
