@@ -105,7 +105,6 @@ def test_labels_that_cannot_be_inside_are_refused(method, options, model_of,
 @pytest.mark.parametrize('method, runtime, options',
                          [('ddrnet', 'openvino', {}),
                           ('ddrnet', 'onnxruntime', dict(labels=True)),
-                          ('ddrnet', 'torch', {}),
                           ('fastfcn', 'onnxruntime', dict(dynamic=True)),
                           ('pose', 'onnxruntime', {})])
 def test_batch_of_three_is_three_singles(method, runtime, options, exported,

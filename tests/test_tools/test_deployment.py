@@ -45,17 +45,15 @@ def test_exported_file_paints_what_the_model_predicts(script, tiny,
     assert np.array(picture.convert('RGB'))[0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize('options, shape',
-                         [(['--labels'], [1, 64, 96]),
-                          (['--labels', '--batch'], ['axis0', 64, 96])])
-def test_file_with_labels_inside_puts_out_bytes(options, shape, script, tiny,
+@pytest.mark.parametrize('options, count', [([], 1), (['--batch'], 'axis0')])
+def test_file_with_labels_inside_puts_out_bytes(options, count, script, tiny,
                                                 tiny_weights, tmp_path):
     import onnxruntime
     out = tmp_path / 'm.onnx'
     assert script('export.py', tiny / 'tiny.py', tiny_weights, out, '--images',
-                  tiny / 'images/0.png', *options) is None
+                  tiny / 'images/0.png', '--labels', *options) is None
     output, = onnxruntime.InferenceSession(str(out)).get_outputs()
-    assert (output.type, output.shape) == ('tensor(uint8)', shape)
+    assert (output.type, output.shape[0]) == ('tensor(uint8)', count)
     assert script('predict.py', out, tiny / 'images', '--out-dir',
                   tmp_path / 'out') is None
     for name in range(4):

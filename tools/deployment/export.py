@@ -73,7 +73,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dynamic', action='store_true', help='take any size of image')
     parser.add_argument(
-        '--batch', action='store_true', help='take several images at once')
+        '--batch',
+        action='store_true',
+        help='take several images at once, .onnx only')
     parser.add_argument(
         '--labels',
         action='store_true',
