@@ -194,11 +194,13 @@ def test_providers_of_a_gpu_have_its_number_and_a_cache(monkeypatch):
     assert 'trt_bf16_enable' not in options
 
 
-def test_openvino_in_bf16_agrees_but_is_not_the_same(exported, image):
-    pytest.importorskip('openvino')
-    file, want = exported('ddrnet')
+@pytest.mark.parametrize('runtime', ['openvino', 'torch'])
+def test_file_of_fp32_in_bf16_agrees_but_is_not_the_same(
+        runtime, exported, image):
+    pytest.importorskip(runtime)
+    file, want = exported('ddrnet', RUNTIMES[runtime])
     try:
-        got = Predictor(file, runtime='openvino', precision='bf16')(image)
+        got = Predictor(file, runtime=runtime, precision='bf16')(image)
     except ValueError as error:
         assert 'on this processor' in str(error)
         return

@@ -48,14 +48,21 @@ def load(file: Path,
         raise RuntimeError(str(error)) from error
     spec = parse_fields(json.loads(extra[SPEC_FILE] or '{}'))
     own = spec.get('precision', 'fp32')
-    if kind == 'cuda':
-        from torch.export.passes import move_to_device_pass
-        module = torch.compile(move_to_device_pass(program, device).module())
-    else:
-        module = program.module()
-    if precision in (None, own):
-        return module, spec
-    if own != 'fp32' or precision not in _AUTOCAST:
+    lower = precision not in (None, own)
+    if lower and (own != 'fp32' or precision not in _AUTOCAST):
         raise ValueError(f'a file of {own} cannot compute in {precision}; '
                          'export it so')
-    return torch.autocast(kind, _AUTOCAST[precision])(module), spec
+    if kind == 'cuda':
+        from torch.export.passes import move_to_device_pass
+        program = move_to_device_pass(program, device)
+    module = program.module()
+    if lower:
+        for node in list(module.graph.nodes):
+            if '_assert_tensor_metadata' in str(node.target):
+                module.graph.erase_node(node)  # it insists on fp32
+        module.recompile()
+    if kind == 'cuda':
+        module = torch.compile(module)
+    if lower:
+        module = torch.autocast(kind, _AUTOCAST[precision])(module)
+    return module, spec
