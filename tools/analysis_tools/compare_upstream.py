@@ -71,14 +71,15 @@ HEAD = dict(
     loss_decode=dict(type='CrossEntropyLoss'))
 # By name: engine, precision to compute in, and file.
 FORMS = {
-    f'{runtime} {precision}{end}': (runtime, precision, f'{name}{suffix}')
-    for runtime, suffix, precisions in (('openvino', '.onnx', ('fp32', 'bf16',
-                                                               'int8')),
-                                        ('onnxruntime', '.onnx',
-                                         ('fp32', 'int8')), ('torch', '.pt2',
-                                                             ('fp32', 'bf16')))
+    f'{runtime} {precision}{end}': (runtime, precision, file)
+    for runtime, precisions, files in (('openvino', ('fp32', 'bf16', 'int8'),
+                                        ('logits.onnx', 'labels.onnx')),
+                                       ('onnxruntime', ('fp32', 'int8'),
+                                        ('logits.onnx', 'labels.onnx')),
+                                       ('torch', ('fp32', 'bf16'),
+                                        ('logits.pt2', )))
     for precision in precisions
-    for end, name in (('', 'logits'), (', labels inside', 'labels'))
+    for end, file in zip(('', ', labels inside'), files)
 }
 # What of a processor's abilities decides which kernels run.
 FLAGS = re.compile(r'\b(avx\w*|amx\w*|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b')
@@ -103,6 +104,7 @@ def parse_args() -> argparse.Namespace:
         '--forms',
         nargs='+',
         choices=FORMS,
+        metavar='FORM',
         help='default: all that are installed')
     parser.add_argument('--repeats', type=int, default=10)
     parser.add_argument('--warmup', type=int, default=2)
