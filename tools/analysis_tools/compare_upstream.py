@@ -140,7 +140,7 @@ def main() -> None:
         size='x'.join(map(str, args.size)),
         weights='trained' if args.checkpoint else 'random',
         calibration=args.calibration or 'noise',
-        device=device_name(args.device),
+        device=device_name(),
         flags=sorted(set(FLAGS.findall(Path('/proc/cpuinfo').read_text()))),
         versions={
             name: version(name)
