@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Models of configs, ready to be counted or timed."""
-import os.path as osp
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -41,7 +41,7 @@ def config_name(config: str) -> str:
     Returns:
         str: What tables and records call it.
     """
-    return osp.splitext(osp.basename(config))[0]
+    return Path(config).stem
 
 
 def forward_tensor(model: nn.Module, x: Tensor):

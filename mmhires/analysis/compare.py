@@ -2,6 +2,7 @@
 """Train configs side by side: same seeds, same first weights, same budget."""
 import copy
 import os.path as osp
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +10,13 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import dump, load
 from mmengine.hooks import Hook
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint, set_random_seed
 from mmengine.utils import mkdir_or_exist
 
 from mmhires.engine.latest_checkpoint import find_latest_checkpoint
 from mmhires.registry import MODELS
+from mmhires.utils.quiet import silence
 
 from .statistics import block_areas
 
@@ -36,13 +37,10 @@ def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
     set_random_seed(seed)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     model = MODELS.build(copy.deepcopy(cfg.model))
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')  # it would list every parameter
-    model.init_weights()
-    if cfg.get('load_from'):
-        load_checkpoint(model, cfg.load_from, 'cpu')
-    logger.setLevel(level)
+    with silence():  # every parameter would be listed
+        model.init_weights()
+        if cfg.get('load_from'):
+            load_checkpoint(model, cfg.load_from, 'cpu')
     mkdir_or_exist(osp.dirname(path))
     torch.save(dict(state_dict=model.state_dict()), path)
 
@@ -132,8 +130,7 @@ def test_weights(cfg: Config,
     if split:
         prefix = cfg.test_dataloader.dataset.data_prefix
         for key, path in prefix.items():
-            prefix[key] = '/'.join(split if part == 'val' else part
-                                   for part in path.split('/'))
+            prefix[key] = re.sub(r'(?<![^/])val(?![^/])', split, path)
     runner = Runner.from_cfg(cfg)
     for hook in hooks:
         runner.register_hook(hook)
@@ -147,9 +144,8 @@ def _areas(runner: Runner, block: int) -> dict:
     """Areas of blocks of images, where the runner has measured any."""
     found = {}
     for metric in runner.test_evaluator.metrics:
-        areas = getattr(metric, 'image_areas', None)
-        if areas:
-            areas = np.stack([torch.stack(image).numpy() for image in areas])
+        if images := getattr(metric, 'image_areas', None):
+            areas = np.stack([torch.stack(image).numpy() for image in images])
             name = dict(IoU='areas').get(metric.quantity, metric.quantity)
             found[name] = block_areas(areas, block).astype(int).tolist()
             found['classes'] = list(metric.dataset_meta['classes'])

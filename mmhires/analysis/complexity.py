@@ -4,9 +4,9 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
-from mmengine.model import revert_sync_batchnorm
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,7 +15,7 @@ from mmhires.deploy import strip
 from mmhires.models.layers.encoding import Encoding
 
 from .build import forward_tensor
-from .training import random_batch
+from .training import in_training, random_batch
 
 
 def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
@@ -73,13 +73,10 @@ def count_training_branches(model: nn.Module,
     Returns:
         dict[str, int]: As of :func:`count_branches`.
     """
-    model = revert_sync_batchnorm(copy.deepcopy(model))
-    model.train()
+    model = in_training(copy.deepcopy(model), image_size)
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.eval()  # one image may have maps of one pixel
-    model.data_preprocessor.size = tuple(image_size)
-    model.data_preprocessor.size_divisor = None
     batch = model.data_preprocessor(
         random_batch(model, image_size, batch_size=1), True)
     return _count(model, lambda: model(**batch, mode='loss'))
@@ -100,17 +97,13 @@ def count_outputs(model: nn.Module, input_shape: Sequence[int],
         int: Their number.
     """
     model, x = _deployed(model, input_shape)
-    total = 0
-
-    def add(module, args, output) -> None:
-        nonlocal total
-        total += output.numel()
-
+    numbers = []
     for module in filter(chosen, model.modules()):
-        module.register_forward_hook(add)
+        module.register_forward_hook(
+            lambda module, args, output: numbers.append(output.numel()))
     with torch.no_grad():
         forward_tensor(model, x)
-    return total
+    return sum(numbers)
 
 
 def _deployed(model: nn.Module,
@@ -125,27 +118,22 @@ def _count(model: nn.Module, run: Callable) -> dict[str, int]:
     """Multiply-accumulates of ``run()`` by branches of a model of its own."""
     counter = FlopCounterMode(
         display=False, custom_mapping={torch.ops.aten.baddbmm_: _baddbmm})
-    left_out, spent = 0, Counter()
+    spent, left_out = Counter(), object()
 
-    def leave_out(sign: int) -> None:
-        nonlocal left_out
-        left_out += sign * counter.get_total_flops()
+    def note(name, sign: int, *_) -> None:
+        flops = counter.get_total_flops()
+        spent[name] += sign * (
+            flops if name is left_out else flops - spent[left_out])
 
-    def spend(name: str, sign: int) -> None:
-        spent[name] += sign * (counter.get_total_flops() - left_out)
-
-    def watch(module: nn.Module, note: Callable, *args) -> None:
-        module.register_forward_pre_hook(lambda *_: note(*args, -1))
-        module.register_forward_hook(lambda *_: note(*args, 1))
-
-    for name, module in _branches(model):
-        watch(module, spend, name)
-    for module in model.modules():
-        if isinstance(module, Encoding):
-            watch(module, leave_out)
+    encodings = [(left_out, module) for module in model.modules()
+                 if isinstance(module, Encoding)]
+    for name, module in [*_branches(model), *encodings]:
+        module.register_forward_pre_hook(partial(note, name, -1))
+        module.register_forward_hook(partial(note, name, 1))
     with torch.no_grad(), counter:
         run()
-    spent[''] = counter.get_total_flops() - left_out
+        note('', 1)
+    del spent[left_out]
     return {name: flops // 2 for name, flops in spent.items() if flops}
 
 

@@ -5,6 +5,7 @@ import os.path as osp
 from collections import defaultdict
 from collections.abc import Sequence
 from glob import glob
+from statistics import mean
 
 
 def draw_curves(runs: dict[str, Sequence[str]], metric: str,
@@ -20,10 +21,9 @@ def draw_curves(runs: dict[str, Sequence[str]], metric: str,
         ValueError: No run has measured ``metric``.
     """
     # Not at the top: it is slow to import and not needed to measure.
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-    figure, axes = pyplot.subplots(figsize=(8, 5), dpi=120)
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(8, 5), dpi=120, layout='tight')
+    axes = figure.add_subplot(xlabel='iteration', ylabel=metric)
     for number, (name, folders) in enumerate(runs.items()):
         color, at = f'C{number}', defaultdict(list)
         for folder in folders:
@@ -33,15 +33,10 @@ def draw_curves(runs: dict[str, Sequence[str]], metric: str,
                 at[step].append(value)
         steps = sorted(at)
         axes.plot(
-            steps, [sum(at[step]) / len(at[step]) for step in steps],
-            color=color,
-            label=name)
-    axes.set(xlabel='iteration', ylabel=metric)
+            steps, [mean(at[step]) for step in steps], color=color, label=name)
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
-    figure.tight_layout()
     figure.savefig(path)
-    pyplot.close(figure)
 
 
 def read_curve(work_dir: str, metric: str) -> list[tuple[int, float]]:

@@ -1,7 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Features of a segmentor, as pictures."""
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,10 +25,8 @@ def default_layers(model: nn.Module) -> list[str]:
         list[str]: The final segmentation features, which are what the
         classifier is given, and those of the SISR branch if there is one.
     """
-    layers = [f'decode_head.conv_seg{INPUT}']
-    if getattr(model.decode_head, 'sisr_head', None) is not None:
-        layers.append('decode_head.sisr_head')
-    return layers
+    return [f'decode_head.conv_seg{INPUT}'
+            ] + ['decode_head.sisr_head'] * _has_sisr(model)
 
 
 @torch.no_grad()
@@ -51,25 +51,19 @@ def capture_features(model: nn.Module, image: np.ndarray,
         ValueError: There is no such module, it does not run, or what it
             returns are no maps.
     """
-    modules = dict(model.named_modules())
-    for layer in layers:
-        _check_name(layer.removesuffix(INPUT), modules)
-    seen = {}
-    handles = [
-        modules[layer.removesuffix(INPUT)].register_forward_hook(
-            _recorder(seen, layer)) for layer in layers
-    ]
-    handles.append(
-        model.data_preprocessor.register_forward_hook(
-            lambda module, args, output: seen.update(output)))
-    try:
+    modules, seen = dict(model.named_modules()), {}
+    with ExitStack() as hooks:
+        for layer in (*layers, 'data_preprocessor'):
+            name = layer.removesuffix(INPUT)
+            if not name or name not in modules:
+                raise _no_module(name, modules)
+            handle = modules[name].register_forward_hook(
+                partial(_keep, seen, layer))
+            hooks.callback(handle.remove)
         inference_model(model, image)
-        if getattr(model.decode_head, 'sisr_head', None) is not None:
-            model.decode_head.super_resolve(
-                model.extract_feat(seen['inputs']), seen['inputs'])
-    finally:
-        for handle in handles:
-            handle.remove()
+        if _has_sisr(model):
+            inputs = seen['data_preprocessor']['inputs']
+            model.decode_head.super_resolve(model.extract_feat(inputs), inputs)
     return {layer: _maps(layer, seen) for layer in layers}
 
 
@@ -93,13 +87,12 @@ def draw_feature_maps(image: np.ndarray,
         Figure: One row, the image first; ``savefig`` writes it.
     """
     height, width = image.shape[:2]
-    panels = [('input', image[..., ::-1])]
-    for title, maps in features:
-        panels.append((title,
-                       Visualizer.draw_featmap(
-                           maps.float(),
-                           channel_reduction=reduction,
-                           resize_shape=(height, width))))
+    draw = partial(
+        Visualizer.draw_featmap,
+        channel_reduction=reduction,
+        resize_shape=(height, width))
+    panels = [('input', image[..., ::-1])] + [(title, draw(maps.float()))
+                                              for title, maps in features]
     figure = Figure(
         figsize=(4 * len(panels), 4 * height / width + 0.8),
         layout='constrained')
@@ -111,32 +104,25 @@ def draw_feature_maps(image: np.ndarray,
     return figure
 
 
-def _check_name(name: str, modules: dict) -> None:
-    if name in modules and name:
-        return
+def _has_sisr(model: nn.Module) -> bool:
+    return getattr(model.decode_head, 'sisr_head', None) is not None
+
+
+def _no_module(name: str, modules: dict[str, nn.Module]) -> ValueError:
     parent = name
     while parent not in modules:
         parent = parent.rpartition('.')[0]
-    prefix = f'{parent}.' if parent else ''
-    children = [
-        other for other in modules
-        if other.startswith(prefix) and '.' not in other[len(prefix):]
-    ]
-    message = (f'there is no module {name!r}; {parent or "the model"} has '
-               f'{", ".join(children) or "no modules of its own"}')
+    children = dict(modules[parent].named_children())
     close = difflib.get_close_matches(name, filter(None, modules), n=3)
-    if close:
-        message += f'; did you mean {" or ".join(close)}?'
-    raise ValueError(message)
+    hint = f'; did you mean {" or ".join(close)}?' if close else ''
+    return ValueError(f'there is no module {name!r}; {parent or "the model"} '
+                      f'has {", ".join(children) or "no modules"}{hint}')
 
 
-def _recorder(seen: dict, layer: str) -> Callable:
-
-    def record(module: nn.Module, args: tuple, output) -> None:
-        value = args[0] if layer.endswith(INPUT) else output
-        seen[layer] = value[0] if isinstance(value, (tuple, list)) else value
-
-    return record
+def _keep(seen: dict, layer: str, module: nn.Module, args: tuple,
+          output) -> None:
+    value = args[0] if layer.endswith(INPUT) else output
+    seen[layer] = value[0] if isinstance(value, (tuple, list)) else value
 
 
 def _maps(layer: str, seen: dict) -> Tensor:

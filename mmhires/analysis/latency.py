@@ -75,14 +75,11 @@ def measure_in_turns(
     return result
 
 
-def measure_latency(
-        models: dict[str, nn.Module],
-        input_shape: Sequence[int] | dict[str, Sequence[int]],
-        repeats: int = 20,
-        warmup: int = 3,
-        device: str = 'cpu',
-        bf16: bool = False,
-        track: Callable[[Sequence], Iterable] = iter) -> dict[str, Latency]:
+def measure_latency(models: dict[str, nn.Module],
+                    input_shape: Sequence[int] | dict[str, Sequence[int]],
+                    device: str = 'cpu',
+                    bf16: bool = False,
+                    **turns) -> dict[str, Latency]:
     """Time the forward passes of several models in turns.
 
     Each is timed in evaluation mode on random input, without data preprocessor
@@ -92,11 +89,10 @@ def measure_latency(
         models (dict[str, nn.Module]): Models of one tensor by name.
         input_shape (Sequence[int] | dict[str, Sequence[int]]): Network input
             ``(N, C, H, W)``, of all models or by name.
-        repeats (int): Timed passes of each, at least 2. Default: 20.
-        warmup (int): Passes of each before that. Default: 3.
         device (str): Default: ``'cpu'``.
         bf16 (bool): Under bfloat16 autocast. Default: False.
-        track (Callable): As of :func:`measure_in_turns`.
+        **turns: ``repeats``, ``warmup`` and ``track`` of
+            :func:`measure_in_turns`.
 
     Returns:
         dict[str, Latency]: By the names of ``models``.
@@ -116,7 +112,7 @@ def measure_latency(
     }
     with torch.no_grad(), torch.autocast(
             torch.device(device).type, torch.bfloat16, enabled=bf16):
-        return measure_in_turns(steps, repeats, warmup, device, track)
+        return measure_in_turns(steps, device=device, **turns)
 
 
 def _wait(device: str) -> None:

@@ -31,18 +31,17 @@ class PeakMemory(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Compute, and weigh what is alive."""
         made = func(*args, **(kwargs or {}))
-        new = [
-            tensor.untyped_storage() for tensor in tree_leaves(made)
-            if isinstance(tensor, Tensor)
-        ]
-        given = {
-            tensor.untyped_storage()._cdata
-            for tensor in tree_leaves((args, kwargs))
-            if isinstance(tensor, Tensor)
-        }
-        for storage in new:
-            if storage._cdata not in given:  # else a view, or in place
-                self.storages[storage] = None
+        given, new = _storages((args, kwargs)), _storages(made)
+        for address in new.keys() - given.keys():  # else a view, or in place
+            self.storages[new[address]] = None
         self.peak = max(self.peak,
                         sum(storage.nbytes() for storage in self.storages))
         return made
+
+
+def _storages(values) -> dict:
+    """What holds the tensors among some values, by its address."""
+    storages = (
+        tensor.untyped_storage() for tensor in tree_leaves(values)
+        if isinstance(tensor, Tensor))
+    return {storage._cdata: storage for storage in storages}

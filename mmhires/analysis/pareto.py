@@ -1,9 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Accuracy against cost, as a picture."""
 import json
-import os.path as osp
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import mean
 
 
@@ -31,31 +31,26 @@ def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
     Raises:
         ValueError: A file that is neither, or not JSON.
     """
-    known = defaultdict(lambda: defaultdict(list))
+    known = defaultdict(dict)
     for file in files:
         config, _, path = file.rpartition('=')
         for entry in _entries(config, path):
             for key, value in entry.items():
                 if isinstance(value, (int, float)):
-                    known[entry['config']][key].append(value)
-    return {
-        config: {
-            key: mean(values)
-            for key, values in numbers.items()
-        }
-        for config, numbers in known.items()
-    }
+                    known[entry['config']].setdefault(key, []).append(value)
+    for numbers in known.values():
+        numbers.update((key, mean(values)) for key, values in numbers.items())
+    return known
 
 
 def _entries(config: str, path: str) -> list[dict]:
-    with open(path) as file:
-        try:
-            content = json.load(file)
-        except ValueError as error:
-            raise ValueError(f'{path} is not JSON: {error}') from error
+    try:
+        content = json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from error
     if isinstance(content, dict) and 'results' not in content:
-        folder = osp.dirname(osp.dirname(osp.abspath(path)))
-        return [dict(content, config=config or osp.basename(folder))]
+        folder = Path(path).absolute().parent.parent
+        return [dict(content, config=config or folder.name)]
     entries = content['results'] if isinstance(content, dict) else content
     if not isinstance(entries, list) or not all(
             isinstance(entry, dict) and 'config' in entry
@@ -82,19 +77,18 @@ def choose(known: dict[str, dict[str, float]], cost: str,
     Raises:
         ValueError: A config lacks one of them.
     """
+    points = {}
     for config, numbers in known.items():
-        for key in (cost, accuracy):
-            if key not in numbers:
-                raise ValueError(f'{config} has no {key!r}; the files say of '
-                                 f'it {sorted(numbers)}')
-    return {
-        config: (numbers[cost], numbers[accuracy])
-        for config, numbers in known.items()
-    }
+        try:
+            points[config] = numbers[cost], numbers[accuracy]
+        except KeyError as error:
+            raise ValueError(f'{config} has no {error}; the files say of it '
+                             f'{sorted(numbers)}') from error
+    return points
 
 
 def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
-    """Those than which none is as cheap and as accurate and better in one.
+    """The Pareto front: what no other is both cheaper and as accurate as.
 
     Args:
         points (dict[str, tuple[float, float]]): Cost and accuracy by name.
@@ -102,14 +96,11 @@ def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
     Returns:
         list[str]: Names, the cheapest first.
     """
-
-    def beaten(cost: float, accuracy: float) -> bool:
-        return any(
-            other[0] <= cost and other[1] >= accuracy and other != (cost,
-                                                                    accuracy)
+    front = [
+        name for name, point in points.items() if not any(
+            other[0] <= point[0] and other[1] >= point[1] and other != point
             for other in points.values())
-
-    front = [name for name, point in points.items() if not beaten(*point)]
+    ]
     return sorted(front, key=points.get)
 
 
@@ -123,10 +114,8 @@ def draw_pareto(points: dict[str, tuple[float, float]], cost: str,
         accuracy (str): Label of the vertical axis.
         path (str): Picture to write; its ending says the format.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     figure = Figure(figsize=(8, 5), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot(xscale='log', xlabel=cost, ylabel=accuracy)
     axes.grid(alpha=0.3)
     front = pareto_front(points)

@@ -4,6 +4,7 @@ import csv
 import os.path as osp
 import platform
 import re
+from pathlib import Path
 
 import torch
 from mmengine.fileio import dump
@@ -21,11 +22,10 @@ def device_name(device: str = 'cpu') -> str:
     """
     if device.startswith('cuda'):
         return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    if osp.isfile('/proc/cpuinfo'):
-        with open('/proc/cpuinfo') as file:
-            models = re.findall(r'^model name\s*:\s*(.+)$', file.read(), re.M)
-        name = models[0] if models else name
+    info = Path('/proc/cpuinfo')
+    models = re.findall(r'^model name\s*:\s*(.+)$',
+                        info.read_text() if info.is_file() else '', re.M)
+    name = [*models, platform.processor() or platform.machine()][0]
     threads = torch.get_num_threads()
     return f'CPU {name}, {threads} thread{"s" * (threads > 1)}'
 

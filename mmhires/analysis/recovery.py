@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn as update_statistics
 
 from mmhires.models.distillation import MAPS
 from mmhires.models.necks.srr import start_linear
@@ -73,7 +74,8 @@ def collect_moments(model: HRFR,
     batches = list(batches)
     model.eval()
     if update_bn:
-        _update_bn(model, batches)
+        update_statistics((model.data_preprocessor(batch, True)['inputs']
+                           for batch in batches), model)
     neck = model.srr_neck
     moments = []
     for batch in batches:
@@ -122,21 +124,3 @@ def start_neck(model: HRFR, moments: list[Moments],
             start_linear(module, down.to(conv.weight), up.to(conv.weight))
         found[index] = moment.r2(down, up)
     return found
-
-
-def _update_bn(model: HRFR, batches: list[dict]) -> None:
-    norms = {
-        module: module.momentum
-        for part in (model.backbone, model.neck, model.decode_head)
-        for module in part.modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    }
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean over the batches
-        norm.train()
-    for batch in batches:
-        model(model.data_preprocessor(batch, True)['inputs'])
-    for norm, momentum in norms.items():
-        norm.momentum = momentum
-        norm.eval()

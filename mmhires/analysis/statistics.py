@@ -35,16 +35,15 @@ def paired_difference(ours: Sequence[float],
     if len(ours) != len(baseline):
         raise ValueError(f'{len(ours)} runs against {len(baseline)} of the '
                          'baseline; both need the same seeds')
-    difference = np.subtract(ours, baseline)
-    mean, count = float(difference.mean()), len(difference)
-    if count < 2:
+    differences = np.subtract(ours, baseline)
+    mean = float(differences.mean())
+    if len(ours) < 2:
         return Difference(mean, -math.inf, math.inf, math.nan)
-    error = difference.std(ddof=1) / count**0.5
-    if not error:
+    if not differences.std():  # Student's t divides by it
         return Difference(mean, mean, mean, float(not mean))
-    half = float(error * stats.t.ppf(0.975, count - 1))
-    p = 2 * float(stats.t.sf(abs(mean) / error, count - 1))
-    return Difference(mean, mean - half, mean + half, p)
+    test = stats.ttest_rel(ours, baseline)
+    return Difference(mean, *map(float, test.confidence_interval(0.95)),
+                      float(test.pvalue))
 
 
 def block_areas(areas: np.ndarray, size: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Time and memory of training steps, measured against each other."""
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -39,31 +39,44 @@ def random_batch(model: nn.Module,
         raise ValueError('only segmentors can be given random labels to train '
                          f'on, got a {type(model).__name__}')
     height, width = image_size
-    samples = []
-    for _ in range(batch_size):
-        label = torch.randint(
-            model.decode_head.num_classes, (1, height, width), device=device)
-        samples.append(
-            SegDataSample(
-                gt_sem_seg=PixelData(data=label),
-                metainfo=dict(
-                    img_path='noise',
-                    ori_shape=(height, width),
-                    img_shape=(height, width))))
+    labels = torch.randint(
+        model.decode_head.num_classes, (batch_size, 1, height, width),
+        device=device)
+    meta = dict(
+        img_path='noise', ori_shape=(height, width), img_shape=(height, width))
+    samples = [
+        SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
+        for label in labels
+    ]
     images = torch.randint(
         256, (batch_size, 3, height, width), dtype=torch.uint8, device=device)
     return dict(inputs=list(images), data_samples=samples)
 
 
-def measure_training(
-        models: dict[str, nn.Module],
-        image_size: dict[str, Sequence[int]],
-        batch_size: int = 2,
-        repeats: int = 20,
-        warmup: int = 3,
-        device: str = 'cpu',
-        bf16: bool = False,
-        track: Callable[[Sequence], Iterable] = iter) -> dict[str, Latency]:
+def in_training(model: nn.Module, image_size: Sequence[int]) -> nn.Module:
+    """A segmentor set to train, on one device, on images of one size.
+
+    Args:
+        model (nn.Module): A segmentor; it is changed.
+        image_size (Sequence[int]): Height and width of the images, to which
+            the data preprocessor pads.
+
+    Returns:
+        nn.Module: The model.
+    """
+    model = revert_sync_batchnorm(model)
+    model.train()
+    model.data_preprocessor.size = tuple(image_size)
+    model.data_preprocessor.size_divisor = None
+    return model
+
+
+def measure_training(models: dict[str, nn.Module],
+                     image_size: dict[str, Sequence[int]],
+                     batch_size: int = 2,
+                     device: str = 'cpu',
+                     bf16: bool = False,
+                     **turns) -> dict[str, Latency]:
     """Time training steps of several segmentors in turns, and weigh them.
 
     A step is that of a runner: data preprocessor, losses, backward pass and an
@@ -75,11 +88,10 @@ def measure_training(
         image_size (dict[str, Sequence[int]]): Height and width of the images,
             before a data preprocessor reduces them, by name.
         batch_size (int): Default: 2.
-        repeats (int): Timed steps of each, at least 2. Default: 20.
-        warmup (int): Steps of each before that. Default: 3.
         device (str): Default: ``'cpu'``.
         bf16 (bool): With :class:`BF16OptimWrapper`. Default: False.
-        track (Callable): As of :func:`measure_in_turns`.
+        **turns: ``repeats``, ``warmup`` and ``track`` of
+            :func:`measure_in_turns`.
 
     Returns:
         dict[str, Latency]: By the names of ``models``. The memory is that of
@@ -90,14 +102,10 @@ def measure_training(
     """
     steps = {}
     for name, model in models.items():
-        model = revert_sync_batchnorm(model).to(device)
-        model.train()
-        model.data_preprocessor.size = tuple(image_size[name])
-        model.data_preprocessor.size_divisor = None
+        model = in_training(model, image_size[name]).to(device)
+        trained = [p for p in model.parameters() if p.requires_grad]
         wrapper = (BF16OptimWrapper if bf16 else OptimWrapper)(
-            torch.optim.SGD((p for p in model.parameters() if p.requires_grad),
-                            lr=0.,
-                            momentum=0.9))
+            torch.optim.SGD(trained, lr=0., momentum=0.9))
         batch = random_batch(model, image_size[name], batch_size, device)
         steps[name] = partial(model.train_step, batch, wrapper)
-    return measure_in_turns(steps, repeats, warmup, device, track)
+    return measure_in_turns(steps, device=device, **turns)

@@ -1,11 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Segment pictures and videos and paint the classes over them."""
 import sys
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import cv2
 import mmcv
 import numpy as np
 from mmengine.utils import track_iter_progress
@@ -13,7 +11,7 @@ from mmseg.apis import inference_model
 from mmseg.models import BaseSegmentor
 from mmseg.visualization import SegLocalVisualizer
 
-from mmhires.utils.images import read_image
+from mmhires.utils.images import read_image, read_video, write_video
 from mmhires.zoo import load_model  # noqa: F401, which was here in 0.1
 
 PICTURES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
@@ -48,6 +46,11 @@ def find_inputs(path: str | Path) -> list[Path]:
         raise ValueError(f'{path} is neither a picture ({", ".join(PICTURES)})'
                          f' nor a video ({", ".join(VIDEOS)})')
     return [path]
+
+
+def track(items: Iterable, count: int) -> Iterable:
+    """Items as they are gone through, with a progress bar on stderr."""
+    return track_iter_progress((items, count), file=sys.stderr)
 
 
 def make_painter(
@@ -124,41 +127,16 @@ def overlay(paint: Callable[[np.ndarray], np.ndarray], files: list[Path],
                          'input, which would be overwritten')
     out_dir.mkdir(parents=True, exist_ok=True)
     if files[0].suffix.lower() in VIDEOS:
-        _overlay_video(paint, files[0], out_dir / f'{files[0].stem}.mp4')
+        reader = read_video(files[0])
+        frames = track(map(paint, reader), reader.frame_cnt)
+        write_video(frames, out_dir / f'{files[0].stem}.mp4', reader.fps)
         return []
 
     problems = []
-    for file in track_iter_progress(files, file=sys.stderr):
+    for file in track(files, len(files)):
         try:
             mmcv.imwrite(paint(read_image(file)), str(out_dir / file.name))
         except ValueError as error:
             reason = str(error).removeprefix(f'{file}: ')
             problems.append(f'{file}: {reason}')
     return problems
-
-
-def _frames(reader: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    while (frame := reader.read()[1]) is not None:
-        yield frame
-
-
-def _overlay_video(paint: Callable, file: Path, out_file: Path) -> None:
-    reader = cv2.VideoCapture(str(file))
-    frames = _frames(reader)
-    first = next(frames, None)
-    if first is None:
-        raise ValueError(f'{file}: not a video that can be decoded')
-    # painted twice, to know the size before the progress bar is on the screen
-    height, width = paint(first).shape[:2]
-    writer = cv2.VideoWriter(
-        str(out_file), cv2.VideoWriter_fourcc(*'mp4v'),
-        reader.get(cv2.CAP_PROP_FPS) or 25, (width, height))
-    if not writer.isOpened():
-        raise ValueError(f'cannot write the video {out_file}')
-    count = max(int(reader.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-    try:
-        for frame in track_iter_progress((chain([first], frames), count),
-                                         file=sys.stderr):
-            writer.write(paint(frame))
-    finally:
-        writer.release()

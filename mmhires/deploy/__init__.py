@@ -1,5 +1,4 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-from .accelerate import accelerate
 from .export import export
 from .fold import fold_bn
 from .labels import labels
@@ -10,6 +9,6 @@ from .strip import strip
 from .student import extract_student
 
 __all__ = [
-    'Network', 'Pipeline', 'Predictor', 'accelerate', 'export',
-    'extract_student', 'fold_bn', 'labels', 'load_model', 'strip'
+    'Network', 'Pipeline', 'Predictor', 'export', 'extract_student', 'fold_bn',
+    'labels', 'load_model', 'strip'
 ]

@@ -2,27 +2,28 @@
 """Write a model to a file that runs without its config and checkpoint."""
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import mmcv
 import numpy as np
-from mmengine.config import Config
 from torch import nn
 
+from mmhires.compat.bf16_convolution import warn_of_narrow_maps
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole
 from mmhires.utils.images import read_image
 from mmhires.version import __version__
 
 from .formats import to_onnx, to_torch
+from .labels import plain_labels
 from .network import Network
 from .predictor import Pipeline, Predictor
 
 # Share of pixels, or of keypoints, that must agree with the original model.
 AGREEMENT = dict(fp32=0.999, fp16=0.99, bf16=0.99)
-COLOR_TYPES = ('color', 'color_ignore_orientation')
 # Keypoints agree up to this part of the longer side of the image.
 KEYPOINT_TOLERANCE = 1e-3
 
@@ -39,7 +40,9 @@ def export(model: nn.Module,
            precision: str = 'fp32',
            dynamic: bool = False,
            opset: int = 17,
-           track: Callable[[Sequence], Iterable] = iter) -> list[Agreement]:
+           track: Callable[[Sequence], Iterable] = iter,
+           batch: bool = False,
+           labels: bool = False) -> list[Agreement]:
     """Write a model to an ONNX or a ``torch.export`` file.
 
     The file holds the network in its inference form (no training-only parts,
@@ -61,6 +64,10 @@ def export(model: nn.Module,
         opset (int): Of ONNX. Default: 17.
         track (Callable): Wraps the sequence of images that is gone through,
             for a progress bar. Default: none.
+        batch (bool): Take several images at once; for ``.onnx``.
+            Default: False.
+        labels (bool): Resize to the image and argmax are part of the file,
+            whose output is ``(N, H, W)``, uint8. Default: False.
 
     Returns:
         list[Agreement]: For each image, and each other size of the first one
@@ -76,6 +83,9 @@ def export(model: nn.Module,
         raise ValueError(f'{out}: the file to write must end in .onnx or .pt2')
     if out.suffix == '.onnx' and precision == 'bf16':
         raise ValueError('bf16 is for .pt2; ONNX runtimes take fp32 and fp16')
+    if out.suffix == '.pt2' and batch:
+        raise ValueError('batches are for .onnx; a program of torch.export '
+                         'is bound to one image or to several')
     if not out.parent.is_dir():
         raise FileNotFoundError(f'there is no directory {out.parent}')
     if not images:
@@ -84,45 +94,50 @@ def export(model: nn.Module,
     model.eval()
     for path in images:
         read_image(path)  # names a damaged one before the work begins
+    spec = dict(_describe(model), precision=precision, mmhires=__version__)
+    if dynamic and spec['task'] == 'pose':
+        raise ValueError('a pose network takes crops of one size, whatever '
+                         'that of the image: export it without dynamic')
+    if labels and (dynamic or spec['task'] == 'pose'):
+        raise ValueError('labels inside the file are those of a segmentor, '
+                         'for images of one size: export without them')
     # Channels last binds a dynamic program to sizes at which maps that have a
     # single pixel, or more, have so again.
     network = Network(
         model, precision, channels_last=out.suffix == '.pt2'
         and not dynamic).cpu()
-    spec = _describe(model)
-    if dynamic and spec['task'] == 'pose':
-        raise ValueError('a pose network takes crops of one size, whatever '
-                         'that of the image: export it without dynamic')
     # The size of the first image goes through the same preparation.
-    seen = []
-    before = Pipeline(
-        dict(spec, input_shape=[1, 3, None, None]),
-        lambda x: seen.append(x) or network(x))
-    before(images[0])
-    image = seen[0].clone()
-    size = [None, None] if dynamic else list(image.shape[2:])
-    fields = {
-        key: json.dumps(value)
-        for key, value in dict(
-            spec,
-            input_shape=[1, 3, *size],
-            precision=precision,
-            mmhires=__version__).items()
-    }
+    before = Pipeline(dict(spec, input_shape=[1, 3, None, None]), network)
+    first = before.prepare(images[0])
+    image = first.tensors[0]
+    if precision == 'bf16':
+        warn_of_narrow_maps(network, image)
+    spec['input_shape'] = [
+        None if batch else 1, 3,
+        *([None, None] if dynamic else image.shape[2:])
+    ]
+    if labels:
+        network.finish = partial(plain_labels, **first.metas[0])
+        spec['image_shape'] = read_image(images[0],
+                                         **before.decoding).shape[:2]
     way_out = 'try ' + ('.pt2' if out.suffix == '.onnx' else '.onnx')
     if dynamic:
         way_out = f'write a file for each size, without dynamic, or {way_out}'
+    elif batch:
+        way_out = f'write it without batch, or {way_out}'
+    write = partial(to_onnx, opset=opset) if out.suffix == '.onnx' else \
+        to_torch
+    fields = {key: json.dumps(value) for key, value in spec.items()}
     try:
-        content = to_onnx(network, image, fields, dynamic, opset) \
-            if out.suffix == '.onnx' else \
-            to_torch(network, image, fields, dynamic)
+        content = write(network, image, fields,
+                        (0, ) * batch + (2, 3) * dynamic)
     except ImportError:
         raise
     except Exception as error:  # of any layer, from either exporter
         raise ValueError(
             f'{type(model).__name__} cannot be exported to {out.suffix}: '
             f'{first_line(error)}; {way_out}') from error
-    results = []
+    way_out = f'; {way_out}' if dynamic or batch else ''
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f'model{out.suffix}'
         file.write_bytes(content)
@@ -131,30 +146,19 @@ def export(model: nn.Module,
         pictures = {str(path): str(path) for path in images}
         if dynamic:
             pictures.update(_other_sizes(images[0], before.decoding, folder))
-        for name, path in track(list(pictures.items())):
-            try:
-                want = original_prediction(model, path, spec['task'])
-            except ValueError:
-                if path == name:
-                    raise
-                continue  # a size that the model itself refuses
-            try:
-                share = agreement(want, predictor(path))
-            except ValueError as error:
-                if not dynamic:
-                    raise
-                cause = str(error).replace(path, name)
-                raise ValueError(f'not written: {cause}; {way_out}') from error
-            results.append(Agreement(name, share))
+        results = [
+            result for name, path in track(list(pictures.items())) for result
+            in _compare(model, predictor, name, path, batch, way_out)
+        ]
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
         what = 'pixels' if spec['task'] == 'segmentation' else 'keypoints'
         raise ValueError(
             f'not written: on {worst.image} only {worst.share:.3%} of the '
             f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
-            f'were asked for' + f'; {way_out}' * dynamic)
-    with open_whole(out, 'wb') as file:
-        file.write(content)
+            f'were asked for{way_out}')
+    with open_whole(out, 'wb') as stream:
+        stream.write(content)
     return results
 
 
@@ -163,31 +167,24 @@ def _describe(model: nn.Module) -> dict:
         from .segmentation import SegmentationTask as Task
     else:
         from .pose import PoseTask as Task
-    return dict(
-        Task.describe(model), task=Task.name, loading=_loading(model.cfg))
+    return Task.describe(model)
 
 
-def _loading(cfg: Config) -> dict:
-    """What the test pipeline does when it reads a picture file."""
-    pipeline = cfg.get('test_pipeline') or \
-        cfg.test_dataloader.dataset.pipeline
-    step = dict(next(step for step in pipeline if 'LoadImage' in step['type']))
-    name = step.pop('type')
-    for option in ('backend_args', 'file_client_args', 'ignore_empty'):
-        step.pop(option, None)  # where files are, not what is in them
-    loading = dict(
-        flag=step.pop('color_type', 'color'),
-        backend=step.pop('imdecode_backend', 'cv2'),
-        to_float32=step.pop('to_float32', False))
-    if step:
-        raise ValueError(f'test_pipeline has {name} with {next(iter(step))}, '
-                         'which cannot be exported: take it out')
-    if loading['flag'] not in COLOR_TYPES:
-        raise ValueError(
-            f'test_pipeline has {name} with color_type={loading["flag"]!r}, '
-            'but exported networks take pictures of three channels: set it '
-            f'to {" or ".join(map(repr, COLOR_TYPES))}')
-    return loading
+def _compare(model: nn.Module, predictor: Predictor, name: str, path: str,
+             batch: bool, way_out: str) -> Iterator[Agreement]:
+    """How far a file agrees, unless the model itself refuses another size."""
+    try:
+        want = original_prediction(model, path)
+    except ValueError:
+        if path == name:
+            raise
+        return
+    try:
+        found = predictor([path] * (1 + batch))[-1]
+    except ValueError as error:
+        cause = str(error).replace(path, name)
+        raise ValueError(f'not written: {cause}{way_out}') from error
+    yield Agreement(name, agreement(want, found))
 
 
 def _other_sizes(path: str | Path, decoding: dict,
@@ -195,18 +192,20 @@ def _other_sizes(path: str | Path, decoding: dict,
     """A picture smaller, larger, odd and narrow: names and files."""
     picture = read_image(path, **decoding)
     height, width = picture.shape[:2]
-    pictures = {}
-    for h, w in ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
-                 (height * 3 // 4 | 1, width * 3 // 4 | 1), (height,
-                                                             width // 2)):
-        file = pictures[f'{path} at {h}x{w}'] = f'{folder}/{h}x{w}.png'
+    sizes = ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
+             (height * 3 // 4 | 1, width * 3 // 4 | 1), (height, width // 2))
+    pictures = {
+        f'{path} at {h}x{w}': f'{folder}/{h}x{w}.png'
+        for h, w in sizes
+    }
+    for (h, w), file in zip(sizes, pictures.values()):
         mmcv.imwrite(mmcv.imresize(picture, (w, h)), file)
     return pictures
 
 
-def original_prediction(model: nn.Module, path: str, task: str):
+def original_prediction(model: nn.Module, path: str):
     """What the original model says: labels, or a sample of keypoints."""
-    if task == 'segmentation':
+    if hasattr(model, 'decode_head'):
         from mmseg.apis import inference_model
         sample = inference_model(model, path)
         return sample.pred_sem_seg.data[0].cpu().numpy()

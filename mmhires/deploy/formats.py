@@ -5,21 +5,23 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unittest import mock
 
 import torch
 from torch import nn
 from torch.fx.experimental import _config
 
+from mmhires.utils.extras import import_extra
+
+from .engines import SPEC_FILE
 from .pooling import PoolingAsMatmul
-from .runtimes import SPEC_FILE
 
 
 def to_onnx(network: nn.Module,
             image: torch.Tensor,
             fields: dict[str, str] = {},
-            dynamic: bool = False,
+            axes: Sequence[int] = (),
             opset: int = 17) -> bytes:
     """An ONNX file of a network, in memory.
 
@@ -27,7 +29,8 @@ def to_onnx(network: nn.Module,
         network (nn.Module): Of one tensor, in eval mode.
         image (Tensor): Input of the size, or a size, that it takes.
         fields (dict[str, str]): Metadata. Default: none.
-        dynamic (bool): As of :func:`export`. Default: False.
+        axes (Sequence[int]): Of the input and of the output, whose size may be
+            another: 0 for batches, 2 and 3 for other images. Default: none.
         opset (int): As of :func:`export`. Default: 17.
 
     Returns:
@@ -36,14 +39,10 @@ def to_onnx(network: nn.Module,
     Raises:
         ImportError: The package onnx is not installed.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ImportError('ONNX files need onnx, which is not installed: pip '
-                          'install "mmhires[deploy]"') from error
+    onnx = import_extra('onnx', 'deploy')
     buffer = io.BytesIO()
-    sides = {2: 'height', 3: 'width'}
-    with _quiet(), PoolingAsMatmul(dynamic):
+    names = {axis: f'axis{axis}' for axis in axes}
+    with _quiet(), PoolingAsMatmul(2 in axes):
         # The tracing exporter: the newer one takes ten times as long.
         torch.onnx.export(
             network, (image, ),
@@ -52,7 +51,7 @@ def to_onnx(network: nn.Module,
             opset_version=opset,
             input_names=['image'],
             output_names=['out'],
-            dynamic_axes=dict(image=sides, out=sides) if dynamic else None)
+            dynamic_axes=dict(image=names, out=names))
     proto = onnx.load_model_from_string(buffer.getvalue())
     onnx.helper.set_model_props(proto, fields)
     return proto.SerializeToString()
@@ -61,23 +60,24 @@ def to_onnx(network: nn.Module,
 def to_torch(network: nn.Module,
              image: torch.Tensor,
              fields: dict[str, str] = {},
-             dynamic: bool = False) -> bytes:
+             axes: Sequence[int] = ()) -> bytes:
     """A ``torch.export`` file of a network, in memory.
 
     Args:
         network (nn.Module): As of :func:`to_onnx`.
         image (Tensor): As of :func:`to_onnx`.
         fields (dict[str, str]): Metadata. Default: none.
-        dynamic (bool): As of :func:`export`. Default: False.
+        axes (Sequence[int]): As of :func:`to_onnx`, 2 and 3 only.
+            Default: none.
 
     Returns:
         bytes: Content of the file.
     """
     buffer = io.BytesIO()
-    sides = dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
+    shapes = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
     with _quiet(), _any_size():
         program = torch.export.export(
-            network, (image, ), dynamic_shapes=(sides, ) if dynamic else None)
+            network, (image, ), dynamic_shapes=(shapes, ))
         torch.export.save(
             program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
     return buffer.getvalue()
@@ -89,9 +89,9 @@ def _any_size() -> contextlib.AbstractContextManager:
     Such guards bind a program to images above the size at which the smallest
     map has two pixels. PyTorch before 2.7 knows no other way.
     """
-    if hasattr(_config, 'backed_size_oblivious'):
-        return _config.patch(backed_size_oblivious=True)
-    return contextlib.nullcontext()
+    known = hasattr(_config, 'backed_size_oblivious')
+    return _config.patch(backed_size_oblivious=True) if known else \
+        contextlib.nullcontext()
 
 
 @contextlib.contextmanager

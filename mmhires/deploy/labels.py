@@ -2,6 +2,7 @@
 """From small logits to full-size labels, without full-size logits."""
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -113,16 +114,16 @@ def _resize(x: Tensor, size: Sequence[int], padding: Sequence[int],
             out_size: Sequence[int] | None, align_corners: bool) -> Tensor:
     """To ``size``, without the padding, and to ``out_size``."""
     left, right, top, bottom = padding
-    x = F.interpolate(
-        x, tuple(size), mode='bilinear', align_corners=align_corners)
-    x = x[:, :, top:size[0] - bottom, left:size[1] - right]
+    bilinear = partial(
+        F.interpolate, mode='bilinear', align_corners=align_corners)
+    x = bilinear(x, tuple(size))[:, :, top:size[0] - bottom,
+                                 left:size[1] - right]
     if not x.numel():
         raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of '
                          f'{tuple(size)} pixels')
     if out_size is None or tuple(out_size) == tuple(x.shape[2:]):
         return x
-    return F.interpolate(
-        x, tuple(out_size), mode='bilinear', align_corners=align_corners)
+    return bilinear(x, tuple(out_size))
 
 
 def _pick(wide: np.ndarray, winners: np.ndarray, weights: np.ndarray,

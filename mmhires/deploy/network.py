@@ -1,6 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The part of a model that is exported: a tensor in, a tensor out."""
 import copy
+from collections.abc import Callable
+from types import NoneType
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,8 @@ class Network(nn.Module):
             Default: ``'fp32'``.
         channels_last (bool): Keep the weights in the layout that is faster on
             most devices. Default: True.
+        finish (Callable, optional): What to make of the head's output.
+            Default: nothing.
 
     Raises:
         ValueError: ``precision`` is none of those, or the model has no head,
@@ -35,17 +39,19 @@ class Network(nn.Module):
     def __init__(self,
                  model: nn.Module,
                  precision: str = 'fp32',
-                 channels_last: bool = True) -> None:
+                 channels_last: bool = True,
+                 finish: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of '
                              f'{", ".join(PRECISIONS)}, got {precision!r}')
-        head = getattr(model, 'decode_head', getattr(model, 'head', None))
-        if head is None or isinstance(head, nn.ModuleList):
+        self.head = 'decode_head' if hasattr(model, 'decode_head') else 'head'
+        if isinstance(
+                getattr(model, self.head, None), (NoneType, nn.ModuleList)):
             raise ValueError(f'{type(model).__name__} has no head, or a '
                              'cascade of heads: it cannot be exported')
-        self.is_pose = not hasattr(model, 'decode_head')
         self.dtype = PRECISIONS[precision]
+        self.finish = finish
         layout = torch.channels_last if channels_last else \
             torch.contiguous_format
         self.model = fold_bn(strip(copy.deepcopy(model))).to(
@@ -53,9 +59,9 @@ class Network(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` to ``(N, C, h, w)``."""
+        """``(N, 3, H, W)`` to ``(N, C, h, w)``, or what ``finish`` makes."""
         feats = self.model.extract_feat(image.to(self.dtype))
-        head = self.model.head if self.is_pose else self.model.decode_head
-        out = head(feats)
+        out = getattr(self.model, self.head)(feats)
         # EncNet's head says what classes there are as well.
-        return (out if isinstance(out, Tensor) else out[0]).float()
+        out = (out if isinstance(out, Tensor) else out[0]).float()
+        return self.finish(out) if self.finish else out

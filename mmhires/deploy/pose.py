@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What lies before and after the network of a pose model, as plain data."""
+"""Pre- and post-processing of a pose model, as plain data."""
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import mmpose.codecs
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from mmhires.models.pose import LowResPoseDataPreprocessor
 
-_NEUTRAL = ('LoadImage', 'PackPoseInputs')
+from .task import Task
 
 
 class Keypoints(NamedTuple):
@@ -22,8 +23,8 @@ class Keypoints(NamedTuple):
     scores: np.ndarray
 
 
-class PoseTask:
-    """From a box to the network's input, and from heatmaps to keypoints.
+class PoseTask(Task):
+    """From boxes to the network's inputs, and from heatmaps to keypoints.
 
     Args:
         spec (dict): What :meth:`describe` returned.
@@ -31,10 +32,12 @@ class PoseTask:
     Raises:
         ValueError: The codec is not one of MMPose's.
     """
-    name = 'pose'
+    neutral = ('LoadImage', 'PackPoseInputs')
+    steps = ('GetBBoxCenterScale', 'TopdownAffine')
+    preprocessors = (PoseDataPreprocessor, LowResPoseDataPreprocessor)
 
     def __init__(self, spec: dict) -> None:
-        self.spec = spec
+        super().__init__(spec)
         self.preprocessor = LowResPoseDataPreprocessor(**spec['preprocessing'])
         self.crop = TopdownAffine(**spec['crop'])
         codec = dict(spec['codec'])
@@ -42,9 +45,11 @@ class PoseTask:
         if name not in mmpose.codecs.__all__:
             raise ValueError(f'unknown codec {name!r}')
         self.codec = getattr(mmpose.codecs, name)(**codec)
+        # The network is run on each crop and, for the flip test, its mirror.
+        self.views = 1 if spec['flip'] is None else 2
 
-    @staticmethod
-    def describe(model: nn.Module) -> dict:
+    @classmethod
+    def describe(cls, model: nn.Module) -> dict:
         """All that is known of a model but its network.
 
         Args:
@@ -57,116 +62,100 @@ class PoseTask:
         Raises:
             ValueError: The model tests in a way that cannot be exported.
         """
-        padding, crop = 1.25, None
-        for step in model.cfg.test_dataloader.dataset.pipeline:
-            step = dict(step)
-            kind = step.pop('type')
-            if kind == 'GetBBoxCenterScale':
-                padding = step.get('padding', padding)
-            elif kind == 'TopdownAffine':
-                crop = step
-            elif kind not in _NEUTRAL:
-                raise ValueError(f'the test pipeline has a step {kind}, which '
-                                 'cannot be exported')
+        pipeline = cls.read_pipeline(
+            model.cfg.test_dataloader.dataset.pipeline)
         head = model.cfg.model.head
         head = head.get('heatmap_head', head)
-        if crop is None or not head.get('decoder'):
+        if 'TopdownAffine' not in pipeline or not head.get('decoder'):
             raise ValueError('only top-down pose estimators of heatmaps, with '
                              'TopdownAffine and a decoder, can be exported')
-        test_cfg = model.test_cfg
+        meta, test_cfg = model.dataset_meta, model.test_cfg
+        flip = dict(
+            flip_indices=list(map(int, meta['flip_indices'])),
+            flip_mode=test_cfg.get('flip_mode', 'heatmap'),
+            shift_heatmap=test_cfg.get('shift_heatmap', False))
         return dict(
-            classes=list(model.dataset_meta['keypoint_id2name'].values()),
-            palette=np.asarray(
-                model.dataset_meta['keypoint_colors']).astype(int).tolist(),
-            preprocessing=_preprocessing(model.data_preprocessor),
-            padding=padding,
-            crop=crop,
+            task='pose',
+            loading=pipeline['loading'],
+            classes=list(meta['keypoint_id2name'].values()),
+            palette=np.asarray(meta['keypoint_colors']).astype(int).tolist(),
+            preprocessing=dict(
+                cls.read_preprocessor(model.data_preprocessor),
+                bgr_to_rgb=model.data_preprocessor._channel_conversion),
+            padding=pipeline.get('GetBBoxCenterScale',
+                                 {}).get('padding', 1.25),
+            crop=pipeline['TopdownAffine'],
             codec=dict(head.decoder),
-            flip=dict(
-                flip_indices=list(
-                    map(int, model.dataset_meta['flip_indices'])),
-                flip_mode=test_cfg.get('flip_mode', 'heatmap'),
-                shift_heatmap=test_cfg.get('shift_heatmap', False))
-            if test_cfg.get('flip_test') else None)
+            flip=flip if test_cfg.get('flip_test') else None)
 
-    def prepare(self, image: np.ndarray, box: np.ndarray,
-                device: str) -> tuple[Tensor, dict]:
-        """Cut out, normalise and reduce a person.
+    def prepare(self, image: np.ndarray, boxes: Sequence | None,
+                device: str) -> tuple[list[Tensor], list[dict]]:
+        """Cut out, normalise and reduce persons.
 
         Args:
             image (np.ndarray): BGR ``(H, W, 3)``, uint8.
-            box (np.ndarray): x1, y1, x2, y2.
+            boxes (Sequence, optional): ``(persons, 4)``, x1, y1, x2, y2.
+                Default: the whole image.
             device (str): Where to compute.
 
         Returns:
-            tuple[Tensor, dict]: ``(1, 3, h, w)`` and the meta information that
-            :meth:`finish` needs.
+            tuple[list[Tensor], list[dict]]: ``(1, 3, h, w)`` of each view, and
+            for each person where its crop was.
 
         Raises:
-            ValueError: The box has no area.
+            ValueError: Boxes of another shape, or one that has no area.
         """
-        x1, y1, x2, y2 = box
-        if not (x2 > x1 and y2 > y1):
-            raise ValueError(f'the box {box.tolist()} has no area; give x1, '
-                             'y1, x2, y2 with x2 > x1 and y2 > y1')
-        center, scale = bbox_xyxy2cs(box[None], padding=self.spec['padding'])
-        crop = self.crop(dict(img=image, bbox_center=center, bbox_scale=scale))
-        meta = {
-            name: np.asarray(crop[name], np.float32)
-            for name in ('input_size', 'input_center', 'input_scale')
-        }
-        tensor = torch.from_numpy(
-            np.ascontiguousarray(crop['img'].transpose(2, 0, 1))).to(device)
-        with torch.no_grad():
-            data = self.preprocessor.to(device)(
-                dict(inputs=[tensor], data_samples=[]))
-        return data['inputs'], meta
+        height, width = image.shape[:2]
+        boxes = np.asarray([[0, 0, width, height]] if boxes is None else boxes,
+                           np.float32)
+        if not boxes.size:  # nobody in the image
+            return [], []
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError('boxes must be of shape (N, 4), x1, y1, x2, y2, '
+                             f'got {boxes.shape}')
+        tensors, metas = [], []
+        for box in boxes:
+            if not (box[2:] > box[:2]).all():
+                raise ValueError(f'the box {box.tolist()} has no area; give '
+                                 'x1, y1, x2, y2 with x2 > x1 and y2 > y1')
+            center, scale = bbox_xyxy2cs(
+                box[None], padding=self.spec['padding'])
+            crop = self.crop(
+                dict(img=image, bbox_center=center, bbox_scale=scale))
+            tensor = torch.from_numpy(
+                np.ascontiguousarray(crop['img'].transpose(2, 0, 1)))
+            with torch.no_grad():
+                data = self.preprocessor.to(device)(
+                    dict(inputs=[tensor.to(device)], data_samples=[]))
+            inputs = data['inputs']
+            tensors += [inputs, inputs.flip(-1)][:self.views]
+            metas.append({
+                name: np.asarray(crop[name], np.float32)
+                for name in ('input_size', 'input_center', 'input_scale')
+            })
+        return tensors, metas
 
-    def views(self, inputs: Tensor) -> list[Tensor]:
-        """What the network is run on: the crop, and its mirror image."""
-        return [inputs] if self.spec['flip'] is None else [
-            inputs, inputs.flip(-1)
-        ]
-
-    def finish(self, heatmaps: list[Tensor], meta: dict) -> Keypoints:
-        """Keypoints in the pixels of the image.
+    def finish(self, outputs: list[Tensor], metas: list[dict]) -> Keypoints:
+        """Keypoints of all persons, who may be none, in pixels of the image.
 
         Args:
-            heatmaps (list[Tensor]): Of each of :meth:`views`.
-            meta (dict): From :meth:`prepare`.
+            outputs (list[Tensor]): Heatmaps of each view.
+            metas (list[dict]): From :meth:`prepare`.
 
         Returns:
-            Keypoints: Of one person.
+            Keypoints: In the order of the boxes.
         """
-        mean = heatmaps[0]
-        if self.spec['flip'] is not None:
-            mean = 0.5 * (
-                mean + flip_heatmaps(heatmaps[1], **self.spec['flip']))
-        keypoints, scores = self.codec.decode(mean[0].cpu().numpy())
-        return Keypoints(
-            keypoints / meta['input_size'] * meta['input_scale'] +
-            meta['input_center'] - 0.5 * meta['input_scale'], scores)
-
-    def join(self, persons: list[Keypoints]) -> Keypoints:
-        """Keypoints of all persons of an image, who may be none."""
         count = len(self.spec['classes'])
-        none = Keypoints(
-            np.empty((0, count, 2), np.float32),
-            np.empty((0, count), np.float32))
-        return Keypoints(*map(np.concatenate, zip(none, *persons)))
-
-
-def _preprocessing(source: nn.Module) -> dict:
-    """Arguments of a LowResPoseDataPreprocessor that tests as this one."""
-    if type(source) not in (PoseDataPreprocessor, LowResPoseDataPreprocessor):
-        raise ValueError('the data preprocessor must be PoseDataPreprocessor '
-                         'or mmhires.LowResPoseDataPreprocessor, got '
-                         f'{type(source).__name__}')
-    spec = dict(
-        scale=getattr(source, 'scale', 1),
-        interpolation=getattr(source, 'interpolation', 'bilinear'),
-        bgr_to_rgb=source._channel_conversion)
-    for name in ('mean', 'std'):
-        spec[name] = getattr(source, name).flatten().tolist() \
-            if source._enable_normalize else None
-    return spec
+        persons = [(np.empty((0, count, 2),
+                             np.float32), np.empty((0, count), np.float32))]
+        for i, meta in enumerate(metas):
+            heatmaps, *mirrored = outputs[self.views * i:self.views * (i + 1)]
+            for other in mirrored:
+                heatmaps = 0.5 * (
+                    heatmaps + flip_heatmaps(other, **self.spec['flip']))
+            keypoints, scores = self.codec.decode(heatmaps[0].cpu().numpy())
+            keypoints = keypoints / meta['input_size'] - 0.5
+            persons.append(
+                (keypoints * meta['input_scale'] + meta['input_center'],
+                 scores))
+        return Keypoints(*map(np.concatenate, zip(*persons)))

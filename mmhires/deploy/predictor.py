@@ -4,6 +4,7 @@ import importlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +22,13 @@ _TASKS = dict(segmentation='SegmentationTask', pose='PoseTask')
 
 
 class Pipeline:
-    """A network with what lies before and after it.
+    """A network with its pre- and post-processing.
 
     Args:
-        spec (dict): ``task``, ``'segmentation'`` or ``'pose'``,
-            ``input_shape`` and what the task's ``describe()`` said.
-        network (Callable): ``(1, 3, H, W)`` to logits or heatmaps.
+        spec (dict): What the task's ``describe()`` said, and ``input_shape``,
+            of which None is any number. Of a network that makes labels itself
+            also ``image_shape``, the one size of image that it makes them of.
+        network (Callable): ``(N, 3, H, W)`` to logits, heatmaps or labels.
         device (str): Where the network takes its input. Default: ``'cpu'``.
         name (str): Of the network, for errors. Default: ``'the network'``.
 
@@ -43,16 +45,16 @@ class Pipeline:
                  device: str = 'cpu',
                  name: str = 'the network') -> None:
         try:
-            task = _TASKS[spec['task']]
             module = importlib.import_module(f'.{spec["task"]}', __package__)
-            self.task = getattr(module, task)(spec)
+            self.task = getattr(module, _TASKS[spec['task']])(spec)
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
-            # What 0.1.0 wrote does not say it.
-            self.decoding = dict(spec.get('loading', {}))
-        except (KeyError, TypeError) as error:
+        except (ImportError, KeyError, TypeError) as error:
             raise ValueError(f'{name} describes itself in a way that this '
                              f'version does not know: {error}') from error
+        # What 0.1.0 wrote says neither.
+        self.image_shape = spec.get('image_shape')
+        self.decoding = dict(spec.get('loading', {}))
         self.dtype = np.float32 if self.decoding.pop('to_float32', False) \
             else np.uint8
         self.network = network
@@ -84,12 +86,10 @@ class Pipeline:
                 take.
         """
         if not isinstance(image, list):
-            return self.finish(*self.run([self.prepare(image, boxes)]))
+            return self([image], [boxes])[0]
         boxes = [None] * len(image) if boxes is None else boxes
-        return [
-            self.finish(job) for job in self.run(
-                [self.prepare(*pair) for pair in zip(image, boxes)])
-        ]
+        return list(
+            map(self.finish, self.run(list(map(self.prepare, image, boxes)))))
 
     def stream(self,
                images: Iterable,
@@ -112,18 +112,13 @@ class Pipeline:
 
         def prepare():
             image = next(images, None)
-            try:
-                return image, None if image is None else self.prepare(image)
-            except (OSError, ValueError) as error:
-                return image, error
+            return image, image if image is None else _or_error(
+                self.prepare, image)
 
         def run(prepared: Future):
             image, job = prepared.result()
-            try:
-                return image, job if image is None or isinstance(
-                    job, Exception) else self.run([job])[0]
-            except ValueError as error:
-                return image, error
+            return image, job if not isinstance(
+                job, _Job) else _or_error(lambda: self.run([job])[0])
 
         with ThreadPoolExecutor(1) as decoder, ThreadPoolExecutor(1) as runner:
             waiting = deque()
@@ -133,67 +128,57 @@ class Pipeline:
                 image, job = waiting.popleft().result()
                 if image is None:
                     return
-                yield image, job if isinstance(job,
-                                               Exception) else self.finish(job)
+                yield image, self.finish(job) if isinstance(job, _Job) else job
 
     def prepare(self,
                 image: str | Path | np.ndarray,
                 boxes: Sequence | np.ndarray | None = None) -> '_Job':
         """Decode an image and make the network's inputs of it."""
-        image, source = self._read(image)
-        if self.task.name == 'segmentation':
-            inputs, meta = self.task.prepare(image, self.device)
-            job = _Job([inputs], [meta], source)
-        else:
-            height, width = image.shape[:2]
-            boxes = np.asarray(
-                [[0, 0, width, height]] if boxes is None else boxes,
-                np.float32)
-            if not boxes.size:  # nobody in the image
-                boxes = boxes.reshape(0, 4)
-            if boxes.ndim != 2 or boxes.shape[1] != 4:
-                raise ValueError('boxes must be of shape (N, 4), x1, y1, x2, '
-                                 f'y2, got {boxes.shape}')
-            job = _Job([], [], source)
-            for box in boxes:
-                inputs, meta = self.task.prepare(image, box, self.device)
-                job.tensors.extend(self.task.views(inputs))
-                job.metas.append(meta)
+        source = 'the image'
+        if not isinstance(image, np.ndarray):
+            image, source = read_image(image, **self.decoding), str(image)
+        elif image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError('an image must be BGR of shape (H, W, 3), uint8, '
+                             f'got {image.shape}, {image.dtype}')
+        if self.image_shape not in (None, list(image.shape[:2])):
+            raise ValueError(
+                '{}: {}x{} pixels, but {} makes labels of {}x{}; export '
+                'without labels inside, or resize the image'.format(
+                    source, *image.shape[:2], self.name, *self.image_shape))
+        image = image.astype(self.dtype, copy=False)
+        tensors, metas = self.task.prepare(image, boxes, self.device)
         want = self.input_shape[2:]
-        for inputs in job.tensors:
+        for inputs in tensors:
             if want[0] is not None and list(inputs.shape[2:]) != want:
                 got = 'x'.join(map(str, inputs.shape[2:]))
                 raise ValueError(
                     f'{source}: the network would get {got} pixels, but '
                     f'{self.name} takes {want[0]}x{want[1]}; export with a '
                     'dynamic size, or resize the image')
-        return job
+        return _Job(tensors, metas, source)
 
     def run(self, jobs: 'list[_Job]') -> 'list[_Job]':
         """Run the network on what :meth:`prepare` made."""
         inputs = [tensor for job in jobs for tensor in job.tensors]
-        outputs = [None] * len(inputs)
-        alike = defaultdict(list)
+        outputs, alike = {}, defaultdict(list)
         for i, tensor in enumerate(inputs):
             alike[tensor.shape].append(i)
         size = self.batch_size if self.input_shape[0] is None else 1
-        parts = [
-            numbers[start:start + size] for numbers in alike.values()
-            for start in range(0, len(numbers), size)
-        ]
         try:
             with torch.inference_mode():
-                for part in parts:
-                    out = self.network(torch.cat([inputs[i] for i in part]))
-                    self._check_names(out)
-                    for i, single in zip(part, out.split(1)):
-                        outputs[i] = single
+                for numbers in alike.values():
+                    for start in range(0, len(numbers), size):
+                        part = numbers[start:start + size]
+                        out = self.network(
+                            torch.cat([inputs[i] for i in part]))
+                        self._check_names(out)
+                        outputs.update(zip(part, out.split(1)))
         except Exception as error:  # of whatever runs it
             raise ValueError(f'{jobs[0].source}: {self.name} cannot be run: '
                              f'{first_line(error)}') from error
-        outputs = iter(outputs)
+        ordered = (outputs[i] for i in range(len(inputs)))
         return [
-            job._replace(tensors=[next(outputs) for _ in job.tensors])
+            job._replace(tensors=list(islice(ordered, len(job.tensors))))
             for job in jobs
         ]
 
@@ -206,24 +191,7 @@ class Pipeline:
 
     def finish(self, job: '_Job'):
         """The result from what the network gave."""
-        if self.task.name == 'segmentation':
-            return self.task.finish(*job.tensors, *job.metas)[0].cpu().numpy()
-        views = len(job.tensors) // max(len(job.metas), 1)
-        persons = [
-            self.task.finish(job.tensors[views * i:views * (i + 1)], meta)
-            for i, meta in enumerate(job.metas)
-        ]
-        return self.task.join(persons)
-
-    def _read(self, image: str | Path | np.ndarray) -> tuple[np.ndarray, str]:
-        """The image in BGR, and what to call it."""
-        source = 'the image'
-        if not isinstance(image, np.ndarray):
-            image, source = read_image(image, **self.decoding), str(image)
-        elif image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError('an image must be BGR of shape (H, W, 3), uint8, '
-                             f'got {image.shape}, {image.dtype}')
-        return image.astype(self.dtype, copy=False), source
+        return self.task.finish(job.tensors, job.metas)
 
 
 class Predictor(Pipeline):
@@ -274,3 +242,11 @@ class _Job(NamedTuple):
     tensors: list[Tensor]
     metas: list[dict]
     source: str
+
+
+def _or_error(function: Callable, *args):
+    """What a function returns, or what is wrong with the image."""
+    try:
+        return function(*args)
+    except (OSError, ValueError) as error:
+        return error

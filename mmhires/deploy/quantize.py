@@ -3,7 +3,10 @@
 import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from statistics import mean
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ from mmengine.registry import DATASETS
 from mmengine.structures import PixelData
 from torch import nn
 
+from mmhires.utils.extras import import_extra
 from mmhires.utils.files import open_whole
 
 from .export import agreement, original_prediction
@@ -64,53 +68,44 @@ def quantize(file: str | Path,
         ValueError: No calibration images, or the score falls too much
             whatever is kept; nothing is written then.
     """
-    try:
-        import onnx
-        import onnxruntime.quantization as ort
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as error:
-        raise ImportError('int8 needs onnx and onnxruntime: pip install '
-                          '"mmhires[deploy]"') from error
+    onnx = import_extra('onnx', 'deploy')
+    ort = import_extra('onnxruntime.quantization', 'deploy')
     if not calibration:
         raise ValueError('int8 needs pictures to calibrate on')
     reference = Predictor(file, runtime='onnxruntime')
     inputs = [
-        tensor.numpy() for path in calibration
+        dict(image=tensor.numpy()) for path in calibration
         for tensor in reference.prepare(path).tensors
     ]
     before = score(reference)
-    metadata = {
-        entry.key: entry.value
-        for entry in onnx.load(file).metadata_props
-    }
+    metadata = onnx.load(file).metadata_props
+    fields = {entry.key: entry.value for entry in metadata}
+    fields['precision'] = '"int8"'
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         clean, target = folder / 'clean.onnx', folder / 'int8.onnx'
-        quant_pre_process(str(file), str(clean), skip_symbolic_shape=True)
+        ort.shape_inference.quant_pre_process(
+            str(file), str(clean), skip_symbolic_shape=True)
         layers = [
             node.name for node in onnx.load(clean).graph.node
             if node.op_type in OPERATORS
         ]
-        options = {}
+        options = dict(
+            per_channel=True,
+            op_types_to_quantize=list(OPERATORS),
+            extra_options=dict(ActivationSymmetric=True))
         if 'calibration_cache_path' in inspect.signature(
                 ort.quantize_static).parameters:
-            options = dict(calibration_cache_path=folder / 'ranges.json')
+            options['calibration_cache_path'] = folder / 'ranges.json'
 
         def write(**chosen) -> Predictor:
             """The file with only these layers, or all but these, in int8."""
+            reader = SimpleNamespace(
+                get_next=partial(next, iter(inputs), None))
             ort.quantize_static(
-                str(clean),
-                str(target),
-                _reader(ort, inputs),
-                per_channel=True,
-                op_types_to_quantize=list(OPERATORS),
-                extra_options=dict(ActivationSymmetric=True),
-                **chosen,
-                **options)
+                str(clean), str(target), reader, **options, **chosen)
             proto = onnx.load(target)
-            del proto.metadata_props[:]
-            onnx.helper.set_model_props(proto,
-                                        dict(metadata, precision='"int8"'))
+            onnx.helper.set_model_props(proto, fields)
             onnx.save(proto, target)
             return Predictor(target, runtime='onnxruntime')
 
@@ -129,7 +124,7 @@ def quantize(file: str | Path,
     best = max(tries)
     raise ValueError(
         f'not written: in int8 the score falls from {before:.2f} to '
-        f'{max(tries):.2f} even with {len(tries[best])} of {len(layers)} '
+        f'{best:.2f} even with {len(tries[best])} of {len(layers)} '
         f'layers in float: {", ".join(tries[best])}')
 
 
@@ -157,12 +152,12 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
     except (AttributeError, FileNotFoundError, KeyError):
         samples = []
     if not samples:
-        task = 'segmentation' if hasattr(model, 'decode_head') else 'pose'
-        wanted = [(path, original_prediction(model, str(path), task))
-                  for path in images]
-        return 'agreement', lambda predictor: 100 * float(
-            np.mean(
-                [agreement(want, predictor(path)) for path, want in wanted]))
+        wanted = {
+            path: original_prediction(model, str(path))
+            for path in images
+        }
+        return 'agreement', lambda predictor: 100 * mean(
+            agreement(want, predictor(path)) for path, want in wanted.items())
 
     def miou(predictor: Predictor) -> float:
         evaluator = Evaluator(cfg.test_evaluator)
@@ -176,21 +171,6 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
     return 'mIoU', miou
 
 
-def _reader(ort, inputs: list[np.ndarray]):
-    """The inputs as ONNX Runtime asks for them."""
-
-    class Reader(ort.CalibrationDataReader):
-
-        def __init__(self) -> None:
-            self.left = iter(inputs)
-
-        def get_next(self) -> dict | None:
-            value = next(self.left, None)
-            return None if value is None else dict(image=value)
-
-    return Reader()
-
-
 def _by_disturbance(layers: list[str], write: Callable, reference: Predictor,
                     image: str | Path, track: Callable) -> list[str]:
     """The layers, those first that change the output most in int8."""
@@ -199,6 +179,8 @@ def _by_disturbance(layers: list[str], write: Callable, reference: Predictor,
 
     def disturbance(layer: str) -> float:
         got = write(nodes_to_quantize=[layer]).run([job])[0].tensors[0]
+        if not want.is_floating_point():  # labels
+            return float((got != want).double().mean())
         return float((got - want).square().mean())
 
     found = {layer: disturbance(layer) for layer in track(layers)}

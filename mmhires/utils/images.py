@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Picture files decoded in one way, with one set of errors."""
+"""Pictures and videos, read in one way, with one set of errors."""
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -33,3 +34,56 @@ def read_image(file: str | Path,
     if image is None:
         raise ValueError(f'{file}: not an image that can be decoded')
     return image
+
+
+def read_video(file: str | Path) -> mmcv.VideoReader:
+    """Open a video.
+
+    Args:
+        file (str | Path): A file that OpenCV can decode.
+
+    Returns:
+        mmcv.VideoReader: A sequence of frames, BGR ``(H, W, 3)``, uint8.
+
+    Raises:
+        ValueError: It is no video.
+    """
+    reader = mmcv.VideoReader(str(file))
+    if not reader.opened or not reader.width:
+        raise ValueError(f'{file}: not a video that can be decoded')
+    return reader
+
+
+def write_video(frames: Iterable[np.ndarray], file: Path, fps: float) -> int:
+    """Encode a video, which appears when it is whole.
+
+    Args:
+        frames (Iterable[np.ndarray]): BGR ``(H, W, 3)``, uint8, of one size.
+        file (Path): ``.mp4`` to write; without any frame nothing is.
+        fps (float): Frames in a second; 0 stands for 25.
+
+    Returns:
+        int: Number of frames.
+
+    Raises:
+        ValueError: The file cannot be written.
+    """
+    partial = file.with_name(f'.{file.name}')
+    writer, count = None, 0
+    try:
+        for count, frame in enumerate(frames, 1):  # noqa: B007
+            writer = writer or cv2.VideoWriter(
+                str(partial), cv2.VideoWriter_fourcc(*'mp4v'), fps or 25,
+                frame.shape[1::-1])
+            if not writer.isOpened():
+                raise ValueError(f'cannot write the video {file}')
+            writer.write(frame)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    finally:
+        if writer:
+            writer.release()
+    if writer:
+        partial.replace(file)
+    return count

@@ -23,13 +23,14 @@ def exported(files_of, image, tmp_path_factory):
     """The file of a method, ``.onnx`` or ``.pt2``, and what eager predicts."""
     made = {}
 
-    def exported(method, suffix='.onnx'):
-        if (method, suffix) not in made:
+    def exported(method, suffix='.onnx', **options):
+        key = method, suffix, *options
+        if key not in made:
             model = load_model(*files_of(method))
             out = tmp_path_factory.mktemp(method) / f'm{suffix}'
-            export(model, out, [image])
-            made[method, suffix] = out, eager(model, image)
-        return made[method, suffix]
+            export(model, out, [image], **options)
+            made[key] = out, eager(model, image)
+        return made[key]
 
     return exported
 
@@ -59,6 +60,78 @@ def test_engine_predicts_what_the_model_does(method, runtime, exported, image):
         else:
             assert len(np.unique(want)) > 1
             assert (got == want).mean() >= 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('method, runtime', [
+    *((method, runtime) for method in ('dsrl', 'hrfr', 'fastfcn', 'ddrnet')
+      for runtime in ('openvino', 'onnxruntime')), ('ddrnet', 'torch')
+])
+def test_labels_inside_the_file_are_those_of_the_model(method, runtime,
+                                                       exported, image):
+    pytest.importorskip(runtime)
+    file, want = exported(method, RUNTIMES[runtime], labels=True)
+    predictor = Predictor(file, runtime=runtime)
+    out = predictor.run([predictor.prepare(image)])[0].tensors[0]
+    assert out.shape == (1, *want.shape) and out.dtype == torch.uint8
+    assert (predictor(image) == want).mean() >= 0.999
+    # as labels() makes them of the logits
+    logits = Predictor(exported(method, RUNTIMES[runtime])[0], runtime=runtime)
+    assert (predictor(image) == logits(image)).mean() >= 0.9999
+    with pytest.raises(
+            ValueError,
+            match=r'40x129 pixels, but .*m\.(onnx|pt2) makes labels of 94x129'
+    ) as caught:
+        predictor(cv2.imread(str(image))[:40])
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('method, options', [('ddrnet', dict(dynamic=True)),
+                                             ('pose', {})])
+def test_labels_that_cannot_be_inside_are_refused(method, options, model_of,
+                                                  image, tmp_path):
+    if method == 'pose':
+        pytest.importorskip('mmpose.apis')
+    with pytest.raises(ValueError, match='labels inside .* a segmentor'):
+        export(
+            model_of(method),
+            tmp_path / 'm.onnx', [image],
+            labels=True,
+            **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('method, runtime, options',
+                         [('ddrnet', 'openvino', {}),
+                          ('ddrnet', 'onnxruntime', dict(labels=True)),
+                          ('fastfcn', 'onnxruntime', dict(dynamic=True)),
+                          ('pose', 'onnxruntime', {})])
+def test_batch_of_three_is_three_singles(method, runtime, options, exported,
+                                         image):
+    pytest.importorskip(runtime)
+    if method == 'pose':
+        pytest.importorskip('mmpose.apis')
+    file, _ = exported(method, RUNTIMES[runtime], batch=True, **options)
+    predictor = Predictor(file, runtime=runtime)
+    picture = cv2.imread(str(image))
+    images = [picture, picture[:, ::-1].copy(), picture[::-1].copy()]
+    want = [predictor(single) for single in images]
+    network, seen = predictor.network, []
+    predictor.network = lambda x: seen.append(len(x)) or network(x)
+    got = predictor(images)
+    assert seen == [6 if method == 'pose' else 3]  # with the flip test
+    for one, other in zip(got, want):
+        if method == 'pose':
+            np.testing.assert_allclose(
+                one.keypoints, other.keypoints, atol=0.05)
+        else:
+            assert (one == other).mean() >= 0.9999
+    assert np.any(got[0][0] != got[1][0])
+    if 'dynamic' in options:  # those of one size are taken together
+        seen.clear()
+        assert predictor([picture, picture[:64], picture])[1].shape[0] == 64
+        assert seen == [2, 1]
 
 
 def test_auto_takes_the_best_that_is_installed(exported, monkeypatch):
@@ -121,11 +194,13 @@ def test_providers_of_a_gpu_have_its_number_and_a_cache(monkeypatch):
     assert 'trt_bf16_enable' not in options
 
 
-def test_openvino_in_bf16_agrees_but_is_not_the_same(exported, image):
-    pytest.importorskip('openvino')
-    file, want = exported('ddrnet')
+@pytest.mark.parametrize('runtime', ['openvino', 'torch'])
+def test_file_of_fp32_in_bf16_agrees_but_is_not_the_same(
+        runtime, exported, image):
+    pytest.importorskip(runtime)
+    file, want = exported('ddrnet', RUNTIMES[runtime])
     try:
-        got = Predictor(file, runtime='openvino', precision='bf16')(image)
+        got = Predictor(file, runtime=runtime, precision='bf16')(image)
     except ValueError as error:
         assert 'on this processor' in str(error)
         return

@@ -28,7 +28,7 @@ def test_onnx_file_pools_maps_of_other_sizes(target):
     pytest.importorskip('onnxruntime')
     pool = torch.nn.AdaptiveAvgPool2d(target)
     run, _ = onnxruntime.load(
-        to_onnx(pool, torch.randn(1, 3, 13, 17), dynamic=True))
+        to_onnx(pool, torch.randn(1, 3, 13, 17), axes=(2, 3)))
     for size in [(13, 17), (12, 12), (2, 40)]:
         x = torch.randn(1, 3, *size)
         torch.testing.assert_close(run(x), pool(x))

@@ -139,7 +139,8 @@ def problem(kind: str, name: str, suffix: str, dynamic: bool) -> str:
     network = _network(kind, name)
     write = to_onnx if suffix == '.onnx' else to_torch
     try:
-        content = write(network, torch.randn(1, 3, *TRACED), {}, dynamic)
+        content = write(network, torch.randn(1, 3, *TRACED), {},
+                        (2, 3) * dynamic)
         run = onnxruntime.load(content)[0] if suffix == '.onnx' else \
             torch.export.load(io.BytesIO(content)).module()
         for size in [TRACED, *OTHERS * dynamic]:

@@ -9,21 +9,24 @@ import pytest
 def test_equal_weights_give_equal_labels_on_every_engine(
         run, repo_root, tmp_path):
     pytest.importorskip('openvino')
+    forms = [
+        'openvino fp32', 'openvino fp32, labels inside', 'openvino int8',
+        'torch fp32'
+    ]
     done = run(sys.executable,
                repo_root / 'tools/analysis_tools/compare_upstream.py',
                '--size', 128, 256, '--repeats', 2, '--warmup', 0, '--forms',
-               'openvino fp32', 'torch fp32', '--threads', 1, '--out',
-               tmp_path / 'times.json')
+               *forms, '--threads', 1, '--out', tmp_path / 'times.json')
     found = json.loads((tmp_path / 'times.json').read_text())
     equal = {row['form']: row['equal'] for row in found['results']}
-    assert list(equal) == [
-        'mmseg predict', 'ours, predict', 'openvino fp32', 'torch fp32'
-    ]
+    assert list(equal) == ['mmseg predict', 'ours, predict', *forms]
     assert equal['mmseg predict'] == equal['ours, predict'] == 1
+    assert 0.2 < equal.pop('openvino int8') < 1
     assert min(equal.values()) >= 0.999
-    assert all(row['ms'] > 0 and row['threads'] == 1 and row['peak'] > 0
+    assert all(row['ms'] > 0 and row['threads'] == 1 and row['memory'] > 0
                for row in found['results'])
-    assert found['weights'] == 'random' and found['versions']['openvino']
+    assert found['weights'] == 'random'
+    assert found['calibration'] == 'noise' and found['versions']['openvino']
     assert 'openvino fp32' in done.stdout
 
 

@@ -45,6 +45,40 @@ def test_exported_file_paints_what_the_model_predicts(script, tiny,
     assert np.array(picture.convert('RGB'))[0, 0].tolist() == [255, 0, 0]
 
 
+@pytest.mark.parametrize('options, count', [([], 1), (['--batch'], 'axis0')])
+def test_file_with_labels_inside_puts_out_bytes(options, count, script, tiny,
+                                                tiny_weights, tmp_path):
+    import onnxruntime
+    out = tmp_path / 'm.onnx'
+    assert script('export.py', tiny / 'tiny.py', tiny_weights, out, '--images',
+                  tiny / 'images/0.png', '--labels', *options) is None
+    output, = onnxruntime.InferenceSession(str(out)).get_outputs()
+    assert (output.type, output.shape[0]) == ('tensor(uint8)', count)
+    assert script('predict.py', out, tiny / 'images', '--out-dir',
+                  tmp_path / 'out') is None
+    for name in range(4):
+        picture = np.array(Image.open(tmp_path / f'out/{name}.png'))
+        assert picture.shape == (64, 96) and (picture == 1).all()
+
+
+@pytest.mark.parametrize('content, message', [
+    (None, 'holds no picture'),
+    ('street.png', 'street.png: not an image'),
+])
+def test_calibration_folder_without_pictures_is_one_line(
+        content, message, script, tiny, tiny_weights, tmp_path):
+    folder = tmp_path / 'calibration'
+    folder.mkdir()
+    if content:
+        (folder / content).write_bytes(b'no picture')
+    error = script('export.py', tiny / 'tiny.py', tiny_weights,
+                   tmp_path / 'm.onnx', '--images', tiny / 'images/0.png',
+                   '--precision', 'int8', '--calibration', folder)
+    assert error.startswith('export.py: ') and message in error
+    assert '\n' not in error
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_without_images_a_drawn_street_is_compared_and_said_so(
         script, tiny, tiny_weights, tmp_path, capsys):
     out = tmp_path / 'm.onnx'

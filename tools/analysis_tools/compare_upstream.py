@@ -1,22 +1,24 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 r"""Time a model on every engine against MMSegmentation's `predict`.
 
-    python tools/analysis_tools/compare_upstream.py --threads 1 2 \
-        --checkpoint ours.pth --image street.png --out times.json
+    python tools/analysis_tools/compare_upstream.py --threads 2 --repeats 4 \
+        --warmup 1 --calibration PICTURES --out times.json
     python tools/analysis_tools/compare_upstream.py --config CONFIG \
         --checkpoint CHECKPOINT --image street.png
 
 A normalised image becomes full-size labels: by `predict` of the model, and by
-`mmhires.deploy.accelerate` on each engine that is installed and `labels`.
-Without --config it is DDRNet-23-slim, and the first is `predict` of
-MMSegmentation's own with equal weights; without a checkpoint they are random,
-so that the labels are noise and agree less than trained ones. --int8 names a
-file of the same model and size that tools/deployment/export.py wrote.
+files that mmhires.deploy.export writes, on each engine that is installed;
+"labels inside" are those whose resize and argmax are part of the file. Without
+--config it is DDRNet-23-slim, and the first is `predict` of MMSegmentation's
+own with equal weights; without a checkpoint they are random, so that the
+labels are noise and agree less than trained ones. int8 has all layers in
+integers, whatever that does to the labels: the file of
+`tools/deployment/export.py --precision int8` may keep some in float.
 
-All take turns in one process; ratios are those of the medians. Peak memory is
-the resident set of a process of its own for each, above what it was when the
-model was ready to run; memory in use is the same where glibc is told not to
-keep blocks of 1 MiB and more that were freed.
+All take turns in one process; ratios are those of the medians. Memory is the
+peak of the resident set of a process of its own for each, above what it was
+when the model was ready to run; glibc is told not to keep blocks of 1 MiB and
+more that were freed.
 """
 import argparse
 import ctypes
@@ -25,15 +27,20 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from zlib import crc32
 
 import cv2
+import mmcv
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.fileio import dump
 from mmengine.hub import get_config
 from mmengine.model import revert_sync_batchnorm
@@ -43,15 +50,16 @@ from mmengine.utils import track_iter_progress
 from mmseg.structures import SegDataSample
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmhires.analysis import device_name, measure_in_turns
+from mmhires.apis.overlay import find_inputs
 from mmhires.converters import convert
-from mmhires.deploy import accelerate, labels
-from mmhires.deploy.runtimes import load_engine
+from mmhires.deploy import Predictor, export
+from mmhires.deploy.quantize import quantize
 from mmhires.registry import MODELS
-from mmhires.utils.images import read_image as read_picture
+from mmhires.utils.images import read_image
 from mmhires.zoo import load_model
 
 UPSTREAM = ('mmseg::ddrnet/'
@@ -61,14 +69,17 @@ HEAD = dict(
     in_channels=[128, 512],
     channels=64,
     loss_decode=dict(type='CrossEntropyLoss'))
-# By name: backend and precision of `accelerate`; int8 is a file.
+# By name: engine, precision to compute in, and file.
 FORMS = {
-    f'{backend} {precision}': (backend, precision)
-    for backend, precisions in dict(
-        openvino=('fp32', 'bf16', 'int8'),
-        onnxruntime=('fp32', 'int8'),
-        torch=('fp32', 'bf16')).items()
+    f'{runtime} {precision}{end}': (runtime, precision, file)
+    for runtime, precisions, files in (('openvino', ('fp32', 'bf16', 'int8'),
+                                        ('logits.onnx', 'labels.onnx')),
+                                       ('onnxruntime', ('fp32', 'int8'),
+                                        ('logits.onnx', 'labels.onnx')),
+                                       ('torch', ('fp32', 'bf16'),
+                                        ('logits.pt2', )))
     for precision in precisions
+    for end, file in zip(('', ', labels inside'), files)
 }
 # What of a processor's abilities decides which kernels run.
 FLAGS = re.compile(r'\b(avx\w*|amx\w*|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b')
@@ -83,7 +94,8 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--config', help='default: DDRNet-23-slim')
     parser.add_argument('--checkpoint', help='of the config')
-    parser.add_argument('--int8', help='.onnx of the same model and size')
+    parser.add_argument(
+        '--calibration', help='pictures for int8, a folder; default: noise')
     parser.add_argument('--out', help='.json file for the results')
     parser.add_argument('--image', help='picture, resized; default: noise')
     parser.add_argument(
@@ -92,12 +104,14 @@ def parse_args() -> argparse.Namespace:
         '--forms',
         nargs='+',
         choices=FORMS,
+        metavar='FORM',
         help='default: all that are installed')
     parser.add_argument('--repeats', type=int, default=10)
     parser.add_argument('--warmup', type=int, default=2)
     parser.add_argument('--threads', nargs='+', type=int)
-    parser.add_argument('--device', default='cpu')
+    # of the processes that weigh: what, and where the files are
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
+    parser.add_argument('--files', help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -105,37 +119,40 @@ def main() -> None:
     args = parse_args()
     init_default_scope('mmseg')
     args.forms = args.forms or [
-        name for name, (backend, precision) in FORMS.items()
-        if find_spec(backend) and (args.int8 or precision != 'int8')
+        name for name, (runtime, *_) in FORMS.items() if find_spec(runtime)
     ]
+    if args.memory_of:
+        torch.set_num_threads(args.threads[0])
+        models = {} if args.memory_of in FORMS else build_models(args)
+        step = make_step(args.memory_of, models, Path(args.files), args)
+        print(f'peak: {peak_memory(step)}')
+        return
     found = []
-    for threads in args.threads or [torch.get_num_threads()]:
-        torch.set_num_threads(threads)
-        args.threads = threads
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
         models = build_models(args)
-        image, meta = read_image(models, args)
-        if args.memory_of:
-            step = make_step(args.memory_of, models, image, meta, args)
-            print(f'peak: {peak_memory(step, args.device)}')
-            return
-        found += measure(models, image, meta, args)
-    height, width = meta['ori_shape']
+        write_files(list(models.values())[-1], folder, args)
+        for threads in args.threads or [torch.get_num_threads()]:
+            torch.set_num_threads(threads)
+            args.threads = [threads]
+            found += measure(models, folder, args)
     machine = dict(
-        size=f'{height}x{width}',
+        size='x'.join(map(str, args.size)),
         weights='trained' if args.checkpoint else 'random',
-        device=device_name(args.device),
+        calibration=args.calibration or 'noise',
+        device=device_name(),
         flags=sorted(set(FLAGS.findall(Path('/proc/cpuinfo').read_text()))),
         versions={
             name: version(name)
             for name in ('torch', 'onnxruntime', 'openvino') if find_spec(name)
         })
     table = Table('', 'threads', 'ms', 'quartiles', 'faster', 'equal labels',
-                  'peak MiB', 'in use, MiB')
+                  'MiB')
     for row in found:
         table.add_row(row['form'], str(row['threads']), f'{row["ms"]:.0f}',
                       '{:.0f} - {:.0f}'.format(*row['quartiles']),
                       f'{row["faster"]:.2f}x', f'{row["equal"]:.4%}',
-                      f'{row["peak"]:.0f}', f'{row["in_use"]:.0f}')
+                      f'{row["memory"]:.0f}')
     console = Console(width=110)
     console.print(table)
     console.print(', '.join(f'{key} {value}'
@@ -144,11 +161,39 @@ def main() -> None:
         dump(dict(machine, results=found), args.out)
 
 
-def measure(models: dict, image: Tensor, meta: dict,
+def write_files(model: nn.Module, folder: Path,
+                args: argparse.Namespace) -> None:
+    """The picture, and the files that the forms need."""
+    picture = write_picture(args.image, folder / 'picture.png', args.size)
+    found = find_inputs(args.calibration) if args.calibration else [None] * 4
+    calibration = [
+        write_picture(source, folder / f'calibration{number}.png', args.size)
+        for number, source in enumerate(found[::-(-len(found) // 8)])
+    ]
+    needed = {FORMS[name][1:] for name in args.forms}
+    for name in sorted({file for _, file in needed}):
+        print(f'export {name}', file=sys.stderr)
+        file = folder / name
+        export(model, file, [picture], labels='labels' in name)
+        if ('int8', name) in needed:
+            quantize(file, file.with_stem(f'{file.stem}-int8'), calibration,
+                     lambda predictor: 0)
+
+
+def write_picture(source: str | None, file: Path, size: list[int]) -> Path:
+    """A picture file, or noise that its name decides, at a size."""
+    picture = cv2.resize(read_image(source), size[::-1]) if source else \
+        np.random.default_rng(crc32(file.name.encode())).integers(
+            0, 256, (*size, 3), np.uint8)
+    mmcv.imwrite(picture, str(file))
+    return file
+
+
+def measure(models: dict, folder: Path,
             args: argparse.Namespace) -> list[dict]:
     """A row of the table for each form, at one number of threads."""
     steps = {
-        name: make_step(name, models, image, meta, args)
+        name: make_step(name, models, folder, args)
         for name in (*models, *args.forms)
     }
     with torch.inference_mode():
@@ -157,35 +202,45 @@ def measure(models: dict, image: Tensor, meta: dict,
             steps,
             args.repeats,
             args.warmup,
-            args.device,
             track=partial(track_iter_progress, file=sys.stderr))
     first = next(iter(models))
+    with ThreadPoolExecutor(2) as pool:
+        memory = pool.map(lambda name: memory_of(name, folder, args), steps)
     return [
         dict(
             form=name,
-            threads=args.threads,
+            threads=args.threads[0],
             ms=time.median,
             quartiles=[time.low, time.high],
             faster=times[first].median / time.median,
-            equal=(labels_of[name] == labels_of[first]).double().mean().item(),
-            peak=memory_of(name, args.threads, {}) / 2**20,
-            in_use=memory_of(name, args.threads, RETURN_AT_ONCE) / 2**20)
-        for name, time in times.items()
+            equal=float((labels_of[name] == labels_of[first]).mean()),
+            memory=peak / 2**20)
+        for (name, time), peak in zip(times.items(), memory)
     ]
 
 
 def build_models(args: argparse.Namespace) -> dict[str, nn.Module]:
     """The model, or upstream's and our DDRNet with the same weights."""
     if args.config:
-        model = load_model(args.config, args.checkpoint, args.device)
-        return {'predict': model}
+        models = dict(predict=load_model(args.config, args.checkpoint, 'cpu'))
+    else:
+        models = dict(zip(PLAIN, build_ddrnets(args)))
+    for model in models.values():
+        # The picture has the size that is timed.
+        model.cfg.test_pipeline = [
+            dict(type='LoadImageFromFile'),
+            dict(type='PackSegInputs')
+        ]
+    return models
+
+
+def build_ddrnets(args: argparse.Namespace) -> tuple[nn.Module, nn.Module]:
     weights, classes = None, 19
     if args.checkpoint:
-        weights = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
-        weights = weights.get('state_dict', weights)
+        found = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
         weights = {
             key: value
-            for key, value in weights.items()
+            for key, value in found.get('state_dict', found).items()
             if key.startswith(('backbone.', 'decode_head.', 'auxiliary_head.'))
         }
         classes = len(weights['decode_head.conv_seg.weight'])
@@ -204,7 +259,12 @@ def build_models(args: argparse.Namespace) -> dict[str, nn.Module]:
             convert(weights, 'mmseg-ddrnet', reverse=True))
     ours.load_state_dict(
         convert(upstream.state_dict(), 'mmseg-ddrnet'), strict=False)
-    return dict(zip(PLAIN, (upstream, ours)))
+    for model in (upstream, ours):
+        model.cfg = Config()
+        model.dataset_meta = dict(
+            classes=list(map(str, range(classes))),
+            palette=[[0, 0, 0]] * classes)
+    return upstream, ours
 
 
 def randomize(model: nn.Module) -> None:
@@ -218,87 +278,64 @@ def randomize(model: nn.Module) -> None:
             module.running_var.uniform_(0.5, 1.5)
 
 
-def read_image(models: dict, args: argparse.Namespace) -> tuple[Tensor, dict]:
-    """The network's input, as the model's own preprocessor makes it."""
-    height, width = args.size
-    if args.image:
-        picture = cv2.resize(read_picture(args.image), (width, height))
-    else:
-        picture = np.random.default_rng(0).integers(0, 256, (height, width, 3),
-                                                    np.uint8)
-    sample = SegDataSample(
-        metainfo=dict(ori_shape=(height, width), img_shape=(height, width)))
-    tensor = torch.from_numpy(picture.transpose(2, 0, 1).copy())
-    data = list(models.values())[-1].data_preprocessor.cpu()(
-        dict(inputs=[tensor], data_samples=[sample]))
-    return data['inputs'].to(args.device), data['data_samples'][0].metainfo
-
-
-def make_step(name: str, models: dict, image: Tensor, meta: dict,
-              args: argparse.Namespace) -> Callable[[], Tensor]:
-    """From the image to labels ``(H, W)``."""
+def make_step(name: str, models: dict, folder: Path,
+              args: argparse.Namespace) -> Callable[[], np.ndarray]:
+    """From the normalised image to labels ``(H, W)``."""
+    picture = folder / 'picture.png'
     if name in models:
-        model = models[name].to(args.device)
+        model = models[name]
+        image = torch.from_numpy(read_image(picture).transpose(2, 0, 1).copy())
+        sample = SegDataSample(
+            metainfo=dict(ori_shape=args.size, img_shape=args.size))
+        data = model.data_preprocessor(
+            dict(inputs=[image], data_samples=[sample]))
+        meta = data['data_samples'][0].metainfo
 
-        def step() -> Tensor:
-            sample = SegDataSample(metainfo=meta)
-            return model.predict(image, [sample])[0].pred_sem_seg.data[0]
+        def step() -> np.ndarray:
+            sample = model.predict(data['inputs'],
+                                   [SegDataSample(metainfo=meta)])[0]
+            return sample.pred_sem_seg.data[0].cpu().numpy()
 
         return step
-    backend, precision = FORMS[name]
-    model = list(models.values())[-1]
+    runtime, precision, file = FORMS[name]
+    file = folder / file
     if precision == 'int8':
-        network, _ = load_engine(backend)(Path(args.int8), args.device, None,
-                                          args.threads)
-    else:
-        network = accelerate(model, image.shape[2:], precision, backend,
-                             args.device, args.threads)
-    head = model.decode_head
-    return lambda: labels(
-        network(image),
-        meta.get('pad_shape', meta['img_shape'])[:2],
-        meta.get('img_padding_size', (0, 0, 0, 0)),
-        meta['ori_shape'],
-        align_corners=head.align_corners,
-        threshold=head.threshold)[0]
+        file, precision = file.with_stem(f'{file.stem}-int8'), None
+    predictor = Predictor(file, 'cpu', args.threads[0], runtime, precision)
+    job = predictor.prepare(picture)
+    return lambda: predictor.finish(*predictor.run([job]))
 
 
-def memory_of(name: str, threads: int, env: dict[str, str]) -> int:
+def memory_of(name: str, folder: Path, args: argparse.Namespace) -> int:
     """Bytes that a process of its own takes at most for one form."""
     done = subprocess.run([
-        sys.executable, *sys.argv, '--memory-of', name, '--threads',
-        str(threads)
+        sys.executable, *sys.argv, '--memory-of', name, '--files', folder,
+        '--threads',
+        str(args.threads[0])
     ],
-                          env=os.environ | env,
+                          env=os.environ | RETURN_AT_ONCE,
                           capture_output=True,
                           text=True,
                           check=True)
     return int(re.search(r'^peak: (\d+)$', done.stdout, re.M)[1])
 
 
-def peak_memory(step: Callable, device: str) -> int:
+def peak_memory(step: Callable) -> int:
     """Bytes above what the process holds with the model ready to run."""
-    if device != 'cpu':
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-    else:
-        gc.collect()
-        trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
-        if trim:  # glibc keeps what is freed, and would hide it
-            trim(0)
-        before = status('VmRSS')
-        with open('/proc/self/clear_refs', 'w') as file:
-            file.write('5')  # VmHWM begins again from here
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim:  # glibc keeps what is freed, and would hide it
+        trim(0)
+    before = status('VmRSS')
+    Path('/proc/self/clear_refs').write_text('5')  # VmHWM begins again
     with torch.inference_mode():
         step()
-    after = status('VmHWM') if device == 'cpu' else \
-        torch.cuda.max_memory_allocated()
-    return after - before
+    return status('VmHWM') - before
 
 
 def status(field: str) -> int:
-    with open('/proc/self/status') as file:
-        return 1024 * int(re.search(rf'{field}:\s+(\d+) kB', file.read())[1])
+    text = Path('/proc/self/status').read_text()
+    return 1024 * int(re.search(rf'{field}:\s+(\d+) kB', text)[1])
 
 
 if __name__ == '__main__':

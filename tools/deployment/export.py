@@ -28,6 +28,7 @@ from torch import nn
 from mmhires.apis.overlay import find_inputs
 from mmhires.datasets import StreetsDataset
 from mmhires.deploy import export
+from mmhires.deploy.export import Agreement
 from mmhires.deploy.quantize import make_score, quantize
 from mmhires.zoo import load_model
 
@@ -72,6 +73,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dynamic', action='store_true', help='take any size of image')
     parser.add_argument(
+        '--batch',
+        action='store_true',
+        help='take several images at once, .onnx only')
+    parser.add_argument(
+        '--labels',
+        action='store_true',
+        help='resize to the image and argmax are part of the file, whose '
+        'output is (N, H, W), uint8; for images of the size of the first')
+    parser.add_argument(
         '--opset', type=int, default=17, help='of ONNX (default: %(default)s)')
     args = parser.parse_intermixed_args()
     if not args.config and not args.model:
@@ -99,13 +109,26 @@ def main() -> None:
                 print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; '
                       f'{found}')
                 return
-            results = export(model, args.out, images, args.precision,
-                             args.dynamic, args.opset, progress)
+            results = write(model, args, images, args.out, args.precision)
     except (ImportError, OSError, ValueError) as error:
         sys.exit(f'export.py: {error}')
     worst = min(results, key=lambda result: result.share)
     print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; as the model '
           f'on {worst.share:.4%} or more of each of {len(results)} images')
+
+
+def write(model: nn.Module, args: argparse.Namespace, images: list,
+          out: str | Path, precision: str) -> list[Agreement]:
+    return export(
+        model,
+        out,
+        images,
+        precision,
+        args.dynamic,
+        args.opset,
+        progress,
+        batch=args.batch,
+        labels=args.labels)
 
 
 def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
@@ -117,7 +140,7 @@ def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
     pictures = find_inputs(args.calibration)
     pictures = pictures[::-(-len(pictures) // 32)]
     floats = Path(folder) / 'float.onnx'
-    export(model, floats, images, 'fp32', args.dynamic, args.opset, progress)
+    write(model, args, images, floats, 'fp32')
     name, score = make_score(model, images, args.max_images)
     limit = 0.5 if name == 'mIoU' else 1
     before, after, kept = quantize(floats, args.out, pictures, score, limit,

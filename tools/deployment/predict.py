@@ -13,20 +13,21 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import mmcv
 import numpy as np
 from mmengine.fileio import dump
-from mmengine.utils import mkdir_or_exist, track_iter_progress
+from mmengine.utils import mkdir_or_exist
 from PIL import Image
 
-from mmhires.apis.overlay import VIDEOS, find_inputs
+from mmhires.apis.overlay import VIDEOS, find_inputs, track
 from mmhires.deploy import Predictor
 from mmhires.deploy.runtimes import RUNTIMES
 from mmhires.utils.files import open_whole
+from mmhires.utils.images import read_video, write_video
 
 
 def parse_args() -> argparse.Namespace:
@@ -84,10 +85,6 @@ def main() -> None:
         sys.exit('\n'.join(f'predict.py: {problem}' for problem in problems))
 
 
-def track(results: Iterable, count: int) -> Iterable:
-    return track_iter_progress((results, count), file=sys.stderr)
-
-
 def predict_pictures(predictor: Predictor, files: list[Path],
                      out_dir: Path) -> list[str]:
     """Write a file for each picture; what was wrong with some."""
@@ -111,41 +108,24 @@ def predict_pictures(predictor: Predictor, files: list[Path],
 
 def predict_video(predictor: Predictor, file: Path, out_dir: Path) -> int:
     """Write one file for a video; how many frames it has."""
-    reader = mmcv.VideoReader(str(file))
-    if not reader.opened or not reader.width:
-        raise ValueError(f'{file}: not a video that can be decoded')
+    reader = read_video(file)
     palette = np.array(predictor.palette, np.uint8)[:, ::-1]  # BGR
-    writer, keypoints, count = None, [], 0
-    target = out_dir / f'{file.stem}.mp4'
-    partial = out_dir / f'.{file.stem}.mp4'  # renamed when it is whole
-    try:
+    keypoints = []
+
+    def painted() -> Iterator[np.ndarray]:
         for frame, result in track(predictor.stream(reader), reader.frame_cnt):
-            count += 1
             if isinstance(result, Exception):
                 raise result
-            if not isinstance(result, np.ndarray):
+            if isinstance(result, np.ndarray):
+                frame = mmcv.imresize(frame, result.shape[::-1])
+                yield cv2.addWeighted(frame, .5, palette[result], .5, 0)
+            else:
                 keypoints.append(as_lists(result))
-                continue
-            height, width = result.shape
-            if writer is None:
-                writer = cv2.VideoWriter(
-                    str(partial), cv2.VideoWriter_fourcc(*'mp4v'), reader.fps
-                    or 25, (width, height))
-                if not writer.isOpened():
-                    raise ValueError(f'cannot write the video {target}')
-            frame = mmcv.imresize(frame, (width, height))
-            writer.write(cv2.addWeighted(frame, .5, palette[result], .5, 0))
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    finally:
-        if writer:
-            writer.release()
-    if writer:
-        partial.replace(target)
-    else:
+
+    count = write_video(painted(), out_dir / f'{file.stem}.mp4', reader.fps)
+    if keypoints:
         dump(keypoints, out_dir / f'{file.stem}.json')
-    return count
+    return count + len(keypoints)
 
 
 def as_lists(keypoints) -> dict[str, list]:

@@ -5,3 +5,22 @@ Each has one function, ``load(file, device, precision, threads)``, that gives
 the network as a function of a tensor, and the description in the file. Its
 library is imported when it is called.
 """
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+# Name of the description among the extra files of torch.export.
+SPEC_FILE = 'mmhires.json'
+# The network, ``(N, 3, H, W)`` to its output, and its description.
+Loaded = tuple[Callable[[Tensor], Tensor], dict]
+
+
+def parse_fields(fields: Mapping[str, str]) -> dict:
+    """The metadata of a file, which are JSON texts, as what they stand for."""
+    spec = {}
+    for key, text in fields.items():
+        with contextlib.suppress(ValueError):  # of another tool
+            spec[key] = json.loads(text)
+    return spec

@@ -1,21 +1,21 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """OpenVINO: ``.onnx`` files, on CPUs."""
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from mmhires.utils.extras import import_extra
+
+from . import Loaded, parse_fields
+
 _HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
 
 
-def load(
-    file: Path | bytes,
-    device: str = 'cpu',
-    precision: str | None = None,
-    threads: int | None = None
-) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+def load(file: Path | bytes,
+         device: str = 'cpu',
+         precision: str | None = None,
+         threads: int | None = None) -> Loaded:
     """Compile a network for this processor.
 
     Args:
@@ -27,18 +27,14 @@ def load(
 
     Returns:
         tuple[Callable, dict]: ``(N, 3, H, W)`` to the output, and the
-        description as JSON texts.
+        description.
 
     Raises:
         ImportError: OpenVINO is not installed.
         ValueError: ``device`` or ``precision`` is not there.
         RuntimeError: The file cannot be read.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise ImportError('openvino is not installed: pip install '
-                          '"mmhires[openvino]"') from error
+    openvino = import_extra('openvino', 'openvino')
     if device != 'cpu':
         raise ValueError(f"openvino runs on device 'cpu', got {device!r}")
     core = openvino.Core()
@@ -47,9 +43,9 @@ def load(
     except RuntimeError as error:
         raise RuntimeError(_reason(error)) from error
     metadata = dict(model.get_rt_info().items()).get('framework', {})
-    fields = {key: value.value for key, value in metadata.items()}
-    own = json.loads(fields.get('precision', '"fp32"'))
-    wanted = precision if precision not in (None, own) else 'fp32'
+    spec = parse_fields({key: text.value for key, text in metadata.items()})
+    same = precision in (None, spec.get('precision', 'fp32'))
+    wanted = 'fp32' if same else precision
     if wanted not in _HINTS:
         raise ValueError(f'openvino computes in {", ".join(_HINTS)}, not in '
                          f'{wanted}')
@@ -71,7 +67,7 @@ def load(
             raise ValueError(_reason(error)) from error
         return torch.from_numpy(out)
 
-    return run, fields
+    return run, spec
 
 
 def _reason(error: Exception) -> str:

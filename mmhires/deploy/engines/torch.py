@@ -1,23 +1,19 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """PyTorch: ``.pt2`` files, on CPUs and NVIDIA's GPUs."""
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-# Name of the description among the extra files of torch.export.
-SPEC_FILE = 'mmhires.json'
+from . import SPEC_FILE, Loaded, parse_fields
+
 _AUTOCAST = dict(fp16=torch.float16, bf16=torch.bfloat16)
 
 
-def load(
-    file: Path,
-    device: str = 'cpu',
-    precision: str | None = None,
-    threads: int | None = None
-) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+def load(file: Path,
+         device: str = 'cpu',
+         precision: str | None = None,
+         threads: int | None = None) -> Loaded:
     """Load a program of :func:`torch.export.export`.
 
     Args:
@@ -31,7 +27,7 @@ def load(
 
     Returns:
         tuple[Callable, dict]: ``(N, 3, H, W)`` on the device to the output,
-        and the description as JSON texts.
+        and the description.
 
     Raises:
         ValueError: ``device`` or ``precision`` is not there.
@@ -50,22 +46,23 @@ def load(
         program = torch.export.load(str(file), extra_files=extra)
     except ValueError as error:  # of its format, with no word of the file
         raise RuntimeError(str(error)) from error
-    fields = json.loads(extra[SPEC_FILE] or '{}')
+    spec = parse_fields(json.loads(extra[SPEC_FILE] or '{}'))
+    own = spec.get('precision', 'fp32')
+    lower = precision not in (None, own)
+    if lower and (own != 'fp32' or precision not in _AUTOCAST):
+        raise ValueError(f'a file of {own} cannot compute in {precision}; '
+                         'export it so')
     if kind == 'cuda':
         from torch.export.passes import move_to_device_pass
         program = move_to_device_pass(program, device)
     module = program.module()
+    if lower:
+        for node in list(module.graph.nodes):
+            if '_assert_tensor_metadata' in str(node.target):
+                module.graph.erase_node(node)  # it insists on fp32
+        module.recompile()
     if kind == 'cuda':
         module = torch.compile(module)
-    own = json.loads(fields.get('precision', '"fp32"'))
-    if precision in (None, own):
-        return module, fields
-    if own != 'fp32' or precision not in _AUTOCAST:
-        raise ValueError(f'a file of {own} cannot compute in {precision}; '
-                         'export it so')
-
-    def run(image: Tensor) -> Tensor:
-        with torch.autocast(kind, _AUTOCAST[precision]):
-            return module(image)
-
-    return run, fields
+    if lower:
+        module = torch.autocast(kind, _AUTOCAST[precision])(module)
+    return module, spec

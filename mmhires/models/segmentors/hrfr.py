@@ -75,7 +75,8 @@ class HRFR(DistilledSegmentor):
                  distill_losses: Sequence[dict] = (),
                  match_size: str = 'crop',
                  **kwargs) -> None:
-        if 'num_stages' in kwargs or not isinstance(decode_head, dict):
+        if 'num_stages' in kwargs or not isinstance(
+                kwargs.get('decode_head', {}), dict):
             raise TypeError('HRFR: a cascade of decode heads (num_stages) '
                             'cannot be the student; give one decode_head')
         super().__init__(
