@@ -7,7 +7,7 @@ import os.path as osp
 import numpy as np
 import torch
 from jinja2 import Environment, FileSystemLoader
-from PIL import Image
+from PIL import Image, ImageDraw
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +26,7 @@ ABOUT = {
     'DSRL': 'sub-pixel SSSR, SISR; logits of the full-size network',
     'HRFR': 'features and logits of the full-size network',
 }
+SHOWN = ('image', 'truth', 'plain', 'full size', 'DSRL', 'HRFR')
 COLUMNS = ('mIoU', 'thin', 'boundary', 'won back', 'GMACs', 'ms')
 
 
@@ -93,7 +94,7 @@ def write_page(results: dict, networks: dict[str, nn.Module], dataset,
         dict(title=title, layers=draw_layers(dataset, index, networks))
         for title, index in choose_scenes(results).items()
     ]
-    Image.fromarray(tile(scenes[0]['layers'], networks)).save(
+    tile(scenes[0]['layers']).save(
         osp.join(out_dir, 'comparison.jpg'), quality=90)
     for scene in scenes:
         scene['layers'] = {
@@ -183,14 +184,18 @@ def predict(network: nn.Module, sample: dict):
                 data_samples=[sample['data_samples']]))[0]
 
 
-def tile(pictures: dict[str, np.ndarray], networks: dict) -> np.ndarray:
-    """Image, truth and predictions beside each other, two in a row."""
-    names = ['image', 'truth', *networks]
-    names = names[:len(names) // 2 * 2]
-    pairs = zip(names[::2], names[1::2])
-    return np.vstack([
-        np.hstack([pictures[left], pictures[right]]) for left, right in pairs
-    ])
+def tile(pictures: dict[str, np.ndarray]) -> Image.Image:
+    """Some of the pictures side by side, with their names."""
+    names = [name for name in SHOWN if name in pictures]
+    height, width = pictures['image'].shape[:2]
+    sheet = Image.new('RGB', (2 * width + 4, len(names) // 2 * (height + 18)),
+                      'white')
+    draw = ImageDraw.Draw(sheet)
+    for number, name in enumerate(names):
+        at = number % 2 * (width + 4), number // 2 * (height + 18)
+        draw.text((at[0] + 4, at[1] + 3), name, 'black')
+        sheet.paste(Image.fromarray(pictures[name]), (at[0], at[1] + 18))
+    return sheet
 
 
 def data_uri(pixels: np.ndarray) -> str:
