@@ -199,7 +199,7 @@ def measure(args: argparse.Namespace, configs: dict, jobs: int,
         f'train {name}':
         progress.add_task(
             f'train {name} ({minutes} min on 2 cores)', total=None)
-        for name, minutes in zip(TRAINED, (4, 4, 2)) if name in configs
+        for name, minutes in zip(TRAINED, (3, 3, 1)) if name in configs
     }
     with Manager() as manager:
         messages = manager.Queue()
