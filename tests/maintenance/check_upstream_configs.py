@@ -44,6 +44,8 @@ DEFECTS = {
     'it inherits from a config that the wheel does not contain',
     "'mmcls.VisionTransformer'":
     'mmcls has become mmpretrain, where the name is registered',
+    "'posetrack18/Total AP'":
+    'PoseTrack18Metric calls it AP: no checkpoint would be saved as best',
     "'extra_mapping_labels'":
     'PackPoseInputs takes no such argument',
     'class_weight: 172 weights':

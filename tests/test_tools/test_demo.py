@@ -30,7 +30,7 @@ def stopped(command):
     argv, out = command
     process = subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.time() + 200
+    deadline = time.time() + 500
     while not list(out.glob('HRFR*/output.log')) and process.poll() is None:
         assert time.time() < deadline, 'no training has begun'
         time.sleep(0.2)
