@@ -30,8 +30,8 @@ def _rules(source: str, groups: int) -> Rules:
         return ((r'^backbone\.', ''), *ddrnet_keys.MMSEG,
                 (r'^(?!decode_head|auxiliary_head)',
                  'backbone.'), *ddrnet_keys.MMSEG_HEADS)
-    return ((r'^backbone\.', ''), *ddrnet_keys.authors(groups),
-            *ddrnet_keys.AUTHORS_HEADS)
+    return ((r'^backbone\.', ''), *ddrnet_keys.AUTHORS_HEADS,
+            *ddrnet_keys.authors(groups))
 
 
 def _check_source(state_dict: StateDict, source: str) -> None:
