@@ -23,7 +23,7 @@ from itertools import islice
 from multiprocessing import Manager, get_context
 
 import torch
-from demo_page import print_table, write_page
+from demo_page import print_table, table_rows, write_page
 from mmengine.config import Config
 from mmengine.fileio import dump, load
 from mmengine.hooks import Hook
@@ -102,9 +102,10 @@ def main() -> None:
     for name, cost in measure_cost(networks, configs).items():
         results[name].update(cost)
     dump(results, osp.join(args.out_dir, 'results.json'))
-    print_table(results)
+    rows = table_rows(results)
+    print_table(rows, args.test_images)
     dataset = DATASETS.build(configs['full size'].test_dataloader.dataset)
-    page = write_page(results, networks, dataset, args.out_dir)
+    page = write_page(results, rows, networks, dataset, args.out_dir)
     Console(soft_wrap=True).print(f'Look at it: {osp.abspath(page)}')
 
 
@@ -158,8 +159,9 @@ def draw_streets(configs: dict, pool: ProcessPoolExecutor,
         configs['not fine-tuned'].train_dataloader.dataset,
         configs['full size'].test_dataloader.dataset
     ]
-    parts = [(dict(dataset, pipeline=[]), range(start, dataset.length, 50))
-             for dataset in datasets for start in range(50)]
+    # Few parts, for each builds its dataset.
+    parts = [(dict(dataset, pipeline=[]), range(start, dataset.length, 16))
+             for dataset in datasets for start in range(16)]
     task = progress.add_task(
         'draw streets (1 min on 2 cores)', total=len(parts))
     for _ in pool.map(draw, *zip(*parts)):
@@ -265,6 +267,18 @@ def match_features(cfg: Config, folder: str) -> str:
     return path
 
 
+def deployed(model: dict) -> dict:
+    """A config without the teacher; DSRL's shows what SISR rebuilds."""
+    if model.type == 'mmhires.DistilledSegmentor':
+        model = {
+            key: value
+            for key, value in model.items()
+            if key not in ('teacher', 'teacher_ckpt', 'distill_losses')
+        }
+        model['type'] = 'mmhires.SuperResolvingSegmentor'
+    return model
+
+
 def load_networks(args: argparse.Namespace,
                   configs: dict) -> dict[str, torch.nn.Module]:
     """The networks as they are deployed."""
@@ -274,7 +288,7 @@ def load_networks(args: argparse.Namespace,
         weights = WEIGHTS
         if name in TRAINED:
             weights = find_latest_checkpoint(work_dir(args, name, cfg))
-        networks[name] = MODELS.build(cfg.model).eval()
+        networks[name] = MODELS.build(deployed(cfg.model)).eval()
         load_checkpoint(networks[name], weights, 'cpu', logger='silent')
     return networks
 

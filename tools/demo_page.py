@@ -11,11 +11,10 @@ from PIL import Image, ImageDraw
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
 from mmhires.analysis import bootstrap_mean_iou, draw_pareto
-from mmhires.models.segmentors.super_resolving import denormalize
+from mmhires.evaluation import SuperResolutionMetric
 from mmhires.utils.files import open_whole
 
 LOST = 'plain'  # what it loses is what the methods are to win back
@@ -49,12 +48,15 @@ def table_rows(results: dict[str, dict]) -> list[list[str]]:
 
 def accuracies(of: dict) -> dict[str, np.ndarray]:
     """MIoU of all and of thin classes, and boundary IoU, with their draws."""
-    thin = [of['classes'].index(name) for name in of['groups']['thin']]
     areas, bands = (np.array(of[key])[None] for key in ('areas', 'BIoU'))
     return dict(
         all=bootstrap_mean_iou(areas, draws=1000),
-        thin=bootstrap_mean_iou(areas, thin, draws=1000),
+        thin=bootstrap_mean_iou(areas, thin_classes(of), draws=1000),
         boundary=bootstrap_mean_iou(bands, draws=1000))
+
+
+def thin_classes(of: dict) -> list[int]:
+    return [of['classes'].index(name) for name in of['groups']['thin']]
 
 
 def won_back(measured: dict, name: str) -> str:
@@ -67,8 +69,7 @@ def won_back(measured: dict, name: str) -> str:
     return f'{share[0]:.0f} ± {share[1:].std():.0f}'
 
 
-def print_table(results: dict[str, dict]) -> None:
-    images = len(next(iter(results.values()))['areas'])
+def print_table(rows: list[list[str]], images: int) -> None:
     table = Table(
         'network',
         *COLUMNS,
@@ -78,13 +79,13 @@ def print_table(results: dict[str, dict]) -> None:
         title=f'{images} streets that no training saw, at 192x384',
         caption='± standard error over the images; won back: % of the '
         'mIoU that plain loses; ms: one thread')
-    for row in table_rows(results):
+    for row in rows:
         table.add_row(*row)
     Console().print(table)
 
 
-def write_page(results: dict, networks: dict[str, nn.Module], dataset,
-               out_dir: str) -> str:
+def write_page(results: dict, rows: list[list[str]],
+               networks: dict[str, nn.Module], dataset, out_dir: str) -> str:
     """Write ``index.html``, which needs no other file, and a picture.
 
     Returns:
@@ -107,7 +108,7 @@ def write_page(results: dict, networks: dict[str, nn.Module], dataset,
     path = osp.join(out_dir, 'index.html')
     html = template.render(
         columns=COLUMNS,
-        rows=table_rows(results),
+        rows=rows,
         about=ABOUT,
         plots=draw_plots(results, out_dir),
         scenes=scenes,
@@ -126,7 +127,7 @@ def draw_plots(results: dict, out_dir: str) -> list[str]:
                                              'milliseconds an image')):
         path = osp.join(out_dir, f'{cost}.svg')
         points = {
-            name: (of[cost], accuracies(of)['all'][0])
+            name: (of[cost], of['metrics']['mIoU'])
             for name, of in results.items()
         }
         draw_pareto(points, label, 'mIoU', path)
@@ -140,10 +141,7 @@ def choose_scenes(results: dict) -> dict[str, int]:
     they come."""
     scenes = {f'street {index}': index for index in range(3)}
     if 'DSRL' in results:
-        thin = [
-            results['DSRL']['classes'].index(name)
-            for name in results['DSRL']['groups']['thin']
-        ]
+        thin = thin_classes(results['DSRL'])
         found, lost = (
             np.array(results[name]['areas'])[:, 0, thin].sum(1)
             for name in ('DSRL', LOST))
@@ -216,32 +214,20 @@ def rebuild(networks: dict[str, nn.Module],
     """What SISR makes of small images, against bicubic interpolation."""
     if 'DSRL' not in networks:
         return None
-    network, ours, bicubic = networks['DSRL'], [], []
-    count = min(count, len(dataset))
-    for index in range(count):
+    metric, count = SuperResolutionMetric(scale=2), min(count, len(dataset))
+    for index in reversed(range(count)):
         sample = dataset[index]
-        truth = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
-        height, width = truth.shape[:2]
-        with torch.no_grad():
-            small = network.data_preprocessor(
-                dict(
-                    inputs=[sample['inputs']],
-                    data_samples=[sample['data_samples']]))['inputs']
-            rebuilt = network.decode_head.super_resolve(
-                network.extract_feat(small), small)
-            enlarged = torch.nn.functional.interpolate(
-                small, (height, width), mode='bicubic')
-        pictures = [
-            denormalize(network.data_preprocessor, pixels)[0].clamp(
-                0, 255).byte().permute(1, 2, 0).numpy()[..., ::-1]
-            for pixels in (rebuilt, enlarged)
-        ]
-        for values, picture in zip((ours, bicubic), pictures):
-            values.append(peak_signal_noise_ratio(truth, picture))
-        if not index:
-            shown = [data_uri(picture) for picture in (truth, *pictures)]
+        predicted = predict(networks['DSRL'], sample)
+        metric.process(dict(inputs=[sample['inputs']]), [predicted.to_dict()])
+    # Of the first street, which came last.
+    truth, rebuilt = (
+        pixels.clamp(0, 255).byte().permute(1, 2, 0).numpy()[..., ::-1]
+        for pixels in (sample['inputs'], predicted.pred_img.data))
+    image = Image.fromarray(truth)
+    bicubic = image.reduce(2).resize(image.size, Image.Resampling.BICUBIC)
+    measured = metric.evaluate(count)
     return dict(
-        pictures=shown,
-        ours=f'{np.mean(ours):.2f}',
-        bicubic=f'{np.mean(bicubic):.2f}',
+        pictures=[data_uri(x) for x in (truth, rebuilt, np.array(bicubic))],
+        ours=f'{measured["PSNR"]:.2f}',
+        bicubic=f'{measured["PSNR.bicubic"]:.2f}',
         count=count)
