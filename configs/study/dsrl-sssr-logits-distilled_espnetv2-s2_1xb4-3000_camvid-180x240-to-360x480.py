@@ -1,14 +1,3 @@
-# SSSR, and the full-size network as teacher of its logits.
-_base_ = './espnetv2-s2_1xb4-3000_camvid-180x240.py'
-model = dict(
-    type='mmhires.DistilledSegmentor',
-    decode_head=dict(
-        _delete_=True,
-        type='mmhires.DSRLHead',
-        seg_head=_base_.model.decode_head,
-        sssr='logits',
-        sssr_scale=4),
-    teacher='{{ fileDirname }}/espnetv2-s2_1xb4-1200_camvid-360x480.py',
-    teacher_ckpt='work_dirs/espnetv2-s2_1xb4-1200_camvid-360x480/seed0/'
-    'iter_1200.pth',
-    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)])
+# By deconvolutions of class maps, as the authors released it.
+_base_ = './dsrl-sssr-subpixel-distilled_espnetv2-s2_1xb4-3000_camvid-180x240-to-360x480.py'
+model = dict(decode_head=dict(sssr='logits'))

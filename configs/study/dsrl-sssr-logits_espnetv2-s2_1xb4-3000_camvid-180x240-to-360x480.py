@@ -1,9 +1,3 @@
-# Plain, with SSSR alone.
-_base_ = './espnetv2-s2_1xb4-3000_camvid-180x240.py'
-model = dict(
-    decode_head=dict(
-        _delete_=True,
-        type='mmhires.DSRLHead',
-        seg_head=_base_.model.decode_head,
-        sssr='logits',
-        sssr_scale=4))
+# By deconvolutions of class maps, as the authors released it.
+_base_ = './dsrl-sssr-subpixel_espnetv2-s2_1xb4-3000_camvid-180x240-to-360x480.py'
+model = dict(decode_head=dict(sssr='logits'))
