@@ -23,7 +23,8 @@ CONFIGS = dict(
     '360x480.py',
     dsrl_pspnet='dsrl/dsrl_pspnet-r101-d16_4xb2-80k_cityscapes-512x1024-to-'
     '1024x2048.py',
-    hrfr='research/hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py',
+    hrfr=
+    'research/hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py',
     fastfcn='research/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
     ddrnet='research/ddrnet-23-slim_1xb4-1500_camvid-360x480.py',
     pose='research/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
