@@ -76,8 +76,7 @@ def train_and_test(cfg: Config,
         :class:`ClasswiseIoUMetric` counted: ``areas`` (blocks, 2, classes),
         ``classes`` and ``groups``.
     """
-    result = osp.join(work_dir,
-                      f'metrics_{split}.json' if split else 'metrics.json')
+    result = _file(work_dir, 'metrics', split)
     if osp.isfile(result):
         return load(result)
     cfg = copy.deepcopy(cfg)
@@ -118,8 +117,7 @@ def test_weights(cfg: Config,
     Returns:
         dict[str, float]: As of :func:`train_and_test`, with the same files.
     """
-    suffix = f'_{split}.json' if split else '.json'
-    result = osp.join(work_dir, f'metrics{suffix}')
+    result = _file(work_dir, 'metrics', split)
     if osp.isfile(result):
         return load(result)
     cfg = copy.deepcopy(cfg)
@@ -135,9 +133,14 @@ def test_weights(cfg: Config,
     for hook in hooks:
         runner.register_hook(hook)
     metrics = {name: float(value) for name, value in runner.test().items()}
-    dump(_areas(runner, block), osp.join(work_dir, f'areas{suffix}'))
+    dump(_areas(runner, block), _file(work_dir, 'areas', split))
     dump(metrics, result)
     return metrics
+
+
+def _file(work_dir: str, what: str, split: str | None) -> str:
+    return osp.join(work_dir,
+                    f'{what}_{split}.json' if split else f'{what}.json')
 
 
 def _areas(runner: Runner, block: int) -> dict:
