@@ -46,6 +46,7 @@ class Task:
         found = {}
         for step in pipeline:
             step = dict(step)
+            step.pop('_scope_', None)  # of steps from mmseg::..., in a _base_
             kind = step.pop('type')
             if kind in found or kind not in cls.neutral + cls.steps:
                 raise ValueError(f'test_pipeline has a step {kind}, which '

@@ -1,29 +1,47 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Try ``python -m mmhires.adapt`` on upstream's networks; write the table.
+r"""Try adapting and exporting upstream's networks; write the table of it.
 
     nice python tests/maintenance/compatibility_table.py --threads 1
 
 Networks are chosen by a rule: the first config of each folder of
 MMSegmentation, and the first of each backbone among MMPose's top-down heatmaps
 of COCO at 256x192. A child config counts if its model trains a step and
-predicts, which ``adapt`` tries before it gives one. Broken off, it goes on
-where it was.
+predicts, which ``adapt`` tries before it gives one; a file counts if it
+predicts what the model does, with random weights, on a drawn street. Broken
+off, it goes on where it was.
 """
 import argparse
 import json
 import sys
+import tempfile
 import time
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import mmcv
 import torch
 from mmengine.config import Config
+from mmengine.registry import DATASETS
+from torch import nn
 
 from mmhires.adapt import METHODS, AdaptError, adapt
+from mmhires.check.probe import without_weights
+from mmhires.datasets import StreetsDataset
+from mmhires.deploy import export
+from mmhires.deploy.quantize import quantize
+from mmhires.utils.errors import first_line
+from mmhires.utils.quiet import silence
 
 TABLE = Path(__file__).resolve().parents[2] / 'configs/compatibility.md'
 POSE = 'body_2d_keypoint/topdown_heatmap/coco'
+FILES = {
+    '.onnx': ('fp32.onnx', {}),
+    '.pt2': ('fp32.pt2', {}),
+    'dynamic': ('dynamic.onnx', dict(dynamic=True))
+}
+SIZE = (128, 256)
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,6 +88,56 @@ def result(method: str, config: str) -> dict:
     return dict(works=True, says=says)
 
 
+def network(config: str) -> nn.Module:
+    """An upstream network with random weights, for small images."""
+    cfg = Config.fromstring(f'_base_ = {config!r}', '.py')
+    scope = cfg.default_scope
+    cfg.model = without_weights(cfg.model)
+    if scope == 'mmseg':
+        test = cfg.model.test_cfg
+        size = test.get('crop_size', SIZE) if test.mode == 'slide' else SIZE
+        cfg.model.test_cfg = dict(mode='whole')
+        for step in cfg.test_pipeline:
+            if step['type'] == 'Resize':
+                step['scale'] = tuple(size[::-1])
+    torch.manual_seed(0)
+    model = import_module(f'{scope}.apis').init_model(cfg, device='cpu')
+    dataset = DATASETS.get(f'{scope}.{cfg.dataset_type}')
+    if scope == 'mmseg':
+        model.dataset_meta = dataset.METAINFO
+    return model
+
+
+def files(config: str) -> dict[str, str]:
+    """Why a network has no file of each kind; empty where it has."""
+    with tempfile.TemporaryDirectory() as folder, silence():
+        return _files(config, Path(folder))
+
+
+def _files(config: str, folder: Path) -> dict[str, str]:
+    picture = folder / 'street.png'
+    mmcv.imwrite(
+        StreetsDataset(size=SIZE, length=1, pipeline=[])[0]['img'],
+        str(picture))
+    model, found = network(config), {}
+    for kind, (name, options) in FILES.items():
+        if kind == 'dynamic' and config.startswith('mmpose'):
+            continue
+        try:
+            export(model, folder / name, [picture], **options)
+            found[kind] = ''
+        except ValueError as error:
+            found[kind] = first_line(error).replace(f'{folder}/', '')
+    if found['.onnx']:
+        found['int8'] = 'there is no .onnx to make it of'
+    else:
+        # Of random weights only that the file can be made and run.
+        quantize(folder / 'fp32.onnx', folder / 'int8.onnx', [picture],
+                 lambda predictor: float(predictor(picture) is not None))
+        found['int8'] = ''
+    return found
+
+
 def main() -> None:
     args = parse_args()
     if args.threads:
@@ -79,10 +147,11 @@ def main() -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     tried = networks()
     for config, methods in tried.items():
-        for method in methods:
-            key = f'{method} {config}'
+        for what in (*methods, 'files'):
+            key = f'{what} {config}'
             if key not in done:
-                done[key] = result(method, config)
+                done[key] = files(config) if what == 'files' else result(
+                    what, config)
                 state.write_text(json.dumps(done, indent=0))
                 sys.stdout.write(f'{key} {done[key]}\n')
                 sys.stdout.flush()
@@ -93,40 +162,56 @@ def main() -> None:
 def table(tried: dict, done: dict) -> str:
     """The page."""
     lines = [
-        '# Which networks take which method', '',
-        'What `python -m mmhires.adapt METHOD CONFIG` gave, written by '
-        '`python tests/maintenance/compatibility_table.py` on '
+        '# Which networks take which method, and which file', '',
+        'Written by `python tests/maintenance/compatibility_table.py` on '
         f'{time.strftime("%Y-%m-%d")} with MMSegmentation '
         f'{version("mmsegmentation")}, MMPose {version("mmpose")}, torch '
         f'{torch.__version__}. Tried is the first config of each folder of '
         'MMSegmentation, and the first of each backbone among the top-down '
-        'heatmaps of COCO at 256x192 of MMPose. "yes": the child config '
-        'trains a step and predicts; a number leads to why not.', ''
+        'heatmaps of COCO at 256x192 of MMPose. "yes" under a method: the '
+        'child config that `python -m mmhires.adapt METHOD CONFIG` gives '
+        'trains a step and predicts. "yes" under a file: '
+        '`tools/deployment/export.py` writes it of the network as it is, at '
+        f'{SIZE[0]}x{SIZE[1]} (at the crop size if the config tests by '
+        'sliding windows), and it predicts the labels of the model, with '
+        'random weights; of int8 only that the file is made and runs. A '
+        'number leads to why not.', ''
     ]
     reasons = {}
-    for package, title, methods in (('mmseg', 'Segmentation', list(METHODS)),
-                                    ('mmpose', 'Pose', ['dsrl'])):
+
+    def cell(why_not: str) -> str:
+        if not why_not:
+            return 'yes'
+        number = reasons.setdefault(why_not, len(reasons) + 1)
+        return f'[{number}](#why-not)'
+
+    for package, title, methods, kinds in (('mmseg', 'Segmentation',
+                                            list(METHODS), [*FILES, 'int8']),
+                                           ('mmpose', 'Pose', ['dsrl'],
+                                            ['.onnx', '.pt2', 'int8'])):
         configs = [name for name in tried if name.startswith(package)]
         working = [
             name for name in configs
             if any(done[f'{method} {name}']['works'] for method in methods)
         ]
+        exported = [
+            name for name in configs if not done[f'files {name}']['.onnx']
+        ]
+        heads = (*map(str.upper, methods), *kinds, 'of `SISRHead`')
         lines += [
             f'## {title}', '', f'{len(working)} of {len(configs)} networks '
-            'take at least one method.', '',
-            f'| config | {" | ".join(map(str.upper, methods))} | of '
-            '`SISRHead` |', '|---' * (len(methods) + 2) + '|'
+            f'take at least one method, of {len(exported)} there is an '
+            '`.onnx`.', '', f'| config | {" | ".join(heads)} |',
+            '|---' * (len(heads) + 1) + '|'
         ]
         for name in configs:
-            cells, line = [], ''
-            for method in methods:
-                one = done[f'{method} {name}']
-                if one['works']:
-                    cells.append('yes')
-                    line = line or (one['says'] and f'`{one["says"]}`')
-                else:
-                    number = reasons.setdefault(one['says'], len(reasons) + 1)
-                    cells.append(f'[{number}](#why-not)')
+            results = [done[f'{method} {name}'] for method in methods]
+            cells = [
+                cell('' if one['works'] else one['says']) for one in results
+            ] + [cell(done[f'files {name}'][kind]) for kind in kinds]
+            line = next((f'`{one["says"]}`'
+                         for one in results if one['works'] and one['says']),
+                        '')
             short = name.split('::')[1].removeprefix(f'{POSE}/')[:-3]
             lines.append(f'| {short} | {" | ".join(cells)} | {line} |')
         lines.append('')

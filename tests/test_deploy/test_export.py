@@ -169,6 +169,7 @@ def test_network_that_fails_names_the_image_and_the_file(onnx_file, image):
      ({}, dict(scale_factor=1.5, interpolation='nearest')),
      (dict(to_float32=True), dict(scale_factor=(0.8, 0.7), backend='cv2')),
      (dict(imdecode_backend='pillow'), dict(scale=150, backend='pillow')),
+     (dict(_scope_='mmseg'), dict(scale=150, _scope_='mmseg')),
      (dict(color_type='color_ignore_orientation', backend_args=None), {})])
 def test_options_of_loading_and_resize_are_part_of_the_file(
         load, resize, model_of, image, tmp_path):
