@@ -83,7 +83,7 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
                    'there is nothing for JPU to replace')
     elif isinstance(error, ModuleNotFoundError):
         kind, do = 'import', f'install {error.name}'
-    elif isinstance(error, FileNotFoundError):
+    elif isinstance(error, FileNotFoundError) or 'file does not exist' in text:
         kind, do = 'missing', 'put the file there, or correct the path'
     elif 'needs the full mmcv' in text or re.search('[Pp]lease install ',
                                                     text):  # and how

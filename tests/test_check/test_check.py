@@ -94,6 +94,15 @@ def test_a_missing_data_set_is_one_problem_and_not_one_for_each_path(
     assert 'nowhere' in found['train_dataloader.dataset.data_root'].seen
 
 
+def test_a_file_that_upstream_only_asserts_is_missing_and_no_mistake(
+        check, tmp_path):
+    found = check(
+        POSE, "train_dataloader = dict(dataset=dict(_delete_=True, "
+        "type='InterHand2DDoubleDataset', ann_file='no.json', camera_param_"
+        f"file='', joint_file='', data_root={str(tmp_path)!r}))")
+    assert found['train_dataloader.dataset'].kind == 'missing'
+
+
 def test_an_image_without_label_is_named(check, camvid):
     (camvid / 'labels/train/1.png').unlink()
     problem = check(CAMVID,
