@@ -46,6 +46,8 @@ DEFECTS = {
     'mmcls has become mmpretrain, where the name is registered',
     "'posetrack18/Total AP'":
     'PoseTrack18Metric calls it AP: no checkpoint would be saved as best',
+    "'HalpeHandDataset'":
+    'MMPose has no such data set',
     "'extra_mapping_labels'":
     'PackPoseInputs takes no such argument',
     'class_weight: 172 weights':
