@@ -135,11 +135,11 @@ def main() -> None:
         except Exception as error:
             done[name] = dict(seconds=0, problems=[f'(crash) {error!r}'])
         state.write_text(json.dumps(done, indent=0))
-        report(done, len(configs))
         sys.stdout.write(f'{len(done)}/{len(configs)} {name} '
                          f'{done[name]["seconds"]} s '
                          f'{done[name]["problems"] or ""}\n')
         sys.stdout.flush()
+    report(done, len(configs))
     sys.stdout.write(f'{RESULT}\n')
 
 
