@@ -60,6 +60,7 @@ CONFIGS = {
     'DSRL': f'dsrl_{PLAIN}-to-192x384',
     'HRFR': f'hrfr_{PLAIN}-to-192x384',
 }
+UNTAUGHT = f'dsrl-no-teacher_{PLAIN}-to-192x384'
 TRAINED = ('HRFR', 'DSRL', 'plain')  # the longest first, no core waits for it
 
 
@@ -99,8 +100,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit('demo: stopped; the same command goes on from here')
     networks = load_networks(args, configs)
-    for name, cost in measure_cost(networks, configs).items():
-        results[name].update(cost)
+    measure_cost(results, networks, configs)
     dump(results, osp.join(args.out_dir, 'results.json'))
     rows = table_rows(results)
     print_table(rows, args.test_images)
@@ -155,13 +155,12 @@ def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
 def draw_streets(configs: dict, pool: ProcessPoolExecutor,
                  progress: Progress) -> None:
     """Draw what is not there yet, of training and test."""
-    datasets = [
-        configs['not fine-tuned'].train_dataloader.dataset,
-        configs['full size'].test_dataloader.dataset
-    ]
+    cfg = configs['not fine-tuned']
     # Few parts, for each builds its dataset.
-    parts = [(dict(dataset, pipeline=[]), range(start, dataset.length, 16))
-             for dataset in datasets for start in range(16)]
+    parts = [(dict(loader.dataset,
+                   pipeline=[]), range(start, loader.dataset.length, 16))
+             for loader in (cfg.train_dataloader, cfg.test_dataloader)
+             for start in range(16)]
     task = progress.add_task(
         'draw streets (1 min on 2 cores)', total=len(parts))
     for _ in pool.map(draw, *zip(*parts)):
@@ -267,52 +266,33 @@ def match_features(cfg: Config, folder: str) -> str:
     return path
 
 
-def deployed(model: dict) -> dict:
-    """A config without the teacher; DSRL's shows what SISR rebuilds."""
-    if model.type == 'mmhires.DistilledSegmentor':
-        model = {
-            key: value
-            for key, value in model.items()
-            if key not in ('teacher', 'teacher_ckpt', 'distill_losses')
-        }
-        model['type'] = 'mmhires.SuperResolvingSegmentor'
-    return model
-
-
 def load_networks(args: argparse.Namespace,
                   configs: dict) -> dict[str, torch.nn.Module]:
     """The networks as they are deployed."""
     init_default_scope('mmseg')
     networks = {}
     for name, cfg in configs.items():
-        weights = WEIGHTS
-        if name in TRAINED:
-            weights = find_latest_checkpoint(work_dir(args, name, cfg))
-        networks[name] = MODELS.build(deployed(cfg.model)).eval()
+        weights = find_latest_checkpoint(work_dir(
+            args, name, cfg)) if name in TRAINED else WEIGHTS
+        if name == 'DSRL':  # whose segmentor shows what SISR rebuilds
+            cfg = Config.fromfile(osp.join(CONFIG_DIR, f'{UNTAUGHT}.py'))
+        networks[name] = MODELS.build(cfg.model).eval()
         load_checkpoint(networks[name], weights, 'cpu', logger='silent')
     return networks
 
 
-def measure_cost(networks: dict, configs: dict) -> dict[str, dict]:
-    """MACs, and the time for one image on one thread."""
-    height, width = configs['full size'].size
-    shapes = {
-        name: (1, 3, height // network.data_preprocessor.scale,
-               width // network.data_preprocessor.scale)
-        for name, network in networks.items()
-    }
-    stripped = {
-        name: strip(copy.deepcopy(network))
-        for name, network in networks.items()
-    }
-    times = measure_latency(stripped, shapes)
-    return {
-        name:
-        dict(
-            gmacs=count_macs(stripped[name], shape) / 1e9,
-            latency=times[name].median)
-        for name, shape in shapes.items()
-    }
+def measure_cost(results: dict, networks: dict, configs: dict) -> None:
+    """Add MACs, and the time for one image on one thread."""
+    full = configs['full size'].size
+    shapes, stripped = {}, {}
+    for name, network in networks.items():
+        scale = network.data_preprocessor.scale
+        shapes[name] = (1, 3, *(side // scale for side in full))
+        stripped[name] = strip(copy.deepcopy(network))
+    for name, time in measure_latency(stripped, shapes).items():
+        results[name].update(
+            gmacs=count_macs(stripped[name], shapes[name]) / 1e9,
+            latency=time.median)
 
 
 if __name__ == '__main__':
