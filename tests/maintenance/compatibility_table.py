@@ -126,7 +126,7 @@ def _files(config: str, folder: Path) -> dict[str, str]:
         try:
             export(model, folder / name, [picture], **options)
             found[kind] = ''
-        except ValueError as error:
+        except Exception as error:  # of the network too, at other sizes
             found[kind] = first_line(error).replace(f'{folder}/', '')
     if found['.onnx']:
         found['int8'] = 'there is no .onnx to make it of'
