@@ -157,15 +157,11 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
             raise ValueError(f'two files for the frame {name}: {found[name]} '
                              f'and {path}')
         found[name] = path
-    splits = _read_lists(split_dir) if split_dir else {
-        name: split_of(path)
-        for name, path in labels.items()
-    }
-    for name, split in splits.items():
-        if name not in labels:
-            raise FileNotFoundError(f'{split_dir / split}.txt lists {name}, '
-                                    f'but there is no {name}_L.png below '
-                                    f'{src}')
+    if split_dir:
+        splits = _read_lists(split_dir, labels)
+    else:
+        splits = {name: split_of(path) for name, path in labels.items()}
+    for name in splits:
         if name not in images:
             raise ValueError(f'label {labels[name]} has no image {name}.png '
                              f'below {src}')
@@ -190,7 +186,7 @@ def split_of(path: Path) -> str:
                 if int(frame) <= last)
 
 
-def _read_lists(split_dir: Path) -> dict[str, str]:
+def _read_lists(split_dir: Path, labels: dict) -> dict[str, str]:
     """The split of each frame in the lists of a folder."""
     splits = {}
     for split in SPLITS:
@@ -201,5 +197,8 @@ def _read_lists(split_dir: Path) -> dict[str, str]:
             name = Path(line.split()[0]).stem
             if name in splits:
                 raise ValueError(f'{path}: {name} is listed twice')
+            if name not in labels:
+                raise FileNotFoundError(f'{path} lists {name}, but there is '
+                                        f'no {name}_L.png')
             splits[name] = split
     return splits
