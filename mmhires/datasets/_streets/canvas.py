@@ -17,12 +17,12 @@ _FRACTION_BITS = 4  # of the coordinates that OpenCV is given
 _CIRCLE = np.array([(np.cos(angle), np.sin(angle))
                     for angle in np.arange(12) * np.pi / 6])
 # On a tie of samples the smaller kind of object gets the pixel, as an
-# annotator would decide; the order runs from thin things to the background.
-_PRIORITY = np.array([
+# annotator would decide; the order runs from background to thin things.
+_PRIORITY = [
     LABEL[name]
-    for name in ('pole', 'sign', 'bicyclist', 'pedestrian', 'fence', 'car',
-                 'tree', 'sidewalk', 'road', 'building', 'sky')
-], np.uint8)
+    for name in ('sky', 'building', 'road', 'sidewalk', 'tree', 'car', 'fence',
+                 'pedestrian', 'bicyclist', 'sign', 'pole')
+]
 
 
 class View:
@@ -199,17 +199,18 @@ class Canvas:
         Returns:
             np.ndarray: (H, W) uint8.
         """
-        step, label = self.samples, np.ascontiguousarray(self.px[..., 3])
-        size = label.shape[1] // step, label.shape[0] // step
-        # The mean of samples worth step^2 is the number of samples.
-        votes = np.stack([
-            shrink(cv2.inRange(label, value, value) & step * step, size)
-            for value in _PRIORITY.tolist()
-        ])
-        winners = _PRIORITY[votes.argmax(0)]
+        step, height, width = self.samples, *self.px.shape[:2]
+        label, best = np.ascontiguousarray(self.px[..., 3]), 0
+        for rank, value in enumerate(_PRIORITY):
+            # The mean of samples worth step^2 is the number of samples.
+            found = cv2.inRange(label, value, value) & step * step
+            votes = shrink(found, (width // step, height // step))
+            best = np.maximum(best, votes * len(CLASSES) + rank)
+        score = np.arange(256)
+        table = np.array(_PRIORITY)[score % len(CLASSES)]
         if void:
-            winners[2 * votes.max(0) <= step * step] = 255
-        return winners
+            table[2 * (score // len(CLASSES)) <= step * step] = 255
+        return cv2.LUT(best, table.astype(np.uint8))
 
 
 def shrink(image, size):
