@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image
+from mmcv import imwrite
 from rich.progress import track
+
+from mmhires.utils.images import read_image
 
 from . import camvid_layouts as layouts
 from .camvid_layouts import SPLITS
@@ -67,11 +69,10 @@ def convert_camvid(src: str | Path,
     with TemporaryDirectory(None, f'.{dst.name}.part-', base) as folder:
         new, old = Path(folder, 'new'), Path(folder, 'old')
         for split in counts:
-            for kind in ('images', 'labels'):
-                (new / kind / split).mkdir(parents=True)
+            (new / 'images' / split).mkdir(parents=True)
         size = None
         for split, image, label in track(samples, 'CamVid'):
-            found = layouts.read_image(image).shape[:2]
+            found = read_image(image, 'unchanged', 'pillow').shape[:2]
             size = size or found
             ids = read_label(label)
             for path, shape in ((image, found), (label, ids.shape)):
@@ -79,7 +80,7 @@ def convert_camvid(src: str | Path,
                     raise ValueError(f'{path} has (height, width) {shape}, '
                                      f'expected {size}')
             shutil.copyfile(image, new / 'images' / split / image.name)
-            Image.fromarray(ids).save(new / 'labels' / split / image.name)
+            imwrite(ids, str(new / 'labels' / split / image.name))
         dst.parent.mkdir(parents=True, exist_ok=True)
         try:
             if dst.exists():

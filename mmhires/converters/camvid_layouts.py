@@ -13,43 +13,38 @@ folders (``701_StillsRaw_full`` and ``LabeledApproved_full`` as published).
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from mmhires.datasets.camvid import SEGNET_VOID, CamVidDataset
+from mmhires.datasets.camvid import SEGNET_VOID
 from mmhires.datasets.checked import refuse_values
+from mmhires.utils.images import read_image
 
 SPLITS = ('train', 'val', 'test')
-VOID, UNKNOWN = 255, 254
 Samples = list[tuple[str, Path, Path]]  # split, image and label
 
-# The colours of the 32 published classes by SegNet's class, merged as in
-# MathWorks' SegNet example, which later papers repeat.
-_COLOURS = {
-    'Sky': ((128, 128, 128), ),
+# RGB of the 32 published classes by SegNet's class, in the order of its
+# numbers, merged as in MathWorks' SegNet example, which later papers repeat.
+_COLOURS = dict(
+    Sky=(0x808080, ),
     # Building, Archway, Bridge, Tunnel, Wall
-    'Building':
-    ((128, 0, 0), (192, 0, 128), (0, 128, 64), (64, 0, 64), (64, 192, 0)),
+    Building=(0x800000, 0xC00080, 0x008040, 0x400040, 0x40C000),
     # Column_Pole, TrafficCone
-    'Pole': ((192, 192, 128), (0, 0, 64)),
+    Pole=(0xC0C080, 0x000040),
     # Road, LaneMkgsDriv, LaneMkgsNonDriv
-    'Road': ((128, 64, 128), (128, 0, 192), (192, 0, 64)),
+    Road=(0x804080, 0x8000C0, 0xC00040),
     # Sidewalk, ParkingBlock, RoadShoulder
-    'Sidewalk': ((0, 0, 192), (64, 192, 128), (128, 128, 192)),
+    Sidewalk=(0x0000C0, 0x40C080, 0x8080C0),
     # Tree, VegetationMisc
-    'Tree': ((128, 128, 0), (192, 192, 0)),
+    Tree=(0x808000, 0xC0C000),
     # SignSymbol, Misc_Text, TrafficLight
-    'SignSymbol': ((192, 128, 128), (128, 128, 64), (0, 64, 64)),
-    'Fence': ((64, 64, 128), ),
+    SignSymbol=(0xC08080, 0x808040, 0x004040),
+    Fence=(0x404080, ),
     # Car, OtherMoving, SUVPickupTruck, Train, Truck_Bus
-    'Car': ((64, 0, 128), (128, 64, 64), (64, 128, 192), (192, 64, 128),
-            (192, 128, 192)),
+    Car=(0x400080, 0x804040, 0x4080C0, 0xC04080, 0xC080C0),
     # Pedestrian, Animal, CartLuggagePram, Child
-    'Pedestrian': ((64, 64, 0), (64, 128, 64), (64, 0, 192), (192, 128, 64)),
+    Pedestrian=(0x404000, 0x408040, 0x4000C0, 0xC08040),
     # Bicyclist, MotorcycleScooter
-    'Bicyclist': ((0, 128, 192), (192, 0, 192)),
-    'Void': ((0, 0, 0), ),
-}
-_IDS = dict(zip(CamVidDataset.METAINFO['classes'], range(SEGNET_VOID)))
+    Bicyclist=(0x0080C0, 0xC000C0),
+    Void=(0x000000, ))
 # SegNet's split by sequence: up to which frame number a frame is in which
 # split. It reproduces SegNet's lists: 367 + 101 + 233 of the 701 frames.
 _LAST = 10**9
@@ -59,30 +54,6 @@ _SEQUENCE_SPLITS = {
     '0016E5': ((7958, 'train'), (8159, 'val'), (_LAST, 'train')),
     'Seq05VD': ((_LAST, 'test'), ),
 }
-
-
-def read_image(path: Path, mode: str | None = None) -> np.ndarray:
-    """Decode an image file completely.
-
-    Args:
-        path (Path): The file.
-        mode (str, optional): Pillow mode to convert to. Defaults to None, as
-            the file is.
-
-    Returns:
-        np.ndarray: ``(H, W)`` or ``(H, W, channels)``.
-
-    Raises:
-        ValueError: If it does not decode.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert(mode) if mode else image)
-    except FileNotFoundError:
-        raise
-    # Pillow's decoders raise OSError, SyntaxError, struct.error and others.
-    except Exception as e:
-        raise ValueError(f'{path} does not decode as an image: {e}') from e
 
 
 def read_segnet_label(path: Path) -> np.ndarray:
@@ -97,12 +68,11 @@ def read_segnet_label(path: Path) -> np.ndarray:
     Raises:
         ValueError: If the file does not decode or holds another value.
     """
-    label = read_image(path)
+    label = read_image(path, 'unchanged', 'pillow')
     if label.ndim != 2:
         raise ValueError(f'label {path} has shape {label.shape}, expected one '
                          'channel of class numbers')
-    table = np.array([*range(SEGNET_VOID), VOID, UNKNOWN], np.uint8)
-    return _look_up(path, label, label.astype(int), table, '0 to 11')
+    return _ignore_void(path, label, label, '0 to 11')
 
 
 def read_original_label(path: Path) -> np.ndarray:
@@ -117,20 +87,20 @@ def read_original_label(path: Path) -> np.ndarray:
     Raises:
         ValueError: If the file does not decode or holds another colour.
     """
-    rgb = read_image(path, 'RGB')
-    places = np.array([1 << 16, 1 << 8, 1])  # of the channels in a number
-    table = np.full(1 << 24, UNKNOWN, np.uint8)
-    for name, colours in _COLOURS.items():
-        table[colours @ places] = _IDS.get(name, VOID)
-    return _look_up(path, rgb, rgb @ places, table,
-                    "the 32 colours of CamVid's label_colors.txt")
+    rgb = read_image(path, backend='pillow')[..., ::-1]
+    classes = np.full(1 << 24, SEGNET_VOID + 1, np.uint8)  # of every colour
+    for number, colours in enumerate(_COLOURS.values()):
+        classes[list(colours)] = number
+    label = classes[rgb @ (1 << 16, 1 << 8, 1)]
+    return _ignore_void(path, rgb, label,
+                        "the 32 colours of CamVid's label_colors.txt")
 
 
-def _look_up(path, values, codes, table, allowed: str) -> np.ndarray:
-    """Class of each pixel by its code, or an error that names the first."""
-    label = table.take(codes, mode='clip')
-    refuse_values(path, values, label == UNKNOWN, allowed)
-    return label
+def _ignore_void(path: Path, values: np.ndarray, label: np.ndarray,
+                 allowed: str) -> np.ndarray:
+    """SegNet's void as 255; an error if a number is above it."""
+    refuse_values(path, values, label > SEGNET_VOID, allowed)
+    return np.where(label < SEGNET_VOID, label, 255).astype(np.uint8)
 
 
 def segnet_samples(src: Path) -> Samples:
@@ -187,15 +157,11 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
             raise ValueError(f'two files for the frame {name}: {found[name]} '
                              f'and {path}')
         found[name] = path
-    splits = _read_lists(split_dir) if split_dir else {
-        name: split_of(path)
-        for name, path in labels.items()
-    }
-    for name, split in splits.items():
-        if name not in labels:
-            raise FileNotFoundError(f'{split_dir / split}.txt lists {name}, '
-                                    f'but there is no {name}_L.png below '
-                                    f'{src}')
+    if split_dir:
+        splits = _read_lists(split_dir, labels)
+    else:
+        splits = {name: split_of(path) for name, path in labels.items()}
+    for name in splits:
         if name not in images:
             raise ValueError(f'label {labels[name]} has no image {name}.png '
                              f'below {src}')
@@ -220,7 +186,7 @@ def split_of(path: Path) -> str:
                 if int(frame) <= last)
 
 
-def _read_lists(split_dir: Path) -> dict[str, str]:
+def _read_lists(split_dir: Path, labels: dict) -> dict[str, str]:
     """The split of each frame in the lists of a folder."""
     splits = {}
     for split in SPLITS:
@@ -231,5 +197,8 @@ def _read_lists(split_dir: Path) -> dict[str, str]:
             name = Path(line.split()[0]).stem
             if name in splits:
                 raise ValueError(f'{path}: {name} is listed twice')
+            if name not in labels:
+                raise FileNotFoundError(f'{path} lists {name}, but there is '
+                                        f'no {name}_L.png')
             splits[name] = split
     return splits

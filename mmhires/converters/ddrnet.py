@@ -14,14 +14,15 @@ from .convert import SOURCES, TARGETS
 
 StateDict = dict[str, Tensor]
 
-# Beginnings of keys that no other source has.
-_SIGNS = {
-    'ddrnet': ('final_layer.', 'spp.scale0.'),
-    'ddrnet-imagenet': ('down5.', 'last_layer.', 'linear.'),
-    'mmseg-ddrnet': ('backbone.context_branch_layers.', ),
-    'mmhires': ('backbone.low_bottleneck.', ),
+# By source: the layout of its backbone, what stands before the keys of that,
+# and beginnings of keys that no other source has.
+_LAYOUTS = {
+    'ddrnet': ('authors', '', ('final_layer.', 'spp.scale0.')),
+    'ddrnet-imagenet': ('authors', '', ('down5.', 'last_layer.', 'linear.')),
+    'mmseg-ddrnet':
+    ('mmseg', 'backbone.', ('backbone.context_branch_layers.', )),
+    'mmhires': ('mmhires', 'backbone.', ('backbone.low_bottleneck.', )),
 }
-_LAYOUTS = {'mmhires': 'mmhires', 'mmseg-ddrnet': 'mmseg'}
 
 
 def _rules(source: str, groups: int) -> Rules:
@@ -37,7 +38,7 @@ def _rules(source: str, groups: int) -> Rules:
 def _check_source(state_dict: StateDict, source: str) -> None:
     """Refuse weights of another source, saying which."""
     present = [
-        name for name, signs in _SIGNS.items() if any(
+        name for name, (_, _, signs) in _LAYOUTS.items() if any(
             key.startswith(signs) for key in state_dict)
     ]
     if source in present:
@@ -114,8 +115,7 @@ def convert_ddrnet(state_dict: StateDict,
     """
     given = 'mmhires' if reverse else source
     _check_source(state_dict, given)
-    layout = _LAYOUTS.get(given, 'authors')
-    prefix = '' if layout == 'authors' else 'backbone.'
+    layout, prefix, _ = _LAYOUTS[given]
     width, groups = ddrnet_keys.size_of(state_dict, layout, prefix)
     if layout == 'mmseg':
         ddrnet_keys.add_stem_biases(state_dict, prefix)

@@ -91,10 +91,9 @@ def convert_espnetv2(state_dict: StateDict) -> StateDict:
         f'base_net.{key}': value
         for key, value in state_dict.items() if not key.startswith(_CLASSIFIER)
     }
+    build = partial(_network, head=False)
     backbone = _exchange(
-        backbone,
-        build=partial(_network, head=False),
-        network=f'{network} of ImageNet')
+        backbone, build=build, network=f'{network} of ImageNet')
     return {k.removeprefix('backbone.'): v for k, v in backbone.items()}
 
 

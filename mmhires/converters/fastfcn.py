@@ -18,7 +18,7 @@ def _conv_bn(theirs: str, ours: str, first: int = 0) -> tuple:
 
 # https://github.com/wuhuikai/FastFCN, whose ResNet, heads and ImageNet weights
 # are those of PyTorch-Encoding.
-_COMMON = (
+_RULES = (
     (r'pretrained\.conv1\.(\d)\.', r'backbone.stem.\1.'),
     (r'pretrained\.bn1\.', 'backbone.stem.7.'),
     (r'pretrained\.layer', 'backbone.layer'),
@@ -33,8 +33,7 @@ _COMMON = (
                            ('1', 'pointwise_conv.bn'))),
     *_conv_bn(r'auxlayer\.conv5', 'auxiliary_head.convs.0'),
     (r'auxlayer\.conv5\.4\.', 'auxiliary_head.conv_seg.'),
-)
-_ENC_HEAD = (
+    # EncNet
     *_conv_bn(r'head\.conv5', 'decode_head.bottleneck'),
     *_conv_bn(r'head\.connect\.(\d)', r'decode_head.lateral_convs.\1'),
     *_conv_bn(r'head\.fusion', 'decode_head.fusion'),
@@ -45,8 +44,16 @@ _ENC_HEAD = (
     (r'head\.encmodule\.fc\.', 'decode_head.enc_module.fc.'),
     (r'head\.encmodule\.selayer\.', 'decode_head.se_layer.'),
     (r'head\.conv6\.1\.', 'decode_head.conv_seg.'),
+    # DeepLabV3
+    *_conv_bn(r'head\.aspp\.b([0-3])', r'decode_head.aspp_modules.\1'),
+    *_conv_bn(r'head\.aspp\.b4\.gap', 'decode_head.image_pool.1', first=1),
+    *_conv_bn(r'head\.aspp\.project', 'decode_head.bottleneck.0'),
+    *_conv_bn(r'head\.block', 'decode_head.bottleneck.2'),
+    (r'head\.block\.4\.', 'decode_head.conv_seg.'),
 )
-_PSP_HEAD = (
+# PSPNet has another meaning for `head.conv5`, so these come first.
+_PSP_SIGN = 'head.conv5.0.conv1.0.weight'
+_PSP_RULES = (
     *_conv_bn(r'head\.conv5\.0\.conv1', 'decode_head.psp_modules.0.1'),
     *_conv_bn(r'head\.conv5\.0\.conv2', 'decode_head.psp_modules.1.1'),
     *_conv_bn(r'head\.conv5\.0\.conv3', 'decode_head.psp_modules.2.1'),
@@ -54,24 +61,11 @@ _PSP_HEAD = (
     *_conv_bn(r'head\.conv5', 'decode_head.bottleneck', first=1),
     (r'head\.conv5\.5\.', 'decode_head.conv_seg.'),
 )
-_ASPP_HEAD = (
-    *_conv_bn(r'head\.aspp\.b([0-3])', r'decode_head.aspp_modules.\1'),
-    *_conv_bn(r'head\.aspp\.b4\.gap', 'decode_head.image_pool.1', first=1),
-    *_conv_bn(r'head\.aspp\.project', 'decode_head.bottleneck.0'),
-    *_conv_bn(r'head\.block', 'decode_head.bottleneck.2'),
-    (r'head\.block\.4\.', 'decode_head.conv_seg.'),
-)
-# A head is known by a key that the others do not have.
-_HEADS = {
-    'head.encmodule.encoding.3.codewords': _ENC_HEAD,
-    'head.conv5.0.conv1.0.weight': _PSP_HEAD,
-    'head.aspp.project.0.weight': _ASPP_HEAD,
-}
 # A part that comes alone: a key of it, where it belongs, and where ours does.
-_PARTS = (
-    ('dilation1.0.conv1.weight', 'jpu.', 'neck.'),
-    ('layer1.0.conv1.weight', 'pretrained.', 'backbone.'),
-)
+_PARTS = {
+    'dilation1.0.conv1.weight': ('jpu.', 'neck.'),
+    'layer1.0.conv1.weight': ('pretrained.', 'backbone.'),
+}
 
 
 def convert_authors(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -90,27 +84,23 @@ def convert_authors(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         KeyError: Keys that neither of these models has.
     """
-    for key, theirs, ours in _PARTS:
-        if key in state_dict:
-            part = convert_authors({
-                f'{theirs}{k}': v
-                for k, v in state_dict.items()
-            })
-            return {k[len(ours):]: v for k, v in part.items()}
-    head = next((rules for key, rules in _HEADS.items() if key in state_dict),
-                ())
+    theirs, ours = next(
+        (where for key, where in _PARTS.items() if key in state_dict),
+        ('', ''))
+    state_dict = {f'{theirs}{key}': x for key, x in state_dict.items()}
     converted = rename(
         {
             key: value
             for key, value in state_dict.items()
             if not key.startswith('pretrained.fc.')
-        }, _COMMON + head)
+        },
+        _PSP_RULES * (_PSP_SIGN in state_dict) + _RULES)
     project = 'decode_head.bottleneck.0.conv.weight'
     if project in converted:
         # Upstream's head, so ours, concatenates the pooled branch first.
         *branches, pooled = converted[project].chunk(5, dim=1)
         converted[project] = torch.cat([pooled, *branches], dim=1)
-    return converted
+    return {key.removeprefix(ours): x for key, x in converted.items()}
 
 
 def convert_mmseg(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -132,10 +122,8 @@ def convert_mmseg(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         KeyError: Keys that such a model does not have.
         ValueError: There is no JPU among the weights.
     """
-    converted = rename(
-        state_dict,
-        [(rf'{part}\.', f'{part}.')
-         for part in ('backbone', 'neck', 'decode_head', 'auxiliary_head')])
+    parts = r'(backbone|neck|decode_head|auxiliary_head)\.'
+    converted = rename(state_dict, [(parts, r'\1.')])
     levels = len({k.split('.')[2] for k in converted if 'conv_layers' in k})
     if not levels:
         raise ValueError('mmseg-fastfcn: there is no JPU (neck.conv_layers.*) '
@@ -145,7 +133,7 @@ def convert_mmseg(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         # normalisation, and that of the pointwise ones.
         part = re.match(
             r'neck\.dilation_layers\.\d\.0\.'
-            r'(depthwise_conv\.|pointwise_conv\.conv\.)', key)
+            r'(depthwise|pointwise_conv\.conv)', key)
         if part and value.ndim:
             dim = 1 if 'pointwise' in key else 0
             converted[key] = torch.cat(value.chunk(levels, dim)[::-1], dim)

@@ -2,9 +2,9 @@
 """A procedural street-scene dataset that needs no files."""
 import os
 import os.path as osp
-from functools import partial
 
 import cv2
+import mmcv
 import numpy as np
 from mmseg.datasets import BaseSegDataset
 
@@ -69,22 +69,21 @@ class StreetsDataset(BaseSegDataset):
                  void: bool = False,
                  cache: bool | str = False,
                  **kwargs) -> None:
-        if len(size) != 2 or min(size) < MIN_SIDE:
-            raise ValueError(f'size must be (H, W), each at least {MIN_SIDE}, '
-                             f'but is {size}')
-        if length < 1 or seed < 0:
-            raise ValueError('length must be at least 1 and seed at least 0, '
-                             f'but they are {length} and {seed}')
-        if split not in SPLITS:
-            raise ValueError(
-                f'split must be one of {SPLITS}, but is {split!r}')
-        if supersample not in range(1, 5):
-            raise ValueError(
-                f'supersample must be 1, 2, 3 or 4, but is {supersample}')
         self.size, self.length = tuple(size), length
-        self.seed, self.split = seed, split
+        self.split, self.seed = split, seed
         self.supersample, self.void = supersample, void
         self.cache, self._drawn = cache, {}
+        allowed = dict(
+            size=(len(size) == 2 and min(size) >= MIN_SIDE,
+                  f'(H, W), each at least {MIN_SIDE}'),
+            length=(length >= 1, 'at least 1'),
+            split=(split in SPLITS, f'one of {SPLITS}'),
+            seed=(seed >= 0, 'at least 0'),
+            supersample=(supersample in range(1, 5), '1, 2, 3 or 4'))
+        for name, (fine, values) in allowed.items():
+            if not fine:
+                raise ValueError(f'{name} must be {values}, but '
+                                 f'{getattr(self, name)!r} is given')
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list:
@@ -115,36 +114,32 @@ class StreetsDataset(BaseSegDataset):
             ``gt_seg_map`` (H, W), both uint8.
         """
         results = self.get_data_info(idx)
-        image, label = self._picture(results.pop('scene'))
-        results.update(img=image, gt_seg_map=label)
-        return self.pipeline(results)
-
-    def _picture(self, scene: int) -> tuple:
-        if scene in self._drawn:  # what pipelines paint on
-            return tuple(array.copy() for array in self._drawn[scene])
-        entropy = (self.seed, SPLITS.index(self.split), scene)
-        draw = partial(render, entropy, self.size, self.supersample, self.void)
-        image, label = (
-            self._kept(draw) if isinstance(self.cache, str) else draw())
+        scene = results.pop('scene')
+        picture = self._drawn.get(scene)
+        if picture is None:
+            picture = self._picture(scene)
+            if self.cache is True:
+                self._drawn[scene] = picture
+        # Pipelines paint on what they get.
+        image, label = picture[..., :3].copy(), picture[..., 3].copy()
         if self.label_map is not None:
             table = np.arange(256, dtype=np.uint8)
             table[list(self.label_map)] = list(self.label_map.values())
             label = table[label]
-        if self.cache is True:
-            self._drawn[scene] = image.copy(), label.copy()
-        return image, label
+        results.update(img=image, gt_seg_map=label)
+        return self.pipeline(results)
 
-    def _kept(self, draw: partial) -> tuple:
-        """A picture from the folder, drawn first where it is not there."""
-        entropy, size, *options = draw.args
-        name = '-'.join(map(str, (*entropy, *size, *options)))
+    def _picture(self, index: int) -> np.ndarray:
+        """Image and label as (H, W, 4), from the folder if there is one."""
+        scene = self.seed, SPLITS.index(self.split), index
+        options = self.size, self.supersample, self.void
+        if not isinstance(self.cache, str):
+            return np.dstack(render(scene, *options))
+        name = '-'.join(map(str, (*scene, *self.size, *options[1:])))
         path = osp.join(self.cache, f'{name}.png')
         if not osp.isfile(path):
-            os.makedirs(self.cache, exist_ok=True)
-            _, file = cv2.imencode('.png', np.dstack(draw()))
             # Workers may draw the same scene at the same time.
-            part = f'{path}.{os.getpid()}'
-            file.tofile(part)
+            part = f'{path}.{os.getpid()}.png'
+            mmcv.imwrite(np.dstack(render(scene, *options)), part)
             os.replace(part, path)
-        picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
-        return picture[..., :3].copy(), picture[..., 3].copy()
+        return cv2.imread(path, cv2.IMREAD_UNCHANGED)

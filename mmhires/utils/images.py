@@ -29,7 +29,7 @@ def read_image(file: str | Path,
         raise FileNotFoundError(f'{file} does not exist')
     try:
         image = mmcv.imread(str(file), flag=flag, backend=backend)
-    except (cv2.error, OSError):  # an empty file; Pillow's error
+    except Exception:  # an empty file; Pillow's decoders raise many kinds
         image = None
     if image is None:
         raise ValueError(f'{file}: not an image that can be decoded')

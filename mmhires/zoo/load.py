@@ -127,10 +127,12 @@ def _named_classes(model: nn.Module, saved: dict) -> dict:
     dataset = cfg.get('test_dataloader', {}).get('dataset', {})
     cls = DATASETS.get(dataset.get('type', ''))
     tested = getattr(cls, 'METAINFO', {}) | dataset.get('metainfo', {})
-    for where, meta in (('the checkpoint', saved),
-                        ('dataset_meta of the config',
-                         cfg.get('dataset_meta',
-                                 {})), ('its test dataset', tested)):
+    sources = {
+        'the checkpoint': saved,
+        'dataset_meta of the config': cfg.get('dataset_meta', {}),
+        'its test dataset': tested,
+    }
+    for where, meta in sources.items():
         names, colors = meta.get('classes') or (), meta.get('palette') or ()
         if names and len(names) == len(colors):
             if len(names) == model.num_classes:

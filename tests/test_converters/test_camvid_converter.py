@@ -252,13 +252,13 @@ def one_other_size(src):
 
 def garbage_image(src):
     (src / 'val/1.png').write_bytes(b'no image')
-    return r'val/1\.png does not decode'
+    return r'val/1\.png: not an image that can be decoded'
 
 
 def truncated_label(src):
     path = src / 'valannot/1.png'
     path.write_bytes(path.read_bytes()[:50])
-    return r'valannot/1\.png does not decode'
+    return r'valannot/1\.png: not an image that can be decoded'
 
 
 def image_alone(src):

@@ -7,11 +7,10 @@ import numpy as np
 
 from .canvas import disc, enlarge, pick, rect, stroke, tint
 
-# Round, a triangle, a diamond, high and wide.
-_OUTLINES = tuple(
-    map(np.array, (disc(0, 0, 1, 1), [(-1., -.8), (1., -.8), (0., 1.)], [
-        (0., -1.2), (1.2, 0.), (0., 1.2), (-1.2, 0.)
-    ], rect(-.75, .75, -1., 1.), rect(-1.9, 1.9, -.6, .6))))
+_TRIANGLE = ((-1., -.8), (1., -.8), (0., 1.))
+_DIAMOND = ((0., -1.2), (1.2, 0.), (0., 1.2), (-1.2, 0.))
+_HIGH, _WIDE = rect(-.75, .75, -1., 1.), rect(-1.9, 1.9, -.6, .6)
+_OUTLINES = disc(0, 0, 1, 1), _TRIANGLE, _DIAMOND, _HIGH, _WIDE
 # (border, face)
 _FACES = (((186, 34, 38), (236, 234, 230)), ((236, 234, 230), (34, 74, 160)),
           ((40, 40, 42), (236, 196, 40)), ((236, 234, 230), (28, 112, 78)),
@@ -29,7 +28,8 @@ def sign(canvas, rng, x, z):
     radius, top = rng.uniform(.32, .48), rng.uniform(2.5, 3.1)
     show(rect(-.025, .025, 0, top), (132, 134, 136), 'pole')
     for y in (top, top - 2.1 * radius)[:rng.integers(1, 3)]:
-        outline, (border, face) = pick(rng, _OUTLINES), pick(rng, _FACES)
+        outline = np.array(pick(rng, _OUTLINES))
+        border, face = pick(rng, _FACES)
         show(outline * radius + (0, y), border, 'sign')
         show(outline * (radius * .78) + (0, y), face, 'sign')
         mark = border if sum(face) > 400 else (240, 240, 240)
@@ -62,9 +62,8 @@ def signal(canvas, rng, x, z, reach):
         show = partial(canvas.flat, x + dx, z)
         show(rect(-.2, .2, y - .55, y + .5), (26, 28, 28), 'sign')
         for lamp, colour in enumerate(_LAMPS):
-            show(
-                disc(0, y + .3 - .32 * lamp, .12, .12),
-                tint(colour, 1.2 if lamp == lit else .25), 'sign')
+            colour = tint(colour, 1.2 if lamp == lit else .25)
+            show(disc(0, y + .3 - .32 * lamp, .12, .12), colour, 'sign')
 
 
 def screen(canvas, rng, side, x, z0, z1, height, style):

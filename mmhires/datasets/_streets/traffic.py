@@ -28,13 +28,9 @@ _GLASS, _TYRE = (44, 54, 64), (24, 24, 26)
 _CLOTHES = ((34, 36, 44), (60, 70, 100), (140, 40, 44), (190, 186, 178),
             (80, 96, 70), (200, 160, 60), (90, 60, 90), (220, 220, 224),
             (46, 90, 120), (216, 96, 60))
-# Of a bicycle.
-_REAR, _SEAT, _PEDAL, _BARS, _FRONT = ((ahead, up, 0)
-                                       for ahead, up in ((-.52, .34),
-                                                         (-.2, .95), (-.02,
-                                                                      .3),
-                                                         (.4, 1.02), (.52,
-                                                                      .34)))
+# Of a bicycle: (metres ahead, up, across).
+_REAR, _SEAT, _PEDAL = (-.52, .34, 0), (-.2, .95, 0), (-.02, .3, 0)
+_BARS, _FRONT = (.4, 1.02, 0), (.52, .34, 0)
 _FRAME = ((_REAR, _PEDAL), (_REAR, _SEAT), (_PEDAL, _SEAT), (_PEDAL, _BARS),
           (_SEAT, _BARS), (_FRONT, _BARS))
 _SKIN = ((222, 180, 150), (186, 136, 104), (118, 82, 62))
@@ -91,10 +87,9 @@ def car(canvas, rng, x, z, kind, away):
     def box(x0, x1, y0, y1, colour):
         canvas.flat(x, z, rect(x0 * half, x1 * half, y0, y1), colour, 'car')
 
-    box(-.95, -.62, high - .24, high - .06, lamp)
-    box(.62, .95, high - .24, high - .06, lamp)
-    box(-.9, -.5, .08, low, _TYRE)
-    box(.5, .9, .08, low, _TYRE)
+    for way in (-1, 1):
+        box(.62 * way, .95 * way, high - .24, high - .06, lamp)
+        box(.5 * way, .9 * way, .08, low, _TYRE)
     box(-.29, .29, low + .1, low + .22, (230, 228, 210))
     box(-.95, .95, low, low + .06, tint(body, .5))
 
