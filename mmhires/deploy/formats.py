@@ -75,23 +75,17 @@ def to_torch(network: nn.Module,
     """
     buffer = io.BytesIO()
     shapes = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
-    with _quiet(), _any_size():
+    # Guards wherever a map of one pixel might be a special case would bind a
+    # program to images above the size at which the smallest map has two
+    # pixels. PyTorch before 2.7 knows no way without.
+    known = hasattr(_config, 'backed_size_oblivious')
+    with _quiet(), _config.patch(
+            dict(backed_size_oblivious=True) if known else {}):
         program = torch.export.export(
             network, (image, ), dynamic_shapes=(shapes, ))
         torch.export.save(
             program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
     return buffer.getvalue()
-
-
-def _any_size() -> contextlib.AbstractContextManager:
-    """Without a guard wherever a map of one pixel might be a special case.
-
-    Such guards bind a program to images above the size at which the smallest
-    map has two pixels. PyTorch before 2.7 knows no other way.
-    """
-    known = hasattr(_config, 'backed_size_oblivious')
-    return _config.patch(backed_size_oblivious=True) if known else \
-        contextlib.nullcontext()
 
 
 @contextlib.contextmanager

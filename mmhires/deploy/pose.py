@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import mmpose.codecs
 import numpy as np
-import torch
 from mmpose.datasets.transforms import TopdownAffine
 from mmpose.models import PoseDataPreprocessor
 from mmpose.models.utils.tta import flip_heatmaps
@@ -122,12 +121,7 @@ class PoseTask(Task):
                 box[None], padding=self.spec['padding'])
             crop = self.crop(
                 dict(img=image, bbox_center=center, bbox_scale=scale))
-            tensor = torch.from_numpy(
-                np.ascontiguousarray(crop['img'].transpose(2, 0, 1)))
-            with torch.no_grad():
-                data = self.preprocessor.to(device)(
-                    dict(inputs=[tensor.to(device)], data_samples=[]))
-            inputs = data['inputs']
+            inputs = self.preprocess(crop['img'], device, [])['inputs']
             tensors += [inputs, inputs.flip(-1)][:self.views]
             metas.append({
                 name: np.asarray(crop[name], np.float32)

@@ -50,19 +50,18 @@ def load(file: Path | bytes,
         raise ValueError(f'openvino computes in {", ".join(_HINTS)}, not in '
                          f'{wanted}')
     options = dict(
-        INFERENCE_PRECISION_HINT=_HINTS[wanted], PERFORMANCE_HINT='LATENCY')
-    if threads:
-        options['INFERENCE_NUM_THREADS'] = threads
+        INFERENCE_PRECISION_HINT=_HINTS[wanted],
+        INFERENCE_NUM_THREADS=threads or 0,
+        PERFORMANCE_HINT='LATENCY')
     compiled = core.compile_model(model, 'CPU', options)
     got = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
     if got != _HINTS[wanted]:
         raise ValueError(f'openvino computes in {got} on this processor, not '
                          f'in {wanted}')
-    request = compiled.create_infer_request()
 
     def run(image: Tensor) -> Tensor:
         try:
-            out = request.infer({0: image.contiguous().numpy()})[0]
+            out = compiled(image.contiguous().numpy())[0]
         except RuntimeError as error:
             raise ValueError(_reason(error)) from error
         return torch.from_numpy(out)
