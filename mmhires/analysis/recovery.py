@@ -114,8 +114,7 @@ def start_neck(model: HRFR, moments: list[Moments],
         if way == 'bilinear':
             down = up = torch.eye(len(moment.xx), dtype=torch.float64)
             resize = nn.Upsample(scale_factor=neck.scale, mode='bilinear')
-            while len(module):
-                del module[0]
+            del module[:]
             module.append(resize)
         else:
             solve = dict(
