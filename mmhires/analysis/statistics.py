@@ -124,10 +124,8 @@ def bootstrap_mean_iou(areas: np.ndarray,
                                                      [1 / blocks] * blocks,
                                                      draws)
     counts = np.concatenate([np.ones((1, blocks), int), counts])
-    sums = np.einsum('db,sbak->sdak', counts, areas.astype(float))
-    if classes is not None:
-        sums = sums[..., list(classes)]
-    intersection, union = sums[:, :, 0], sums[:, :, 1]
-    iou = np.divide(
-        intersection, union, out=np.full_like(union, np.nan), where=union > 0)
+    chosen = slice(None) if classes is None else list(classes)
+    intersection, union = np.einsum('db,sbak->asdk', counts,
+                                    areas[..., chosen].astype(float))
+    iou = intersection / np.where(union > 0, union, np.nan)
     return 100 * np.nanmean(iou, axis=-1).mean(0)

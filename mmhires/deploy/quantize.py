@@ -165,8 +165,7 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
         for sample in samples:
             labels = torch.from_numpy(predictor(sample.img_path))
             sample.pred_sem_seg = PixelData(data=labels[None].long())
-            evaluator.process([sample])
-        return float(evaluator.evaluate(len(samples))['mIoU'])
+        return float(evaluator.offline_evaluate(samples)['mIoU'])
 
     return 'mIoU', miou
 
