@@ -63,21 +63,16 @@ def block_areas(areas: np.ndarray, size: int) -> np.ndarray:
     return np.add.reduceat(areas, range(0, len(areas), size))
 
 
-def bootstrap_difference(ours: np.ndarray,
-                         baseline: np.ndarray,
-                         classes: Sequence[int] | None = None,
-                         draws: int = 10000,
-                         seed: int = 0) -> Difference:
+def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
+                         **kwargs) -> Difference:
     """Bootstrap of the mean IoU over blocks of test images.
 
     Args:
         ours (np.ndarray): Areas of each seed's run, as of
             :func:`block_areas`: ``(seeds, blocks, 2, classes)``.
         baseline (np.ndarray): The same of the baseline.
-        classes (Sequence[int], optional): Which classes the mean is over.
-            Default: None, all.
-        draws (int): Default: 10000.
-        seed (int): Of the draws. Default: 0.
+        *args, **kwargs: ``classes``, ``draws`` and ``seed`` of
+            :func:`bootstrap_mean_iou`.
 
     Returns:
         Difference: Of ``ours - baseline`` in percent, averaged over seeds,
@@ -92,9 +87,8 @@ def bootstrap_difference(ours: np.ndarray,
             f'areas of shape {ours.shape} against {baseline.shape} of the '
             'baseline; both need the same seeds and test images')
     # The same seed draws the same blocks of both.
-    mean, *drawn = (
-        bootstrap_mean_iou(ours, classes, draws, seed) -
-        bootstrap_mean_iou(baseline, classes, draws, seed)).tolist()
+    mean, *drawn = np.subtract(*(bootstrap_mean_iou(areas, *args, **kwargs)
+                                 for areas in (ours, baseline))).tolist()
     low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
     other = np.mean(np.sign(drawn) != np.sign(mean))
     return Difference(mean, low, high, min(1., 2 * float(other)))

@@ -2,7 +2,7 @@
 """Write a model to a file that runs without its config and checkpoint."""
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +40,6 @@ def export(model: nn.Module,
            images: Sequence[str | Path],
            precision: str = 'fp32',
            dynamic: bool = False,
-           opset: int = 17,
            track: Callable[[Sequence], Iterable] = iter,
            batch: bool = False,
            labels: bool = False) -> list[Agreement]:
@@ -62,7 +61,6 @@ def export(model: nn.Module,
         precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'`` (the latter for
             ``.pt2`` only). Default: ``'fp32'``.
         dynamic (bool): Take images of other sizes too. Default: False.
-        opset (int): Of ONNX. Default: 17.
         track (Callable): Wraps the sequence of images that is gone through,
             for a progress bar. Default: none.
         batch (bool): Take several images at once; for ``.onnx``.
@@ -128,7 +126,7 @@ def export(model: nn.Module,
         way_out = f'write a file for each size, without dynamic, or {way_out}'
     elif batch:
         way_out = f'write it without batch, or {way_out}'
-    write = partial(to_onnx, opset=opset) if onnx else to_torch
+    write = to_onnx if onnx else to_torch
     fields = {key: json.dumps(value) for key, value in spec.items()}
     try:
         content = write(network, image, fields, axes)
@@ -144,11 +142,11 @@ def export(model: nn.Module,
         file.write_bytes(content)
         predictor = Predictor(file)
         predictor.name = str(out)
-        pictures = {str(path): str(path) for path in images}
+        pictures = [(str(path), str(path)) for path in images]
         if dynamic:
-            pictures.update(_other_sizes(images[0], before.decoding, folder))
+            pictures += _other_sizes(images[0], before.decoding, folder)
         results = []
-        for name, path in track(list(pictures.items())):
+        for name, path in track(pictures):
             try:
                 want = original_prediction(model, path)
             except ValueError:
@@ -174,17 +172,16 @@ def export(model: nn.Module,
 
 
 def _other_sizes(path: str | Path, decoding: dict,
-                 folder: str) -> dict[str, str]:
+                 folder: str) -> Iterator[tuple[str, str]]:
     """A picture smaller, larger, odd and narrow: names and files."""
     picture = read_image(path, **decoding)
     height, width = picture.shape[:2]
     sizes = ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
              (height * 3 // 4 | 1, width * 3 // 4 | 1), (height, width // 2))
-    pictures = {}
     for h, w in sizes:
-        file = pictures[f'{path} at {h}x{w}'] = f'{folder}/{h}x{w}.png'
+        file = f'{folder}/{h}x{w}.png'
         mmcv.imwrite(mmcv.imresize(picture, (w, h)), file)
-    return pictures
+        yield f'{path} at {h}x{w}', file
 
 
 def original_prediction(model: nn.Module, path: str):

@@ -12,18 +12,16 @@ from . import Loaded, parse_fields
 _HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
 
 
-def load(file: Path | bytes,
-         device: str = 'cpu',
-         precision: str | None = None,
-         threads: int | None = None) -> Loaded:
+def load(file: Path | bytes, device: str, precision: str | None,
+         threads: int | None) -> Loaded:
     """Compile a network for this processor.
 
     Args:
         file (Path | bytes): ``.onnx`` file, or what is in it.
-        device (str): ``'cpu'``. Default: ``'cpu'``.
+        device (str): ``'cpu'``.
         precision (str, optional): To compute in what the file has no integers
-            for, ``'fp32'``, ``'fp16'`` or ``'bf16'``. Default: fp32.
-        threads (int, optional): Default: all processors.
+            for, ``'fp32'``, ``'fp16'`` or ``'bf16'``; None is fp32.
+        threads (int, optional): None is all processors.
 
     Returns:
         tuple[Callable, dict]: ``(N, 3, H, W)`` to the output, and the
