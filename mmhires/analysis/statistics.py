@@ -71,8 +71,9 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
         ours (np.ndarray): Areas of each seed's run, as of
             :func:`block_areas`: ``(seeds, blocks, 2, classes)``.
         baseline (np.ndarray): The same of the baseline.
-        *args, **kwargs: ``classes``, ``draws`` and ``seed`` of
+        *args: ``classes``, ``draws`` and ``seed`` of
             :func:`bootstrap_mean_iou`.
+        **kwargs: The same by name.
 
     Returns:
         Difference: Of ``ours - baseline`` in percent, averaged over seeds,

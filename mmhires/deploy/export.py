@@ -114,13 +114,12 @@ def export(model: nn.Module,
     if precision == 'bf16':
         warn_of_narrow_maps(network, image)
     axes = (0, ) * batch + (2, 3) * dynamic
-    spec['input_shape'] = [
-        None if axis in axes else size for axis, size in enumerate(image.shape)
-    ]
+    shape = [None if i in axes else n for i, n in enumerate(image.shape)]
+    spec['input_shape'] = shape
     if labels:
         network.finish = partial(plain_labels, **first.metas[0])
-        spec['image_shape'] = read_image(images[0],
-                                         **before.decoding).shape[:2]
+        picture = read_image(images[0], **before.decoding)
+        spec['image_shape'] = picture.shape[:2]
     way_out = 'try .pt2' if onnx else 'try .onnx'
     if dynamic:
         way_out = f'write a file for each size, without dynamic, or {way_out}'

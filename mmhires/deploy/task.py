@@ -51,10 +51,7 @@ class Task:
         """
         found = {}
         for step in pipeline:
-            step = {
-                key: value
-                for key, value in step.items() if key not in _PLACES
-            }
+            step = {k: v for k, v in step.items() if k not in _PLACES}
             kind = step.pop('type')
             if kind in found or kind not in cls.neutral + cls.steps:
                 raise ValueError(f'test_pipeline has a step {kind}, which '
