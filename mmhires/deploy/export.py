@@ -144,20 +144,8 @@ def export(model: nn.Module,
         pictures = [(str(path), str(path)) for path in images]
         if dynamic:
             pictures += _other_sizes(images[0], before.decoding, folder)
-        results = []
-        for name, path in track(pictures):
-            try:
-                want = original_prediction(model, path)
-            except ValueError:
-                if path == name:
-                    raise
-                continue  # the model itself refuses this other size
-            try:
-                found = predictor([path] * (1 + batch))[-1]
-            except ValueError as error:
-                cause = str(error).replace(path, name)
-                raise ValueError(f'not written: {cause}{way_out}') from error
-            results.append(Agreement(name, agreement(want, found)))
+        results = list(
+            _compare(model, predictor, track(pictures), batch, way_out))
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
         what = 'pixels' if kind == 'segmentation' else 'keypoints'
@@ -168,6 +156,24 @@ def export(model: nn.Module,
     with open_whole(out, 'wb') as stream:
         stream.write(content)
     return results
+
+
+def _compare(model: nn.Module, predictor: Predictor, pictures: Iterable,
+             batch: bool, way_out: str) -> Iterator[Agreement]:
+    """How far a file agrees, but where the model refuses another size."""
+    for name, path in pictures:
+        try:
+            want = original_prediction(model, path)
+        except ValueError:
+            if path == name:
+                raise
+            continue
+        try:
+            found = predictor([path] * (1 + batch))[-1]
+        except ValueError as error:
+            cause = str(error).replace(path, name)
+            raise ValueError(f'not written: {cause}{way_out}') from error
+        yield Agreement(name, agreement(want, found))
 
 
 def _other_sizes(path: str | Path, decoding: dict,
