@@ -80,7 +80,7 @@ def train_and_test(cfg: Config,
             find_latest_checkpoint(work_dir))
         # With both, the runner would resume from the first weights.
         start = None if cfg.resume else load_from
-        _build_runner(cfg, work_dir, start, hooks).train()
+        _build_runner(cfg, work_dir, start, hooks, 'train').train()
         last = find_latest_checkpoint(work_dir)
     return test_weights(cfg, work_dir, last, hooks, **test)
 
@@ -118,21 +118,18 @@ def test_weights(cfg: Config,
         prefix = cfg.test_dataloader.dataset.data_prefix
         for key, path in prefix.items():
             prefix[key] = re.sub(r'(?<![^/])val(?![^/])', split, path)
-    runner = _build_runner(cfg, work_dir, load_from, hooks, '_test')
+    runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
     dump(_areas(runner, block), _file(work_dir, 'areas', split))
     dump(metrics, result)
     return metrics
 
 
-def _build_runner(cfg: Config,
-                  work_dir: str,
-                  load_from: str | None,
-                  hooks: Sequence[Hook],
-                  suffix: str = '') -> Runner:
+def _build_runner(cfg: Config, work_dir: str, load_from: str | None,
+                  hooks: Sequence[Hook], what: str) -> Runner:
     cfg.work_dir, cfg.load_from = work_dir, load_from
     # Runners of one process keep apart by name.
-    cfg.experiment_name = osp.normpath(work_dir).replace(osp.sep, '_') + suffix
+    cfg.experiment_name = osp.join(work_dir, what).replace(osp.sep, '_')
     runner = Runner.from_cfg(cfg)
     for hook in hooks:
         runner.register_hook(hook)

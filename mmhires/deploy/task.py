@@ -23,13 +23,11 @@ class Task:
 
     Attributes:
         neutral (tuple[str]): Steps of a test pipeline that do nothing to an
-            image.
+            image. Each task says its own, as of the next two.
         steps (tuple[str]): Those that are part of an exported file.
         preprocessors (tuple[type]): Data preprocessors that are.
+        preprocessor (nn.Module): The one that is.
     """
-    neutral: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    preprocessors: tuple[type, ...] = ()
 
     def __init__(self, spec: dict) -> None:
         self.spec = spec
