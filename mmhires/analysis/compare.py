@@ -50,8 +50,7 @@ def train_and_test(cfg: Config,
                    seed: int,
                    load_from: str | None = None,
                    hooks: Sequence[Hook] = (),
-                   split: str | None = None,
-                   block: int = 15) -> dict[str, float]:
+                   **test) -> dict[str, float]:
     """Train one config with one seed and test the last weights.
 
     A run that was interrupted goes on from its last checkpoint, and one that
@@ -65,37 +64,25 @@ def train_and_test(cfg: Config,
         seed (int): Seed of data order, augmentation and new layers.
         load_from (str, optional): Weights to start from. Default: None.
         hooks (Sequence[Hook]): Further hooks of the training. Default: none.
-        split (str, optional): What to test on: takes the place of ``val`` in
-            the paths of the test set. Default: None, as configured.
-        block (int): Neighbouring images whose areas are added up, see
-            :func:`block_areas`. Default: 15.
+        **test: ``split`` and ``block`` of :func:`test_weights`.
 
     Returns:
-        dict[str, float]: What ``test_evaluator`` measured. Beside it, in
-        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has what a
-        :class:`ClasswiseIoUMetric` counted: ``areas`` (blocks, 2, classes),
-        ``classes`` and ``groups``.
+        dict[str, float]: As of :func:`test_weights`, with the same files.
     """
-    result = _file(work_dir, 'metrics', split)
+    result = _file(work_dir, 'metrics', test.get('split'))
     if osp.isfile(result):
         return load(result)
     cfg = copy.deepcopy(cfg)
-    cfg.work_dir = work_dir
     cfg.randomness = dict(seed=seed)
-    # Runners of one process keep apart by name.
-    cfg.experiment_name = osp.normpath(work_dir).replace(osp.sep, '_')
     last = osp.join(work_dir, f'iter_{cfg.train_cfg.get("max_iters")}.pth')
     if not osp.isfile(last):
         cfg.resume = osp.isdir(work_dir) and bool(
             find_latest_checkpoint(work_dir))
         # With both, the runner would resume from the first weights.
-        cfg.load_from = None if cfg.resume else load_from
-        runner = Runner.from_cfg(cfg)
-        for hook in hooks:
-            runner.register_hook(hook)
-        runner.train()
+        start = None if cfg.resume else load_from
+        _build_runner(cfg, work_dir, start, hooks, 'train').train()
         last = find_latest_checkpoint(work_dir)
-    return test_weights(cfg, work_dir, last, hooks, split, block)
+    return test_weights(cfg, work_dir, last, hooks, **test)
 
 
 def test_weights(cfg: Config,
@@ -111,36 +98,47 @@ def test_weights(cfg: Config,
         work_dir (str): Folder of this run alone.
         load_from (str): The checkpoint.
         hooks (Sequence[Hook]): Further hooks. Default: none.
-        split (str, optional): As of :func:`train_and_test`. Default: None.
-        block (int): As of :func:`train_and_test`. Default: 15.
+        split (str, optional): What to test on: takes the place of ``val`` in
+            the paths of the test set. Default: None, as configured.
+        block (int): Neighbouring images whose areas are added up, see
+            :func:`block_areas`. Default: 15.
 
     Returns:
-        dict[str, float]: As of :func:`train_and_test`, with the same files.
+        dict[str, float]: What ``test_evaluator`` measured. Beside it, in
+        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has what a
+        :class:`ClasswiseIoUMetric` counted: ``areas`` (blocks, 2, classes),
+        ``classes`` and ``groups``.
     """
     result = _file(work_dir, 'metrics', split)
     if osp.isfile(result):
         return load(result)
     cfg = copy.deepcopy(cfg)
-    cfg.work_dir, cfg.resume, cfg.load_from = work_dir, False, load_from
-    # Runners of one process keep apart by name.
-    cfg.experiment_name = (
-        osp.normpath(work_dir).replace(osp.sep, '_') + '_test')
+    cfg.resume = False
     if split:
         prefix = cfg.test_dataloader.dataset.data_prefix
         for key, path in prefix.items():
             prefix[key] = re.sub(r'(?<![^/])val(?![^/])', split, path)
-    runner = Runner.from_cfg(cfg)
-    for hook in hooks:
-        runner.register_hook(hook)
+    runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
     dump(_areas(runner, block), _file(work_dir, 'areas', split))
     dump(metrics, result)
     return metrics
 
 
+def _build_runner(cfg: Config, work_dir: str, load_from: str | None,
+                  hooks: Sequence[Hook], what: str) -> Runner:
+    cfg.work_dir, cfg.load_from = work_dir, load_from
+    # Runners of one process keep apart by name.
+    cfg.experiment_name = osp.join(work_dir, what).replace(osp.sep, '_')
+    runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
+    return runner
+
+
 def _file(work_dir: str, what: str, split: str | None) -> str:
-    return osp.join(work_dir,
-                    f'{what}_{split}.json' if split else f'{what}.json')
+    name = f'{what}_{split}' if split else what
+    return osp.join(work_dir, f'{name}.json')
 
 
 def _areas(runner: Runner, block: int) -> dict:

@@ -1,10 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What was measured in training, drawn against the iterations."""
 import json
-import os.path as osp
 from collections import defaultdict
 from collections.abc import Sequence
-from glob import glob
+from pathlib import Path
 from statistics import mean
 
 
@@ -53,12 +52,11 @@ def read_curve(work_dir: str, metric: str) -> list[tuple[int, float]]:
         ValueError: The run has not measured it.
     """
     values = {}
-    for log in sorted(glob(osp.join(work_dir, '*/vis_data/scalars.json'))):
-        with open(log) as file:
-            for entry in map(json.loads, file):
-                # The last test of a run has no iteration of its own.
-                if metric in entry and entry.get('step'):
-                    values[entry['step']] = entry[metric]
+    for log in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        for entry in map(json.loads, log.read_text().splitlines()):
+            # The last test of a run has no iteration of its own.
+            if metric in entry and entry.get('step'):
+                values[entry['step']] = entry[metric]
     if not values:
         raise ValueError(f'{work_dir}: no validation has measured {metric}')
     return sorted(values.items())

@@ -25,8 +25,8 @@ def default_layers(model: nn.Module) -> list[str]:
         list[str]: The final segmentation features, which are what the
         classifier is given, and those of the SISR branch if there is one.
     """
-    return [f'decode_head.conv_seg{INPUT}'
-            ] + ['decode_head.sisr_head'] * _has_sisr(model)
+    layers = [f'decode_head.conv_seg{INPUT}', 'decode_head.sisr_head']
+    return layers if _has_sisr(model) else layers[:1]
 
 
 @torch.no_grad()
@@ -52,19 +52,31 @@ def capture_features(model: nn.Module, image: np.ndarray,
             returns are no maps.
     """
     modules, seen = dict(model.named_modules()), {}
+
+    def keep(layer: str, module: nn.Module, args: tuple, output) -> None:
+        value = args[0] if layer.endswith(INPUT) else output
+        seen[layer] = value[0] if isinstance(value, (tuple, list)) else value
+
     with ExitStack() as hooks:
         for layer in (*layers, 'data_preprocessor'):
             name = layer.removesuffix(INPUT)
             if not name or name not in modules:
                 raise _no_module(name, modules)
-            handle = modules[name].register_forward_hook(
-                partial(_keep, seen, layer))
-            hooks.callback(handle.remove)
+            hooks.enter_context(modules[name].register_forward_hook(
+                partial(keep, layer)))
         inference_model(model, image)
         if _has_sisr(model):
             inputs = seen['data_preprocessor']['inputs']
             model.decode_head.super_resolve(model.extract_feat(inputs), inputs)
-    return {layer: _maps(layer, seen) for layer in layers}
+    for layer in layers:
+        if layer not in seen:
+            raise ValueError(f'module {layer!r} does not run in inference')
+        maps = seen[layer]
+        if getattr(maps, 'ndim', 0) != 4:
+            got = tuple(maps.shape) if hasattr(maps, 'shape') else type(maps)
+            raise ValueError(f'module {layer!r} gave {got}, not maps of shape '
+                             '(N, C, H, W)')
+    return {layer: seen[layer][0] for layer in layers}
 
 
 def draw_feature_maps(image: np.ndarray,
@@ -87,12 +99,11 @@ def draw_feature_maps(image: np.ndarray,
         Figure: One row, the image first; ``savefig`` writes it.
     """
     height, width = image.shape[:2]
-    draw = partial(
-        Visualizer.draw_featmap,
-        channel_reduction=reduction,
-        resize_shape=(height, width))
-    panels = [('input', image[..., ::-1])] + [(title, draw(maps.float()))
-                                              for title, maps in features]
+    panels = [('input', image[..., ::-1])]
+    for title, maps in features:
+        drawn = Visualizer.draw_featmap(
+            maps.float(), None, reduction, resize_shape=(height, width))
+        panels.append((title, drawn))
     figure = Figure(
         figsize=(4 * len(panels), 4 * height / width + 0.8),
         layout='constrained')
@@ -117,20 +128,3 @@ def _no_module(name: str, modules: dict[str, nn.Module]) -> ValueError:
     hint = f'; did you mean {" or ".join(close)}?' if close else ''
     return ValueError(f'there is no module {name!r}; {parent or "the model"} '
                       f'has {", ".join(children) or "no modules"}{hint}')
-
-
-def _keep(seen: dict, layer: str, module: nn.Module, args: tuple,
-          output) -> None:
-    value = args[0] if layer.endswith(INPUT) else output
-    seen[layer] = value[0] if isinstance(value, (tuple, list)) else value
-
-
-def _maps(layer: str, seen: dict) -> Tensor:
-    if layer not in seen:
-        raise ValueError(f'module {layer!r} does not run in inference')
-    maps = seen[layer]
-    if not isinstance(maps, Tensor) or maps.ndim != 4:
-        got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps)
-        raise ValueError(f'module {layer!r} gave {got}, not maps of shape '
-                         '(N, C, H, W)')
-    return maps[0]

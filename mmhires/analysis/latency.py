@@ -102,14 +102,11 @@ def measure_latency(models: dict[str, nn.Module],
     """
     if not isinstance(input_shape, dict):
         input_shape = dict.fromkeys(models, input_shape)
-    for model in models.values():
+    steps = {}
+    for name, model in models.items():
         model.to(device).eval()
-    steps = {
-        name:
-        partial(forward_tensor, model,
-                torch.randn(*input_shape[name], device=device))
-        for name, model in models.items()
-    }
+        x = torch.randn(*input_shape[name], device=device)
+        steps[name] = partial(forward_tensor, model, x)
     with torch.no_grad(), torch.autocast(
             torch.device(device).type, torch.bfloat16, enabled=bf16):
         return measure_in_turns(steps, device=device, **turns)

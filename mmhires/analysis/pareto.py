@@ -46,20 +46,15 @@ def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
 def _entries(config: str, path: str) -> list[dict]:
     try:
         content = json.loads(Path(path).read_text())
-    except ValueError as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
-    if isinstance(content, dict) and 'results' not in content:
-        folder = Path(path).absolute().parent.parent
-        return [dict(content, config=config or folder.name)]
-    entries = content['results'] if isinstance(content, dict) else content
-    if not isinstance(entries, list) or not all(
-            isinstance(entry, dict) and 'config' in entry
-            for entry in entries):
+        if isinstance(content, dict):
+            name = config or Path(path).absolute().parent.parent.name
+            content = content.get('results', [dict(content, config=name)])
+        return [dict(entry, config=entry['config']) for entry in content]
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: expected a list of objects with 'config' and numbers, "
-            "an object with such a list as 'results', or an object of the "
-            'numbers of one config')
-    return entries
+            f"{path}: expected JSON, a list of objects with 'config' and "
+            "numbers, an object with such a list as 'results', or an object "
+            f'of the numbers of one config; got {error!r}') from error
 
 
 def choose(known: dict[str, dict[str, float]], cost: str,
@@ -118,17 +113,13 @@ def draw_pareto(points: dict[str, tuple[float, float]], cost: str,
     figure = Figure(figsize=(8, 5), layout='constrained')
     axes = figure.add_subplot(xscale='log', xlabel=cost, ylabel=accuracy)
     axes.grid(alpha=0.3)
-    front = pareto_front(points)
+    axes.plot(*zip(*points.values()), 'o', color='tab:gray')
+    front = zip(*map(points.get, pareto_front(points)))
     axes.plot(
-        *zip(*(points[name] for name in front)),
-        drawstyle='steps-post',
-        color='tab:red',
-        label='front')
-    for name, (x, y) in points.items():
-        on_front = name in front
-        axes.plot(x, y, 'o', color='tab:red' if on_front else 'tab:gray')
+        *front, 'o-', drawstyle='steps-post', color='tab:red', label='front')
+    for name, point in points.items():
         axes.annotate(
-            name, (x, y), (4, 4), textcoords='offset points', fontsize=7)
+            name, point, (4, 4), textcoords='offset points', fontsize=7)
     axes.margins(0.15)
     axes.legend(loc='lower right')
     figure.savefig(path, dpi=150)

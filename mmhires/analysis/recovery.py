@@ -15,10 +15,8 @@ from mmhires.models.segmentors import HRFR
 class Moments:
     """Second moments of enlarged student features x and teacher features y."""
 
-    def __init__(self, width: int) -> None:
-        zeros = torch.zeros(width, width, dtype=torch.float64)
-        self.xx, self.xy, self.yy = zeros, zeros.clone(), zeros.clone()
-        self.y, self.count = zeros[0].clone(), 0
+    def __init__(self) -> None:
+        self.xx = self.xy = self.yy = self.y = self.count = 0
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Add the pixels of two maps ``(N, C, H, W)``."""
@@ -77,18 +75,15 @@ def collect_moments(model: HRFR,
         update_statistics((model.data_preprocessor(batch, True)['inputs']
                            for batch in batches), model)
     neck = model.srr_neck
-    moments = []
+    moments = [Moments() for _ in neck.modules_by_index()]
     for batch in batches:
         data = model.data_preprocessor(batch, True)
         maps = model.unrecovered(data['inputs'])
         targets = model.teach(data['data_samples'])[MAPS]
-        for number, (index, _) in enumerate(neck.modules_by_index()):
-            if number == len(moments):
-                moments.append(Moments(maps[index].shape[1]))
+        for moment, (index, _) in zip(moments, neck.modules_by_index()):
             enlarged = F.interpolate(
                 maps[index], scale_factor=neck.scale, mode='bilinear')
-            moments[number].add(
-                model.match(enlarged, targets, index), targets[index])
+            moment.add(model.match(enlarged, targets, index), targets[index])
     return moments
 
 
@@ -114,8 +109,7 @@ def start_neck(model: HRFR, moments: list[Moments],
         if way == 'bilinear':
             down = up = torch.eye(len(moment.xx), dtype=torch.float64)
             resize = nn.Upsample(scale_factor=neck.scale, mode='bilinear')
-            while len(module):
-                del module[0]
+            del module[:]
             module.append(resize)
         else:
             solve = dict(

@@ -63,21 +63,17 @@ def block_areas(areas: np.ndarray, size: int) -> np.ndarray:
     return np.add.reduceat(areas, range(0, len(areas), size))
 
 
-def bootstrap_difference(ours: np.ndarray,
-                         baseline: np.ndarray,
-                         classes: Sequence[int] | None = None,
-                         draws: int = 10000,
-                         seed: int = 0) -> Difference:
+def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
+                         **kwargs) -> Difference:
     """Bootstrap of the mean IoU over blocks of test images.
 
     Args:
         ours (np.ndarray): Areas of each seed's run, as of
             :func:`block_areas`: ``(seeds, blocks, 2, classes)``.
         baseline (np.ndarray): The same of the baseline.
-        classes (Sequence[int], optional): Which classes the mean is over.
-            Default: None, all.
-        draws (int): Default: 10000.
-        seed (int): Of the draws. Default: 0.
+        *args: ``classes``, ``draws`` and ``seed`` of
+            :func:`bootstrap_mean_iou`.
+        **kwargs: The same by name.
 
     Returns:
         Difference: Of ``ours - baseline`` in percent, averaged over seeds,
@@ -92,9 +88,8 @@ def bootstrap_difference(ours: np.ndarray,
             f'areas of shape {ours.shape} against {baseline.shape} of the '
             'baseline; both need the same seeds and test images')
     # The same seed draws the same blocks of both.
-    mean, *drawn = (
-        bootstrap_mean_iou(ours, classes, draws, seed) -
-        bootstrap_mean_iou(baseline, classes, draws, seed)).tolist()
+    mean, *drawn = np.subtract(*(bootstrap_mean_iou(areas, *args, **kwargs)
+                                 for areas in (ours, baseline))).tolist()
     low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
     other = np.mean(np.sign(drawn) != np.sign(mean))
     return Difference(mean, low, high, min(1., 2 * float(other)))
@@ -124,10 +119,8 @@ def bootstrap_mean_iou(areas: np.ndarray,
                                                      [1 / blocks] * blocks,
                                                      draws)
     counts = np.concatenate([np.ones((1, blocks), int), counts])
-    sums = np.einsum('db,sbak->sdak', counts, areas.astype(float))
-    if classes is not None:
-        sums = sums[..., list(classes)]
-    intersection, union = sums[:, :, 0], sums[:, :, 1]
-    iou = np.divide(
-        intersection, union, out=np.full_like(union, np.nan), where=union > 0)
+    chosen = slice(None) if classes is None else list(classes)
+    intersection, union = np.einsum('db,sbak->asdk', counts,
+                                    areas[..., chosen].astype(float))
+    iou = intersection / np.where(union > 0, union, np.nan)
     return 100 * np.nanmean(iou, axis=-1).mean(0)

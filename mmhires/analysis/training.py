@@ -38,18 +38,15 @@ def random_batch(model: nn.Module,
     if not isinstance(model, BaseSegmentor):
         raise ValueError('only segmentors can be given random labels to train '
                          f'on, got a {type(model).__name__}')
-    height, width = image_size
-    labels = torch.randint(
-        model.decode_head.num_classes, (batch_size, 1, height, width),
-        device=device)
-    meta = dict(
-        img_path='noise', ori_shape=(height, width), img_shape=(height, width))
+    size, classes = tuple(image_size), model.decode_head.num_classes
+    labels = torch.randint(classes, (batch_size, 1, *size), device=device)
+    meta = dict(img_path='noise', ori_shape=size, img_shape=size)
     samples = [
         SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
         for label in labels
     ]
     images = torch.randint(
-        256, (batch_size, 3, height, width), dtype=torch.uint8, device=device)
+        256, (batch_size, 3, *size), dtype=torch.uint8, device=device)
     return dict(inputs=list(images), data_samples=samples)
 
 

@@ -1,11 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The training and testing scripts of the package a config belongs to."""
 import importlib.util
+import re
+import runpy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
+# An argument that is no option, such as ``a=b.py``.
+CONFIG = re.compile(r'[^=]+\.(py|json|yml|yaml)')
 # By scope, what to install.
 HOSTS = dict(
     mmseg='mmsegmentation', mmpose='mmpose', mmpretrain='"mmhires[pretrain]"')
@@ -33,14 +37,11 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
         ModuleNotFoundError: The host is not installed.
         ValueError: The config belongs to no host.
     """
-    scope = 'mmseg'
-    config = next(
-        (arg
-         for arg in argv if arg.endswith(('.py', '.json', '.yml',
-                                          '.yaml')) and '=' not in arg), None)
-    if config is not None:
-        scope = Config.fromfile(
-            config, import_custom_modules=False).get('default_scope', scope)
+    configs = [arg for arg in argv if CONFIG.fullmatch(arg)]
+    config, scope = next(iter(configs), None), 'mmseg'
+    if config:
+        cfg = Config.fromfile(config, import_custom_modules=False)
+        scope = cfg.get('default_scope', scope)
     if scope not in HOSTS:
         raise ValueError(f'{config}: default_scope must be one of '
                          f'{", ".join(HOSTS)}, got {scope!r}')
@@ -57,8 +58,4 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
     if script is None:
         raise FileNotFoundError(
             f'{scope} was installed without its tools: no {scripts[0]}')
-    spec = importlib.util.spec_from_file_location(f'{scope}_{script.stem}',
-                                                  script)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return runpy.run_path(str(script), None, f'{scope}_{script.stem}')['main']

@@ -90,12 +90,8 @@ def make_painter(
         if image.shape[:2] != (height, width):
             image = mmcv.imresize(
                 image, (width, height), interpolation='bicubic')
-        visualizer.add_datasample(
-            'overlay',
-            mmcv.bgr2rgb(image),
-            sample,
-            draw_gt=False,
-            with_labels=with_labels)
+        rgb = mmcv.bgr2rgb(image)
+        visualizer.add_datasample('', rgb, sample, with_labels=with_labels)
         return mmcv.rgb2bgr(visualizer.get_image())
 
     return paint

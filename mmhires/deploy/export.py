@@ -21,6 +21,7 @@ from .formats import to_onnx, to_torch
 from .labels import plain_labels
 from .network import Network
 from .predictor import Pipeline, Predictor
+from .task import task_class
 
 # Share of pixels, or of keypoints, that must agree with the original model.
 AGREEMENT = dict(fp32=0.999, fp16=0.99, bf16=0.99)
@@ -39,7 +40,6 @@ def export(model: nn.Module,
            images: Sequence[str | Path],
            precision: str = 'fp32',
            dynamic: bool = False,
-           opset: int = 17,
            track: Callable[[Sequence], Iterable] = iter,
            batch: bool = False,
            labels: bool = False) -> list[Agreement]:
@@ -61,7 +61,6 @@ def export(model: nn.Module,
         precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'`` (the latter for
             ``.pt2`` only). Default: ``'fp32'``.
         dynamic (bool): Take images of other sizes too. Default: False.
-        opset (int): Of ONNX. Default: 17.
         track (Callable): Wraps the sequence of images that is gone through,
             for a progress bar. Default: none.
         batch (bool): Take several images at once; for ``.onnx``.
@@ -79,11 +78,12 @@ def export(model: nn.Module,
             or predictions that differ, of other sizes too if ``dynamic``.
     """
     out = Path(out)
+    onnx = out.suffix == '.onnx'
     if out.suffix not in ('.onnx', '.pt2'):
         raise ValueError(f'{out}: the file to write must end in .onnx or .pt2')
-    if out.suffix == '.onnx' and precision == 'bf16':
+    if onnx and precision == 'bf16':
         raise ValueError('bf16 is for .pt2; ONNX runtimes take fp32 and fp16')
-    if out.suffix == '.pt2' and batch:
+    if batch and not onnx:
         raise ValueError('batches are for .onnx; a program of torch.export '
                          'is bound to one image or to several')
     if not out.parent.is_dir():
@@ -94,43 +94,41 @@ def export(model: nn.Module,
     model.eval()
     for path in images:
         read_image(path)  # names a damaged one before the work begins
-    spec = dict(_describe(model), precision=precision, mmhires=__version__)
-    if dynamic and spec['task'] == 'pose':
+    kind = 'segmentation' if hasattr(model, 'decode_head') else 'pose'
+    if dynamic and kind == 'pose':
         raise ValueError('a pose network takes crops of one size, whatever '
                          'that of the image: export it without dynamic')
-    if labels and (dynamic or spec['task'] == 'pose'):
+    if labels and (dynamic or kind == 'pose'):
         raise ValueError('labels inside the file are those of a segmentor, '
                          'for images of one size: export without them')
+    spec = task_class(kind).describe(model)
+    spec.update(precision=precision, mmhires=__version__)
     # Channels last binds a dynamic program to sizes at which maps that have a
     # single pixel, or more, have so again.
-    network = Network(
-        model, precision, channels_last=out.suffix == '.pt2'
-        and not dynamic).cpu()
+    channels_last = not onnx and not dynamic
+    network = Network(model, precision, channels_last).cpu()
     # The size of the first image goes through the same preparation.
     before = Pipeline(dict(spec, input_shape=[1, 3, None, None]), network)
     first = before.prepare(images[0])
     image = first.tensors[0]
     if precision == 'bf16':
         warn_of_narrow_maps(network, image)
-    spec['input_shape'] = [
-        None if batch else 1, 3,
-        *([None, None] if dynamic else image.shape[2:])
-    ]
+    axes = (0, ) * batch + (2, 3) * dynamic
+    shape = [None if i in axes else n for i, n in enumerate(image.shape)]
+    spec['input_shape'] = shape
     if labels:
         network.finish = partial(plain_labels, **first.metas[0])
-        spec['image_shape'] = read_image(images[0],
-                                         **before.decoding).shape[:2]
-    way_out = 'try ' + ('.pt2' if out.suffix == '.onnx' else '.onnx')
+        picture = read_image(images[0], **before.decoding)
+        spec['image_shape'] = picture.shape[:2]
+    way_out = 'try .pt2' if onnx else 'try .onnx'
     if dynamic:
         way_out = f'write a file for each size, without dynamic, or {way_out}'
     elif batch:
         way_out = f'write it without batch, or {way_out}'
-    write = partial(to_onnx, opset=opset) if out.suffix == '.onnx' else \
-        to_torch
+    write = to_onnx if onnx else to_torch
     fields = {key: json.dumps(value) for key, value in spec.items()}
     try:
-        content = write(network, image, fields,
-                        (0, ) * batch + (2, 3) * dynamic)
+        content = write(network, image, fields, axes)
     except ImportError:
         raise
     except Exception as error:  # of any layer, from either exporter
@@ -143,16 +141,14 @@ def export(model: nn.Module,
         file.write_bytes(content)
         predictor = Predictor(file)
         predictor.name = str(out)
-        pictures = {str(path): str(path) for path in images}
+        pictures = [(str(path), str(path)) for path in images]
         if dynamic:
-            pictures.update(_other_sizes(images[0], before.decoding, folder))
-        results = [
-            result for name, path in track(list(pictures.items())) for result
-            in _compare(model, predictor, name, path, batch, way_out)
-        ]
+            pictures += _other_sizes(images[0], before.decoding, folder)
+        results = list(
+            _compare(model, predictor, track(pictures), batch, way_out))
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
-        what = 'pixels' if spec['task'] == 'segmentation' else 'keypoints'
+        what = 'pixels' if kind == 'segmentation' else 'keypoints'
         raise ValueError(
             f'not written: on {worst.image} only {worst.share:.3%} of the '
             f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
@@ -162,45 +158,35 @@ def export(model: nn.Module,
     return results
 
 
-def _describe(model: nn.Module) -> dict:
-    if hasattr(model, 'decode_head'):
-        from .segmentation import SegmentationTask as Task
-    else:
-        from .pose import PoseTask as Task
-    return Task.describe(model)
-
-
-def _compare(model: nn.Module, predictor: Predictor, name: str, path: str,
+def _compare(model: nn.Module, predictor: Predictor, pictures: Iterable,
              batch: bool, way_out: str) -> Iterator[Agreement]:
-    """How far a file agrees, unless the model itself refuses another size."""
-    try:
-        want = original_prediction(model, path)
-    except ValueError:
-        if path == name:
-            raise
-        return
-    try:
-        found = predictor([path] * (1 + batch))[-1]
-    except ValueError as error:
-        cause = str(error).replace(path, name)
-        raise ValueError(f'not written: {cause}{way_out}') from error
-    yield Agreement(name, agreement(want, found))
+    """How far a file agrees, but where the model refuses another size."""
+    for name, path in pictures:
+        try:
+            want = original_prediction(model, path)
+        except ValueError:
+            if path == name:
+                raise
+            continue
+        try:
+            found = predictor([path] * (1 + batch))[-1]
+        except ValueError as error:
+            cause = str(error).replace(path, name)
+            raise ValueError(f'not written: {cause}{way_out}') from error
+        yield Agreement(name, agreement(want, found))
 
 
 def _other_sizes(path: str | Path, decoding: dict,
-                 folder: str) -> dict[str, str]:
+                 folder: str) -> Iterator[tuple[str, str]]:
     """A picture smaller, larger, odd and narrow: names and files."""
     picture = read_image(path, **decoding)
     height, width = picture.shape[:2]
     sizes = ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
              (height * 3 // 4 | 1, width * 3 // 4 | 1), (height, width // 2))
-    pictures = {
-        f'{path} at {h}x{w}': f'{folder}/{h}x{w}.png'
-        for h, w in sizes
-    }
-    for (h, w), file in zip(sizes, pictures.values()):
+    for h, w in sizes:
+        file = f'{folder}/{h}x{w}.png'
         mmcv.imwrite(mmcv.imresize(picture, (w, h)), file)
-    return pictures
+        yield f'{path} at {h}x{w}', file
 
 
 def original_prediction(model: nn.Module, path: str):

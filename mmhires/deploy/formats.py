@@ -21,8 +21,7 @@ from .pooling import PoolingAsMatmul
 def to_onnx(network: nn.Module,
             image: torch.Tensor,
             fields: dict[str, str] = {},
-            axes: Sequence[int] = (),
-            opset: int = 17) -> bytes:
+            axes: Sequence[int] = ()) -> bytes:
     """An ONNX file of a network, in memory.
 
     Args:
@@ -31,7 +30,6 @@ def to_onnx(network: nn.Module,
         fields (dict[str, str]): Metadata. Default: none.
         axes (Sequence[int]): Of the input and of the output, whose size may be
             another: 0 for batches, 2 and 3 for other images. Default: none.
-        opset (int): As of :func:`export`. Default: 17.
 
     Returns:
         bytes: Content of the file.
@@ -48,7 +46,7 @@ def to_onnx(network: nn.Module,
             network, (image, ),
             buffer,
             dynamo=False,
-            opset_version=opset,
+            opset_version=17,
             input_names=['image'],
             output_names=['out'],
             dynamic_axes=dict(image=names, out=names))
@@ -57,41 +55,32 @@ def to_onnx(network: nn.Module,
     return proto.SerializeToString()
 
 
-def to_torch(network: nn.Module,
-             image: torch.Tensor,
-             fields: dict[str, str] = {},
-             axes: Sequence[int] = ()) -> bytes:
+def to_torch(network: nn.Module, image: torch.Tensor, fields: dict[str, str],
+             axes: Sequence[int]) -> bytes:
     """A ``torch.export`` file of a network, in memory.
 
     Args:
         network (nn.Module): As of :func:`to_onnx`.
         image (Tensor): As of :func:`to_onnx`.
-        fields (dict[str, str]): Metadata. Default: none.
+        fields (dict[str, str]): Metadata.
         axes (Sequence[int]): As of :func:`to_onnx`, 2 and 3 only.
-            Default: none.
 
     Returns:
         bytes: Content of the file.
     """
     buffer = io.BytesIO()
     shapes = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
-    with _quiet(), _any_size():
+    # Guards wherever a map of one pixel might be a special case would bind a
+    # program to images above the size at which the smallest map has two
+    # pixels. PyTorch before 2.7 knows no way without.
+    known = hasattr(_config, 'backed_size_oblivious')
+    with _quiet(), _config.patch(
+            dict(backed_size_oblivious=True) if known else {}):
         program = torch.export.export(
             network, (image, ), dynamic_shapes=(shapes, ))
         torch.export.save(
             program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
     return buffer.getvalue()
-
-
-def _any_size() -> contextlib.AbstractContextManager:
-    """Without a guard wherever a map of one pixel might be a special case.
-
-    Such guards bind a program to images above the size at which the smallest
-    map has two pixels. PyTorch before 2.7 knows no other way.
-    """
-    known = hasattr(_config, 'backed_size_oblivious')
-    return _config.patch(backed_size_oblivious=True) if known else \
-        contextlib.nullcontext()
 
 
 @contextlib.contextmanager

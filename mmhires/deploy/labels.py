@@ -69,23 +69,17 @@ def labels(logits: Tensor,
     # One piece of work for each thread: on a busy machine every meeting of
     # threads waits for the last.
     threads = min(torch.get_num_threads(), height)
-    pieces = [
-        (*source, part, target)
-        for *source, whole in zip(wide.numpy(), winners.numpy(), out.numpy())
-        for part, target in zip(
-            np.array_split(weights, threads), np.array_split(whole, threads))
-    ]
+    parts = np.array_split(weights, threads)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda piece: _pick(*piece), pieces))
+        for *image, whole in zip(wide.numpy(), winners.numpy(), out.numpy()):
+            targets = np.array_split(whole, threads)
+            list(pool.map(partial(_pick, *image), parts, targets))
     return out
 
 
-def plain_labels(logits: Tensor,
-                 size: Sequence[int],
-                 padding: Sequence[int] = (0, 0, 0, 0),
-                 out_size: Sequence[int] | None = None,
-                 align_corners: bool = False,
-                 threshold: float | None = None) -> Tensor:
+def plain_labels(logits: Tensor, size: Sequence[int], padding: Sequence[int],
+                 out_size: Sequence[int] | None, align_corners: bool,
+                 threshold: float | None) -> Tensor:
     """The same in two resizes and an argmax, for GPUs and exported graphs.
 
     Args and returns as of :func:`labels`; of infinity and nan it makes what
@@ -116,8 +110,9 @@ def _resize(x: Tensor, size: Sequence[int], padding: Sequence[int],
     left, right, top, bottom = padding
     bilinear = partial(
         F.interpolate, mode='bilinear', align_corners=align_corners)
-    x = bilinear(x, tuple(size))[:, :, top:size[0] - bottom,
-                                 left:size[1] - right]
+    height, width = size
+    x = bilinear(x, (height, width))
+    x = x[:, :, top:height - bottom, left:width - right]
     if not x.numel():
         raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of '
                          f'{tuple(size)} pixels')

@@ -28,8 +28,10 @@ class Network(nn.Module):
             Default: ``'fp32'``.
         channels_last (bool): Keep the weights in the layout that is faster on
             most devices. Default: True.
-        finish (Callable, optional): What to make of the head's output.
-            Default: nothing.
+
+    Attributes:
+        finish (Callable, optional): What to make of the head's output, nothing
+            unless it is set.
 
     Raises:
         ValueError: ``precision`` is none of those, or the model has no head,
@@ -39,8 +41,7 @@ class Network(nn.Module):
     def __init__(self,
                  model: nn.Module,
                  precision: str = 'fp32',
-                 channels_last: bool = True,
-                 finish: Callable[[Tensor], Tensor] | None = None) -> None:
+                 channels_last: bool = True) -> None:
         super().__init__()
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of '
@@ -51,9 +52,8 @@ class Network(nn.Module):
             raise ValueError(f'{type(model).__name__} has no head, or a '
                              'cascade of heads: it cannot be exported')
         self.dtype = PRECISIONS[precision]
-        self.finish = finish
-        layout = torch.channels_last if channels_last else \
-            torch.contiguous_format
+        self.finish: Callable[[Tensor], Tensor] | None = None
+        layout = torch.channels_last if channels_last else None
         self.model = fold_bn(strip(copy.deepcopy(model))).to(
             self.dtype, memory_format=layout).requires_grad_(False)
         self.eval()

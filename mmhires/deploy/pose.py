@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import mmpose.codecs
 import numpy as np
-import torch
 from mmpose.datasets.transforms import TopdownAffine
 from mmpose.models import PoseDataPreprocessor
 from mmpose.models.utils.tta import flip_heatmaps
@@ -100,7 +99,7 @@ class PoseTask(Task):
 
         Returns:
             tuple[list[Tensor], list[dict]]: ``(1, 3, h, w)`` of each view, and
-            for each person where its crop was.
+            for each person what :class:`TopdownAffine` says of its crop.
 
         Raises:
             ValueError: Boxes of another shape, or one that has no area.
@@ -113,7 +112,7 @@ class PoseTask(Task):
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError('boxes must be of shape (N, 4), x1, y1, x2, y2, '
                              f'got {boxes.shape}')
-        tensors, metas = [], []
+        tensors, crops = [], []
         for box in boxes:
             if not (box[2:] > box[:2]).all():
                 raise ValueError(f'the box {box.tolist()} has no area; give '
@@ -122,40 +121,31 @@ class PoseTask(Task):
                 box[None], padding=self.spec['padding'])
             crop = self.crop(
                 dict(img=image, bbox_center=center, bbox_scale=scale))
-            tensor = torch.from_numpy(
-                np.ascontiguousarray(crop['img'].transpose(2, 0, 1)))
-            with torch.no_grad():
-                data = self.preprocessor.to(device)(
-                    dict(inputs=[tensor.to(device)], data_samples=[]))
-            inputs = data['inputs']
+            inputs = self.preprocess(crop['img'], device, [])['inputs']
             tensors += [inputs, inputs.flip(-1)][:self.views]
-            metas.append({
-                name: np.asarray(crop[name], np.float32)
-                for name in ('input_size', 'input_center', 'input_scale')
-            })
-        return tensors, metas
+            crops.append(crop)
+        return tensors, crops
 
-    def finish(self, outputs: list[Tensor], metas: list[dict]) -> Keypoints:
+    def finish(self, outputs: list[Tensor], crops: list[dict]) -> Keypoints:
         """Keypoints of all persons, who may be none, in pixels of the image.
 
         Args:
             outputs (list[Tensor]): Heatmaps of each view.
-            metas (list[dict]): From :meth:`prepare`.
+            crops (list[dict]): From :meth:`prepare`.
 
         Returns:
             Keypoints: In the order of the boxes.
         """
         count = len(self.spec['classes'])
-        persons = [(np.empty((0, count, 2),
-                             np.float32), np.empty((0, count), np.float32))]
-        for i, meta in enumerate(metas):
+        nobody = np.empty((0, count, 2), np.float32)
+        persons = [(nobody, nobody[..., 0])]
+        for i, crop in enumerate(crops):
             heatmaps, *mirrored = outputs[self.views * i:self.views * (i + 1)]
             for other in mirrored:
                 heatmaps = 0.5 * (
                     heatmaps + flip_heatmaps(other, **self.spec['flip']))
             keypoints, scores = self.codec.decode(heatmaps[0].cpu().numpy())
-            keypoints = keypoints / meta['input_size'] - 0.5
-            persons.append(
-                (keypoints * meta['input_scale'] + meta['input_center'],
-                 scores))
+            keypoints = keypoints / np.float32(crop['input_size']) - 0.5
+            keypoints = keypoints * crop['input_scale'] + crop['input_center']
+            persons.append((keypoints, scores))
         return Keypoints(*map(np.concatenate, zip(*persons)))

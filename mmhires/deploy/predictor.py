@@ -1,9 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Run a network from an image to labels or keypoints."""
-import importlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +15,7 @@ from mmhires.utils.errors import first_line
 from mmhires.utils.images import read_image
 
 from .runtimes import load_network
-
-# Imported when needed: pose needs MMPose, segmentation MMSegmentation.
-_TASKS = dict(segmentation='SegmentationTask', pose='PoseTask')
+from .task import task_class
 
 
 class Pipeline:
@@ -45,8 +42,7 @@ class Pipeline:
                  device: str = 'cpu',
                  name: str = 'the network') -> None:
         try:
-            module = importlib.import_module(f'.{spec["task"]}', __package__)
-            self.task = getattr(module, _TASKS[spec['task']])(spec)
+            self.task = task_class(spec['task'])(spec)
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
         except (ImportError, KeyError, TypeError) as error:
@@ -55,11 +51,9 @@ class Pipeline:
         # What 0.1.0 wrote says neither.
         self.image_shape = spec.get('image_shape')
         self.decoding = dict(spec.get('loading', {}))
-        self.dtype = np.float32 if self.decoding.pop('to_float32', False) \
-            else np.uint8
-        self.network = network
-        self.device = device
-        self.name = name
+        to_float32 = self.decoding.pop('to_float32', False)
+        self.dtype = np.float32 if to_float32 else np.uint8
+        self.network, self.device, self.name = network, device, name
 
     def __call__(self,
                  image: str | Path | np.ndarray | list,
@@ -93,7 +87,7 @@ class Pipeline:
 
     def stream(self,
                images: Iterable,
-               ahead: int = 4) -> Iterator[tuple[object, object]]:
+               ahead: int = 2) -> Iterator[tuple[object, object]]:
         """Predict a sequence, while the next are decoded and run already.
 
         Decoding and the network have a thread each; what the caller does with
@@ -102,33 +96,29 @@ class Pipeline:
         Args:
             images (Iterable): Files or images; it is advanced in the thread
                 that decodes.
-            ahead (int): How many images are under way at a time. Default: 4.
+            ahead (int): How many images each thread may be ahead of what
+                takes its results. Default: 2.
 
         Yields:
             tuple: Each image as it was given, and its result, or the
             ValueError or OSError that came of it.
         """
-        images = iter(images)
 
-        def prepare():
-            image = next(images, None)
-            return image, image if image is None else _or_error(
-                self.prepare, image)
+        def each(function: Callable, items: Iterable) -> Iterator[tuple]:
+            """Apply a function to the second of each pair that is no error."""
+            for image, value in items:
+                if not isinstance(value, Exception):
+                    try:
+                        value = function(value)
+                    except (OSError, ValueError) as error:
+                        value = error
+                yield image, value
 
-        def run(prepared: Future):
-            image, job = prepared.result()
-            return image, job if not isinstance(
-                job, _Job) else _or_error(lambda: self.run([job])[0])
-
-        with ThreadPoolExecutor(1) as decoder, ThreadPoolExecutor(1) as runner:
-            waiting = deque()
-            while True:
-                while len(waiting) < ahead:
-                    waiting.append(runner.submit(run, decoder.submit(prepare)))
-                image, job = waiting.popleft().result()
-                if image is None:
-                    return
-                yield image, self.finish(job) if isinstance(job, _Job) else job
+        pairs = ((image, image) for image in images)
+        prepared = _in_a_thread(each(self.prepare, pairs), ahead)
+        done = _in_a_thread(
+            each(lambda job: self.run([job])[0], prepared), ahead)
+        yield from each(self.finish, done)
 
     def prepare(self,
                 image: str | Path | np.ndarray,
@@ -164,15 +154,16 @@ class Pipeline:
         for i, tensor in enumerate(inputs):
             alike[tensor.shape].append(i)
         size = self.batch_size if self.input_shape[0] is None else 1
+        batches = [
+            numbers[start:start + size] for numbers in alike.values()
+            for start in range(0, len(numbers), size)
+        ]
         try:
             with torch.inference_mode():
-                for numbers in alike.values():
-                    for start in range(0, len(numbers), size):
-                        part = numbers[start:start + size]
-                        out = self.network(
-                            torch.cat([inputs[i] for i in part]))
-                        self._check_names(out)
-                        outputs.update(zip(part, out.split(1)))
+                for batch in batches:
+                    out = self.network(torch.cat([inputs[i] for i in batch]))
+                    self._check_names(out)
+                    outputs.update(zip(batch, out.split(1)))
         except Exception as error:  # of whatever runs it
             raise ValueError(f'{jobs[0].source}: {self.name} cannot be run: '
                              f'{first_line(error)}') from error
@@ -244,9 +235,11 @@ class _Job(NamedTuple):
     source: str
 
 
-def _or_error(function: Callable, *args):
-    """What a function returns, or what is wrong with the image."""
-    try:
-        return function(*args)
-    except (OSError, ValueError) as error:
-        return error
+def _in_a_thread(items: Iterator, ahead: int) -> Iterator:
+    """The same items, computed in a thread before they are asked for."""
+    with ThreadPoolExecutor(1) as thread:
+        end = object()
+        waiting = deque(thread.submit(next, items, end) for _ in range(ahead))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, items, end))
+            yield item

@@ -73,10 +73,8 @@ def quantize(file: str | Path,
     if not calibration:
         raise ValueError('int8 needs pictures to calibrate on')
     reference = Predictor(file, runtime='onnxruntime')
-    inputs = [
-        dict(image=tensor.numpy()) for path in calibration
-        for tensor in reference.prepare(path).tensors
-    ]
+    jobs = map(reference.prepare, calibration)
+    inputs = [dict(image=x.numpy()) for job in jobs for x in job.tensors]
     before = score(reference)
     metadata = onnx.load(file).metadata_props
     fields = {entry.key: entry.value for entry in metadata}
@@ -86,10 +84,8 @@ def quantize(file: str | Path,
         clean, target = folder / 'clean.onnx', folder / 'int8.onnx'
         ort.shape_inference.quant_pre_process(
             str(file), str(clean), skip_symbolic_shape=True)
-        layers = [
-            node.name for node in onnx.load(clean).graph.node
-            if node.op_type in OPERATORS
-        ]
+        nodes = onnx.load(clean).graph.node
+        layers = [node.name for node in nodes if node.op_type in OPERATORS]
         options = dict(
             per_channel=True,
             op_types_to_quantize=list(OPERATORS),
@@ -152,12 +148,9 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
     except (AttributeError, FileNotFoundError, KeyError):
         samples = []
     if not samples:
-        wanted = {
-            path: original_prediction(model, str(path))
-            for path in images
-        }
+        wanted = [original_prediction(model, str(path)) for path in images]
         return 'agreement', lambda predictor: 100 * mean(
-            agreement(want, predictor(path)) for path, want in wanted.items())
+            map(agreement, wanted, map(predictor, images)))
 
     def miou(predictor: Predictor) -> float:
         evaluator = Evaluator(cfg.test_evaluator)
@@ -165,8 +158,7 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
         for sample in samples:
             labels = torch.from_numpy(predictor(sample.img_path))
             sample.pred_sem_seg = PixelData(data=labels[None].long())
-            evaluator.process([sample])
-        return float(evaluator.evaluate(len(samples))['mIoU'])
+        return float(evaluator.offline_evaluate(samples)['mIoU'])
 
     return 'mIoU', miou
 

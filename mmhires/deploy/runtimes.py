@@ -13,9 +13,7 @@ from mmhires.utils.errors import first_line
 RUNTIMES = dict(openvino='.onnx', onnxruntime='.onnx', torch='.pt2')
 
 
-def load_network(file: Path,
-                 runtime: str = 'auto',
-                 device: str = 'cpu',
+def load_network(file: Path, runtime: str, device: str,
                  *options) -> tuple[Callable[[Tensor], Tensor], dict, str]:
     """Load an exported file.
 

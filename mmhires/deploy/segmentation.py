@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a segmentor, as plain data."""
 import numpy as np
-import torch
 from mmcv.transforms import Resize
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
@@ -90,11 +89,7 @@ class SegmentationTask(Task):
             image = self.resize(dict(img=image))['img']
         sample = SegDataSample(
             metainfo=dict(ori_shape=ori_shape, img_shape=image.shape[:2]))
-        tensor = torch.from_numpy(
-            np.ascontiguousarray(image.transpose(2, 0, 1)))
-        with torch.no_grad():
-            data = self.preprocessor.to(device)(
-                dict(inputs=[tensor.to(device)], data_samples=[sample]))
+        data = self.preprocess(image, device, [sample])
         meta = data['data_samples'][0].metainfo
         options = dict(
             size=meta.get('pad_shape', meta['img_shape']),

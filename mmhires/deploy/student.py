@@ -50,10 +50,7 @@ def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
         neck.pop(name, None)
     cfg.load_from, cfg.resume = None, False
 
-    weights = {
-        key: value
-        for key, value in state_dict.items() if '.aux_srr.' not in key
-    }
+    weights = {k: v for k, v in state_dict.items() if '.aux_srr.' not in k}
     model = MODELS.build(copy.deepcopy(cfg.model))
     try:
         model.load_state_dict(weights)

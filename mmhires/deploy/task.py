@@ -1,12 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a network, as plain data."""
+import importlib
 from collections.abc import Sequence
 
+import numpy as np
+import torch
 from torch import nn
 
 COLOR_TYPES = ('color', 'color_ignore_orientation')
-# Where picture files are, not what is in them.
-_PLACES = ('backend_args', 'file_client_args', 'ignore_empty')
+# Where steps and picture files are found, not what they are.
+_PLACES = ('_scope_', 'backend_args', 'file_client_args', 'ignore_empty')
+# What loading a picture is like if a config does not say.
+_LOADING = dict(color_type='color', imdecode_backend='cv2', to_float32=False)
+_TASKS = dict(segmentation='SegmentationTask', pose='PoseTask')
 
 
 class Task:
@@ -17,13 +23,11 @@ class Task:
 
     Attributes:
         neutral (tuple[str]): Steps of a test pipeline that do nothing to an
-            image.
+            image. Each task says its own, as of the next two.
         steps (tuple[str]): Those that are part of an exported file.
         preprocessors (tuple[type]): Data preprocessors that are.
+        preprocessor (nn.Module): The one that is.
     """
-    neutral: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    preprocessors: tuple[type, ...] = ()
 
     def __init__(self, spec: dict) -> None:
         self.spec = spec
@@ -45,8 +49,7 @@ class Task:
         """
         found = {}
         for step in pipeline:
-            step = dict(step)
-            step.pop('_scope_', None)  # of steps from mmseg::..., in a _base_
+            step = {k: v for k, v in step.items() if k not in _PLACES}
             kind = step.pop('type')
             if kind in found or kind not in cls.neutral + cls.steps:
                 raise ValueError(f'test_pipeline has a step {kind}, which '
@@ -54,24 +57,20 @@ class Task:
                                  f'{" and ".join(cls.steps)} can')
             found[kind] = step
         name = next(kind for kind in found if 'LoadImage' in kind)
-        step = {
-            key: value
-            for key, value in found[name].items() if key not in _PLACES
-        }
+        loading = _LOADING | found[name]
+        if others := list(loading)[len(_LOADING):]:
+            raise ValueError(f'test_pipeline has {name} with {others[0]}, '
+                             'which cannot be exported: take it out')
+        color = loading['color_type']
+        if color not in COLOR_TYPES:
+            raise ValueError(f'test_pipeline has {name} with color_type='
+                             f'{color!r}, but exported networks take pictures '
+                             'of three channels: set it to '
+                             f'{" or ".join(map(repr, COLOR_TYPES))}')
         found['loading'] = dict(
-            flag=step.pop('color_type', 'color'),
-            backend=step.pop('imdecode_backend', 'cv2'),
-            to_float32=step.pop('to_float32', False))
-        if step:
-            raise ValueError(
-                f'test_pipeline has {name} with {next(iter(step))}'
-                ', which cannot be exported: take it out')
-        if found['loading']['flag'] not in COLOR_TYPES:
-            raise ValueError(
-                f'test_pipeline has {name} with color_type='
-                f'{found["loading"]["flag"]!r}, but exported networks take '
-                'pictures of three channels: set it to '
-                f'{" or ".join(map(repr, COLOR_TYPES))}')
+            flag=color,
+            backend=loading['imdecode_backend'],
+            to_float32=loading['to_float32'])
         return found
 
     @classmethod
@@ -92,11 +91,31 @@ class Task:
             allowed = ' or '.join(kind.__name__ for kind in cls.preprocessors)
             raise ValueError(f'the data preprocessor must be {allowed}, got '
                              f'{type(source).__name__}')
-        spec = dict(scale=1)
+        spec = dict(scale=1, mean=None, std=None)
         for name in ('scale', 'interpolation', 'low_res_input', *names):
             if hasattr(source, name):
                 spec[name] = getattr(source, name)
-        for name in ('mean', 'std'):
-            spec[name] = getattr(source, name).flatten().tolist() \
-                if source._enable_normalize else None
+        if source._enable_normalize:
+            spec.update(
+                mean=source.mean.flatten().tolist(),
+                std=source.std.flatten().tolist())
         return spec
+
+    @torch.no_grad()
+    def preprocess(self, image: np.ndarray, device: str,
+                   samples: list) -> dict:
+        """What the data preprocessor makes of an image ``(H, W, 3)``."""
+        tensor = torch.from_numpy(
+            np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return self.preprocessor.to(device)(
+            dict(inputs=[tensor.to(device)], data_samples=samples))
+
+
+def task_class(name: str) -> type[Task]:
+    """The task of a name, ``'segmentation'`` or ``'pose'``.
+
+    It is imported when needed, as pose needs MMPose and segmentation
+    MMSegmentation.
+    """
+    module = importlib.import_module(f'.{name}', __package__)
+    return getattr(module, _TASKS[name])

@@ -62,7 +62,7 @@ def linear_moments(rank):
     matrix = (
         torch.randn(12, rank, generator=generator, dtype=torch.float64)
         @ torch.randn(rank, 12, generator=generator, dtype=torch.float64))
-    moments = Moments(12)
+    moments = Moments()
     moments.add(x, torch.einsum('nchw,cd->ndhw', x, matrix))
     return moments, matrix
 

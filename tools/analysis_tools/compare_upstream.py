@@ -16,23 +16,23 @@ integers, whatever that does to the labels: the file of
 `tools/deployment/export.py --precision int8` may keep some in float.
 
 All take turns in one process; ratios are those of the medians. Memory is the
-peak of the resident set of a process of its own for each, above what it was
-when the model was ready to run; glibc is told not to keep blocks of 1 MiB and
-more that were freed.
+peak of the resident set of a process for each, above that when the model was
+ready to run; glibc is told to keep no freed blocks of 1 MiB and more.
 """
 import argparse
 import ctypes
 import gc
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from zlib import crc32
 
@@ -61,31 +61,25 @@ from mmhires.deploy.quantize import quantize
 from mmhires.registry import MODELS
 from mmhires.utils.images import read_image
 from mmhires.zoo import load_model
+from mmhires.zoo.published import config_folder
 
 UPSTREAM = ('mmseg::ddrnet/'
             'ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py')
-HEAD = dict(
-    type='mmhires.DAPPMHead',
-    in_channels=[128, 512],
-    channels=64,
-    loss_decode=dict(type='CrossEntropyLoss'))
+OURS = 'ddrnet/ddrnet-23-slim_4xb3-120k_cityscapes-1024x1024.py'
+ONNX, PT2 = ('logits.onnx', 'labels.onnx'), ('logits.pt2', )
+ENGINES = dict(
+    openvino=('fp32 bf16 int8', ONNX),
+    onnxruntime=('fp32 int8', ONNX),
+    torch=('fp32 bf16', PT2))
 # By name: engine, precision to compute in, and file.
 FORMS = {
     f'{runtime} {precision}{end}': (runtime, precision, file)
-    for runtime, precisions, files in (('openvino', ('fp32', 'bf16', 'int8'),
-                                        ('logits.onnx', 'labels.onnx')),
-                                       ('onnxruntime', ('fp32', 'int8'),
-                                        ('logits.onnx', 'labels.onnx')),
-                                       ('torch', ('fp32', 'bf16'),
-                                        ('logits.pt2', )))
-    for precision in precisions
+    for runtime, (precisions, files) in ENGINES.items()
+    for precision in precisions.split()
     for end, file in zip(('', ', labels inside'), files)
 }
 # What of a processor's abilities decides which kernels run.
 FLAGS = re.compile(r'\b(avx\w*|amx\w*|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b')
-PLAIN = ('mmseg predict', 'ours, predict')
-# glibc then keeps no freed block of 1 MiB or more, which costs much time.
-RETURN_AT_ONCE = dict(MALLOC_MMAP_THRESHOLD_=str(2**20))
 
 
 def parse_args() -> argparse.Namespace:
@@ -105,47 +99,35 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         choices=FORMS,
         metavar='FORM',
+        default=[name for name in FORMS if find_spec(name.split()[0])],
         help='default: all that are installed')
     parser.add_argument('--repeats', type=int, default=10)
     parser.add_argument('--warmup', type=int, default=2)
     parser.add_argument('--threads', nargs='+', type=int)
-    # of the processes that weigh: what, and where the files are
-    parser.add_argument('--memory-of', help=argparse.SUPPRESS)
-    parser.add_argument('--files', help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> None:
-    args = parse_args()
-    init_default_scope('mmseg')
-    args.forms = args.forms or [
-        name for name, (runtime, *_) in FORMS.items() if find_spec(runtime)
-    ]
-    if args.memory_of:
-        torch.set_num_threads(args.threads[0])
-        models = {} if args.memory_of in FORMS else build_models(args)
-        step = make_step(args.memory_of, models, Path(args.files), args)
-        print(f'peak: {peak_memory(step)}')
-        return
-    found = []
+    args, found = parse_args(), []
+    # glibc keeps no freed block of 1 MiB or more in the processes that weigh.
+    os.environ['MALLOC_MMAP_THRESHOLD_'] = str(2**20)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         models = build_models(args)
         write_files(list(models.values())[-1], folder, args)
         for threads in args.threads or [torch.get_num_threads()]:
             torch.set_num_threads(threads)
-            args.threads = [threads]
-            found += measure(models, folder, args)
+            found += measure(models, folder, threads, args)
     machine = dict(
         size='x'.join(map(str, args.size)),
         weights='trained' if args.checkpoint else 'random',
         calibration=args.calibration or 'noise',
         device=device_name(),
         flags=sorted(set(FLAGS.findall(Path('/proc/cpuinfo').read_text()))),
-        versions={
-            name: version(name)
-            for name in ('torch', 'onnxruntime', 'openvino') if find_spec(name)
-        })
+        versions={name: version(name)
+                  for name in ENGINES if find_spec(name)})
+    if args.out:
+        dump(dict(machine, results=found), args.out)
     table = Table('', 'threads', 'ms', 'quartiles', 'faster', 'equal labels',
                   'MiB')
     for row in found:
@@ -153,12 +135,8 @@ def main() -> None:
                       '{:.0f} - {:.0f}'.format(*row['quartiles']),
                       f'{row["faster"]:.2f}x', f'{row["equal"]:.4%}',
                       f'{row["memory"]:.0f}')
-    console = Console(width=110)
-    console.print(table)
-    console.print(', '.join(f'{key} {value}'
-                            for key, value in machine.items()))
-    if args.out:
-        dump(dict(machine, results=found), args.out)
+    about = ', '.join(f'{key} {value}' for key, value in machine.items())
+    Console(width=110).print(table, about)
 
 
 def write_files(model: nn.Module, folder: Path,
@@ -189,11 +167,11 @@ def write_picture(source: str | None, file: Path, size: list[int]) -> Path:
     return file
 
 
-def measure(models: dict, folder: Path,
+def measure(models: dict, folder: Path, threads: int,
             args: argparse.Namespace) -> list[dict]:
     """A row of the table for each form, at one number of threads."""
     steps = {
-        name: make_step(name, models, folder, args)
+        name: make_step(name, models, folder, threads)
         for name in (*models, *args.forms)
     }
     with torch.inference_mode():
@@ -204,12 +182,15 @@ def measure(models: dict, folder: Path,
             args.warmup,
             track=partial(track_iter_progress, file=sys.stderr))
     first = next(iter(models))
-    with ThreadPoolExecutor(2) as pool:
-        memory = pool.map(lambda name: memory_of(name, folder, args), steps)
+    # A process each, as what one has freed would hide what the next takes.
+    with ProcessPoolExecutor(
+            2, get_context('spawn'), max_tasks_per_child=1) as pool:
+        memory = pool.map(peak_memory, steps, repeat(folder), repeat(threads),
+                          repeat(args))
     return [
         dict(
             form=name,
-            threads=args.threads[0],
+            threads=threads,
             ms=time.median,
             quartiles=[time.low, time.high],
             faster=times[first].median / time.median,
@@ -221,10 +202,11 @@ def measure(models: dict, folder: Path,
 
 def build_models(args: argparse.Namespace) -> dict[str, nn.Module]:
     """The model, or upstream's and our DDRNet with the same weights."""
+    init_default_scope('mmseg')
     if args.config:
         models = dict(predict=load_model(args.config, args.checkpoint, 'cpu'))
     else:
-        models = dict(zip(PLAIN, build_ddrnets(args)))
+        models = build_ddrnets(args.checkpoint)
     for model in models.values():
         # The picture has the size that is timed.
         model.cfg.test_pipeline = [
@@ -234,37 +216,31 @@ def build_models(args: argparse.Namespace) -> dict[str, nn.Module]:
     return models
 
 
-def build_ddrnets(args: argparse.Namespace) -> tuple[nn.Module, nn.Module]:
-    weights, classes = None, 19
-    if args.checkpoint:
-        found = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
-        weights = {
-            key: value
-            for key, value in found.get('state_dict', found).items()
-            if key.startswith(('backbone.', 'decode_head.', 'auxiliary_head.'))
-        }
+def build_ddrnets(checkpoint: str | None) -> dict[str, nn.Module]:
+    """MMSegmentation's DDRNet-23-slim and ours, with the same weights."""
+    weights, classes, models = None, 19, []
+    if checkpoint:
+        found = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+        weights = found.get('state_dict', found)
         classes = len(weights['decode_head.conv_seg.weight'])
-    cfg = get_config(UPSTREAM).model
-    cfg.data_preprocessor.pop('size')
-    cfg.decode_head.update(
-        num_classes=classes, loss_decode=[HEAD['loss_decode']] * 2)
-    upstream = revert_sync_batchnorm(MODELS.build(cfg)).eval()
-    cfg.backbone = dict(type='mmhires.DDRNet', arch='23-slim')
-    cfg.decode_head = dict(HEAD, num_classes=classes)
-    ours = MODELS.build(cfg).eval()
-    if weights is None:
-        randomize(upstream)
-    else:
-        upstream.load_state_dict(
-            convert(weights, 'mmseg-ddrnet', reverse=True))
-    ours.load_state_dict(
-        convert(upstream.state_dict(), 'mmseg-ddrnet'), strict=False)
-    for model in (upstream, ours):
-        model.cfg = Config()
+    for cfg in (get_config(UPSTREAM), Config.fromfile(config_folder() / OURS)):
+        cfg.model.data_preprocessor.pop('size')
+        for head in cfg.model.keys() & {'decode_head', 'auxiliary_head'}:
+            cfg.model[head].num_classes = classes
+        model = revert_sync_batchnorm(MODELS.build(cfg.model)).eval()
+        model.cfg = cfg
         model.dataset_meta = dict(
             classes=list(map(str, range(classes))),
             palette=[[0, 0, 0]] * classes)
-    return upstream, ours
+        models.append(model)
+    upstream, ours = models
+    if weights:
+        ours.load_state_dict(weights)
+    else:
+        randomize(ours)
+    upstream.load_state_dict(
+        convert(ours.state_dict(), 'mmseg-ddrnet', reverse=True))
+    return {'mmseg predict': upstream, 'ours, predict': ours}
 
 
 def randomize(model: nn.Module) -> None:
@@ -279,53 +255,34 @@ def randomize(model: nn.Module) -> None:
 
 
 def make_step(name: str, models: dict, folder: Path,
-              args: argparse.Namespace) -> Callable[[], np.ndarray]:
+              threads: int) -> Callable[[], np.ndarray]:
     """From the normalised image to labels ``(H, W)``."""
     picture = folder / 'picture.png'
     if name in models:
         model = models[name]
         image = torch.from_numpy(read_image(picture).transpose(2, 0, 1).copy())
-        sample = SegDataSample(
-            metainfo=dict(ori_shape=args.size, img_shape=args.size))
+        size = tuple(image.shape[1:])
+        sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))
         data = model.data_preprocessor(
             dict(inputs=[image], data_samples=[sample]))
-        meta = data['data_samples'][0].metainfo
-
-        def step() -> np.ndarray:
-            sample = model.predict(data['inputs'],
-                                   [SegDataSample(metainfo=meta)])[0]
-            return sample.pred_sem_seg.data[0].cpu().numpy()
-
-        return step
+        return lambda: model.predict(**data)[0].pred_sem_seg.data[0].numpy()
     runtime, precision, file = FORMS[name]
     file = folder / file
     if precision == 'int8':
         file, precision = file.with_stem(f'{file.stem}-int8'), None
-    predictor = Predictor(file, 'cpu', args.threads[0], runtime, precision)
+    predictor = Predictor(file, 'cpu', threads, runtime, precision)
     job = predictor.prepare(picture)
     return lambda: predictor.finish(*predictor.run([job]))
 
 
-def memory_of(name: str, folder: Path, args: argparse.Namespace) -> int:
-    """Bytes that a process of its own takes at most for one form."""
-    done = subprocess.run([
-        sys.executable, *sys.argv, '--memory-of', name, '--files', folder,
-        '--threads',
-        str(args.threads[0])
-    ],
-                          env=os.environ | RETURN_AT_ONCE,
-                          capture_output=True,
-                          text=True,
-                          check=True)
-    return int(re.search(r'^peak: (\d+)$', done.stdout, re.M)[1])
-
-
-def peak_memory(step: Callable) -> int:
-    """Bytes above what the process holds with the model ready to run."""
+def peak_memory(name: str, folder: Path, threads: int,
+                args: argparse.Namespace) -> int:
+    """Bytes above what this process holds with a form ready to run."""
+    torch.set_num_threads(threads)
+    models = {} if name in FORMS else build_models(args)
+    step = make_step(name, models, folder, threads)
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
-    if trim:  # glibc keeps what is freed, and would hide it
-        trim(0)
+    ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what is freed
     before = status('VmRSS')
     Path('/proc/self/clear_refs').write_text('5')  # VmHWM begins again
     with torch.inference_mode():

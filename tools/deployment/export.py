@@ -19,6 +19,7 @@ import argparse
 import os.path as osp
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -28,11 +29,11 @@ from torch import nn
 from mmhires.apis.overlay import find_inputs
 from mmhires.datasets import StreetsDataset
 from mmhires.deploy import export
-from mmhires.deploy.export import Agreement
 from mmhires.deploy.quantize import make_score, quantize
 from mmhires.zoo import load_model
 
 SUFFIXES = dict(onnx='.onnx', torch='.pt2')
+progress = partial(track_iter_progress, file=sys.stderr)
 
 
 def parse_args() -> argparse.Namespace:
@@ -81,8 +82,6 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='resize to the image and argmax are part of the file, whose '
         'output is (N, H, W), uint8; for images of the size of the first')
-    parser.add_argument(
-        '--opset', type=int, default=17, help='of ONNX (default: %(default)s)')
     args = parser.parse_intermixed_args()
     if not args.config and not args.model:
         parser.error('give CONFIG and CHECKPOINT, or --model NAME')
@@ -105,30 +104,29 @@ def main() -> None:
                                'cpu')
             print(f'export {args.out}', file=sys.stderr)
             if args.precision == 'int8':
-                found = export_int8(model, args, images, folder)
-                print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; '
-                      f'{found}')
-                return
-            results = write(model, args, images, args.out, args.precision)
+                said = export_int8(model, args, images, folder)
+            else:
+                said = export_float(model, args, images, args.out)
     except (ImportError, OSError, ValueError) as error:
         sys.exit(f'export.py: {error}')
-    worst = min(results, key=lambda result: result.share)
-    print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; as the model '
-          f'on {worst.share:.4%} or more of each of {len(results)} images')
+    print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; {said}')
 
 
-def write(model: nn.Module, args: argparse.Namespace, images: list,
-          out: str | Path, precision: str) -> list[Agreement]:
-    return export(
+def export_float(model: nn.Module, args: argparse.Namespace, images: list,
+                 out: str | Path) -> str:
+    """Export; how far the file agrees, in words."""
+    results = export(
         model,
         out,
         images,
-        precision,
-        args.dynamic,
-        args.opset,
-        progress,
+        precision='fp32' if args.precision == 'int8' else args.precision,
+        dynamic=args.dynamic,
+        track=progress,
         batch=args.batch,
         labels=args.labels)
+    worst = min(result.share for result in results)
+    return (f'as the model on {worst:.4%} or more of each of {len(results)} '
+            'images')
 
 
 def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
@@ -140,7 +138,7 @@ def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
     pictures = find_inputs(args.calibration)
     pictures = pictures[::-(-len(pictures) // 32)]
     floats = Path(folder) / 'float.onnx'
-    write(model, args, images, floats, 'fp32')
+    export_float(model, args, images, floats)
     name, score = make_score(model, images, args.max_images)
     limit = 0.5 if name == 'mIoU' else 1
     before, after, kept = quantize(floats, args.out, pictures, score, limit,
@@ -158,10 +156,6 @@ def draw_street(folder: str) -> str:
     file = str(Path(folder) / 'street.png')
     cv2.imwrite(file, scene['img'])
     return file
-
-
-def progress(images):
-    return track_iter_progress(images, file=sys.stderr)
 
 
 if __name__ == '__main__':

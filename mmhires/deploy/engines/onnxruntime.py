@@ -10,6 +10,7 @@ from mmhires.utils.extras import import_extra
 
 from . import Loaded, parse_fields
 
+# Each falls back to those before it.
 _PROVIDERS = dict(
     cpu='CPUExecutionProvider',
     cuda='CUDAExecutionProvider',
@@ -47,10 +48,7 @@ def load(file: Path | bytes,
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or 0
-    session = onnxruntime.InferenceSession(
-        file if isinstance(file, bytes) else str(file),
-        options,
-        providers=providers)
+    session = onnxruntime.InferenceSession(file, options, providers)
     if name not in session.get_providers():
         raise ValueError(f'onnxruntime fell back to '
                          f'{session.get_providers()[0]}: {name}, which device '
@@ -60,23 +58,20 @@ def load(file: Path | bytes,
     if precision not in (None, own) and name != _PROVIDERS['tensorrt']:
         raise ValueError(f'onnxruntime computes in the precision of the file, '
                          f'{own}, not in {precision}')
-    source, target = (
-        found[0].name
-        for found in (session.get_inputs(), session.get_outputs()))
     outputs = {}  # one for each shape of the input
 
     def run(image: Tensor) -> Tensor:
         image = image.contiguous()
         if image.shape not in outputs:
-            out, = session.run(None, {source: image.cpu().numpy()})
+            out, = session.run(None, dict(image=image.cpu().numpy()))
             outputs[image.shape] = torch.from_numpy(out).to(image.device)
             return outputs[image.shape]
         out = torch.empty_like(outputs[image.shape])
         if image.is_cuda:
             torch.cuda.current_stream(image.device).synchronize()
         binding = session.io_binding()
-        for bind, name, tensor in ((binding.bind_input, source, image),
-                                   (binding.bind_output, target, out)):
+        for bind, name, tensor in ((binding.bind_input, 'image', image),
+                                   (binding.bind_output, 'out', out)):
             bind(name, tensor.device.type, tensor.device.index or 0,
                  tensor.new_empty(0).cpu().numpy().dtype, tensor.shape,
                  tensor.data_ptr())
@@ -113,7 +108,5 @@ def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
         trt_engine_cache_path=str(cache / 'mmhires/tensorrt'))
     if precision in ('fp16', 'bf16', 'int8'):
         tensorrt[f'trt_{precision}_enable'] = 'True'
-    options = dict(tensorrt=tensorrt, cuda=gpu, cpu={})
-    # Each falls back to those after it.
-    kinds = list(options)[list(options).index(kind):]
-    return [(_PROVIDERS[kind], options[kind]) for kind in kinds]
+    every = list(zip(_PROVIDERS.values(), ({}, gpu, tensorrt)))
+    return every[list(_PROVIDERS).index(kind)::-1]

@@ -12,18 +12,16 @@ from . import Loaded, parse_fields
 _HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
 
 
-def load(file: Path | bytes,
-         device: str = 'cpu',
-         precision: str | None = None,
-         threads: int | None = None) -> Loaded:
+def load(file: Path | bytes, device: str, precision: str | None,
+         threads: int | None) -> Loaded:
     """Compile a network for this processor.
 
     Args:
         file (Path | bytes): ``.onnx`` file, or what is in it.
-        device (str): ``'cpu'``. Default: ``'cpu'``.
+        device (str): ``'cpu'``.
         precision (str, optional): To compute in what the file has no integers
-            for, ``'fp32'``, ``'fp16'`` or ``'bf16'``. Default: fp32.
-        threads (int, optional): Default: all processors.
+            for, ``'fp32'``, ``'fp16'`` or ``'bf16'``; None is fp32.
+        threads (int, optional): None is all processors.
 
     Returns:
         tuple[Callable, dict]: ``(N, 3, H, W)`` to the output, and the
@@ -50,19 +48,18 @@ def load(file: Path | bytes,
         raise ValueError(f'openvino computes in {", ".join(_HINTS)}, not in '
                          f'{wanted}')
     options = dict(
-        INFERENCE_PRECISION_HINT=_HINTS[wanted], PERFORMANCE_HINT='LATENCY')
-    if threads:
-        options['INFERENCE_NUM_THREADS'] = threads
+        INFERENCE_PRECISION_HINT=_HINTS[wanted],
+        INFERENCE_NUM_THREADS=threads or 0,
+        PERFORMANCE_HINT='LATENCY')
     compiled = core.compile_model(model, 'CPU', options)
     got = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
     if got != _HINTS[wanted]:
         raise ValueError(f'openvino computes in {got} on this processor, not '
                          f'in {wanted}')
-    request = compiled.create_infer_request()
 
     def run(image: Tensor) -> Tensor:
         try:
-            out = request.infer({0: image.contiguous().numpy()})[0]
+            out = compiled(image.contiguous().numpy())[0]
         except RuntimeError as error:
             raise ValueError(_reason(error)) from error
         return torch.from_numpy(out)

@@ -10,20 +10,18 @@ from . import SPEC_FILE, Loaded, parse_fields
 _AUTOCAST = dict(fp16=torch.float16, bf16=torch.bfloat16)
 
 
-def load(file: Path,
-         device: str = 'cpu',
-         precision: str | None = None,
-         threads: int | None = None) -> Loaded:
+def load(file: Path, device: str, precision: str | None,
+         threads: int | None) -> Loaded:
     """Load a program of :func:`torch.export.export`.
 
     Args:
         file (Path): ``.pt2`` file.
         device (str): ``'cpu'``, ``'cuda'`` or ``'cuda:1'``; on a GPU
-            :func:`torch.compile` makes kernels of it. Default: ``'cpu'``.
+            :func:`torch.compile` makes kernels of it.
         precision (str, optional): To compute in, ``'fp16'`` or ``'bf16'`` of a
-            file of fp32. Default: that of the file.
-        threads (int, optional): Of the whole process from now on.
-            Default: as it is.
+            file of fp32; None is that of the file.
+        threads (int, optional): Of the whole process from now on; None leaves
+            them as they are.
 
     Returns:
         tuple[Callable, dict]: ``(N, 3, H, W)`` on the device to the output,
