@@ -40,6 +40,7 @@ def export(model: nn.Module,
            images: Sequence[str | Path],
            precision: str = 'fp32',
            dynamic: bool = False,
+           opset: int = 17,
            track: Callable[[Sequence], Iterable] = iter,
            batch: bool = False,
            labels: bool = False) -> list[Agreement]:
@@ -61,6 +62,7 @@ def export(model: nn.Module,
         precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'`` (the latter for
             ``.pt2`` only). Default: ``'fp32'``.
         dynamic (bool): Take images of other sizes too. Default: False.
+        opset (int): Of ONNX. Default: 17.
         track (Callable): Wraps the sequence of images that is gone through,
             for a progress bar. Default: none.
         batch (bool): Take several images at once; for ``.onnx``.
@@ -125,7 +127,7 @@ def export(model: nn.Module,
         way_out = f'write a file for each size, without dynamic, or {way_out}'
     elif batch:
         way_out = f'write it without batch, or {way_out}'
-    write = to_onnx if onnx else to_torch
+    write = partial(to_onnx, opset=opset) if onnx else to_torch
     fields = {key: json.dumps(value) for key, value in spec.items()}
     try:
         content = write(network, image, fields, axes)
@@ -164,7 +166,7 @@ def _compare(model: nn.Module, predictor: Predictor, pictures: Iterable,
     for name, path in pictures:
         try:
             want = original_prediction(model, path)
-        except ValueError:
+        except Exception:  # of upstream's networks, whatever they raise
             if path == name:
                 raise
             continue

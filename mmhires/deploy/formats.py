@@ -21,7 +21,8 @@ from .pooling import PoolingAsMatmul
 def to_onnx(network: nn.Module,
             image: torch.Tensor,
             fields: dict[str, str] = {},
-            axes: Sequence[int] = ()) -> bytes:
+            axes: Sequence[int] = (),
+            opset: int = 17) -> bytes:
     """An ONNX file of a network, in memory.
 
     Args:
@@ -30,6 +31,7 @@ def to_onnx(network: nn.Module,
         fields (dict[str, str]): Metadata. Default: none.
         axes (Sequence[int]): Of the input and of the output, whose size may be
             another: 0 for batches, 2 and 3 for other images. Default: none.
+        opset (int): As of :func:`export`. Default: 17.
 
     Returns:
         bytes: Content of the file.
@@ -46,7 +48,7 @@ def to_onnx(network: nn.Module,
             network, (image, ),
             buffer,
             dynamo=False,
-            opset_version=17,
+            opset_version=opset,
             input_names=['image'],
             output_names=['out'],
             dynamic_axes=dict(image=names, out=names))

@@ -82,6 +82,8 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='resize to the image and argmax are part of the file, whose '
         'output is (N, H, W), uint8; for images of the size of the first')
+    parser.add_argument(
+        '--opset', type=int, default=17, help='of ONNX (default: %(default)s)')
     args = parser.parse_intermixed_args()
     if not args.config and not args.model:
         parser.error('give CONFIG and CHECKPOINT, or --model NAME')
@@ -121,6 +123,7 @@ def export_float(model: nn.Module, args: argparse.Namespace, images: list,
         images,
         precision='fp32' if args.precision == 'int8' else args.precision,
         dynamic=args.dynamic,
+        opset=args.opset,
         track=progress,
         batch=args.batch,
         labels=args.labels)
