@@ -54,6 +54,8 @@ def check_config(path: str,
             return [Problem('config', 'default_scope', repr(scope), do)]
         if cfg.get('model') is None:
             return [Problem('config', 'model', 'there is none', 'give one')]
+        if not isinstance(cfg.model, dict) or 'type' not in cfg.model:
+            return [Problem('config', 'model', 'is no dict with a type')]
         with DefaultScope.overwrite_default_scope(scope):
             return _check(cfg, samples)
 

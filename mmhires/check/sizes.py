@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from .problem import Problems
+from .walk import first, walk
 
 DEFAULT_SIZE = (256, 256)
 
@@ -12,13 +13,10 @@ def training_size(cfg) -> tuple[int, int]:
     codec = cfg.get('codec')
     if isinstance(codec, Mapping) and 'input_size' in codec:
         return tuple(codec['input_size'])[::-1]
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    crops = [step.get('crop_size') for step in dataset.get('pipeline') or ()]
-    preprocessor = cfg.model.get('data_preprocessor') or {}
-    sizes = *crops, dataset.get('size'), preprocessor.get('size'), DEFAULT_SIZE
-    size = next(filter(None, sizes))
+    loader = cfg.get('train_dataloader')
+    size = (
+        first(loader, 'crop_size') or first(loader, 'size')
+        or first(cfg.model.get('data_preprocessor'), 'size') or DEFAULT_SIZE)
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
@@ -38,12 +36,10 @@ def check_sizes(problems: Problems, cfg) -> None:
             'nothing smaller', f'set it to {size} or more')
     reducing = 'LowRes' in str(preprocessor.get('type'))
     scale = preprocessor.get('scale', 2) if reducing else 1
-    for key in ('decode_head', 'head'):
-        head = cfg.model.get(key)
-        if isinstance(head, Mapping) and 'DSRL' in str(head.get('type')) \
-                and head.get('scale', 2) != scale:
+    for key, head in walk('model', cfg.model, ('teacher', )):
+        if 'DSRL' in str(head.get('type')) and head.get('scale', 2) != scale:
             problems.add(
                 'size', 'model.data_preprocessor.scale',
-                f'images are reduced by {scale}, but model.{key}.scale is '
+                f'images are reduced by {scale}, but {key}.scale is '
                 f'{head.get("scale", 2)}', 'give the mmhires data '
                 'preprocessor and the head one scale')

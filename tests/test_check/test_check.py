@@ -269,6 +269,9 @@ def test_components_that_nothing_imports_are_found(check):
     ("_base_ = 'nowhere.py'", 'nowhere.py'),
     ("model = dict(\n", 'SyntaxError'),
     ("default_scope = 'mmdet3d'\nmodel = dict()", 'mmdet3d'),
+    ("default_scope = 'mmseg'\nmodel = [1]", 'no dict with a type'),
+    ("default_scope = 'mmseg'\nmodel = dict(backbone=dict())",
+     'no dict with a type'),
 ])
 def test_a_config_that_cannot_be_read_is_a_problem_and_no_traceback(
         tmp_path, text, seen):
