@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from .problem import Problems
-from .walk import first, walk
+from .walk import walk
 
 DEFAULT_SIZE = (256, 256)
 
@@ -13,10 +13,13 @@ def training_size(cfg) -> tuple[int, int]:
     codec = cfg.get('codec')
     if isinstance(codec, Mapping) and 'input_size' in codec:
         return tuple(codec['input_size'])[::-1]
-    loader = cfg.get('train_dataloader')
-    size = (
-        first(loader, 'crop_size') or first(loader, 'size')
-        or first(cfg.model.get('data_preprocessor'), 'size') or DEFAULT_SIZE)
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    crops = [step.get('crop_size') for step in dataset.get('pipeline') or ()]
+    preprocessor = cfg.model.get('data_preprocessor') or {}
+    sizes = *crops, dataset.get('size'), preprocessor.get('size'), DEFAULT_SIZE
+    size = next(filter(None, sizes))
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
@@ -29,7 +32,10 @@ def check_sizes(problems: Problems, cfg) -> None:
     """
     preprocessor = cfg.model.get('data_preprocessor') or {}
     pad, size = preprocessor.get('size'), training_size(cfg)
-    if pad and any(side > limit for side, limit in zip(size, pad)):
+    if isinstance(pad, int):
+        problems.add('size', 'model.data_preprocessor.size', f'{pad}',
+                     f'give height and width, such as {size}')
+    elif pad and any(side > limit for side, limit in zip(size, pad)):
         problems.add(
             'size', 'model.data_preprocessor.size',
             f'{tuple(pad)}, but training images are {size}: padding makes '
