@@ -36,8 +36,12 @@ def adapt(method: str,
 
     Raises:
         AdaptError: The method cannot go there; the message says why.
-        FileNotFoundError: There is no such config.
+        FileNotFoundError: There is no such config, or no folder of ``out``.
     """
+    if scale < 2:
+        raise AdaptError(f'scale={scale} reduces nothing: give 2 or more')
+    if out and not out.parent.is_dir():
+        raise FileNotFoundError(f'no folder {out.parent} to write {out} to')
     with silence():
         upstream = Upstream(config, out)
         text = (f'_base_ = {upstream.base!r}\n'

@@ -12,6 +12,9 @@ from . import checkpoints, classes, data, metrics, model, runtime, sizes
 from .problem import Problem, Problems, named
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
+# Nothing can be looked up in other ones.
+DICTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader',
+         'default_hooks', 'custom_imports', 'dataset_meta')
 
 
 def import_scope(scope: str) -> None:
@@ -54,6 +57,11 @@ def check_config(path: str,
             return [Problem('config', 'default_scope', repr(scope), do)]
         if cfg.get('model') is None:
             return [Problem('config', 'model', 'there is none', 'give one')]
+        for key in DICTS:
+            if not isinstance(cfg.get(key) or {}, dict):
+                return [Problem('config', key, f'{cfg[key]!r} is no dict')]
+        if 'type' not in cfg.model:
+            return [Problem('config', 'model', 'has no type', 'give one')]
         with DefaultScope.overwrite_default_scope(scope):
             return _check(cfg, samples)
 

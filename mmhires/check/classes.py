@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Numbers of classes and keypoints: heads, losses and data sets."""
 from .problem import Problems
-from .walk import each, walk
+from .walk import first, walk
 
 # Of boundaries, whatever the classes are.
 OTHER_CLASSES = ('STDCHead', )
@@ -28,10 +28,7 @@ def check_classes(problems: Problems, cfg, metas: dict) -> None:
     if keypoints is not None or classes is None:
         return
     wanted, says = len(classes), f'{dataset} has'
-    mapped = next(
-        (metric['class_map']
-         for _, metric in each('test_evaluator', cfg.get('test_evaluator'))
-         if 'class_map' in metric), None)
+    mapped = first(cfg.get('test_evaluator'), 'class_map')
     if mapped is not None:  # a network of another data set's classes
         wanted, says = len(mapped), 'class_map of test_evaluator has'
     says = f'{says} {wanted} classes'

@@ -8,6 +8,7 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 
 from .sizes import training_size
+from .walk import first
 
 SIZE = 512, 1024
 
@@ -33,7 +34,7 @@ def draw_batch(cfg, meta: dict, limit: int | None = None) -> dict | None:
         return _classified(size)
     if scope == 'mmpose' and cfg.model.type != 'TopdownPoseEstimator':
         return None
-    steps = _pipeline((cfg.get('train_dataloader') or {}).get('dataset'))
+    steps = first(cfg.get('train_dataloader'), 'pipeline') or []
     kept = [step for step in steps if 'Load' not in str(step['type'])]
     pipelines, draw = [kept] if len(kept) < len(steps) else [], _with_keypoints
     if scope == 'mmseg':
@@ -52,19 +53,8 @@ def draw_batch(cfg, meta: dict, limit: int | None = None) -> dict | None:
                 transforms.append(Compose([copy.deepcopy(step)]))
         with suppress(Exception):  # not made for such a sample
             pipeline = Compose(transforms)
-            samples = [pipeline(draw(meta, steps)) for _ in range(2)]
-            return pseudo_collate(samples)
+            return pseudo_collate([pipeline(draw(meta)) for _ in range(2)])
     return None
-
-
-def _pipeline(dataset) -> list[dict]:
-    """The outermost pipeline of a data set and what it wraps."""
-    while dataset is not None:
-        if dataset.get('pipeline'):
-            return list(dataset['pipeline'])
-        inner = dataset.get('dataset') or dataset.get('datasets')
-        dataset = inner[0] if isinstance(inner, (list, tuple)) else inner
-    return []
 
 
 def _image() -> dict:
@@ -78,24 +68,21 @@ def _image() -> dict:
         img_id=0)
 
 
-def _segmented(meta: dict, steps: list) -> dict:
-    """An image of class 0 and, on the right, class 1."""
+def _segmented(meta: dict) -> dict:
+    """An image of class 0 and, on the right, class 1; all of depth 1."""
     label = np.zeros(SIZE, np.uint8)
     label[:, SIZE[1] // 2:] = 1
-    results = dict(
+    return dict(
         _image(),
         gt_seg_map=label,
+        gt_depth_map=np.ones(SIZE, np.float32),
         seg_map_path='drawn',
-        seg_fields=['gt_seg_map'],
+        seg_fields=['gt_seg_map', 'gt_depth_map'],
         reduce_zero_label=False,
         label_map=None)
-    if any('Depth' in str(step['type']) for step in steps):
-        results['gt_depth_map'] = np.ones(SIZE, np.float32)
-        results['seg_fields'] = ['gt_depth_map']
-    return results
 
 
-def _with_keypoints(meta: dict, steps: list) -> dict:
+def _with_keypoints(meta: dict) -> dict:
     """A person that fills a part of the image."""
     keypoints = meta['num_keypoints']
     low, high = np.array([[400, 100], [600, 400]])

@@ -8,7 +8,7 @@ from mmengine.registry import EVALUATOR, METRICS
 
 from .probe import component
 from .problem import Problems, from_error, meant
-from .walk import each
+from .walk import each, walk
 
 # Of metrics that need an annotation file to compute anything.
 COCO_PREFIXES = ('coco', 'coco-wholebody', 'posetrack18')
@@ -32,15 +32,15 @@ def check_metrics(problems: Problems, cfg, meta: dict) -> None:
                                     cfg.get(f'{split}_evaluator'))
         }
     known = set().union(*filter(None, given.values()))
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if cfg.get('val_cfg') is None:
+        return
     awaited = {
-        'default_hooks.checkpoint.save_best': checkpoint.get('save_best')
+        f'{key}.{argument}': hook[argument]
+        for hooks in ('default_hooks', 'custom_hooks')
+        for key, hook in walk(hooks, cfg.get(hooks))
+        for argument in ('save_best', 'monitor') if hook.get(argument)
     }
-    for key, hook in each('custom_hooks', cfg.get('custom_hooks')):
-        awaited[f'{key}.monitor'] = hook.get('monitor')
     for key, names in awaited.items():
-        if names is None or cfg.get('val_cfg') is None:
-            continue
         for name in [names] if isinstance(names, str) else names:
             near = meant(name, known)
             # Where there may be others, it has to be nearly a known one.

@@ -92,16 +92,14 @@ def run(problems: Problems, cfg, model: nn.Module, meta: dict) -> None:
 
 def _unread_maps(model: nn.Module) -> Problems:
     """Find branches of our DDRNet that no head reads."""
-    problems, backbone = Problems(), getattr(model, 'backbone', None)
-    if (type(backbone).__name__ != 'DDRNet'
-            or not type(backbone).__module__.startswith('mmhires.')
-            or model.with_neck):
+    problems, kind = Problems(), type(getattr(model, 'backbone', None))
+    ours = kind.__module__.startswith('mmhires.') and kind.__name__ == 'DDRNet'
+    if not ours or model.with_neck:
         return problems
-    maps = backbone.out_indices
+    maps = model.backbone.out_indices
     read = {
         index % len(maps)
-        for name in ('decode_head', 'auxiliary_head')
-        for part in (getattr(model, name, None) or nn.Identity()).modules()
+        for part in model.modules()
         for index in np.atleast_1d(getattr(part, 'in_index', ())).astype(int)
     }
     # The first is on the way to the others.

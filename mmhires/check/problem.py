@@ -11,6 +11,18 @@ from mmengine.registry import Registry, root
 
 from mmhires.utils.errors import first_line
 
+# What errors say, the kind of problem that it is a sign of, and what to do.
+REMEDIES = (
+    (r"(?s)^ModuleNotFoundError.*No module named '(\S+)'", 'import',
+     r'install \1'),
+    ('^FileNotFoundError|file does not exist', 'missing',
+     'put the file there, or correct the path'),
+    # These say themselves how.
+    ('^ModuleNotFoundError|needs the full mmcv|[Pp]lease install ', 'import',
+     ''),
+    (r'(\w+) is not installed', 'import', r'pip install \1'),
+)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -70,7 +82,7 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
     Returns:
         Problem: Without ``do`` where the message has to be enough.
     """
-    text, do = str(error), ''
+    text = f'{type(error).__name__}: {error}'
     if found := re.search(r'(\S+) is not in the (?:\S+::)?(.+?) registry',
                           text):
         return unknown(key, found[1].strip('\'"`'), found[2], kind)
@@ -81,16 +93,11 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Problem:
         if found[2] in ('strides', 'dilations'):
             do += ('; this backbone has no stride replaced by dilation, so '
                    'there is nothing for JPU to replace')
-    elif isinstance(error, ModuleNotFoundError):
-        kind, do = 'import', f'install {error.name}'
-    elif isinstance(error, FileNotFoundError) or 'file does not exist' in text:
-        kind, do = 'missing', 'put the file there, or correct the path'
-    elif 'needs the full mmcv' in text or re.search('[Pp]lease install ',
-                                                    text):  # and how
-        kind = 'import'
-    elif found := re.search(r'(\w+) is not installed', text):
-        kind, do = 'import', f'pip install {found[1]}'
-    return Problem(kind, key, named(error), do)
+        return Problem(kind, key, named(error), do)
+    for pattern, its_kind, do in REMEDIES:
+        if found := re.search(pattern, text):
+            return Problem(its_kind, key, named(error), found.expand(do))
+    return Problem(kind, key, named(error))
 
 
 def unknown(key: str,

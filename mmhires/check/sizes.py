@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from .problem import Problems
+from .walk import walk
 
 DEFAULT_SIZE = (256, 256)
 
@@ -31,19 +32,20 @@ def check_sizes(problems: Problems, cfg) -> None:
     """
     preprocessor = cfg.model.get('data_preprocessor') or {}
     pad, size = preprocessor.get('size'), training_size(cfg)
-    if pad and any(side > limit for side, limit in zip(size, pad)):
+    if isinstance(pad, int):
+        problems.add('size', 'model.data_preprocessor.size', f'{pad}',
+                     f'give height and width, such as {size}')
+    elif pad and any(side > limit for side, limit in zip(size, pad)):
         problems.add(
             'size', 'model.data_preprocessor.size',
             f'{tuple(pad)}, but training images are {size}: padding makes '
             'nothing smaller', f'set it to {size} or more')
     reducing = 'LowRes' in str(preprocessor.get('type'))
     scale = preprocessor.get('scale', 2) if reducing else 1
-    for key in ('decode_head', 'head'):
-        head = cfg.model.get(key)
-        if isinstance(head, Mapping) and 'DSRL' in str(head.get('type')) \
-                and head.get('scale', 2) != scale:
+    for key, head in walk('model', cfg.model, ('teacher', )):
+        if 'DSRL' in str(head.get('type')) and head.get('scale', 2) != scale:
             problems.add(
                 'size', 'model.data_preprocessor.scale',
-                f'images are reduced by {scale}, but model.{key}.scale is '
+                f'images are reduced by {scale}, but {key}.scale is '
                 f'{head.get("scale", 2)}', 'give the mmhires data '
                 'preprocessor and the head one scale')

@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts of a config, each with its key."""
 from collections.abc import Container, Iterator, Mapping
+from typing import Any
 
 from torch import nn
 
@@ -27,6 +28,20 @@ def walk(key: str, cfg,
     for name, value in items:
         if name not in skip:
             yield from walk(f'{key}.{name}', value, skip)
+
+
+def first(cfg, name: str) -> Any:
+    """Value of a name, not None or empty, in the outermost dict that has one.
+
+    Args:
+        cfg (Any): A part of a config.
+        name (str): Such as ``'pipeline'``.
+
+    Returns:
+        Any: None where no dict has one.
+    """
+    return next((part[name] for _, part in walk('', cfg) if part.get(name)),
+                None)
 
 
 def each(key: str, parts) -> Iterator[tuple[str, Mapping | nn.Module]]:

@@ -68,6 +68,21 @@ class StandIn(MetaPathFinder, Loader):
         module.__getattr__ = __getattr__
 
 
+def forget(package: str) -> dict[str, ModuleType]:
+    """Take a package out of the imported modules.
+
+    Args:
+        package (str): Name of the package.
+
+    Returns:
+        dict[str, ModuleType]: It and its modules, by their full names.
+    """
+    return {
+        name: sys.modules.pop(name)
+        for name in list(sys.modules) if name.split('.')[0] == package
+    }
+
+
 def intercept(name: str, run: Run) -> None:
     """Run something in place of the execution of a module's code.
 

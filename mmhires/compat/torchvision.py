@@ -16,7 +16,7 @@ import sys
 from importlib.util import find_spec
 from types import ModuleType
 
-from ._import_hook import StandIn, intercept
+from ._import_hook import StandIn, forget, intercept
 
 # What is imported of it, by whom, and what of them names it only later.
 NAMES = ('torchvision.ops.boxes', 'torchvision.transforms.functional',
@@ -39,14 +39,6 @@ def _missing(name: str) -> type:
     return type(name, (), dict(__init__=__init__))
 
 
-def _forget() -> dict[str, ModuleType]:
-    """Take torchvision out of the imported modules."""
-    return {
-        name: sys.modules.pop(name)
-        for name in list(sys.modules) if name.split('.')[0] == 'torchvision'
-    }
-
-
 @contextlib.contextmanager
 def torchvision_stand_in():
     """Answer imports of torchvision, and be gone afterwards.
@@ -56,7 +48,7 @@ def torchvision_stand_in():
     Yields:
         None
     """
-    before, finder = _forget(), StandIn('torchvision', _missing)
+    before, finder = forget('torchvision'), StandIn('torchvision', _missing)
     sys.meta_path.insert(0, finder)
     try:
         # A module that is there comes before a name that is made up.
@@ -65,7 +57,7 @@ def torchvision_stand_in():
         yield
     finally:
         sys.meta_path.remove(finder)
-        _forget()
+        forget('torchvision')
         sys.modules.update(before)
 
 
@@ -76,7 +68,7 @@ def _load_or_be_absent(module: ModuleType, execute) -> None:
     except ImportError:
         raise
     except Exception as error:
-        _forget()
+        forget('torchvision')
         raise ModuleNotFoundError(
             'torchvision is installed but does not load, most likely because '
             f'it was built for another torch: {error}',

@@ -7,7 +7,9 @@ for NumPy 1 and end at Python 3.11; its source does not build on Python 3.13.
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, module_from_spec
+from importlib.util import module_from_spec
+
+from ._import_hook import forget
 
 
 def install() -> tuple[bool, str]:
@@ -16,18 +18,17 @@ def install() -> tuple[bool, str]:
     Returns:
         tuple[bool, str]: Whether anything was changed, and why.
     """
-    if find_spec('xtcocotools') is not None:
-        try:
-            importlib.import_module('xtcocotools._mask')
-            return False, 'xtcocotools loads'
-        except (ImportError, ValueError) as error:
-            # Its Python part is fine; the compiled part is pycocotools' own.
-            for name in list(sys.modules):
-                if name.split('.')[0] == 'xtcocotools':
-                    del sys.modules[name]
-            sys.modules['xtcocotools._mask'] = importlib.import_module(
-                'pycocotools._mask')
-            return True, f"it uses pycocotools' compiled part: {error}"
+    try:
+        importlib.import_module('xtcocotools._mask')
+        return False, 'xtcocotools loads'
+    except ModuleNotFoundError:
+        pass
+    except (ImportError, ValueError) as error:
+        # Its Python part is fine; the compiled part is pycocotools' own.
+        forget('xtcocotools')
+        sys.modules['xtcocotools._mask'] = importlib.import_module(
+            'pycocotools._mask')
+        return True, f"it uses pycocotools' compiled part: {error}"
     package = module_from_spec(
         ModuleSpec('xtcocotools', None, is_package=True))
     for name, source in (('coco', 'pycocotools.coco'),

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Renaming the keys of a state dict, every one accounted for."""
+import os.path as osp
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 Rules = Sequence[tuple[str, str]]
-WRAPPERS = ('module.', 'model.')
+# What DataParallel and trainers put before a key.
+WRAPPERS = r'((module|model)\.)*'
 
 
 def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -23,22 +25,16 @@ def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         dict[str, Tensor]: The same tensors, without a prefix that all share,
         and without those of the loss.
     """
-    state_dict = {
-        key: value
-        for key, value in state_dict.items()
-        if not key.startswith('loss.criterion.')
-    }
-    for prefix in WRAPPERS:
-        if state_dict and all(key.startswith(prefix) for key in state_dict):
-            return strip_prefixes({
-                key[len(prefix):]: value
-                for key, value in state_dict.items()
-            })
-    return state_dict
+    keys = [
+        key for key in state_dict
+        if not re.match(fr'{WRAPPERS}loss\.criterion\.', key)
+    ]
+    begin = osp.commonprefix(keys)  # noqa: RUF071, of strings and no paths
+    shared = re.match(WRAPPERS, begin)[0]
+    return {key.removeprefix(shared): state_dict[key] for key in keys}
 
 
-def rename(state_dict: dict[str, Tensor],
-           rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+def rename(state_dict: dict[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     """Rename keys by the first rule that matches the whole key's beginning.
 
     Args:
@@ -52,21 +48,20 @@ def rename(state_dict: dict[str, Tensor],
     Raises:
         KeyError: If no rule knows a key, with the keys.
     """
-    renamed, unknown = {}, []
-    for key, value in state_dict.items():
-        for pattern, replacement in rules:
-            match = re.match(pattern, key)
-            if match:
-                renamed[match.expand(replacement) + key[match.end():]] = value
-                break
-        else:
-            unknown.append(key)
+    rule_of = {
+        key: next((rule for rule in rules if re.match(rule[0], key)), None)
+        for key in state_dict
+    }
+    unknown = [key for key, rule in rule_of.items() if rule is None]
     if unknown:
         raise KeyError(
             f'{len(unknown)} of {len(state_dict)} keys belong to no part this '
             f'source has, {unknown[:3]} among them: another architecture, or '
             'another source')
-    return renamed
+    return {
+        re.sub(*rule, key, count=1): state_dict[key]
+        for key, rule in rule_of.items()
+    }
 
 
 def translate(key: str, rules: Rules) -> str:
@@ -94,22 +89,22 @@ def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
             of another shape.
     """
     names = {key: name(key) for key in expected}
-    missing = [name for name in names.values() if name not in state_dict]
-    unknown = sorted(set(state_dict) - set(names.values()))
-    shapes = [
-        f'{name} {tuple(state_dict[name].shape)} instead of '
-        f'{tuple(expected[key].shape)}' for key, name in names.items()
-        if name in state_dict and state_dict[name].shape != expected[key].shape
-    ]
-    faults = [
-        f'{what} ({len(keys)}): {", ".join(keys[:3])}'
-        f'{", ..." if len(keys) > 3 else ""}'
-        for what, keys in (('missing keys', missing),
-                           ('unknown keys', unknown), ('other shapes', shapes))
-        if keys
-    ]
-    if faults:
-        raise ValueError('; '.join(faults))
+    faults = {
+        'missing keys': [x for x in names.values() if x not in state_dict],
+        'unknown keys':
+        sorted(state_dict.keys() - names.values()),
+        'other shapes': [
+            f'{name} {tuple(state_dict[name].shape)} instead of '
+            f'{tuple(x.shape)}'
+            for x, name in zip(expected.values(), names.values())
+            if name in state_dict and state_dict[name].shape != x.shape
+        ]
+    }
+    if any(faults.values()):
+        raise ValueError('; '.join(
+            f'{what} ({len(keys)}): {", ".join(keys[:3])}'
+            f'{", ..." if len(keys) > 3 else ""}'
+            for what, keys in faults.items() if keys))
     return {key: state_dict[name] for key, name in names.items()}
 
 

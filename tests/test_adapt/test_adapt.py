@@ -102,6 +102,14 @@ def test_the_child_of_a_file_trains_a_step_and_predicts(
     assert result.pred_sem_seg.shape == (64, 128)
 
 
+def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):
+    for more, seen in ((['--scale', '0'], 'scale=0 reduces nothing'),
+                       (['-o', str(tmp_path / 'nowhere/x.py')],
+                        f'no folder {tmp_path / "nowhere"}')):
+        assert main(['dsrl', PSPNET, *more]) == 1
+        assert seen in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('text, seen', [
     ('model = dict(', 'is no config'),
     ("default_scope = 'mmseg'", 'has no model'),

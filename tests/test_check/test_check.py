@@ -158,6 +158,12 @@ def test_a_crop_that_is_larger_than_the_padding_is_found(check):
     assert problem.kind == 'size' and '(128, 128)' in problem.seen
 
 
+def test_padding_to_one_number_is_answered_with_two(check):
+    problem = check(CAMVID, 'model = dict(data_preprocessor=dict(size=512))'
+                    )['model.data_preprocessor.size']
+    assert problem.seen == '512' and '(288, 384)' in problem.do
+
+
 def test_widths_of_heads_are_answered_with_those_of_the_backbone(check):
     found = check(
         CAMVID, 'model = dict(auxiliary_head=dict(in_channels=99), '
@@ -278,6 +284,10 @@ def test_components_that_nothing_imports_are_found(check):
     ("_base_ = 'nowhere.py'", 'nowhere.py'),
     ("model = dict(\n", 'SyntaxError'),
     ("default_scope = 'mmdet3d'\nmodel = dict()", 'mmdet3d'),
+    ("default_scope = 'mmseg'\nmodel = [1]", '[1] is no dict'),
+    ("default_scope = 'mmseg'\nmodel = dict(backbone=dict())", 'has no type'),
+    ("default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\n"
+     'train_dataloader = 3', '3 is no dict'),
 ])
 def test_a_config_that_cannot_be_read_is_a_problem_and_no_traceback(
         tmp_path, text, seen):
