@@ -3,42 +3,48 @@
 from mmcv.cnn import ConvModule, build_activation_layer, build_norm_layer
 from torch import Tensor, nn
 
+# Of the authors of ESPNetv2 and DABNet.
+BN, PRELU = dict(type='BN'), dict(type='PReLU')
 
-def per_channel(act_cfg: dict, channels: int) -> dict:
+
+def per_channel(act_cfg: dict | None, channels: int) -> dict | None:
     """Config of an activation, PReLU with as many slopes as channels.
 
     MMCV builds PReLU with one slope for all channels unless it is told.
 
     Args:
-        act_cfg (dict): Of any activation.
+        act_cfg (dict, optional): Of any activation.
         channels (int): Width of what it activates.
 
     Returns:
         dict: ``act_cfg``, with ``num_parameters`` if it is of a PReLU that
         does not name them.
     """
-    if act_cfg['type'] == 'PReLU':
+    if act_cfg and act_cfg['type'] == 'PReLU':
         return dict(dict(num_parameters=channels), **act_cfg)
     return act_cfg
 
 
-def conv_norm_act(in_channels: int, channels: int, kernel_size: int, *,
-                  act_cfg: dict, **kwargs) -> ConvModule:
+def conv_norm_act(in_channels: int,
+                  channels: int,
+                  kernel_size: int,
+                  act_cfg: dict | None = PRELU,
+                  **kwargs) -> ConvModule:
     """Convolution, norm and activation, a PReLU with a slope per channel.
 
     Args:
         in_channels (int): Width of the input.
         channels (int): Width of the output.
         kernel_size (int | tuple[int, int]): Of the convolution.
-        act_cfg (dict): Activation.
-        **kwargs: Of ``ConvModule``.
+        act_cfg (dict, optional): Activation. Default: PReLU, a slope for each
+            channel.
+        **kwargs: Of ``ConvModule``; ``norm_cfg`` is BN by default.
 
     Returns:
         ConvModule: ``(N, in_channels, H, W)`` to ``(N, channels, H', W')``.
     """
-    act_cfg = per_channel(act_cfg, channels)
-    return ConvModule(
-        in_channels, channels, kernel_size, act_cfg=act_cfg, **kwargs)
+    kwargs = dict(norm_cfg=BN, act_cfg=per_channel(act_cfg, channels)) | kwargs
+    return ConvModule(in_channels, channels, kernel_size, **kwargs)
 
 
 class NormAct(nn.Module):
@@ -50,12 +56,10 @@ class NormAct(nn.Module):
         act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='PReLU')
-    ) -> None:
+    def __init__(self,
+                 channels: int,
+                 norm_cfg: dict = BN,
+                 act_cfg: dict = PRELU) -> None:
         super().__init__()
         self.norm = build_norm_layer(norm_cfg, channels)[1]
         self.act = build_activation_layer(per_channel(act_cfg, channels))
