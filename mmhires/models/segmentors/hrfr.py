@@ -10,6 +10,7 @@ from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
 from mmhires.models.distillation import MAPS, record
 from mmhires.models.necks.srr import SRRNeck
 from mmhires.registry import MODELS
+from mmhires.utils.errors import first_line
 
 from .distilled import DistilledSegmentor
 
@@ -263,13 +264,10 @@ class _ReadMaps(tuple):
 
 
 def _copy_weights(name: str, source: nn.Module, module: nn.Module) -> None:
-    given, wanted = source.state_dict(), module.state_dict()
-    wrong = sorted(given.keys() ^ wanted.keys()) or [
-        key for key in wanted if wanted[key].shape != given[key].shape
-    ]
-    if wrong:
+    try:
+        module.load_state_dict(source.state_dict())
+    except RuntimeError as error:
         raise ValueError(
             f'HRFR: the student cannot start from the teacher, whose {name} '
-            f'has other layers: {wrong[0]}, for instance. init_student=False '
-            "leaves the start to the student's own init_cfg")
-    module.load_state_dict(given)
+            "has other layers; init_student=False leaves the start to the "
+            f"student's own init_cfg ({first_line(error)})") from error
