@@ -7,8 +7,11 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmhires.models.init_cfg import KAIMING_FAN_IN
 from mmhires.models.layers.norm_act import NormAct, conv_norm_act
 from mmhires.registry import MODELS
+
+DILATIONS = ((2, 2, 2), (4, 4, 8, 8, 16, 16))
 
 
 @MODELS.register_module()
@@ -34,17 +37,12 @@ class DABNet(BaseModule):
     # Of the stem, block 1 and block 2.
     widths = (32, 64, 128)
 
-    def __init__(
-        self,
-        in_channels: int = 3,
-        dilations: Sequence[Sequence[int]] = ((2, 2, 2), (4, 4, 8, 8, 16, 16)),
-        norm_cfg: dict = dict(type='BN', eps=1e-3),
-        act_cfg: dict = dict(type='PReLU'),
-        init_cfg: dict | list[dict] | None = [
-            dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
-            dict(type='Constant', val=1, layer='_BatchNorm')
-        ]
-    ) -> None:
+    def __init__(self,
+                 in_channels: int = 3,
+                 dilations: Sequence[Sequence[int]] = DILATIONS,
+                 norm_cfg: dict = dict(type='BN', eps=1e-3),
+                 act_cfg: dict = dict(type='PReLU'),
+                 init_cfg: dict | list[dict] | None = KAIMING_FAN_IN) -> None:
         super().__init__(init_cfg)
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         width, *widths = self.widths

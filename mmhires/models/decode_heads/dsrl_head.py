@@ -63,7 +63,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             names them. Default: None.
         loss_fa (dict, optional): Config of :class:`FALoss`; needs
             ``sisr_head``. Default: None.
-        init_cfg (dict, optional): Of the classifier.
+        **kwargs: ``init_cfg`` of the classifier, as of ``BaseDecodeHead``.
 
     Raises:
         TypeError: ``seg_head`` is a cascade or exposes no features.
@@ -78,18 +78,15 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
     kept = ('cls_seg', 'loss', 'loss_by_feat')
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
 
-    def __init__(
-        self,
-        seg_head: ConfigType,
-        scale: int = 2,
-        sssr: str = 'features',
-        sssr_channels: int = 32,
-        sssr_scale: int | None = None,
-        sisr_head: ConfigType | None = None,
-        loss_fa: ConfigType | None = None,
-        init_cfg: ConfigType | None = dict(
-            type='Normal', std=0.01, override=dict(name='conv_seg'))
-    ) -> None:
+    def __init__(self,
+                 seg_head: ConfigType,
+                 scale: int = 2,
+                 sssr: str = 'features',
+                 sssr_channels: int = 32,
+                 sssr_scale: int | None = None,
+                 sisr_head: ConfigType | None = None,
+                 loss_fa: ConfigType | None = None,
+                 **kwargs) -> None:
         if not isinstance(seg_head, dict):
             raise TypeError(
                 'DSRLHead: seg_head must be the config of one decode head, '
@@ -107,11 +104,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
                     'act_cfg', 'ignore_index', 'align_corners'):
             own[key] = getattr(inner, key)
         on_features = sssr == 'features'
-        super().__init__(
-            inner.channels,
-            sssr_channels if on_features else inner.channels,
-            init_cfg=init_cfg,
-            **copy.deepcopy(own))
+        super().__init__(inner.channels,
+                         sssr_channels if on_features else inner.channels,
+                         **copy.deepcopy(own), **kwargs)
         self.scale = scale
         inner.conv_seg = torch.nn.Identity()
         inner.dropout = torch.nn.Identity()  # ANN's head calls it itself

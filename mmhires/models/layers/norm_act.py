@@ -1,7 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Normalisation and activation with a slope for each channel."""
+from collections import OrderedDict
+
 from mmcv.cnn import ConvModule, build_activation_layer, build_norm_layer
-from torch import Tensor, nn
+from torch import nn
 
 # Of the authors of ESPNetv2 and DABNet.
 BN, PRELU = dict(type='BN'), dict(type='PReLU')
@@ -47,8 +49,10 @@ def conv_norm_act(in_channels: int,
     return ConvModule(in_channels, channels, kernel_size, **kwargs)
 
 
-class NormAct(nn.Module):
+class NormAct(nn.Sequential):
     """Normalisation, then activation, where no convolution comes before.
+
+    ``(N, channels, H, W)`` to the same shape.
 
     Args:
         channels (int): Width.
@@ -60,10 +64,6 @@ class NormAct(nn.Module):
                  channels: int,
                  norm_cfg: dict = BN,
                  act_cfg: dict = PRELU) -> None:
-        super().__init__()
-        self.norm = build_norm_layer(norm_cfg, channels)[1]
-        self.act = build_activation_layer(per_channel(act_cfg, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` to the same shape."""
-        return self.act(self.norm(x))
+        act = build_activation_layer(per_channel(act_cfg, channels))
+        norm = build_norm_layer(norm_cfg, channels)[1]
+        super().__init__(OrderedDict(norm=norm, act=act))

@@ -11,6 +11,13 @@ from torch import Tensor, nn
 from mmhires.models.layers.upsample import bilinear_kernel, count_doublings
 from mmhires.registry import MODELS
 
+# By what goes into a layer.
+KAIMING = dict(
+    type='Kaiming',
+    layer=['Conv2d', 'ConvTranspose2d'],
+    distribution='normal',
+    mode='fan_in')
+
 
 @MODELS.register_module()
 class SRRNeck(BaseModule):
@@ -66,31 +73,19 @@ class SRRNeck(BaseModule):
             width of its map.
     """
 
-    def __init__(
-        self,
-        in_channels: int | Sequence[int] = 2048,
-        in_index: int | Sequence[int] = -1,
-        scale: int = 2,
-        bottleneck: int | Sequence[int] | None = 512,
-        aux_channels: Sequence[int] = (),
-        aux_index: Sequence[int] = (1, 2),
-        aux_bottleneck: int | Sequence[int] | None = None,
-        out_act_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        init_cfg: dict | None = dict(
-            type='Kaiming',
-            layer=['Conv2d', 'ConvTranspose2d'],
-            distribution='normal',
-            mode='fan_in')
-    ) -> None:
+    def __init__(self,
+                 in_channels: int | Sequence[int] = 2048,
+                 in_index: int | Sequence[int] = -1,
+                 scale: int = 2,
+                 bottleneck: int | Sequence[int] | None = 512,
+                 aux_channels: Sequence[int] = (),
+                 aux_index: Sequence[int] = (1, 2),
+                 aux_bottleneck: int | Sequence[int] | None = None,
+                 init_cfg: dict | None = KAIMING,
+                 **cfg: dict | None) -> None:
         super().__init__(init_cfg)
         self.scale = scale
-        cfg = dict(
-            steps=count_doublings(scale),
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            out_act_cfg=out_act_cfg)
+        cfg.update(steps=count_doublings(scale))
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
         self.srr = _Modules('in', self.in_channels, self.in_index, bottleneck,
@@ -199,9 +194,12 @@ class _Modules(nn.ModuleList):
         }
 
 
-def _recovering(width: int, neck: int | None, steps: int,
-                norm_cfg: dict | None, act_cfg: dict | None,
-                out_act_cfg: dict | None) -> nn.Sequential:
+def _recovering(width: int,
+                neck: int | None,
+                steps: int,
+                norm_cfg: dict | None = None,
+                act_cfg: dict | None = None,
+                out_act_cfg: dict | None = None) -> nn.Sequential:
     """Deconvolutions, between 1x1 convolutions if there is a bottleneck."""
     conv = partial(ConvModule, kernel_size=1, bias=False)
     deconv = partial(
