@@ -5,15 +5,9 @@ from functools import partial
 from itertools import accumulate
 
 import torch
-from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
-from mmhires.models.layers.norm_act import (
-    PRELU,
-    NormAct,
-    conv_norm_act,
-    per_channel,
-)
+from mmhires.models.layers.norm_act import NormAct, channel_act, conv_norm_act
 
 
 class EESP(nn.Module):
@@ -62,8 +56,7 @@ class EESP(nn.Module):
         self.norm_act = NormAct(out_channels, **cfg)
         linear = dict(cfg, groups=groups, act_cfg=None)
         self.expand = conv_norm_act(out_channels, out_channels, 1, **linear)
-        act_cfg = per_channel(cfg.get('act_cfg', PRELU), out_channels)
-        self.act = build_activation_layer(act_cfg)
+        self.act = channel_act(out_channels, **cfg)
         if stride > 1:
             # Not used. The authors' weights and their published number of
             # parameters include it; DDP waits for what could be trained.
@@ -106,8 +99,7 @@ class EESPDownsample(nn.Module):
         self.reinforce = nn.Sequential(
             conv_norm_act(image_channels, image_channels, 3, padding=1, **cfg),
             conv_norm_act(image_channels, out_channels, 1, **linear))
-        act_cfg = per_channel(cfg.get('act_cfg', PRELU), out_channels)
-        self.act = build_activation_layer(act_cfg)
+        self.act = channel_act(out_channels, **cfg)
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """Halve the size.

@@ -27,6 +27,21 @@ def per_channel(act_cfg: dict | None, channels: int) -> dict | None:
     return act_cfg
 
 
+def channel_act(channels: int, act_cfg: dict = PRELU, **cfg) -> nn.Module:
+    """Activation alone, a PReLU with a slope per channel.
+
+    Args:
+        channels (int): Width.
+        act_cfg (dict): Activation. Default: PReLU.
+        **cfg: ``norm_cfg``, unused, so that it takes what :class:`NormAct`
+            takes.
+
+    Returns:
+        nn.Module: The activation.
+    """
+    return build_activation_layer(per_channel(act_cfg, channels))
+
+
 def conv_norm_act(in_channels: int,
                   channels: int,
                   kernel_size: int,
@@ -64,6 +79,6 @@ class NormAct(nn.Sequential):
                  channels: int,
                  norm_cfg: dict = BN,
                  act_cfg: dict = PRELU) -> None:
-        act = build_activation_layer(per_channel(act_cfg, channels))
         norm = build_norm_layer(norm_cfg, channels)[1]
+        act = channel_act(channels, act_cfg)
         super().__init__(OrderedDict(norm=norm, act=act))

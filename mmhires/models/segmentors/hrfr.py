@@ -163,13 +163,12 @@ class HRFR(DistilledSegmentor):
         targets, where = taught[MAPS], self.label_of(data_samples)
 
         losses = {}
-        for loss, feats, indices in ((self.loss_srr, maps,
-                                      self.srr_neck.in_index),
-                                     (self.loss_aux, auxiliary, [*auxiliary])):
-            for index in indices:
-                feats[index] = self.match(feats[index], targets, index)
-                losses[f'srr_{index % len(targets)}.{loss.loss_name}'] = loss(
-                    feats[index], targets[index], **where)
+        pairs = [(self.loss_srr, maps, i) for i in self.srr_neck.in_index]
+        pairs += [(self.loss_aux, auxiliary, i) for i in auxiliary]
+        for loss, feats, i in pairs:
+            feats[i] = self.match(feats[i], targets, i)
+            name = f'srr_{i % len(targets)}.{loss.loss_name}'
+            losses[name] = loss(feats[i], targets[i], **where)
         maps = _ReadMaps(maps)
         with record(self) as mine:
             losses.update(self._decode_head_forward_train(maps, data_samples))
