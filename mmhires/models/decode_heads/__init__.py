@@ -3,17 +3,14 @@ from mmhires.models.super_resolution import SISRHead
 
 from .aspp_head import ASPPHead
 from .dabnet_head import DABNetHead
-from .dappm import DAPPM
 from .dappm_head import DAPPMHead
 from .deeplabv2_head import DeepLabV2Head
 from .dsrl_head import DSRLHead
 from .enc_head import EncHead
 from .espnetv2_head import ESPNetv2Head
-from .ppm import SimplifiedPPM
 from .pre_act_head import PreActHead
 
 __all__ = [
-    'DAPPM', 'ASPPHead', 'DABNetHead', 'DAPPMHead', 'DSRLHead',
-    'DeepLabV2Head', 'ESPNetv2Head', 'EncHead', 'PreActHead', 'SISRHead',
-    'SimplifiedPPM'
+    'ASPPHead', 'DABNetHead', 'DAPPMHead', 'DSRLHead', 'DeepLabV2Head',
+    'ESPNetv2Head', 'EncHead', 'PreActHead', 'SISRHead'
 ]

@@ -114,8 +114,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         factor = sssr_scale or scale
         width = sssr_channels if on_features else self.out_channels
         if on_features:
-            enlarge = DeconvUpsample(inner.channels, width, factor,
-                                     self.norm_cfg, self.act_cfg)
+            cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+            enlarge = DeconvUpsample(inner.channels, width, factor, **cfg)
         elif sssr == 'logits':
             enlarge = LogitUpsample(width, factor)
         else:

@@ -92,7 +92,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         inner.final_layer = nn.Identity()
         inner.loss_module = inner.decoder = None
         self.heatmap_head = inner
-        sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg)
+        sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg=norm_cfg)
         self.scale = scale
         self.add_super_resolution(
             sssr,
