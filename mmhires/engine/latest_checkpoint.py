@@ -17,14 +17,11 @@ CHECKPOINT = re.compile(r'(iter|epoch)_(\d+)\.pth')
 
 
 def _is_whole(path: str) -> bool:
-    """Whether a checkpoint is complete: a cut zip file has no directory."""
-    if os.path.isdir(path):  # of DeepSpeed
-        return True
-    try:
-        with zipfile.ZipFile(path):
-            return True
-    except (OSError, zipfile.BadZipFile):
-        return False
+    """Whether a checkpoint is complete: a cut zip file has no directory.
+
+    One of DeepSpeed is a folder.
+    """
+    return os.path.isdir(path) or zipfile.is_zipfile(path)
 
 
 def _warn(message: str) -> None:

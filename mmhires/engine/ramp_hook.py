@@ -1,6 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Numbers of a model that change in the course of training."""
-from functools import reduce
 from numbers import Real
 
 from mmengine.hooks import Hook
@@ -66,9 +65,9 @@ class RampHook(Hook):
         """
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        *path, self.name = self.attribute.split('.')
+        path, _, self.name = self.attribute.rpartition('.')
         try:
-            self.owner = reduce(getattr, path, model)
+            self.owner = model.get_submodule(path)
             value = getattr(self.owner, self.name)
         except AttributeError as error:
             raise ValueError(f'RampHook(attribute={self.attribute!r}): '

@@ -2,7 +2,7 @@
 """IoU per class and per group of classes as numbers, not only as a table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from mmseg.evaluation import IoUMetric
@@ -53,13 +53,25 @@ class ClasswiseIoUMetric(IoUMetric):
             data_samples (Sequence[dict]): Each with ``pred_sem_seg`` and
                 ``gt_sem_seg``, whose ``data`` is (1, H, W).
         """
-        classes = self.dataset_meta['classes']
         for group, names in self.groups.items():
-            unknown = set(names) - set(classes)
-            if unknown:
-                raise ValueError(f'group {group!r} names {sorted(unknown)}, '
-                                 f'but the classes are {list(classes)}')
+            self.check_classes(f'group {group!r}', names)
         super().process(data_batch, data_samples)
+
+    def check_classes(self, owner: str, names: Iterable[str]) -> None:
+        """Refuse names of classes that the dataset does not have.
+
+        Args:
+            owner (str): Whose names they are, for the error.
+            names (Iterable[str]): The names.
+
+        Raises:
+            ValueError: One of them is no class.
+        """
+        classes = list(self.dataset_meta['classes'])
+        unknown = sorted(set(names) - set(classes))
+        if unknown:
+            raise ValueError(
+                f'{owner} names {unknown}, but the classes are {classes}')
 
     def intersect_and_union(self, pred_label: Tensor, label: Tensor,
                             num_classes: int,

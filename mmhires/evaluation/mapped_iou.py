@@ -43,15 +43,12 @@ class MappedIoUMetric(ClasswiseIoUMetric):
                 ``data`` is (1, H, W). The former becomes one of the data set's
                 classes, 255 where ``class_map`` has None.
         """
-        classes = self.dataset_meta['classes']
-        unknown = set(self.class_map) - {*classes, None}
-        if unknown:
-            raise ValueError(f'class_map names {sorted(unknown)}, but the '
-                             f'classes are {list(classes)}')
-        numbers = [
-            NOWHERE if name is None else classes.index(name)
-            for name in self.class_map
-        ]
+        self.check_classes('class_map', set(self.class_map) - {None})
+        number = {
+            name: i
+            for i, name in enumerate(self.dataset_meta['classes'])
+        }
+        numbers = [number.get(name, NOWHERE) for name in self.class_map]
         for sample in data_samples:
             pred = sample['pred_sem_seg']['data']
             if pred.max() >= len(self.class_map):

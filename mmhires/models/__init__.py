@@ -1,9 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 from . import _pose  # noqa: F401
 from .backbones import *  # noqa: F403
+from .context import *  # noqa: F403
 from .data_preprocessors import LowResSegDataPreProcessor
 from .decode_heads import *  # noqa: F403
-from .layers import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .segmentors import *  # noqa: F403

@@ -8,18 +8,12 @@ from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from mmhires.models.preprocessing import (
-    check_images,
-    check_reduction,
-    keep_full_size,
-    reduce_images,
-    reduce_labels,
-)
+from mmhires.models.preprocessing import ImageReduction, reduce_labels
 from mmhires.registry import MODELS
 
 
 @MODELS.register_module()
-class LowResSegDataPreProcessor(SegDataPreProcessor):
+class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
     """Full-size images and labels in, down-sampled images to the network.
 
     The pipeline (crop, flip, colour) works at full size. Here every image is
@@ -66,7 +60,6 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
 
     def __init__(self,
                  scale: int = 2,
-                 interpolation: str = 'bilinear',
                  low_res_label: bool = False,
                  low_res_input: bool = False,
                  min_size: int = 32,
@@ -74,11 +67,16 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
                  size_divisor: int | None = None,
                  test_cfg: dict | None = None,
                  **kwargs) -> None:
-        check_reduction(self, scale, interpolation)
         if size is None and size_divisor is None:
             size_divisor = scale
         step = 1 if low_res_input else scale
         test_cfg = test_cfg or dict(size_divisor=step)
+        super().__init__(
+            scale=scale,
+            size=size,
+            size_divisor=size_divisor,
+            test_cfg=test_cfg,
+            **kwargs)
         for where, cfg in (('', dict(size=size, size_divisor=size_divisor)),
                            ('test_cfg.', test_cfg)):
             for key in ('size', 'size_divisor'):
@@ -86,10 +84,7 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
                     raise ValueError(
                         f'LowResSegDataPreProcessor: {where}{key}={cfg[key]} '
                         f'must be a multiple of scale={scale}')
-        super().__init__(
-            size=size, size_divisor=size_divisor, test_cfg=test_cfg, **kwargs)
-        self.scale = scale
-        self.interpolation = interpolation
+        self.factor = step
         self.low_res_label = low_res_label
         self.low_res_input = low_res_input
         self.min_size = min_size
@@ -114,35 +109,23 @@ class LowResSegDataPreProcessor(SegDataPreProcessor):
             raise ValueError(
                 'LowResSegDataPreProcessor: low_res_input=True is for '
                 'testing; train on full-size images, which are reduced here')
-        check_images(self, data['inputs'], data.get('data_samples'))
         if not training and data.get('data_samples') is None:
             data = dict(data, data_samples=_empty_samples(data['inputs']))
         data = super().forward(data, training)
-        images, samples = data['inputs'], data['data_samples']
+        samples, size = data['data_samples'], tuple(data['inputs'].shape[-2:])
+        if min(size) < self.min_size:
+            name = samples[0].metainfo.get('img_path') or 'an image'
+            raise ValueError(
+                f'{name}: the network would get {size} pixels (scale '
+                f'{self.scale}), fewer than min_size={self.min_size}; give '
+                'larger images or pad them through size / test_cfg')
         if self.low_res_input:
             _enlarge_meta(samples, self.scale)
-            self._check_size(images, samples)
-            return data
-
-        inputs = reduce_images(images, self.scale, self.interpolation)
-        self._check_size(inputs, samples)
-        if training:
-            keep_full_size(samples, images, inputs)
         if training and self.low_res_label:
             for sample in samples:
                 label = reduce_labels(sample.gt_sem_seg.data, self.scale)
                 sample.gt_sem_seg = PixelData(data=label)
-        return dict(inputs=inputs, data_samples=samples)
-
-    def _check_size(self, inputs: torch.Tensor,
-                    samples: list[SegDataSample]) -> None:
-        if min(inputs.shape[-2:]) < self.min_size:
-            name = samples[0].metainfo.get('img_path') or 'an image'
-            raise ValueError(
-                f'{name}: the network would get {tuple(inputs.shape[-2:])} '
-                f'pixels (scale {self.scale}), fewer than min_size='
-                f'{self.min_size}; give larger images or pad them through '
-                'size / test_cfg')
+        return data
 
 
 def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:

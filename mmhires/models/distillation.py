@@ -197,17 +197,15 @@ class Distillation:
         return losses
 
     def _pick(self, seen: dict, place: int | str, whose: str) -> Tensor:
-        if place not in seen and not isinstance(place, int):
+        try:
+            return seen[MAPS][place] if isinstance(place, int) else seen[place]
+        except IndexError:
+            raise ValueError(f'{self._name}: on={place}, but the {whose} has '
+                             f'{len(seen[MAPS])} maps') from None
+        except KeyError:
             raise ValueError(
                 f'{self._name}: on={place!r}, but the head of the {whose} '
-                f'shows no {place}; use the index of a map')
-        if not isinstance(place, int):
-            return seen[place]
-        maps = seen[MAPS]
-        if not -len(maps) <= place < len(maps):
-            raise ValueError(f'{self._name}: on={place}, but the {whose} has '
-                             f'{len(maps)} maps')
-        return maps[place]
+                f'shows no {place}; use the index of a map') from None
 
     def _fit(self, feat: Tensor, target: Tensor, place: int | str) -> Tensor:
         size, full_size = feat.shape[-2:], target.shape[-2:]

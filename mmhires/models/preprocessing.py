@@ -8,6 +8,67 @@ from mmengine.structures import PixelData
 from torch import Tensor
 
 
+class ImageReduction:
+    """What makes a data preprocessor reduce images, to inherit from before it.
+
+    Args:
+        scale (int): Full-size image : network input, at least 1. Default: 2.
+        interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
+            anti-aliasing. Default: ``'bilinear'``.
+        **kwargs: Of the data preprocessor.
+
+    Attributes:
+        factor (int): By how much images are reduced, unless the class says
+            otherwise ``scale``.
+
+    Raises:
+        ValueError: ``scale`` or ``interpolation`` out of range.
+    """
+
+    def __init__(self,
+                 scale: int = 2,
+                 interpolation: str = 'bilinear',
+                 **kwargs) -> None:
+        check_reduction(self, scale, interpolation)
+        super().__init__(**kwargs)
+        self.scale = self.factor = scale
+        self.interpolation = interpolation
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepare a batch as the data preprocessor does, and reduce it.
+
+        Args:
+            data (dict): ``inputs``, images ``(3, H, W)``, and
+                ``data_samples``.
+            training (bool): Whether to leave in each data sample the full-size
+                image, ``gt_img``, and a view of what the network gets of it,
+                ``input_img``. Default: False.
+
+        Returns:
+            dict: ``inputs`` ``(N, 3, H / factor, W / factor)`` and
+            ``data_samples``.
+
+        Raises:
+            ValueError: An empty batch, an image with nan or infinite values or
+                one that ``factor`` does not divide.
+        """
+        check_images(self, data['inputs'], data.get('data_samples'))
+        data = super().forward(data, training)
+        images, samples = data['inputs'], data['data_samples']
+        height, width = images.shape[-2:]
+        if height % self.factor or width % self.factor:
+            raise ValueError(
+                f'{type(self).__name__}: scale={self.scale} does not divide '
+                f'images of {(height, width)} pixels; change their size, that '
+                'of crops by the input_size of TopdownAffine')
+        inputs = reduce_images(images, self.factor, self.interpolation)
+        if training:
+            for sample, image, small in zip(samples, images, inputs):
+                sample.gt_img = PixelData(data=image)
+                sample.input_img = PixelData(data=small)
+        return dict(inputs=inputs, data_samples=samples)
+
+
 def check_reduction(owner: object, scale: int, interpolation: str) -> None:
     """Refuse what :func:`reduce_images` cannot do.
 
@@ -97,19 +158,6 @@ def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:
         size=(height // scale, width // scale),
         mode=interpolation,
         antialias=True)
-
-
-def keep_full_size(samples: Sequence, images: Tensor, inputs: Tensor) -> None:
-    """Leave the full-size image and the network's input in each data sample.
-
-    Args:
-        samples (Sequence): Get ``gt_img`` and ``input_img``, views.
-        images (Tensor): Full-size images ``(N, 3, H, W)``.
-        inputs (Tensor): What the network gets of them.
-    """
-    for sample, image, small in zip(samples, images, inputs):
-        sample.gt_img = PixelData(data=image)
-        sample.input_img = PixelData(data=small)
 
 
 def reduce_labels(labels: Tensor, scale: int) -> Tensor:

@@ -26,7 +26,7 @@ KINDS = dict(
     necks='Necks',
     decode_heads='Heads',
     pose='For poses',
-    layers='Context modules')
+    context='Context modules')
 # Of the training and before the network.
 NOT_IN_A_FILE = {'SISRHead', 'LowResPoseDataPreprocessor'}
 # A part of SegFormer, which no file of ONNX takes other sizes of, and the

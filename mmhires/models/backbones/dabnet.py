@@ -7,8 +7,11 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmhires.models.init_cfg import KAIMING_FAN_IN
 from mmhires.models.layers.norm_act import NormAct, conv_norm_act
 from mmhires.registry import MODELS
+
+DILATIONS = ((2, 2, 2), (4, 4, 8, 8, 16, 16))
 
 
 @MODELS.register_module()
@@ -34,17 +37,12 @@ class DABNet(BaseModule):
     # Of the stem, block 1 and block 2.
     widths = (32, 64, 128)
 
-    def __init__(
-        self,
-        in_channels: int = 3,
-        dilations: Sequence[Sequence[int]] = ((2, 2, 2), (4, 4, 8, 8, 16, 16)),
-        norm_cfg: dict = dict(type='BN', eps=1e-3),
-        act_cfg: dict = dict(type='PReLU'),
-        init_cfg: dict | list[dict] | None = [
-            dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
-            dict(type='Constant', val=1, layer='_BatchNorm')
-        ]
-    ) -> None:
+    def __init__(self,
+                 in_channels: int = 3,
+                 dilations: Sequence[Sequence[int]] = DILATIONS,
+                 norm_cfg: dict = dict(type='BN', eps=1e-3),
+                 act_cfg: dict = dict(type='PReLU'),
+                 init_cfg: dict | list[dict] | None = KAIMING_FAN_IN) -> None:
         super().__init__(init_cfg)
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         width, *widths = self.widths
@@ -90,20 +88,19 @@ class DABNet(BaseModule):
 class _DABModule(nn.Module):
     """A plain and a dilated branch of depthwise 3x1 and 1x3 convolutions."""
 
-    def __init__(self, channels: int, dilation: int, norm_cfg: dict,
-                 act_cfg: dict) -> None:
+    def __init__(self, channels: int, dilation: int, **cfg: dict) -> None:
         super().__init__()
         width = channels // 2
-        conv = partial(conv_norm_act, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        conv = partial(conv_norm_act, **cfg)
         depthwise = partial(conv, width, width, groups=width)
-        self.pre = NormAct(channels, norm_cfg, act_cfg)
+        self.pre = NormAct(channels, **cfg)
         self.reduce = conv(channels, width, 3, padding=1)
         self.branches = nn.ModuleList(
             nn.Sequential(
                 depthwise((3, 1), padding=(rate, 0), dilation=rate),
                 depthwise((1, 3), padding=(0, rate), dilation=rate))
             for rate in (1, dilation))
-        self.post = NormAct(width, norm_cfg, act_cfg)
+        self.post = NormAct(width, **cfg)
         self.expand = nn.Conv2d(width, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,8 +112,7 @@ class _DABModule(nn.Module):
 class _Downsample(nn.Module):
     """Strided convolution, beside a max pool where that leaves room."""
 
-    def __init__(self, in_channels: int, channels: int, norm_cfg: dict,
-                 act_cfg: dict) -> None:
+    def __init__(self, in_channels: int, channels: int, **cfg: dict) -> None:
         super().__init__()
         self.pool = None
         width = channels
@@ -126,7 +122,7 @@ class _Downsample(nn.Module):
             width -= in_channels
         self.conv = nn.Conv2d(
             in_channels, width, 3, stride=2, padding=1, bias=False)
-        self.norm_act = NormAct(channels, norm_cfg, act_cfg)
+        self.norm_act = NormAct(channels, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv(x)

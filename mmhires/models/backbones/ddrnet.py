@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmhires.models.backbones import ddrnet_keys
 from mmhires.models.init_cfg import KAIMING
-from mmhires.models.layers.residual import ResidualBlock
+from mmhires.models.layers.residual import residual_block
 from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
 
@@ -117,7 +117,7 @@ class DDRNet(BaseModule):
                 _BilateralFusion(2 * p, channels, align_corners, **cfg))
             width = channels
         bottleneck = partial(
-            ResidualBlock, bottleneck=True, final_act=False, **cfg)
+            residual_block, bottleneck=True, final_act=False, **cfg)
         self.low_bottleneck = bottleneck(width, width, final_stride)
         self.high_bottleneck = bottleneck(2 * p, 2 * p)
         self.act = build_activation_layer(act_cfg)
@@ -246,5 +246,5 @@ def _make_stage(in_channels: int,
     """Basic blocks, the last without its final activation."""
     shapes = [(in_channels, channels, stride)] + [(channels, channels, 1)] * (
         depth - 1)
-    return nn.Sequential(*(ResidualBlock(*shape, final_act=i < depth, **cfg)
+    return nn.Sequential(*(residual_block(*shape, final_act=i < depth, **cfg)
                            for i, shape in enumerate(shapes, 1)))

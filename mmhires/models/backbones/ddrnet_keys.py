@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Published weights of DDRNet by the keys of ours."""
+import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -10,11 +11,14 @@ from torch import Tensor, nn
 
 from mmhires.utils.state_dict import Rules, take, translate
 
-# A key that each layout of names has, and no other.
-MARKERS = dict(
-    mmhires='low_bottleneck.conv1.conv.weight',
-    mmseg='context_branch_layers.2.0.conv1.conv.weight',
-    authors='layer5_.0.conv1.weight')
+# Of each layout of names: a key that it has and no other, the stem's first
+# weight, and the beginning of what only a network of three groups has.
+LAYOUTS = dict(
+    mmhires=('low_bottleneck.conv1.conv.weight', 'stem.0.conv.weight',
+             'low.2.'),
+    mmseg=('context_branch_layers.2.0.conv1.conv.weight', 'stem.0.conv.weight',
+           'low.2.'),
+    authors=('layer5_.0.conv1.weight', 'conv1.0.weight', 'layer3_2.'))
 # From our keys to MMSegmentation's, applied one after the other.
 MMSEG: Rules = (
     (r'^layer1\.', 'stem.2.'),
@@ -109,25 +113,21 @@ def find(state_dict: Mapping[str, Tensor],
             Default: None, whatever it may be.
 
     Returns:
-        tuple[str, str], optional: A key of ``MARKERS`` and the prefix; None if
+        tuple[str, str], optional: A key of ``LAYOUTS`` and the prefix; None if
         there is no DDRNet.
     """
-    for layout, marker in MARKERS.items():
+    for layout, (marker, *_) in LAYOUTS.items():
         for key in state_dict:
-            before = key[:-len(marker)]
-            if key.endswith(marker) and before[-1:] in (
-                    '', '.') and prefix in (None, before):
-                return layout, before
+            match = re.fullmatch(rf'((?:.*\.)?){re.escape(marker)}', key)
+            if match and prefix in (None, match[1]):
+                return layout, match[1]
     return None
 
 
 def size_of(state_dict: Mapping[str, Tensor], layout: str,
             prefix: str) -> tuple[int, int]:
     """Width of the stem and number of groups; width 0 if it has no stem."""
-    stem, third = dict(
-        authors=('conv1.0.weight', 'layer3_2.'),
-        mmseg=('stem.0.conv.weight', 'low.2.'),
-        mmhires=('stem.0.conv.weight', 'low.2.'))[layout]
+    _, stem, third = LAYOUTS[layout]
     width = len(state_dict.get(prefix + stem, ()))
     large = any(key.startswith(prefix + third) for key in state_dict)
     return width, 3 if large else 2

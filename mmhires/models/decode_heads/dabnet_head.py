@@ -14,22 +14,14 @@ class DABNetHead(FCNHead):
 
     Args:
         in_channels (int): Width of the map, 259 of :class:`DABNet`.
-        dropout_ratio (float): Before the classifier. Default: 0.
-        kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``,
-            ``loss_decode``, ``align_corners`` and others.
+        **kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``,
+            ``loss_decode``, ``align_corners`` and others; ``dropout_ratio``
+            before the classifier is 0 by default.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 *,
-                 dropout_ratio: float = 0,
-                 **kwargs) -> None:
+    def __init__(self, in_channels: int, **kwargs) -> None:
+        kwargs = dict(in_channels=in_channels, dropout_ratio=0) | kwargs
         super().__init__(
-            num_convs=0,
-            concat_input=False,
-            in_channels=in_channels,
-            channels=in_channels,
-            dropout_ratio=dropout_ratio,
-            **kwargs)
+            num_convs=0, concat_input=False, channels=in_channels, **kwargs)
         self.conv_seg = nn.Conv2d(
             in_channels, self.out_channels, 1, bias=False)

@@ -37,7 +37,6 @@ class DAPPMHead(PreActHead):
     def __init__(self,
                  in_channels: list[int],
                  channels: int,
-                 *,
                  context: dict | None = dict(type='mmhires.DAPPM'),
                  in_index: list[int] = [1, 2],
                  **kwargs) -> None:
@@ -62,10 +61,8 @@ class DAPPMHead(PreActHead):
             cfg.update(align_corners=self.align_corners)
             self.context = MODELS.build({**cfg, **context})
 
-    def _width(self) -> int:
-        return self.in_channels[0]
-
-    def _select(self, inputs: tuple[Tensor]) -> Tensor:
-        high, low = self._transform_inputs(inputs)
+    def _transform_inputs(self, inputs: tuple[Tensor]) -> Tensor:
+        """The two maps as one."""
+        high, low = super()._transform_inputs(inputs)
         return high + resize_to(
             self.context(low), high.shape[-2:], self.align_corners)

@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Dual super-resolution learning round any decode head of MMSegmentation."""
 import copy
-from functools import partial
 
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -13,10 +12,7 @@ from mmhires.models.layers.upsample import (
     LogitUpsample,
     SubpixelUpsample,
 )
-from mmhires.models.super_resolution import (
-    DualSuperResolution,
-    check_exposes_features,
-)
+from mmhires.models.super_resolution import DualSuperResolution
 from mmhires.registry import MODELS
 
 
@@ -67,7 +63,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             names them. Default: None.
         loss_fa (dict, optional): Config of :class:`FALoss`; needs
             ``sisr_head``. Default: None.
-        init_cfg (dict, optional): Of the classifier.
+        **kwargs: ``init_cfg`` of the classifier, as of ``BaseDecodeHead``.
 
     Raises:
         TypeError: ``seg_head`` is a cascade or exposes no features.
@@ -77,20 +73,20 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
     """  # noqa: E501
 
     wrapped = 'seg_head'
+    plain = BaseDecodeHead
+    last_layer = 'conv_seg'
+    kept = ('cls_seg', 'loss', 'loss_by_feat')
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
 
-    def __init__(
-        self,
-        seg_head: ConfigType,
-        scale: int = 2,
-        sssr: str = 'features',
-        sssr_channels: int = 32,
-        sssr_scale: int | None = None,
-        sisr_head: ConfigType | None = None,
-        loss_fa: ConfigType | None = None,
-        init_cfg: ConfigType | None = dict(
-            type='Normal', std=0.01, override=dict(name='conv_seg'))
-    ) -> None:
+    def __init__(self,
+                 seg_head: ConfigType,
+                 scale: int = 2,
+                 sssr: str = 'features',
+                 sssr_channels: int = 32,
+                 sssr_scale: int | None = None,
+                 sisr_head: ConfigType | None = None,
+                 loss_fa: ConfigType | None = None,
+                 **kwargs) -> None:
         if not isinstance(seg_head, dict):
             raise TypeError(
                 'DSRLHead: seg_head must be the config of one decode head, '
@@ -99,42 +95,40 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             raise ValueError("DSRLHead: sssr must be 'features', 'logits' or "
                              f"'subpixel', got {sssr!r}")
         # Losses, sampler and dropout belong to where the classifier is.
-        seg_head = copy.deepcopy(seg_head)
-        own = {
-            key: seg_head.pop(key)
-            for key in ('loss_decode', 'sampler', 'dropout_ratio')
-            if key in seg_head
-        }
-        inner = MODELS.build(seg_head)
-        check_exposes_features('DSRLHead', inner, BaseDecodeHead, 'conv_seg',
-                               ('cls_seg', 'loss', 'loss_by_feat'))
+        own, rest = {}, dict(seg_head)
+        for key in ('loss_decode', 'sampler', 'dropout_ratio'):
+            if key in rest:
+                own[key] = rest.pop(key)
+        inner = self.build_wrapped(rest)
+        for key in ('num_classes', 'out_channels', 'threshold', 'norm_cfg',
+                    'act_cfg', 'ignore_index', 'align_corners'):
+            own[key] = getattr(inner, key)
         on_features = sssr == 'features'
-        super().__init__(
-            inner.channels,
-            sssr_channels if on_features else inner.channels,
-            num_classes=inner.num_classes,
-            out_channels=inner.out_channels,
-            threshold=inner.threshold,
-            norm_cfg=inner.norm_cfg,
-            act_cfg=inner.act_cfg,
-            ignore_index=inner.ignore_index,
-            align_corners=inner.align_corners,
-            init_cfg=init_cfg,
-            **own)
+        super().__init__(inner.channels,
+                         sssr_channels if on_features else inner.channels,
+                         **copy.deepcopy(own), **kwargs)
+        self.scale = scale
         inner.conv_seg = torch.nn.Identity()
         inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
         self.seg_head = inner
-        classes, factor = self.out_channels, sssr_scale or scale
-        enlarge = dict(
-            features=partial(DeconvUpsample, inner.channels, sssr_channels,
-                             factor, self.norm_cfg, self.act_cfg),
-            logits=partial(LogitUpsample, classes, factor),
-            subpixel=partial(SubpixelUpsample, inner.channels, classes,
-                             factor))
-        self.add_super_resolution(enlarge[sssr](), inner.channels,
-                                  sssr_channels if on_features else classes,
-                                  scale, sisr_head, loss_fa, self.norm_cfg,
-                                  self.align_corners, sssr_scale)
+        factor = sssr_scale or scale
+        width = sssr_channels if on_features else self.out_channels
+        if on_features:
+            cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+            enlarge = DeconvUpsample(inner.channels, width, factor, **cfg)
+        elif sssr == 'logits':
+            enlarge = LogitUpsample(width, factor)
+        else:
+            enlarge = SubpixelUpsample(inner.channels, width, factor)
+        self.add_super_resolution(
+            enlarge,
+            inner.channels,
+            width,
+            sisr_head,
+            loss_fa,
+            scale=factor,
+            norm_cfg=self.norm_cfg,
+            align_corners=self.align_corners)
         self.classify_first = not on_features
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:

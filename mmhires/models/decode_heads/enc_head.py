@@ -24,27 +24,21 @@ class EncHead(UpstreamEncHead):
             ``channels``, odd. `FastFCN <https://arxiv.org/abs/1903.11816>`_
             takes 1 after JPU: its map comes from convolutions that have seen
             the neighbourhood. Default: 3, as upstream.
-        num_codes (int): Number of code words. Default: 32.
-        use_se_loss (bool): Whether to predict the classes that are present as
-            well, with the loss ``loss_se``. Default: True.
-        **kwargs: Of :class:`mmseg.models.EncHead`: ``add_lateral``,
-            ``loss_se_decode`` and all of ``BaseDecodeHead``; ``in_channels``
-            and ``in_index`` are sequences.
+        **kwargs: Of :class:`mmseg.models.EncHead`: ``num_codes``, the number
+            of code words (default: 32), ``use_se_loss``, whether to predict
+            the classes that are present as well, with the loss ``loss_se``
+            (default: True), ``add_lateral``, ``loss_se_decode`` and all of
+            ``BaseDecodeHead``; ``in_channels`` and ``in_index`` are sequences.
 
     Raises:
         ValueError: ``bottleneck_kernel_size`` is not odd.
     """
 
-    def __init__(self,
-                 bottleneck_kernel_size: int = 3,
-                 num_codes: int = 32,
-                 use_se_loss: bool = True,
-                 **kwargs) -> None:
+    def __init__(self, bottleneck_kernel_size: int = 3, **kwargs) -> None:
         if bottleneck_kernel_size % 2 == 0:
             raise ValueError('EncHead: bottleneck_kernel_size must be odd, '
                              f'got {bottleneck_kernel_size}')
-        super().__init__(
-            num_codes=num_codes, use_se_loss=use_se_loss, **kwargs)
+        super().__init__(**kwargs)
         self.bottleneck = ConvModule(
             self.in_channels[-1],
             self.channels,
@@ -53,7 +47,7 @@ class EncHead(UpstreamEncHead):
             conv_cfg=self.conv_cfg,
             norm_cfg=self.norm_cfg,
             act_cfg=self.act_cfg)
-        self.enc_module.encoding[0] = Encoding(self.channels, num_codes)
+        self.enc_module.encoding[0] = Encoding(self.channels, self.num_codes)
 
     @staticmethod
     def _convert_to_onehot_labels(seg_label: Tensor,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
-from mmhires.models.init_cfg import KAIMING
+from mmhires.models.init_cfg import REAL_TIME_HEAD
 from mmhires.models.layers.norm_act import NormAct, conv_norm_act
 from mmhires.models.layers.resize import resize_to
 from mmhires.registry import MODELS
@@ -34,17 +34,14 @@ class ESPNetv2Head(BaseDecodeHead):
         widths (Sequence[int]): Width behind each unit but the last, one fewer
             than maps. Default: (64, 48, 32).
         in_index (Sequence[int]): Default: (0, 1, 2, 3).
-        dropout_ratio (float): Before the classifier. Default: 0.
         align_corners (bool): Of every resize, as the authors' weights know
             it. Default: True.
         out_align_corners (bool, optional): Of the last one, from logits to
             labels. False moves no pixel; True misplaces those at the right and
             bottom by up to two. Default: None, ``align_corners``.
-        norm_cfg (dict): Normalisation. Default: BN.
         act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
-        init_cfg (dict | list[dict], optional): Default: Kaiming, all layers.
-        kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``loss_decode`` and
-            others.
+        **kwargs: As of :class:`PreActHead`: ``num_classes``, ``loss_decode``
+            and others.
 
     Raises:
         ValueError: ``in_channels``, ``in_index`` and ``widths`` do not fit.
@@ -53,36 +50,30 @@ class ESPNetv2Head(BaseDecodeHead):
     def __init__(self,
                  in_channels: Sequence[int],
                  channels: int,
-                 *,
                  widths: Sequence[int] = (64, 48, 32),
                  in_index: Sequence[int] = (0, 1, 2, 3),
-                 dropout_ratio: float = 0,
                  align_corners: bool = True,
                  out_align_corners: bool | None = None,
-                 norm_cfg: dict = dict(type='BN'),
                  act_cfg: dict = dict(type='PReLU'),
-                 init_cfg: dict | list[dict] | None = KAIMING,
                  **kwargs) -> None:
         if not len(in_channels) == len(in_index) == len(widths) + 1:
             raise ValueError(
                 f'ESPNetv2Head: in_channels={in_channels} and in_index='
                 f'{in_index} must be of one length, widths={widths} one '
                 'shorter')
+        kwargs = REAL_TIME_HEAD | kwargs
         super().__init__(
             in_channels,
             channels,
             in_index=in_index,
             input_transform='multiple_select',
-            dropout_ratio=dropout_ratio,
             align_corners=align_corners,
-            norm_cfg=norm_cfg,
             act_cfg=act_cfg,
-            init_cfg=init_cfg,
             **kwargs)
         self.inner_align_corners = align_corners
         if out_align_corners is not None:
             self.align_corners = out_align_corners
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        cfg = dict(norm_cfg=self.norm_cfg, act_cfg=act_cfg)
         *skipped, coarsest = in_channels
         self.poolings = nn.ModuleList(
             EfficientPyramidPooling(

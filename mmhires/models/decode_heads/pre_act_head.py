@@ -4,7 +4,7 @@ from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor
 
-from mmhires.models.init_cfg import KAIMING
+from mmhires.models.init_cfg import REAL_TIME_HEAD
 from mmhires.models.layers.pre_act import PreActConv
 from mmhires.registry import MODELS
 
@@ -22,42 +22,21 @@ class PreActHead(BaseDecodeHead):
         in_channels (int): Width of the map.
         channels (int): Width of the 3x3 convolution: 64, 128 and 256 in
             DDRNet-23-slim, -23 and -39.
-        dropout_ratio (float): Before the classifier. Default: 0.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: ReLU.
-        init_cfg (dict | list[dict], optional): Default: Kaiming, all layers.
-        kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``,
-            ``loss_decode``, ``align_corners`` and others.
+        **kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``,
+            ``loss_decode``, ``align_corners``, ``act_cfg`` (default: ReLU) and
+            others, of which these differ: ``dropout_ratio`` before the
+            classifier is 0, ``norm_cfg`` BN, ``init_cfg`` Kaiming, all layers.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 channels: int,
-                 *,
-                 dropout_ratio: float = 0,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU'),
-                 init_cfg: dict | list[dict] | None = KAIMING,
-                 **kwargs) -> None:
-        super().__init__(
-            in_channels,
-            channels,
-            dropout_ratio=dropout_ratio,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            init_cfg=init_cfg,
-            **kwargs)
-        self.conv = PreActConv(self._width(), channels, 3, norm_cfg, act_cfg)
-        self.bn = build_norm_layer(norm_cfg, channels)[1]
-        self.act = build_activation_layer(act_cfg)
-
-    def _width(self) -> int:
-        """Width of what :meth:`_select` returns."""
-        return self.in_channels
-
-    def _select(self, inputs: tuple[Tensor]) -> Tensor:
-        """The map to classify, before its activation."""
-        return self._transform_inputs(inputs)
+    def __init__(self, in_channels: int, channels: int, **kwargs) -> None:
+        super().__init__(in_channels, channels, **REAL_TIME_HEAD | kwargs)
+        cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        # A subclass that selects several maps adds them to the first.
+        several = self.input_transform == 'multiple_select'
+        width = self.in_channels[0] if several else self.in_channels
+        self.conv = PreActConv(width, channels, 3, **cfg)
+        self.bn = build_norm_layer(self.norm_cfg, channels)[1]
+        self.act = build_activation_layer(self.act_cfg)
 
     def forward(self, inputs: tuple[Tensor]) -> Tensor:
         """Classify each pixel.
@@ -69,5 +48,5 @@ class PreActHead(BaseDecodeHead):
         Returns:
             Tensor: Logits ``(N, num_classes, H, W)``.
         """
-        feat = self.conv(self._select(inputs))
+        feat = self.conv(self._transform_inputs(inputs))
         return self.cls_seg(self.act(self.bn(feat)))

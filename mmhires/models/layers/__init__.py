@@ -1,5 +1,2 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-from .dappm import DAPPM
-from .ppm import SimplifiedPPM
-
-__all__ = ['DAPPM', 'SimplifiedPPM']
+"""Modules that networks share; none of them is registered."""

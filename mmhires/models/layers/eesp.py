@@ -5,14 +5,9 @@ from functools import partial
 from itertools import accumulate
 
 import torch
-from mmcv.cnn import ConvModule, build_activation_layer
 from torch import Tensor, nn
 
-from mmhires.models.layers.norm_act import (
-    NormAct,
-    conv_norm_act,
-    per_channel,
-)
+from mmhires.models.layers.norm_act import NormAct, channel_act, conv_norm_act
 
 
 class EESP(nn.Module):
@@ -31,22 +26,18 @@ class EESP(nn.Module):
         stride (int): 1, or 2 to halve the size, without a final activation.
             Default: 1.
         dilations (Sequence[int]): Of the branches. Default: (1, 2, 3, 4).
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+        **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
 
     Raises:
         ValueError: Widths that the branches do not divide.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        stride: int = 1,
-        dilations: Sequence[int] = (1, 2, 3, 4),
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='PReLU')
-    ) -> None:
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 stride: int = 1,
+                 dilations: Sequence[int] = (1, 2, 3, 4),
+                 **cfg: dict) -> None:
         super().__init__()
         groups = len(dilations)
         if in_channels % groups or out_channels % groups**2:
@@ -55,7 +46,6 @@ class EESP(nn.Module):
                 f'multiple of {groups} and out_channels of {groups**2}, got '
                 f'{in_channels} and {out_channels}')
         width = out_channels // groups
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.stride = stride
         self.reduce = conv_norm_act(
             in_channels, width, 1, groups=groups, **cfg)
@@ -64,9 +54,9 @@ class EESP(nn.Module):
         self.branches = nn.ModuleList(
             depthwise(padding=rate, dilation=rate) for rate in dilations)
         self.norm_act = NormAct(out_channels, **cfg)
-        linear = dict(groups=groups, norm_cfg=norm_cfg, act_cfg=None)
-        self.expand = ConvModule(out_channels, out_channels, 1, **linear)
-        self.act = build_activation_layer(per_channel(act_cfg, out_channels))
+        linear = dict(cfg, groups=groups, act_cfg=None)
+        self.expand = conv_norm_act(out_channels, out_channels, 1, **linear)
+        self.act = channel_act(out_channels, **cfg)
         if stride > 1:
             # Not used. The authors' weights and their published number of
             # parameters include it; DDP waits for what could be trained.
@@ -94,27 +84,22 @@ class EESPDownsample(nn.Module):
         out_channels (int): Width of the output, of which the pool gives
             ``in_channels``.
         image_channels (int): Channels of the image. Default: 3.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+        **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        image_channels: int = 3,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='PReLU')
-    ) -> None:
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 image_channels: int = 3,
+                 **cfg: dict) -> None:
         super().__init__()
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
-        linear = dict(norm_cfg=norm_cfg, act_cfg=None)
+        linear = dict(cfg, act_cfg=None)
         self.pool = nn.AvgPool2d(3, stride=2, padding=1)
         self.eesp = EESP(in_channels, out_channels - in_channels, 2, **cfg)
         self.reinforce = nn.Sequential(
             conv_norm_act(image_channels, image_channels, 3, padding=1, **cfg),
-            ConvModule(image_channels, out_channels, 1, **linear))
-        self.act = build_activation_layer(per_channel(act_cfg, out_channels))
+            conv_norm_act(image_channels, out_channels, 1, **linear))
+        self.act = channel_act(out_channels, **cfg)
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """Halve the size.

@@ -30,37 +30,32 @@ class EfficientPyramidPooling(nn.Module):
             below ``min_size``. Default: (2.0, 1.5, 1.0, 0.5, 0.1).
         min_size (int): Default: 5.
         align_corners (bool): Of the bilinear resize. Default: True.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+        **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        out_channels: int | None = None,
-        scales: Sequence[float] = (2.0, 1.5, 1.0, 0.5, 0.1),
-        min_size: int = 5,
-        align_corners: bool = True,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='PReLU')
-    ) -> None:
+    def __init__(self,
+                 in_channels: int,
+                 channels: int,
+                 out_channels: int | None = None,
+                 scales: Sequence[float] = (2.0, 1.5, 1.0, 0.5, 0.1),
+                 min_size: int = 5,
+                 align_corners: bool = True,
+                 **cfg: dict) -> None:
         super().__init__()
         self.scales = tuple(scales)
         self.min_size = min_size
         self.align_corners = align_corners
-        conv = partial(conv_norm_act, norm_cfg=norm_cfg, act_cfg=act_cfg)
         depthwise = dict(kernel_size=3, padding=1, groups=channels)
-        self.project = conv(in_channels, channels, 1)
+        self.project = conv_norm_act(in_channels, channels, 1, **cfg)
         self.branches = nn.ModuleList(
             nn.Conv2d(channels, channels, bias=False, **depthwise)
             for _ in self.scales)
         width = channels * len(self.scales)
-        self.norm_act = NormAct(width, norm_cfg, act_cfg)
-        self.merge = conv(width, channels, **depthwise)
+        self.norm_act = NormAct(width, **cfg)
+        self.merge = conv_norm_act(width, channels, **depthwise, **cfg)
         self.expand = None
         if out_channels is not None:
-            self.expand = conv(channels, out_channels, 1)
+            self.expand = conv_norm_act(channels, out_channels, 1, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""

@@ -1,48 +1,73 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Normalisation and activation with a slope for each channel."""
+from collections import OrderedDict
+
 from mmcv.cnn import ConvModule, build_activation_layer, build_norm_layer
-from torch import Tensor, nn
+from torch import nn
+
+# Of the authors of ESPNetv2 and DABNet.
+BN, PRELU = dict(type='BN'), dict(type='PReLU')
 
 
-def per_channel(act_cfg: dict, channels: int) -> dict:
+def per_channel(act_cfg: dict | None, channels: int) -> dict | None:
     """Config of an activation, PReLU with as many slopes as channels.
 
     MMCV builds PReLU with one slope for all channels unless it is told.
 
     Args:
-        act_cfg (dict): Of any activation.
+        act_cfg (dict, optional): Of any activation.
         channels (int): Width of what it activates.
 
     Returns:
         dict: ``act_cfg``, with ``num_parameters`` if it is of a PReLU that
         does not name them.
     """
-    if act_cfg['type'] == 'PReLU':
+    if act_cfg and act_cfg['type'] == 'PReLU':
         return dict(dict(num_parameters=channels), **act_cfg)
     return act_cfg
 
 
-def conv_norm_act(in_channels: int, channels: int, kernel_size: int, *,
-                  act_cfg: dict, **kwargs) -> ConvModule:
+def channel_act(channels: int, act_cfg: dict = PRELU, **cfg) -> nn.Module:
+    """Activation alone, a PReLU with a slope per channel.
+
+    Args:
+        channels (int): Width.
+        act_cfg (dict): Activation. Default: PReLU.
+        **cfg: ``norm_cfg``, unused, so that it takes what :class:`NormAct`
+            takes.
+
+    Returns:
+        nn.Module: The activation.
+    """
+    return build_activation_layer(per_channel(act_cfg, channels))
+
+
+def conv_norm_act(in_channels: int,
+                  channels: int,
+                  kernel_size: int,
+                  act_cfg: dict | None = PRELU,
+                  **kwargs) -> ConvModule:
     """Convolution, norm and activation, a PReLU with a slope per channel.
 
     Args:
         in_channels (int): Width of the input.
         channels (int): Width of the output.
         kernel_size (int | tuple[int, int]): Of the convolution.
-        act_cfg (dict): Activation.
-        **kwargs: Of ``ConvModule``.
+        act_cfg (dict, optional): Activation. Default: PReLU, a slope for each
+            channel.
+        **kwargs: Of ``ConvModule``; ``norm_cfg`` is BN by default.
 
     Returns:
         ConvModule: ``(N, in_channels, H, W)`` to ``(N, channels, H', W')``.
     """
-    act_cfg = per_channel(act_cfg, channels)
-    return ConvModule(
-        in_channels, channels, kernel_size, act_cfg=act_cfg, **kwargs)
+    kwargs = dict(norm_cfg=BN, act_cfg=per_channel(act_cfg, channels)) | kwargs
+    return ConvModule(in_channels, channels, kernel_size, **kwargs)
 
 
-class NormAct(nn.Module):
+class NormAct(nn.Sequential):
     """Normalisation, then activation, where no convolution comes before.
+
+    ``(N, channels, H, W)`` to the same shape.
 
     Args:
         channels (int): Width.
@@ -50,16 +75,10 @@ class NormAct(nn.Module):
         act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='PReLU')
-    ) -> None:
-        super().__init__()
-        self.norm = build_norm_layer(norm_cfg, channels)[1]
-        self.act = build_activation_layer(per_channel(act_cfg, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` to the same shape."""
-        return self.act(self.norm(x))
+    def __init__(self,
+                 channels: int,
+                 norm_cfg: dict = BN,
+                 act_cfg: dict = PRELU) -> None:
+        norm = build_norm_layer(norm_cfg, channels)[1]
+        act = channel_act(channels, act_cfg)
+        super().__init__(OrderedDict(norm=norm, act=act))

@@ -13,24 +13,21 @@ class PreActConv(PooledConv):
         in_channels (int): Width of the input.
         out_channels (int): Width of the output.
         kernel_size (int): Odd. Default: 1.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: ReLU.
+        **kwargs: Of ``ConvModule``: ``norm_cfg`` (default: BN) and ``act_cfg``
+            (default: ReLU).
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 1,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU')
-    ) -> None:
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 kernel_size: int = 1,
+                 **kwargs) -> None:
+        cfg = dict(norm_cfg=dict(type='BN'), padding=kernel_size // 2) | kwargs
+        order = ('norm', 'act', 'conv')
         super().__init__(
             in_channels,
             out_channels,
             kernel_size,
-            padding=kernel_size // 2,
             bias=False,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            order=('norm', 'act', 'conv'))
+            order=order,
+            **cfg)

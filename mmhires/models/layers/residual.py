@@ -1,62 +1,48 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Residual blocks whose last activation can be left out."""
-from functools import partial
+from mmcv.cnn import ConvModule
+from mmseg.models.utils import BasicBlock
+from mmseg.models.utils.basic_block import Bottleneck
 
-from mmcv.cnn import ConvModule, build_activation_layer
-from torch import Tensor, nn
 
-
-class ResidualBlock(nn.Module):
+def residual_block(
+    in_channels: int,
+    channels: int,
+    stride: int = 1,
+    bottleneck: bool = False,
+    final_act: bool = True,
+    norm_cfg: dict = dict(type='BN'),
+    act_cfg: dict = dict(type='ReLU')
+) -> BasicBlock:
     """Convolutions, the last without activation, added to the identity.
 
-    With ``bottleneck=False`` the basic block of `ResNet
-    <https://arxiv.org/abs/1512.03385>`_, two 3x3 convolutions; with
-    ``bottleneck=True`` its bottleneck, 1x1, 3x3, 1x1.
+    The basic block of `ResNet <https://arxiv.org/abs/1512.03385>`_, two 3x3
+    convolutions, or its bottleneck, 1x1, 3x3, 1x1. The identity is projected
+    where width or size change.
 
     Args:
         in_channels (int): Width of the input.
         channels (int): Width of the convolutions.
         stride (int): Stride of the first 3x3 convolution. Default: 1.
-        bottleneck (bool): The last convolution is 1x1, to ``expansion *
-            channels``. Default: False.
+        bottleneck (bool): The last convolution is 1x1, to twice ``channels``.
+            Default: False.
         final_act (bool): Activation after the sum. Default: True.
         norm_cfg (dict): Normalisation. Default: BN.
         act_cfg (dict): Activation. Default: ReLU.
+
+    Returns:
+        BasicBlock | Bottleneck: ``(N, in_channels, H, W)`` to ``(N, out,
+        H/stride, W/stride)``.
     """
-    expansion = 2
-
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        stride: int = 1,
-        bottleneck: bool = False,
-        final_act: bool = True,
-        norm_cfg: dict = dict(type='BN'),
-        act_cfg: dict = dict(type='ReLU')
-    ) -> None:
-        super().__init__()
-        conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        linear = partial(conv, act_cfg=None)
-        out_channels = channels
-        if bottleneck:
-            out_channels *= self.expansion
-            self.conv1 = conv(in_channels, channels, 1)
-            self.conv2 = conv(channels, channels, 3, stride, padding=1)
-            self.conv3 = linear(channels, out_channels, 1)
-        else:
-            self.conv1 = conv(in_channels, channels, 3, stride, padding=1)
-            self.conv2 = linear(channels, channels, 3, padding=1)
-            self.conv3 = nn.Identity()
-        self.downsample = None
-        if stride > 1 or in_channels != out_channels:
-            self.downsample = linear(in_channels, out_channels, 1, stride)
-        self.act = build_activation_layer(act_cfg) if final_act else None
-        if hasattr(self.act, 'inplace'):
-            self.act.inplace = True  # nothing else reads the sum
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out, H/stride, W/stride)``."""
-        out = self.conv3(self.conv2(self.conv1(x)))
-        out += x if self.downsample is None else self.downsample(x)
-        return out if self.act is None else self.act(out)
+    kind = Bottleneck if bottleneck else BasicBlock
+    out_channels = kind.expansion * channels
+    downsample = None
+    if stride > 1 or in_channels != out_channels:
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=None)
+        downsample = ConvModule(in_channels, out_channels, 1, stride, **cfg)
+    block = kind(in_channels, channels, stride, downsample, norm_cfg, act_cfg,
+                 act_cfg if final_act else None)
+    if hasattr(block, 'act') and hasattr(block.act, 'inplace'):
+        block.act.inplace = True  # nothing else reads the sum
+    block.is_init = True  # the network's init_cfg holds for it
+    return block

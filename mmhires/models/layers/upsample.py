@@ -75,21 +75,14 @@ class DeconvUpsample(nn.Sequential):
         in_channels (int): Width of the input.
         channels (int): Width of every step.
         scale (int): Total factor, a power of two.
-        norm_cfg (dict, optional): Normalisation. Default: None.
-        act_cfg (dict): Activation. Default: ReLU.
+        **cfg: ``norm_cfg`` and ``act_cfg``. Default: None and ReLU.
 
     Raises:
         ValueError: ``scale`` is not a power of two of at least 2.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        scale: int,
-        norm_cfg: dict | None = None,
-        act_cfg: dict = dict(type='ReLU')) -> None:
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+    def __init__(self, in_channels: int, channels: int, scale: int,
+                 **cfg: dict | None) -> None:
         cfg.update(stride=2, padding=1, conv_cfg=dict(type=BilinearDeconv))
         super().__init__()
         for step in range(count_doublings(scale)):

@@ -1,11 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distillation of where each channel is active."""
-import torch.nn.functional as F
 from torch import Tensor
 
 from mmhires.registry import MODELS
 
-from .logit_distill import LogitDistillLoss, check_alike
+from .logit_distill import LogitDistillLoss
 
 
 @MODELS.register_module()
@@ -35,24 +34,7 @@ class ChannelWiseDistillLoss(LogitDistillLoss):
                  loss_name: str = 'loss_cwd') -> None:
         super().__init__(tau, loss_weight, loss_name)
 
-    def forward(self, feat: Tensor, target: Tensor, **kwargs) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            feat (Tensor): Of the student, ``(N, C, H, W)``.
-            target (Tensor): Of the teacher, ``(N, C, H, W)``.
-            **kwargs: What losses of labels take (``label``,
-                ``ignore_index``); unused.
-
-        Returns:
-            Tensor: A scalar.
-
-        Raises:
-            ValueError: ``feat`` and ``target`` differ in shape.
-        """
-        student, teacher = ((x / self.tau).flatten(2).log_softmax(2)
-                            for x in check_alike(self, feat, target))
-        divergence = F.kl_div(
-            student, teacher, reduction='sum', log_target=True)
-        return (self.loss_weight * self.tau**2 * divergence /
-                max(1, feat.shape[0] * feat.shape[1]))
+    def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, C)``."""
+        return self.divergence(student.flatten(2), teacher.flatten(2),
+                               2).sum(2)

@@ -1,17 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distance between two feature maps."""
-
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmhires.registry import MODELS
 
-from .logit_distill import check_alike
+from .distance import DistanceLoss
 
 
 @MODELS.register_module()
-class FeatureL2Loss(nn.Module):
+class FeatureL2Loss(DistanceLoss):
     """Squared L2 distance of feature vectors, averaged over the positions.
 
     Equations 6 and 9 of `High Resolution Feature Recovering for Accelerating
@@ -36,48 +34,17 @@ class FeatureL2Loss(nn.Module):
                  reduction: str = 'sum',
                  loss_weight: float = 1.0,
                  loss_name: str = 'loss_l2') -> None:
-        super().__init__()
+        super().__init__(loss_weight, loss_name)
         if reduction not in ('sum', 'mean', 'relative'):
             raise ValueError("FeatureL2Loss: reduction must be 'sum', 'mean' "
                              f"or 'relative', got {reduction!r}")
         self.reduction = reduction
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
-    def forward(self,
-                feat: Tensor,
-                target: Tensor,
-                weight: Tensor | None = None,
-                **kwargs) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            feat (Tensor): Features ``(N, C, h, w)``.
-            target (Tensor): What they should be, ``(N, C, h, w)``.
-            weight (Tensor, optional): Weight of each pixel ``(N, H, W)`` of
-                the image, at any resolution. A feature vector counts with the
-                weight of every pixel of its cell. Default: None.
-            **kwargs: What losses of labels take (``label``,
-                ``ignore_index``); unused.
-
-        Returns:
-            Tensor: A scalar.
-
-        Raises:
-            ValueError: ``feat`` and ``target`` differ in shape.
-        """
-        feat, target = check_alike(self, feat, target)
-        square = (feat - target).square()
+    def distance(self, feat: Tensor, target: Tensor) -> Tensor:
+        """``(N, C, h, w)`` to ``(N, h, w)``."""
         reduce = torch.sum if self.reduction == 'sum' else torch.mean
-        square = reduce(square, 1)
-        if self.reduction == 'relative':
-            eps = torch.finfo(target.dtype).eps
-            square = square / target.square().mean().clamp(min=eps)
-        if weight is not None:
-            # Each pixel has the feature vector whose cell it lies in: exact
-            # where the stride does not divide the image, too.
-            square = weight * F.interpolate(
-                square[:, None], weight.shape[-2:],
-                mode='nearest-exact').squeeze(1)
-        # Not mean(), which is nan of an empty batch.
-        return self.loss_weight * square.sum() / max(1, square.numel())
+        square = reduce((feat - target).square(), 1)
+        if self.reduction != 'relative':
+            return square
+        eps = torch.finfo(target.dtype).eps
+        return square / target.square().mean().clamp(min=eps)

@@ -1,14 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distillation of class probabilities."""
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmhires.registry import MODELS
 
+from .distance import DistanceLoss
+
 
 @MODELS.register_module()
-class LogitDistillLoss(nn.Module):
+class LogitDistillLoss(DistanceLoss):
     """Divergence of a student's class probabilities from a teacher's.
 
     The pixel-wise distillation of `Structured Knowledge Distillation for
@@ -32,66 +33,19 @@ class LogitDistillLoss(nn.Module):
                  tau: float = 1.0,
                  loss_weight: float = 1.0,
                  loss_name: str = 'loss_kl') -> None:
-        super().__init__()
+        super().__init__(loss_weight, loss_name)
         if tau <= 0:
             raise ValueError(
                 f'{type(self).__name__}: tau must be above 0, got {tau}')
         self.tau = tau
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
-    def forward(self,
-                logits: Tensor,
-                target: Tensor,
-                weight: Tensor | None = None,
-                **kwargs) -> Tensor:
-        """Compute the loss.
+    def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Logits ``(N, C, H, W)`` to ``(N, H, W)``."""
+        return self.divergence(student, teacher, 1).sum(1)
 
-        Args:
-            logits (Tensor): Of the student, ``(N, C, H, W)``.
-            target (Tensor): Of the teacher, ``(N, C, H, W)``.
-            weight (Tensor, optional): Weight of each pixel ``(N, H, W)``.
-                Default: None.
-            **kwargs: What losses of labels take (``label``,
-                ``ignore_index``); unused: a teacher knows all pixels.
-
-        Returns:
-            Tensor: A scalar.
-
-        Raises:
-            ValueError: ``logits`` and ``target`` differ in shape.
-        """
-        student, teacher = check_alike(self, logits, target)
-        divergence = F.kl_div(
-            (student / self.tau).log_softmax(1),
-            (teacher / self.tau).log_softmax(1),
-            reduction='none',
-            log_target=True).sum(1)
-        if weight is not None:
-            divergence = divergence * weight
-        # Not mean(), which is nan of an empty batch.
-        return (self.loss_weight * self.tau**2 * divergence.sum() /
-                max(1, divergence.numel()))
-
-
-def check_alike(owner: nn.Module, feat: Tensor,
-                target: Tensor) -> tuple[Tensor, Tensor]:
-    """Two maps of one shape, in at least float32.
-
-    Args:
-        owner (nn.Module): The loss, for the error.
-        feat (Tensor): ``(N, C, H, W)``.
-        target (Tensor): ``(N, C, H, W)``.
-
-    Returns:
-        tuple[Tensor, Tensor]: Both.
-
-    Raises:
-        ValueError: They differ in shape.
-    """
-    if feat.shape != target.shape:
-        raise ValueError(f'{type(owner).__name__} compares maps of equal '
-                         f'shape, got {tuple(feat.shape)} and '
-                         f'{tuple(target.shape)}')
-    dtype = torch.promote_types(feat.dtype, torch.float32)
-    return feat.to(dtype), target.to(dtype)
+    def divergence(self, student: Tensor, teacher: Tensor, dim: int) -> Tensor:
+        """``tau^2`` times the terms of KL of distributions along ``dim``."""
+        student, teacher = ((x / self.tau).log_softmax(dim)
+                            for x in (student, teacher))
+        terms = F.kl_div(student, teacher, reduction='none', log_target=True)
+        return self.tau**2 * terms

@@ -12,6 +12,8 @@ from mmhires.registry import MODELS
 
 from .maps import last_maps
 
+XAVIER = dict(type='Xavier', layer='Conv2d', distribution='uniform')
+
 
 @MODELS.register_module()
 class FPNUpsample(BaseModule):
@@ -33,14 +35,11 @@ class FPNUpsample(BaseModule):
         init_cfg (dict): Default: Xavier uniform.
     """
 
-    def __init__(
-        self,
-        in_channels: Sequence[int] = (512, 1024, 2048),
-        out_channels: int = 512,
-        norm_cfg: dict | None = None,
-        init_cfg: dict = dict(
-            type='Xavier', layer='Conv2d', distribution='uniform')
-    ) -> None:
+    def __init__(self,
+                 in_channels: Sequence[int] = (512, 1024, 2048),
+                 out_channels: int = 512,
+                 norm_cfg: dict | None = None,
+                 init_cfg: dict = XAVIER) -> None:
         super().__init__(init_cfg)
         self.in_channels = tuple(in_channels)
         conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=None)

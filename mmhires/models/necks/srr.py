@@ -11,6 +11,13 @@ from torch import Tensor, nn
 from mmhires.models.layers.upsample import bilinear_kernel, count_doublings
 from mmhires.registry import MODELS
 
+# By what goes into a layer.
+KAIMING = dict(
+    type='Kaiming',
+    layer=['Conv2d', 'ConvTranspose2d'],
+    distribution='normal',
+    mode='fan_in')
+
 
 @MODELS.register_module()
 class SRRNeck(BaseModule):
@@ -66,41 +73,28 @@ class SRRNeck(BaseModule):
             width of its map.
     """
 
-    def __init__(
-        self,
-        in_channels: int | Sequence[int] = 2048,
-        in_index: int | Sequence[int] = -1,
-        scale: int = 2,
-        bottleneck: int | Sequence[int] | None = 512,
-        aux_channels: Sequence[int] = (),
-        aux_index: Sequence[int] = (1, 2),
-        aux_bottleneck: int | Sequence[int] | None = None,
-        out_act_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        init_cfg: dict | None = dict(
-            type='Kaiming',
-            layer=['Conv2d', 'ConvTranspose2d'],
-            distribution='normal',
-            mode='fan_in')
-    ) -> None:
+    def __init__(self,
+                 in_channels: int | Sequence[int] = 2048,
+                 in_index: int | Sequence[int] = -1,
+                 scale: int = 2,
+                 bottleneck: int | Sequence[int] | None = 512,
+                 aux_channels: Sequence[int] = (),
+                 aux_index: Sequence[int] = (1, 2),
+                 aux_bottleneck: int | Sequence[int] | None = None,
+                 init_cfg: dict | None = KAIMING,
+                 **cfg: dict | None) -> None:
         super().__init__(init_cfg)
         self.scale = scale
-        cfg = dict(
-            steps=count_doublings(scale),
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            out_act_cfg=out_act_cfg)
-
+        cfg.update(steps=count_doublings(scale))
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
-        self.srr = _build(self.in_channels, self.in_index, bottleneck, cfg)
-        self.aux_channels = tuple(aux_channels)
-        self.aux_index = tuple(aux_index) if aux_channels else ()
+        self.srr = _Modules('in', self.in_channels, self.in_index, bottleneck,
+                            **cfg)
         if aux_bottleneck is None:
-            aux_bottleneck = [width // 4 for width in self.aux_channels]
-        self.aux_srr = _build(self.aux_channels, self.aux_index,
-                              aux_bottleneck, cfg, 'aux_')
+            aux_bottleneck = [width // 4 for width in aux_channels]
+        self.aux_index = tuple(aux_index) if aux_channels else ()
+        self.aux_srr = _Modules('aux', tuple(aux_channels), self.aux_index,
+                                aux_bottleneck, **cfg)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Recover the maps of ``in_index``.
@@ -117,8 +111,7 @@ class SRRNeck(BaseModule):
             ValueError: A map is missing or does not have its width.
         """
         maps = list(inputs)
-        for index, feat in _recover(inputs, self.in_index, self.in_channels,
-                                    self.srr, 'in').items():
+        for index, feat in self.srr(inputs).items():
             maps[index] = feat
         return tuple(maps)
 
@@ -134,8 +127,7 @@ class SRRNeck(BaseModule):
         Raises:
             ValueError: A map is missing or does not have its width.
         """
-        return _recover(inputs, self.aux_index, self.aux_channels,
-                        self.aux_srr, 'aux')
+        return self.aux_srr(inputs)
 
     def modules_by_index(self) -> list[tuple[int, nn.Sequential]]:
         """The index of each map that is recovered, and what recovers it.
@@ -149,55 +141,65 @@ class SRRNeck(BaseModule):
 
     def switch_to_deploy(self) -> None:
         """Remove the auxiliary modules for good."""
-        self.aux_srr = nn.ModuleList()
-        self.aux_channels = self.aux_index = ()
-
-
-def _recover(inputs: Sequence[Tensor], indices: tuple[int, ...],
-             widths: tuple[int, ...], modules: nn.ModuleList,
-             name: str) -> dict[int, Tensor]:
-    """The maps of ``indices``, each by its module."""
-    recovered = {}
-    given = [x.shape[1] for x in inputs]
-    for index, width, module in zip(indices, widths, modules):
-        if not -len(given) <= index < len(given) or given[index] != width:
-            raise ValueError(
-                f'SRRNeck: {name}_index {index} should be a map of {width} '
-                f'channels ({name}_channels), but the maps have {given}')
-        recovered[index] = module(inputs[index])
-    return recovered
+        self.aux_srr, self.aux_index = _Modules('aux', (), (), ()), ()
 
 
 def _as_tuple(value: int | Sequence[int]) -> tuple[int, ...]:
     return (value, ) if isinstance(value, int) else tuple(value)
 
 
-def _build(widths: tuple[int, ...],
-           indices: tuple[int, ...],
-           bottleneck: int | Sequence[int] | None,
-           cfg: dict,
-           prefix: str = '') -> nn.ModuleList:
-    """One module a map, after a check of the arguments."""
-    necks = bottleneck
-    if bottleneck is None or isinstance(bottleneck, int):
-        necks = [bottleneck] * len(widths)
-    if not len(widths) == len(indices) == len(necks):
-        raise ValueError(
-            f'SRRNeck: {prefix or "in_"}channels={widths}, '
-            f'{prefix or "in_"}index={indices} and {prefix}bottleneck='
-            f'{bottleneck} must be as many')
-    for width, neck in zip(widths, necks):
-        if neck is not None and not 0 < neck < width:
+class _Modules(nn.ModuleList):
+    """What recovers some of the maps, each by its module.
+
+    Args:
+        kind (str): ``'in'`` or ``'aux'``, for errors.
+        widths (Sequence[int]): Of the maps.
+        indices (Sequence[int]): Which maps.
+        bottleneck (int | Sequence[int], optional): Of all or of each.
+        **cfg: Of :func:`_recovering`.
+    """
+
+    def __init__(self, kind: str, widths: Sequence[int],
+                 indices: Sequence[int],
+                 bottleneck: int | Sequence[int] | None, **cfg) -> None:
+        necks = bottleneck
+        if bottleneck is None or isinstance(bottleneck, int):
+            necks = [bottleneck] * len(widths)
+        if not len(widths) == len(indices) == len(necks):
             raise ValueError(
-                f'SRRNeck: {prefix}bottleneck {neck} must be from 1 to below '
-                f'the width {width} of its map; None is without a bottleneck')
-    return nn.ModuleList(
-        _recovering(width, neck, **cfg) for width, neck in zip(widths, necks))
+                f'SRRNeck: {kind}_channels={widths}, {kind}_index={indices} '
+                f'and the bottlenecks {bottleneck} must be as many')
+        for index, width, neck in zip(indices, widths, necks):
+            if neck is not None and not 0 < neck < width:
+                raise ValueError(
+                    f'SRRNeck: bottleneck {neck} of {kind}_index {index} must '
+                    f'be from 1 to below the width {width} of its map; None '
+                    'is without a bottleneck')
+        super().__init__(
+            _recovering(width, neck, **cfg)
+            for width, neck in zip(widths, necks))
+        self.kind, self.widths, self.indices = kind, widths, indices
+
+    def forward(self, inputs: Sequence[Tensor]) -> dict[int, Tensor]:
+        given = [x.shape[1] for x in inputs]
+        for index, width in zip(self.indices, self.widths):
+            if not -len(given) <= index < len(given) or given[index] != width:
+                raise ValueError(
+                    f'SRRNeck: {self.kind}_index {index} should be a map of '
+                    f'{width} channels ({self.kind}_channels), but the maps '
+                    f'have {given}')
+        return {
+            index: module(inputs[index])
+            for index, module in zip(self.indices, self)
+        }
 
 
-def _recovering(width: int, neck: int | None, steps: int,
-                norm_cfg: dict | None, act_cfg: dict | None,
-                out_act_cfg: dict | None) -> nn.Sequential:
+def _recovering(width: int,
+                neck: int | None,
+                steps: int,
+                norm_cfg: dict | None = None,
+                act_cfg: dict | None = None,
+                out_act_cfg: dict | None = None) -> nn.Sequential:
     """Deconvolutions, between 1x1 convolutions if there is a bottleneck."""
     conv = partial(ConvModule, kernel_size=1, bias=False)
     deconv = partial(

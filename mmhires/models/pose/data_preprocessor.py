@@ -3,17 +3,12 @@
 import numpy as np
 from mmpose.models import PoseDataPreprocessor
 
-from mmhires.models.preprocessing import (
-    check_images,
-    check_reduction,
-    keep_full_size,
-    reduce_images,
-)
+from mmhires.models.preprocessing import ImageReduction
 from mmhires.registry import MODELS
 
 
 @MODELS.register_module()
-class LowResPoseDataPreprocessor(PoseDataPreprocessor):
+class LowResPoseDataPreprocessor(ImageReduction, PoseDataPreprocessor):
     """Full-size crops of persons in, down-sampled crops to the network.
 
     The pipeline and the codec are those of a model of the full size: the crop
@@ -37,15 +32,6 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
         ValueError: A ``scale`` below 1 or not whole.
     """
 
-    def __init__(self,
-                 scale: int = 2,
-                 interpolation: str = 'bilinear',
-                 **kwargs) -> None:
-        check_reduction(self, scale, interpolation)
-        super().__init__(**kwargs)
-        self.scale = scale
-        self.interpolation = interpolation
-
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and down-sample a batch.
 
@@ -62,28 +48,14 @@ class LowResPoseDataPreprocessor(PoseDataPreprocessor):
             ValueError: An empty batch, a crop with nan or infinite values or
                 that ``scale`` does not divide, or a box without area.
         """
-        check_images(self, data['inputs'], data.get('data_samples'))
-        data = super().forward(data, training)
-        images, samples = data['inputs'], data['data_samples']
-        for sample in samples:
-            _check_box(sample.metainfo)
-        height, width = images.shape[-2:]
-        if height % self.scale or width % self.scale:
-            raise ValueError(
-                f'LowResPoseDataPreprocessor: scale={self.scale} does not '
-                f'divide crops of {(height, width)} pixels; change the '
-                'input_size of TopdownAffine')
-        inputs = reduce_images(images, self.scale, self.interpolation)
-        if training:
-            keep_full_size(samples, images, inputs)
-        return dict(inputs=inputs, data_samples=samples)
-
-
-def _check_box(meta: dict) -> None:
-    """Refuse a box whose crop would be one point, or none at all."""
-    scale = np.asarray(meta.get('input_scale', 1))
-    if not (np.isfinite(scale) & (scale > 0)).all():
-        raise ValueError(
-            f'{meta.get("img_path") or "an image"}: the box round '
-            f'{meta.get("input_center")} has a width and height of {scale}; '
-            'give boxes as x1, y1, x2, y2 with x2 > x1 and y2 > y1')
+        # A box without area has a crop of one point, or none at all.
+        for sample in data['data_samples']:
+            meta = sample.metainfo
+            scale = np.asarray(meta.get('input_scale', 1))
+            if not (np.isfinite(scale) & (scale > 0)).all():
+                raise ValueError(
+                    f'{meta.get("img_path") or "an image"}: the box round '
+                    f'{meta.get("input_center")} has a width and height of '
+                    f'{scale}; give boxes as x1, y1, x2, y2 with x2 > x1 and '
+                    'y2 > y1')
+        return super().forward(data, training)

@@ -13,10 +13,7 @@ from mmpose.utils.typing import (
 from torch import Tensor, nn
 
 from mmhires.models.layers.upsample import DeconvUpsample
-from mmhires.models.super_resolution import (
-    DualSuperResolution,
-    check_exposes_features,
-)
+from mmhires.models.super_resolution import DualSuperResolution
 from mmhires.registry import MODELS
 
 
@@ -71,6 +68,9 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
     """
 
     wrapped = 'heatmap_head'
+    plain = HeatmapHead
+    last_layer = 'final_layer'
+    kept = ('loss', 'predict', 'decode')
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
 
     def __init__(self,
@@ -82,9 +82,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
                  norm_cfg: ConfigType = dict(type='BN'),
                  init_cfg: ConfigType | None = None) -> None:
         super().__init__(init_cfg)
-        inner = MODELS.build(copy.deepcopy(heatmap_head))
-        check_exposes_features('DSRLHeatmapHead', inner, HeatmapHead,
-                               'final_layer', ('loss', 'predict', 'decode'))
+        inner = self.build_wrapped(heatmap_head)
         own = {
             key: copy.deepcopy(heatmap_head[key])
             for key in ('loss', 'decoder', 'final_layer')
@@ -94,9 +92,16 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         inner.final_layer = nn.Identity()
         inner.loss_module = inner.decoder = None
         self.heatmap_head = inner
-        sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg)
-        self.add_super_resolution(sssr, width, sssr_channels, scale, sisr_head,
-                                  loss_fa, norm_cfg)
+        sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg=norm_cfg)
+        self.scale = scale
+        self.add_super_resolution(
+            sssr,
+            width,
+            sssr_channels,
+            sisr_head,
+            loss_fa,
+            scale=scale,
+            norm_cfg=norm_cfg)
         # A whole head: final layer, loss, flip test and decoding are its.
         self.predictor = HeatmapHead(
             sssr_channels, inner.out_channels, deconv_out_channels=None, **own)

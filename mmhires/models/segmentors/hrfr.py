@@ -10,6 +10,7 @@ from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
 from mmhires.models.distillation import MAPS, record
 from mmhires.models.necks.srr import SRRNeck
 from mmhires.registry import MODELS
+from mmhires.utils.errors import first_line
 
 from .distilled import DistilledSegmentor
 
@@ -162,13 +163,12 @@ class HRFR(DistilledSegmentor):
         targets, where = taught[MAPS], self.label_of(data_samples)
 
         losses = {}
-        for loss, feats, indices in ((self.loss_srr, maps,
-                                      self.srr_neck.in_index),
-                                     (self.loss_aux, auxiliary, [*auxiliary])):
-            for index in indices:
-                feats[index] = self.match(feats[index], targets, index)
-                losses[f'srr_{index % len(targets)}.{loss.loss_name}'] = loss(
-                    feats[index], targets[index], **where)
+        pairs = [(self.loss_srr, maps, i) for i in self.srr_neck.in_index]
+        pairs += [(self.loss_aux, auxiliary, i) for i in auxiliary]
+        for loss, feats, i in pairs:
+            feats[i] = self.match(feats[i], targets, i)
+            name = f'srr_{i % len(targets)}.{loss.loss_name}'
+            losses[name] = loss(feats[i], targets[i], **where)
         maps = _ReadMaps(maps)
         with record(self) as mine:
             losses.update(self._decode_head_forward_train(maps, data_samples))
@@ -263,13 +263,10 @@ class _ReadMaps(tuple):
 
 
 def _copy_weights(name: str, source: nn.Module, module: nn.Module) -> None:
-    given, wanted = source.state_dict(), module.state_dict()
-    wrong = sorted(given.keys() ^ wanted.keys()) or [
-        key for key in wanted if wanted[key].shape != given[key].shape
-    ]
-    if wrong:
+    try:
+        module.load_state_dict(source.state_dict())
+    except RuntimeError as error:
         raise ValueError(
             f'HRFR: the student cannot start from the teacher, whose {name} '
-            f'has other layers: {wrong[0]}, for instance. init_student=False '
-            "leaves the start to the student's own init_cfg")
-    module.load_state_dict(given)
+            "has other layers; init_student=False leaves the start to the "
+            f"student's own init_cfg ({first_line(error)})") from error

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What dual super-resolution learning adds to a head of any task."""
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -23,63 +24,79 @@ class DualSuperResolution:
     Attributes:
         wrapped (str): Name of the attribute that holds the wrapped head. Keys
             of a plain head in a checkpoint are read as those of this one.
+        plain (type): The task's head, by whose methods this one goes.
+        last_layer (str): Its convolution that is taken off.
+        kept (Sequence[str]): What a wrapped head must have from it.
         preprocessor (str): The data preprocessor that leaves ``gt_img``.
     """
 
     wrapped: str
+    plain: type
+    last_layer: str
+    kept: Sequence[str]
     preprocessor: str
 
-    def add_super_resolution(self,
-                             sssr: nn.Module,
-                             in_channels: int,
-                             channels: int,
-                             scale: int,
-                             sisr_head: dict | None,
-                             loss_fa: dict | None,
-                             norm_cfg: dict | None,
-                             align_corners: bool = False,
-                             sssr_scale: int | None = None) -> None:
+    def build_wrapped(self, cfg: dict) -> nn.Module:
+        """Build a head whose features and losses wrapping does not lose.
+
+        Args:
+            cfg (dict): Its config.
+
+        Returns:
+            nn.Module: The head, still with its last layer.
+
+        Raises:
+            TypeError: There is no such layer, or a method of its own.
+        """
+        head = MODELS.build(copy.deepcopy(cfg))
+        owner, name = type(self).__name__, type(head).__name__
+        if not isinstance(getattr(head, self.last_layer, None), nn.Conv2d):
+            raise TypeError(
+                f'{owner}: {name} has no convolution {self.last_layer} to '
+                'take off, so its features cannot be reached')
+        for method in self.kept:
+            if getattr(type(head), method) is not getattr(self.plain, method):
+                raise TypeError(
+                    f'{owner}: {name} has a {method}() of its own, which '
+                    'would be lost; wrap a head that keeps that of '
+                    f'{self.plain.__name__}')
+        return head
+
+    def add_super_resolution(self, sssr: nn.Module, in_channels: int,
+                             channels: int, sisr_head: dict | None,
+                             loss_fa: dict | None, **shared) -> None:
         """Take ``sssr``, build ``sisr_head`` and ``feature_transform``.
 
         Args:
             sssr (nn.Module): Enlarges the features.
             in_channels (int): Width of the wrapped head's features.
             channels (int): Width of what SSSR makes.
-            scale (int): Full size : network input, a power of two.
-            sisr_head (dict, optional): Config of :class:`SISRHead`; ``scale``,
-                ``norm_cfg`` and ``align_corners`` are taken from here unless
-                it names them.
+            sisr_head (dict, optional): Config of :class:`SISRHead`.
             loss_fa (dict, optional): Config of :class:`FALoss`.
-            norm_cfg (dict, optional): Normalisation.
-            align_corners (bool): For resizing features. Default: False.
-            sssr_scale (int, optional): By how much SSSR enlarges, a power of
-                two. Default: None, ``scale``.
+            **shared: What ``sisr_head`` has unless it names it: ``scale``, by
+                which SSSR enlarges, ``norm_cfg``, ``align_corners``.
 
         Raises:
-            ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that
-                is not that of ``sisr_head``.
+            ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` of
+                ``sisr_head`` that is another.
         """
         name = type(self).__name__
         if loss_fa is not None and sisr_head is None:
             raise ValueError(f'{name}: loss_fa compares with the features of '
                              'sisr_head, which is None')
-        self.scale = scale
         self.width = in_channels
         self.sssr = sssr
         self.sisr_head = self.feature_transform = self.loss_fa = None
         if sisr_head is not None:
-            sssr_scale = sssr_scale or scale
-            own = dict(scale=sssr_scale, norm_cfg=norm_cfg)
-            own.update(align_corners=align_corners)
-            self.sisr_head = MODELS.build({**own, **sisr_head})
-            if self.sisr_head.scale != sssr_scale:
-                raise ValueError(
-                    f'{name}(scale={sssr_scale}) needs sisr_head of the same '
-                    f'scale, got {self.sisr_head.scale}')
+            self.sisr_head = MODELS.build({**shared, **sisr_head})
+            wanted, given = shared['scale'], self.sisr_head.scale
+            if given != wanted:
+                raise ValueError(f'{name}(scale={wanted}) needs sisr_head of '
+                                 f'the same scale, got {given}')
         if loss_fa is not None:
             self.loss_fa = MODELS.build(loss_fa)
             self.feature_transform = ConvModule(
-                channels, channels, 1, norm_cfg=norm_cfg)
+                channels, channels, 1, norm_cfg=shared['norm_cfg'])
 
     def head_features(self, inputs: tuple[Tensor]) -> Tensor:
         """Features of the wrapped head.
@@ -193,28 +210,3 @@ class DualSuperResolution:
             if prefix + name in state_dict:
                 state_dict[inner + name] = state_dict.pop(prefix + name)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-
-
-def check_exposes_features(owner: str, head: nn.Module, base: type,
-                           last_layer: str, methods: Sequence[str]) -> None:
-    """Refuse heads whose features or losses would be lost by wrapping.
-
-    Args:
-        owner (str): Name of the wrapping head, for the error.
-        head (nn.Module): The head to wrap.
-        base (type): Head whose methods the wrapping one goes by.
-        last_layer (str): Attribute of the convolution that is taken off.
-        methods (Sequence[str]): What ``head`` must have from ``base``.
-
-    Raises:
-        TypeError: There is no such convolution, or a method of its own.
-    """
-    name = type(head).__name__
-    if not isinstance(getattr(head, last_layer, None), nn.Conv2d):
-        raise TypeError(f'{owner}: {name} has no convolution {last_layer} to '
-                        'take off, so its features cannot be reached')
-    for method in methods:
-        if getattr(type(head), method) is not getattr(base, method):
-            raise TypeError(
-                f'{owner}: {name} has a {method}() of its own, which would be '
-                f'lost; wrap a head that keeps that of {base.__name__}')

@@ -2,13 +2,13 @@
 import pytest
 import torch
 
-from mmhires.models.layers.residual import ResidualBlock
+from mmhires.models.layers.residual import residual_block
 
 
 @pytest.mark.parametrize('bottleneck', [False, True])
 def test_block_is_its_convolutions_added_to_the_identity(bottleneck):
     torch.manual_seed(0)
-    block = ResidualBlock(8, 4 if bottleneck else 8, bottleneck=bottleneck)
+    block = residual_block(8, 4 if bottleneck else 8, bottleneck=bottleneck)
     x = torch.randn(2, 8, 5, 7)
     expected = block.eval().conv2(block.conv1(x))
     if bottleneck:
@@ -19,7 +19,7 @@ def test_block_is_its_convolutions_added_to_the_identity(bottleneck):
 
 def test_without_final_activation_values_below_zero_stay():
     torch.manual_seed(0)
-    block = ResidualBlock(4, 4, final_act=False).eval()
+    block = residual_block(4, 4, final_act=False).eval()
     x = torch.randn(1, 4, 5, 5)
     assert (block(x) < 0).any()
     torch.testing.assert_close(
@@ -28,7 +28,7 @@ def test_without_final_activation_values_below_zero_stay():
 
 
 def build_like(block, **kwargs):
-    twin = ResidualBlock(4, 4, **kwargs).eval()
+    twin = residual_block(4, 4, **kwargs).eval()
     twin.load_state_dict(block.state_dict())
     return twin
 
@@ -39,6 +39,6 @@ def build_like(block, **kwargs):
     (dict(channels=4, stride=2, bottleneck=True), (1, 8, 3, 4)),
 ])
 def test_another_width_or_size_gets_a_projection(kwargs, shape):
-    block = ResidualBlock(4, **kwargs)
+    block = residual_block(4, **kwargs)
     assert block.downsample.kernel_size == (1, 1)
     assert block(torch.randn(1, 4, 5, 7)).shape == shape

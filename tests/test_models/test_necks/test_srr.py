@@ -155,7 +155,8 @@ def test_norm_and_activation_go_between_the_layers():
     (dict(bottleneck=0), 'bottleneck 0'),
     (dict(in_index=(1, 2)), r'in_index=\(1, 2\)'),
     (dict(aux_channels=(8, 8, 8)), r'aux_index=\(1, 2\)'),
-    (dict(aux_channels=(4, 8), aux_bottleneck=4), 'aux_bottleneck 4'),
+    (dict(aux_channels=(4, 8),
+          aux_bottleneck=4), 'bottleneck 4 of aux_index 1 '),
 ])
 def test_a_setting_that_cannot_work_is_named(wrong, message):
     with pytest.raises(ValueError, match=message):

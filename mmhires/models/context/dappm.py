@@ -40,9 +40,8 @@ class DAPPM(nn.Module):
             ``scales`` are checked against it. Default: None.
         map_stride (int): Input size of the network : size of the map.
             Default: 64.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: ReLU.
         align_corners (bool): Of the bilinear resize. Default: False.
+        **cfg: ``norm_cfg`` and ``act_cfg``. Default: BN and ReLU.
 
     Raises:
         ValueError: ``scales`` are no ascending strides, or a stride leaves one
@@ -57,13 +56,11 @@ class DAPPM(nn.Module):
                  scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
                  input_size: tuple[int, int] | None = None,
                  map_stride: int = 64,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU'),
-                 align_corners: bool = False) -> None:
+                 align_corners: bool = False,
+                 **cfg: dict) -> None:
         super().__init__()
         self.scale_strides = _resolve_scales(scales, input_size, map_stride)
         self.align_corners = align_corners
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         steps = len(self.scale_strides)
         self.scales = nn.ModuleList(
             PreActConv(in_channels, channels, **cfg) for _ in range(steps + 1))

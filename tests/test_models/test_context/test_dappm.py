@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmhires.models.layers import DAPPM
+from mmhires.models.context import DAPPM
 
 
 def test_output_is_equation_2():

@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import torch
 
-from mmhires.models.layers import SimplifiedPPM
+from mmhires.models.context import SimplifiedPPM
 
 
 def test_each_grid_is_pooled_from_the_bottleneck_and_reaches_the_output():

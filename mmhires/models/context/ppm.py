@@ -26,9 +26,8 @@ class SimplifiedPPM(nn.Module):
             Default: 128.
         grids (tuple[int]): Sides of the pooled maps. Default: (6, 3, 2, 1),
             DDRNet's Table IV.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: ReLU.
         align_corners (bool): Of the bilinear resize. Default: False.
+        **cfg: ``norm_cfg`` and ``act_cfg``. Default: BN and ReLU.
     """
 
     def __init__(self,
@@ -36,13 +35,11 @@ class SimplifiedPPM(nn.Module):
                  out_channels: int,
                  channels: int = 128,
                  grids: tuple[int, ...] = (6, 3, 2, 1),
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU'),
-                 align_corners: bool = False) -> None:
+                 align_corners: bool = False,
+                 **cfg: dict) -> None:
         super().__init__()
         self.grids = grids
         self.align_corners = align_corners
-        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         width = channels // len(grids)
         self.bottleneck = PreActConv(in_channels, channels, **cfg)
         self.levels = nn.ModuleList(

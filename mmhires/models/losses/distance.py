@@ -1,0 +1,60 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""What losses that compare two maps have in common."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class DistanceLoss(nn.Module):
+    """Mean of the distances of two maps, in at least float32.
+
+    A subclass defines ``distance(feat, target)``, for each pixel
+    ``(N, H, W)``, or ``(N, C)`` for each channel.
+
+    Args:
+        loss_weight (float): Of the loss.
+        loss_name (str): Key in the log.
+    """
+
+    def __init__(self, loss_weight: float, loss_name: str) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(self,
+                feat: Tensor,
+                target: Tensor,
+                weight: Tensor | None = None,
+                **kwargs) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            feat (Tensor): Features or logits, ``(N, C, h, w)``.
+            target (Tensor): What they should be, ``(N, C, h, w)``.
+            weight (Tensor, optional): Weight of each pixel ``(N, H, W)`` of
+                the image, at any resolution, for distances of pixels. A
+                feature vector counts with the weight of every pixel of its
+                cell. Default: None.
+            **kwargs: What losses of labels take (``label``,
+                ``ignore_index``); unused.
+
+        Returns:
+            Tensor: A scalar.
+
+        Raises:
+            ValueError: ``feat`` and ``target`` differ in shape.
+        """
+        if feat.shape != target.shape:
+            raise ValueError(f'{type(self).__name__} compares maps of equal '
+                             f'shape, got {tuple(feat.shape)} and '
+                             f'{tuple(target.shape)}')
+        dtype = torch.promote_types(feat.dtype, torch.float32)
+        distance = self.distance(feat.to(dtype), target.to(dtype))
+        if weight is not None:
+            # Each pixel has the feature vector whose cell it lies in: exact
+            # where the stride does not divide the image, too.
+            distance = weight * F.interpolate(
+                distance[:, None], weight.shape[-2:],
+                mode='nearest-exact').squeeze(1)
+        # Not mean(), which is nan of an empty batch.
+        return self.loss_weight * distance.sum() / max(1, distance.numel())
