@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -28,8 +29,13 @@ def command(repo_root, tmp_path_factory):
 def stopped(command):
     """A first run that Ctrl-C stops as soon as a network is being trained."""
     argv, out = command
+    # Under nohup, and in the background of a script, Ctrl-C is ignored.
     process = subprocess.Popen(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        argv,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
     deadline = time.time() + 500
     while not list(out.glob('HRFR*/output.log')) and process.poll() is None:
         assert time.time() < deadline, 'no training has begun'
