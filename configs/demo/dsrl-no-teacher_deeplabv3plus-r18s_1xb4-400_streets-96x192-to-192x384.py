@@ -1,9 +1,16 @@
 # SSSR and SISR as in the paper: without the full-size network as teacher.
-_base_ = './dsrl_deeplabv3plus-r18s_1xb4-400_streets-96x192-to-192x384.py'
+_base_ = './deeplabv3plus-r18s_1xb4-400_streets-96x192.py'
 model = dict(
-    _delete_=True,
     type='mmhires.SuperResolvingSegmentor',
-    data_preprocessor=_base_.model.data_preprocessor,
-    backbone=_base_.model.backbone,
-    decode_head=_base_.model.decode_head,
-    test_cfg=_base_.model.test_cfg)
+    decode_head=dict(
+        _delete_=True,
+        type='mmhires.DSRLHead',
+        seg_head=_base_.model.decode_head,
+        sssr='subpixel',
+        sisr_head=dict(
+            type='mmhires.SISRHead',
+            in_channels=[32, 128],
+            in_index=[0, 2],
+            channels=32,
+            residual=True,
+            norm_cfg=None)))

@@ -84,10 +84,14 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
                     raise ValueError(
                         f'LowResSegDataPreProcessor: {where}{key}={cfg[key]} '
                         f'must be a multiple of scale={scale}')
-        self.factor = step
         self.low_res_label = low_res_label
         self.low_res_input = low_res_input
         self.min_size = min_size
+
+    @property
+    def factor(self) -> int:
+        """By how much images are reduced; not at all if they are small."""
+        return 1 if self.low_res_input else self.scale
 
     def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
         """Normalise, pad and down-sample a batch.

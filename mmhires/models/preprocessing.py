@@ -17,10 +17,6 @@ class ImageReduction:
             anti-aliasing. Default: ``'bilinear'``.
         **kwargs: Of the data preprocessor.
 
-    Attributes:
-        factor (int): By how much images are reduced, unless the class says
-            otherwise ``scale``.
-
     Raises:
         ValueError: ``scale`` or ``interpolation`` out of range.
     """
@@ -31,8 +27,13 @@ class ImageReduction:
                  **kwargs) -> None:
         check_reduction(self, scale, interpolation)
         super().__init__(**kwargs)
-        self.scale = self.factor = scale
+        self.scale = scale
         self.interpolation = interpolation
+
+    @property
+    def factor(self) -> int:
+        """By how much images are reduced."""
+        return self.scale
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Prepare a batch as the data preprocessor does, and reduce it.
