@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every engine against the model itself, and what they say of bad input."""
 import importlib
+import subprocess
 import sys
 
 import cv2
@@ -205,6 +206,22 @@ def test_file_of_fp32_in_bf16_agrees_but_is_not_the_same(
         assert 'on this processor' in str(error)
         return
     assert 0.9 < (got == want).mean() < 1
+
+
+def test_a_signal_after_two_networks_of_openvino_does_not_kill(exported):
+    pytest.importorskip('openvino')
+    code = """if True:
+        import faulthandler, signal, sys
+        from mmhires.deploy import Predictor
+        faulthandler.enable()
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        one, two = (Predictor(sys.argv[1], runtime='openvino') for _ in '12')
+        del one
+        del two
+        signal.raise_signal(signal.SIGUSR1)"""
+    subprocess.run([sys.executable, '-c', code,
+                    exported('ddrnet')[0]],
+                   check=True)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

@@ -1,6 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """OpenVINO: ``.onnx`` files, on CPUs."""
+import functools
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -35,7 +37,7 @@ def load(file: Path | bytes, device: str, precision: str | None,
     openvino = import_extra('openvino', 'openvino')
     if device != 'cpu':
         raise ValueError(f"openvino runs on device 'cpu', got {device!r}")
-    core = openvino.Core()
+    core = _core(openvino)
     try:
         model = core.read_model(file)
     except RuntimeError as error:
@@ -65,6 +67,16 @@ def load(file: Path | bytes, device: str, precision: str | None,
         return torch.from_numpy(out)
 
     return run, spec
+
+
+@functools.cache
+def _core(openvino: ModuleType):
+    """The only one: each gives the process a signal stack of its own.
+
+    Of two, the one that goes last puts back the stack of the other, which is
+    gone, and the process dies at the next signal that Python handles.
+    """
+    return openvino.Core()
 
 
 def _reason(error: Exception) -> str:
