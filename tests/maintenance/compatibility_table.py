@@ -119,7 +119,11 @@ def _files(config: str, folder: Path) -> dict[str, str]:
     mmcv.imwrite(
         StreetsDataset(size=SIZE, length=1, pipeline=[])[0]['img'],
         str(picture))
-    model, found = network(config), {}
+    found = {}
+    try:
+        model = network(config)
+    except Exception as error:  # such as a package that is not installed
+        return dict.fromkeys((*FILES, 'int8'), first_line(error))
     for kind, (name, options) in FILES.items():
         if kind == 'dynamic' and config.startswith('mmpose'):
             continue
