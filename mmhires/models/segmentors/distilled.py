@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Any segmentor as the student of a full-size teacher."""
+import torch
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import SampleList
 from torch import Tensor
@@ -74,6 +75,6 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         Returns:
             dict: ``label`` ``(N, H, W)`` and ``ignore_index``.
         """
-        label = self.decode_head._stack_batch_gt(data_samples)
-        return dict(
-            label=label.squeeze(1), ignore_index=self.decode_head.ignore_index)
+        # Not by the head, which need not be a BaseDecodeHead.
+        label = torch.cat([sample.gt_sem_seg.data for sample in data_samples])
+        return dict(label=label, ignore_index=self.decode_head.ignore_index)
