@@ -1,13 +1,17 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from mmhires.deploy import strip
+from mmhires.models.segmentors import DistilledSegmentor
 from mmhires.registry import MODELS
 
 STATISTICS = dict(mean=[120., 110., 100.], std=[50., 60., 70.])
@@ -191,3 +195,14 @@ def test_images_without_full_size_copy_name_the_preprocessor(step):
         dict(inputs=[torch.zeros(3, 64, 96, dtype=torch.uint8)]))
     with pytest.raises(KeyError, match='LowResSegDataPreProcessor'):
         model.teach(data['data_samples'])
+
+
+def test_labels_need_no_head_of_mmsegs_base():
+    samples = [
+        SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 2, 3), i)))
+        for i in range(2)
+    ]
+    student = SimpleNamespace(decode_head=SimpleNamespace(ignore_index=255))
+    found = DistilledSegmentor.label_of(student, samples)
+    assert found['label'][:, 1, 2].tolist() == [0, 1]
+    assert found['ignore_index'] == 255
