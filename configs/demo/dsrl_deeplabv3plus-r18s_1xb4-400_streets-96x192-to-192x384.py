@@ -1,5 +1,8 @@
 # DSRL, and the full-size network as teacher of its logits.
-_base_ = './deeplabv3plus-r18s_1xb4-400_streets-96x192.py'
+_base_ = [
+    './deeplabv3plus-r18s_1xb4-400_streets-96x192.py',
+    '../_base_/models/sisr_r18s-d16_3-stages.py'
+]
 model = dict(
     type='mmhires.DistilledSegmentor',
     decode_head=dict(
@@ -7,13 +10,7 @@ model = dict(
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         sssr='subpixel',
-        sisr_head=dict(
-            type='mmhires.SISRHead',
-            in_channels=[32, 128],
-            in_index=[0, 2],
-            channels=32,
-            residual=True,
-            norm_cfg=None)),
+        sisr_head=_base_.sisr_head),
     teacher='{{ fileDirname }}/deeplabv3plus-r18s_1xb8-3000_streets-192x384.py',
     teacher_ckpt=_base_.load_from,
     distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)])
