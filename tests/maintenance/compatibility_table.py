@@ -11,10 +11,13 @@ predicts what the model does, with random weights, on a drawn street. Broken
 off, it goes on where it was.
 """
 import argparse
+import contextlib
 import json
+import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -108,40 +111,42 @@ def network(config: str) -> nn.Module:
     return model
 
 
+@contextlib.contextmanager
+def noting(found: dict[str, str], *kinds: str) -> Iterator[None]:
+    """Keep why the block fails, in a line, for some kinds; empty if not."""
+    why_not = ''
+    try:
+        yield
+    except Exception as error:  # of upstream's networks, whatever they raise
+        why_not = first_line(error)
+    found.update(dict.fromkeys(kinds, why_not))
+
+
 def files(config: str) -> dict[str, str]:
     """Why a network has no file of each kind; empty where it has."""
+    kinds, found = dict(FILES), {}
+    if config.startswith('mmpose'):
+        del kinds['dynamic']
     with tempfile.TemporaryDirectory() as folder, silence():
-        return _files(config, Path(folder))
-
-
-def _files(config: str, folder: Path) -> dict[str, str]:
-    picture = folder / 'street.png'
-    mmcv.imwrite(
-        StreetsDataset(size=SIZE, length=1, pipeline=[])[0]['img'],
-        str(picture))
-    found = {}
-    try:
-        model = network(config)
-    except Exception as error:  # such as a package that is not installed
-        return dict.fromkeys((*FILES, 'int8'), first_line(error))
-    for kind, (name, options) in FILES.items():
-        if kind == 'dynamic' and config.startswith('mmpose'):
-            continue
-        try:
-            export(model, folder / name, [picture], **options)
-            found[kind] = ''
-        except Exception as error:  # of the network too, at other sizes
-            found[kind] = first_line(error).replace(f'{folder}/', '')
-    if found['.onnx']:
-        found['int8'] = 'there is no .onnx to make it of'
-    else:
-        # Of random weights only that the file can be made and run.
-        try:
+        with noting(found, *kinds, 'int8'):
+            model = network(config)
+        if found['int8']:
+            return found
+        folder = Path(folder)
+        street = StreetsDataset(size=SIZE, length=1, pipeline=[])[0]['img']
+        picture = folder / 'street.png'
+        mmcv.imwrite(street, str(picture))
+        for kind, (name, options) in kinds.items():
+            with noting(found, kind):
+                export(model, folder / name, [picture], **options)
+            found[kind] = found[kind].replace(f'{folder}/', '')
+        if found['.onnx']:
+            found['int8'] = 'there is no .onnx to make it of'
+            return found
+        with noting(found, 'int8'):
+            # Of random weights only that the file can be made and run.
             quantize(folder / 'fp32.onnx', folder / 'int8.onnx', [picture],
                      lambda predictor: float(predictor(picture) is not None))
-            found['int8'] = ''
-        except Exception as error:  # of ONNX Runtime's quantizer
-            found['int8'] = first_line(error)
     return found
 
 
@@ -223,7 +228,10 @@ def table(tried: dict, done: dict) -> str:
             lines.append(f'| {short} | {" | ".join(cells)} | {line} |')
         lines.append('')
     lines += ['## Why not', '']
-    lines += [f'{number}. {reason}' for reason, number in reasons.items()]
+    for reason, number in reasons.items():
+        # PyTorch's exporter quotes its graph.
+        reason = re.sub(r'\s+\[Caused by .*?(?=; (?:try|write)|$)', '', reason)
+        lines.append(f'{number}. {reason}')
     return '\n'.join(lines) + '\n'
 
 
