@@ -110,7 +110,9 @@ def main() -> None:
 
 
 def read_config(args: argparse.Namespace, name: str) -> Config:
-    cfg = Config.fromfile(osp.join(CONFIG_DIR, f'{CONFIGS[name]}.py'))
+    # yapf would take a second for every time that a runner writes its config.
+    cfg = Config.fromfile(
+        osp.join(CONFIG_DIR, f'{CONFIGS[name]}.py'), format_python_code=False)
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
         loader.dataset.cache = osp.join(args.out_dir, 'streets')
@@ -256,7 +258,8 @@ def match_features(cfg: Config, folder: str) -> str:
     """Where HRFR starts: small features mapped to full-size ones linearly."""
     path = osp.join(folder, 'matched.pth')
     if not osp.isfile(path):
-        cfg = Config(dict(cfg, work_dir=folder, load_from=None))
+        cfg = copy.deepcopy(cfg)
+        cfg.work_dir, cfg.load_from = folder, None
         runner = Runner.from_cfg(cfg)
         runner.model.init_weights()
         loader = runner.build_dataloader(cfg.train_dataloader, seed=0)

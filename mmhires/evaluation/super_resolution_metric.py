@@ -43,6 +43,8 @@ class SuperResolutionMetric(BaseMetric):
         ValueError: ``pred_img`` is not of the size of the image.
     """
 
+    default_prefix = ''  # None would be warned of
+
     def __init__(self,
                  scale: int | None = None,
                  interpolation: str = 'bilinear',

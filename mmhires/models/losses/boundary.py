@@ -37,9 +37,21 @@ def boundary_mask(label: Tensor,
     # Two channels: the highest class around, and minus the lowest.
     signed = torch.stack([classes, -classes], 1)
     signed = signed.masked_fill(~valid[:, None], -math.inf)
-    signed = F.max_pool2d(signed, (side, 1), stride=1, padding=(radius, 0))
-    signed = F.max_pool2d(signed, (1, side), stride=1, padding=(0, radius))
+    signed = F.pad(signed, [radius] * 4, value=-math.inf)
+    for dim in (2, 3):
+        signed = _sliding_maximum(signed, side, dim)
     return (signed[:, 0] != -signed[:, 1]) & valid
+
+
+def _sliding_maximum(x: Tensor, window: int, dim: int) -> Tensor:
+    """Maximum of each window; in log2(window) passes, as each doubles one."""
+    width = 1
+    while width < window:
+        step = min(width, window - width)
+        length = x.size(dim) - step
+        x = torch.maximum(x.narrow(dim, 0, length), x.narrow(dim, step, length))
+        width += step
+    return x
 
 
 # Upstream's losses whose value is no sum over pixels, each with a weight.
