@@ -48,8 +48,8 @@ def _sliding_maximum(x: Tensor, window: int, dim: int) -> Tensor:
     width = 1
     while width < window:
         step = min(width, window - width)
-        length = x.size(dim) - step
-        x = torch.maximum(x.narrow(dim, 0, length), x.narrow(dim, step, length))
+        size = x.size(dim) - step
+        x = torch.maximum(x.narrow(dim, 0, size), x.narrow(dim, step, size))
         width += step
     return x
 
