@@ -24,14 +24,45 @@ _LAYOUTS = {
     'mmhires': ('mmhires', 'backbone.', ('backbone.low_bottleneck.', )),
 }
 
+# From our keys to the authors' of heads, and of the neck for ImageNet.
+_AUTHORS_HEADS: Rules = (
+    (r'^decode_head\.context\.scales\.', 'spp.scale'),
+    *((rf'^decode_head\.context\.processes\.{i}\.', f'spp.process{i + 1}.')
+      for i in range(4)),
+    (r'^decode_head\.context\.', 'spp.'),
+    (r'^decode_head\.', 'final_layer.'),
+    (r'^auxiliary_head\.', 'seghead_extra.'),
+    (r'^(spp\.scale[1-4])\.bn\.', r'\1.1.'),
+    (r'^(spp\.scale[1-4])\.conv\.', r'\1.3.'),
+    (r'^(spp\.\w+)\.bn\.', r'\1.0.'),
+    (r'^(spp\.\w+)\.conv\.', r'\1.2.'),
+    (r'^(final_layer|seghead_extra)\.bn\.', r'\1.bn2.'),
+    (r'^(final_layer|seghead_extra)\.conv\.bn\.', r'\1.bn1.'),
+    (r'^(final_layer|seghead_extra)\.conv\.conv\.', r'\1.conv1.'),
+    (r'^(final_layer|seghead_extra)\.conv_seg\.', r'\1.conv2.'),
+    (r'^neck\.0\.down\.', 'down5.'),
+    (r'^neck\.0\.last\.', 'last_layer.0.'),
+    (r'^head\.fc\.', 'linear.'),
+)
+_MMSEG_HEADS: Rules = (
+    (r'^decode_head\.context\.scales\.([1-4])\.',
+     r'backbone.spp.scales.\1.1.'),
+    (r'^decode_head\.context\.', 'backbone.spp.'),
+    (r'^decode_head\.conv\.', 'decode_head.head.0.'),
+    (r'^decode_head\.bn\.', 'decode_head.head.1.'),
+    (r'^auxiliary_head\.conv\.', 'decode_head.aux_head.0.'),
+    (r'^auxiliary_head\.bn\.', 'decode_head.aux_head.1.'),
+    (r'^auxiliary_head\.conv_seg\.', 'decode_head.aux_cls_seg.'),
+)
+
 
 def _rules(source: str, groups: int) -> Rules:
     """From keys of our segmentor or classifier to those of a source."""
     if source == 'mmseg-ddrnet':
         return ((r'^backbone\.', ''), *ddrnet_keys.MMSEG,
                 (r'^(?!decode_head|auxiliary_head)',
-                 'backbone.'), *ddrnet_keys.MMSEG_HEADS)
-    return ((r'^backbone\.', ''), *ddrnet_keys.AUTHORS_HEADS,
+                 'backbone.'), *_MMSEG_HEADS)
+    return ((r'^backbone\.', ''), *_AUTHORS_HEADS,
             *ddrnet_keys.authors(groups))
 
 
