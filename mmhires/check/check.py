@@ -12,9 +12,12 @@ from . import checkpoints, classes, data, metrics, model, runtime, sizes
 from .problem import Problem, Problems, named
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
-# Nothing can be looked up in other ones.
-DICTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader',
-         'default_hooks', 'custom_imports', 'dataset_meta')
+# Nothing can be looked up in other ones. Outer ones stand first.
+DICTS = ('model', 'model.data_preprocessor', 'train_dataloader',
+         'train_dataloader.dataset', 'val_dataloader',
+         'val_dataloader.dataset', 'test_dataloader',
+         'test_dataloader.dataset', 'train_cfg', 'val_cfg', 'test_cfg',
+         'optim_wrapper', 'default_hooks', 'custom_imports', 'dataset_meta')
 
 
 def import_scope(scope: str) -> None:
@@ -58,8 +61,10 @@ def check_config(path: str,
         if cfg.get('model') is None:
             return [Problem('config', 'model', 'there is none', 'give one')]
         for key in DICTS:
-            if not isinstance(cfg.get(key) or {}, dict):
-                return [Problem('config', key, f'{cfg[key]!r} is no dict')]
+            outer, _, name = key.rpartition('.')
+            part = ((cfg.get(outer) or {}) if outer else cfg).get(name)
+            if not isinstance(part or {}, dict):
+                return [Problem('config', key, f'{part!r} is no dict')]
         if 'type' not in cfg.model:
             return [Problem('config', 'model', 'has no type', 'give one')]
         with DefaultScope.overwrite_default_scope(scope):

@@ -41,8 +41,8 @@ def check_metrics(problems: Problems, cfg, meta: dict) -> None:
         for argument in ('save_best', 'monitor') if hook.get(argument)
     }
     for key, names in awaited.items():
-        for name in [names] if isinstance(names, str) else names:
-            near = meant(name, known)
+        for name in names if isinstance(names, (list, tuple)) else [names]:
+            near = meant(str(name), known)
             # Where there may be others, it has to be nearly a known one.
             if name != 'auto' and name not in known and (
                     near or None not in given.values()):

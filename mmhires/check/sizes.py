@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from .problem import Problems
-from .walk import walk
+from .walk import first, walk
 
 DEFAULT_SIZE = (256, 256)
 
@@ -16,9 +16,9 @@ def training_size(cfg) -> tuple[int, int]:
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     while 'dataset' in dataset:
         dataset = dataset['dataset']
-    crops = [step.get('crop_size') for step in dataset.get('pipeline') or ()]
     preprocessor = cfg.model.get('data_preprocessor') or {}
-    sizes = *crops, dataset.get('size'), preprocessor.get('size'), DEFAULT_SIZE
+    crop = first(dataset.get('pipeline'), 'crop_size')
+    sizes = crop, dataset.get('size'), preprocessor.get('size'), DEFAULT_SIZE
     size = next(filter(None, sizes))
     return (size, size) if isinstance(size, int) else tuple(size)
 

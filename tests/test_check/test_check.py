@@ -288,6 +288,11 @@ def test_components_that_nothing_imports_are_found(check):
     ("default_scope = 'mmseg'\nmodel = dict(backbone=dict())", 'has no type'),
     ("default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\n"
      'train_dataloader = 3', '3 is no dict'),
+    ("default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder', "
+     'data_preprocessor=4)', '4 is no dict'),
+    ("default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\n"
+     'train_dataloader = dict(dataset=dict(type="BaseSegDataset", '
+     'pipeline=5))', "'int'"),
 ])
 def test_a_config_that_cannot_be_read_is_a_problem_and_no_traceback(
         tmp_path, text, seen):
