@@ -23,4 +23,5 @@ default_hooks = dict(
         interval=100,
         max_keep_ckpts=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    ema=dict(type='EMAHook', momentum=0.002))
+    # Statistics of the last steps would not be those of the average.
+    ema=dict(type='EMAHook', momentum=0.002, update_buffers=True))
