@@ -123,8 +123,9 @@ def read_config(args: argparse.Namespace, name: str) -> Config:
         steps *= 4
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         cfg.optim_wrapper.type = 'OptimWrapper'  # bf16 would be emulated
+    cfg.train_cfg.max_iters = steps
     # Testing follows training; validating first would say the same.
-    cfg.train_cfg.update(max_iters=steps, val_interval=steps + 1)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     warm_up, decay = cfg.param_scheduler
     warm_up.end = decay.begin = min(warm_up.end, steps // 2)
     decay.end = steps
