@@ -61,8 +61,9 @@ def check_config(path: str,
         if cfg.get('model') is None:
             return [Problem('config', 'model', 'there is none', 'give one')]
         for key in DICTS:
-            outer, _, name = key.rpartition('.')
-            part = ((cfg.get(outer) or {}) if outer else cfg).get(name)
+            part = cfg
+            for name in key.split('.'):
+                part = (part or {}).get(name)
             if not isinstance(part or {}, dict):
                 return [Problem('config', key, f'{part!r} is no dict')]
         if 'type' not in cfg.model:

@@ -35,7 +35,7 @@ def draw_batch(cfg, meta: dict, limit: int | None = None) -> dict | None:
     if scope == 'mmpose' and cfg.model.type != 'TopdownPoseEstimator':
         return None
     steps = first(cfg.get('train_dataloader'), 'pipeline')
-    steps = steps if isinstance(steps, list) else []
+    steps = steps if isinstance(steps, (list, tuple)) else ()
     kept = [step for step in steps if 'Load' not in str(step['type'])]
     pipelines, draw = [kept] if len(kept) < len(steps) else [], _with_keypoints
     if scope == 'mmseg':

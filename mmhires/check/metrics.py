@@ -41,7 +41,7 @@ def check_metrics(problems: Problems, cfg, meta: dict) -> None:
         for argument in ('save_best', 'monitor') if hook.get(argument)
     }
     for key, names in awaited.items():
-        for name in names if isinstance(names, (list, tuple)) else [names]:
+        for _, name in each(key, names):
             near = meant(str(name), known)
             # Where there may be others, it has to be nearly a known one.
             if name != 'auto' and name not in known and (

@@ -44,7 +44,7 @@ def boundary_mask(label: Tensor,
 
 
 def _sliding_maximum(x: Tensor, window: int, dim: int) -> Tensor:
-    """Maximum of each window; in log2(window) passes, as each doubles one."""
+    """Maximum of each window, in passes that double its width."""
     width = 1
     while width < window:
         step = min(width, window - width)
