@@ -30,7 +30,8 @@ def main(argv: list[str] | None = None) -> int:
         default=2,
         help='full-size image : network input, of dsrl and hrfr (default: 2)')
     parser.add_argument(
-        '--teacher-ckpt', help="weights of the config's model, for hrfr")
+        '--teacher-ckpt',
+        help="weights of the config's model, the teacher of hrfr and dsrl")
     args = parser.parse_args(argv)
     try:
         text = adapt(**vars(args))

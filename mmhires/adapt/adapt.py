@@ -29,7 +29,7 @@ def adapt(method: str,
             relative to that. Default: the working directory.
         scale (int): Full-size image : network input. Default: 2.
         teacher_ckpt (str, optional): Weights of the config's model, which is
-            the teacher of HRFR.
+            the teacher of HRFR or, where they are given, of DSRL.
 
     Returns:
         str: The child config.

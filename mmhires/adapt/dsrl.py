@@ -9,12 +9,14 @@ from mmhires.check import probe
 from .upstream import AdaptError, Upstream, number, refusing
 
 
-def changes(upstream: Upstream, scale: int, _=None) -> str:
+def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
     """The part ``model`` of a child config.
 
     Args:
         upstream (Upstream): The config.
         scale (int): Full-size image : network input.
+        teacher_ckpt (str, optional): Weights of the config's model, to start
+            from and to be taught by, in the place of SISR and FA.
 
     Returns:
         str: Python text.
@@ -22,6 +24,8 @@ def changes(upstream: Upstream, scale: int, _=None) -> str:
     Raises:
         AdaptError: The head cannot be wrapped, or the model has another frame.
     """
+    if teacher_ckpt is not None:
+        return _taught(upstream, scale, teacher_ckpt)
     cfg = upstream.cfg.model
     if upstream.cfg.default_scope == 'mmpose':
         kind, name, inner = 'DSRLHeatmapHead', 'head', 'heatmap_head'
@@ -46,6 +50,26 @@ def changes(upstream: Upstream, scale: int, _=None) -> str:
         {inner}={wrapped},{other_scale}
         sisr_head={_sisr_head(upstream, scale, dsrl)}),
         loss_fa=dict(type='mmhires.FALoss')){whole})
+'''
+
+
+def _taught(upstream: Upstream, scale: int, teacher_ckpt: str) -> str:
+    """What gained most, see ``configs/study``: SSSR alone, and a teacher."""
+    upstream.expect('EncoderDecoder', 'DSRL with a teacher is a child of that')
+    return f'''load_from = {teacher_ckpt!r}
+model = dict(
+    type='mmhires.DistilledSegmentor',
+    data_preprocessor={preprocessing(upstream, scale)},
+    decode_head=dict(
+        _delete_=True,
+        type='mmhires.DSRLHead',
+        seg_head=_base_.model.decode_head,
+        scale={scale},
+        sssr='subpixel'),
+    teacher=_base_.model,
+    teacher_ckpt={teacher_ckpt!r},
+    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)]{
+        whole_test(upstream.cfg.model)})
 '''
 
 

@@ -41,6 +41,8 @@ class Distillation:
             the index of a map of the neck or, without one, the backbone, or a
             pair of such for student and teacher. Default: None,
             ``default_loss`` alone.
+        teacher_scale (float): Enlarges the images that the teacher reads: its
+            stride may be coarse for them. Default: 1.0.
         **kwargs: Of the model.
 
     Attributes:
@@ -59,8 +61,10 @@ class Distillation:
                  teacher: dict | str,
                  teacher_ckpt: str | None = None,
                  distill_losses: Sequence[dict] | None = None,
+                 teacher_scale: float = 1.,
                  **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.teacher_scale = teacher_scale
         if distill_losses is None:
             distill_losses = [self.default_loss]
         self._teacher_cfg = copy.deepcopy(teacher)
@@ -167,9 +171,12 @@ class Distillation:
             teacher's modules run.
         """
         images = full_size_images(self, data_samples, 'the teacher')
+        size, scale = tuple(images.shape[-2:]), self.teacher_scale
+        if scale != 1:
+            images = F.interpolate(images, scale_factor=scale, mode='bicubic')
         with torch.no_grad(), record(self.teacher) as seen:
             if any(not isinstance(place, int) for _, place in self._on):
-                seen[LOGITS] = self.teacher_logits(images)
+                seen[LOGITS] = self.teacher_logits(images, size)
             else:  # its head need not run
                 self.teacher.extract_feat(images)
         return seen

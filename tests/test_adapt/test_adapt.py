@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
 
 from mmhires.adapt import AdaptError, adapt
 from mmhires.adapt.__main__ import main
@@ -73,16 +74,22 @@ def test_where_a_method_cannot_go_one_line_says_why(method, config, reason):
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_the_child_of_a_file_trains_a_step_and_predicts(
-        streets_config, random_batch, tmp_path):
-    (tmp_path / 'mine').mkdir()
-    plain = streets_config(tmp_path, dsrl=False)
-    plain.model.data_preprocessor = dict(
+@pytest.fixture
+def plain(streets_config, tmp_path):
+    """Config of a full-size network, in a file ``mine/plain.py``."""
+    cfg = streets_config(tmp_path, dsrl=False)
+    cfg.model.data_preprocessor = dict(
         type='SegDataPreProcessor',
         mean=[127.5] * 3,
         std=[127.5] * 3,
         size=(64, 128))
-    plain.dump(tmp_path / 'mine/plain.py')
+    (tmp_path / 'mine').mkdir()
+    cfg.dump(tmp_path / 'mine/plain.py')
+    return cfg
+
+
+def test_the_child_of_a_file_trains_a_step_and_predicts(
+        plain, random_batch, tmp_path):
     child = tmp_path / 'child.py'
     assert main(['dsrl',
                  str(tmp_path / 'mine/plain.py'), '-o',
@@ -100,6 +107,42 @@ def test_the_child_of_a_file_trains_a_step_and_predicts(
     with torch.no_grad():
         result = model.test_step(random_batch(11, (64, 128)))[0]
     assert result.pred_sem_seg.shape == (64, 128)
+
+
+def test_with_a_teacher_dsrl_starts_from_it_and_learns_from_it(
+        plain, random_batch, tmp_path):
+    init_default_scope('mmseg')
+    full_size = build(plain.model, allocate=True)
+    weights = str(tmp_path / 'full_size.pth')
+    torch.save(dict(state_dict=full_size.state_dict()), weights)
+    child = str(tmp_path / 'child.py')
+    assert main([
+        'dsrl',
+        str(tmp_path / 'mine/plain.py'), '--teacher-ckpt', weights, '-o', child
+    ]) == 0
+    cfg = Config.fromfile(child)
+    student = build(cfg.model, allocate=True)
+    assert cfg.load_from == weights
+    load_checkpoint(student, cfg.load_from)
+    images = torch.randn(2, 3, 64, 128)
+    for model in (full_size.eval(), student.eval()):
+        model.features = model.extract_feat(images)
+    torch.testing.assert_close(student.features, full_size.features)
+    torch.testing.assert_close(student.decode_head.conv_seg.weight,
+                               full_size.decode_head.conv_seg.weight)
+    losses = student(
+        **student.data_preprocessor(random_batch(11, (64, 128)), True),
+        mode='loss')
+    assert losses['logits.loss_kl'] > 0
+
+
+def test_a_teacher_is_for_segmentation():
+    pytest.importorskip('mmpose')
+    with pytest.raises(AdaptError, match='is no EncoderDecoder'):
+        adapt(
+            'dsrl',
+            f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py',
+            teacher_ckpt='full_size.pth')
 
 
 def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):

@@ -36,11 +36,12 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
     default_loss = dict(type='mmhires.FeatureL2Loss', reduction='mean')
 
-    def teacher_logits(self, images: Tensor) -> Tensor:
+    def teacher_logits(self, images: Tensor, size: tuple) -> Tensor:
         """Heatmaps of the teacher.
 
         Args:
             images (Tensor): Normalised crops, ``(N, 3, H, W)``.
+            size (tuple[int]): Unused: heatmaps are smaller than crops.
 
         Returns:
             Tensor: ``(N, out_channels, h, w)``.

@@ -43,6 +43,8 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
             a map, or a pair of these for student and teacher. A smaller map of
             the student is first resized to the teacher's. Default: one
             :class:`LogitDistillLoss`.
+        teacher_scale (float): Enlarges the images that the teacher reads.
+            Default: 1.0.
         **kwargs: Of ``EncoderDecoder``; ``data_preprocessor`` must leave
             ``gt_img``, as :class:`LowResSegDataPreProcessor` does.
 
@@ -53,18 +55,19 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
     default_loss = dict(type='mmhires.LogitDistillLoss')
 
-    def teacher_logits(self, images: Tensor) -> Tensor:
+    def teacher_logits(self, images: Tensor, size: tuple) -> Tensor:
         """Logits of the teacher at full size.
 
         Args:
-            images (Tensor): Normalised, ``(N, 3, H, W)``.
+            images (Tensor): Normalised, enlarged by ``teacher_scale``.
+            size (tuple[int]): Full size ``(H, W)``.
 
         Returns:
             Tensor: ``(N, num_classes, H, W)``.
         """
         # A torch.Size would say that a window of a sliding test is meant.
-        meta = dict(img_shape=tuple(images.shape[-2:]))
-        return self.teacher.encode_decode(images, [meta] * len(images))
+        return self.teacher.encode_decode(images,
+                                          [dict(img_shape=size)] * len(images))
 
     def label_of(self, data_samples: SampleList) -> dict:
         """Labels in the form that losses of pixels take them.

@@ -90,15 +90,20 @@ def full_size(data):
 
 
 @pytest.mark.parametrize(
-    'decode_head', [TEACHER['decode_head'], DSRL], ids=['plain', 'DSRL'])
-def test_logits_are_compared_at_full_size(decode_head, step):
-    model = build(decode_head=decode_head)
+    'decode_head, settings', [(TEACHER['decode_head'], {}), (DSRL, {}),
+                              (DSRL, dict(teacher_scale=1.5))],
+    ids=['plain', 'DSRL', 'enlarged images for the teacher'])
+def test_logits_are_compared_at_full_size(decode_head, settings, step):
+    model = build(decode_head=decode_head, **settings)
     data, losses = step(model)
+    enlarged = full_size(data)
+    if settings:
+        enlarged = F.interpolate(enlarged, (96, 144), mode='bicubic')
     student, teacher = (F.interpolate(
         part.decode_head(part.extract_feat(images)), (64, 96),
         mode='bilinear').log_softmax(1)
                         for part, images in ((model, data['inputs']),
-                                             (model.teacher, full_size(data))))
+                                             (model.teacher, enlarged)))
     torch.testing.assert_close(losses['logits.loss_kl'],
                                (teacher.exp() *
                                 (teacher - student)).sum(1).mean())
