@@ -54,7 +54,7 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
 
 
 def _taught(upstream: Upstream, scale: int, teacher_ckpt: str) -> str:
-    """What gained most, see ``configs/study``: SSSR alone, and a teacher."""
+    """Sub-pixel SSSR, started and taught by the full-size network."""
     upstream.expect('EncoderDecoder', 'DSRL with a teacher is a child of that')
     return f'''load_from = {teacher_ckpt!r}
 model = dict(
