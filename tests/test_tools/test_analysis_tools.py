@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""``benchmark.py``, ``get_flops.py`` and ``pareto.py``."""
+"""``benchmark.py``, ``compare_configs.py``, ``get_flops.py``, ``pareto.py``."""
 import json
 import runpy
 import sys
@@ -124,3 +124,26 @@ def test_pareto_answers_a_missing_file_and_a_missing_number_in_a_line(
     with pytest.raises(SystemExit, match="a has no 'mIoU'"):
         tool('pareto', tmp_path / 'a.json')
     assert not list(tmp_path.glob('*.png'))
+
+
+def test_differences_are_to_the_baseline_named_and_paired_by_seed(
+        tool, tmp_path):
+    values = dict(plain=[50., 52., 54.], ours=[53., 56., 56.], more=[54.] * 3)
+    (tmp_path / 'r.json').write_text(
+        json.dumps({
+            name: [
+                dict(seed=seed, metrics=dict(mIoU=value))
+                for seed, value in enumerate(row)
+            ]
+            for name, row in values.items()
+        }))
+    kept = '--from', tmp_path / 'r.json'
+    rows, _ = tool('compare_configs', *kept)
+    assert rows['plain'] == ['52.00 ± 2.00', '', '', '']
+    # 3, 4 and 2: t of two degrees of freedom is 4.303, 1 / sqrt(3) the error
+    assert rows['ours'][1:3] == ['+3.00', '+0.52 to +5.48, p = 0.035']
+    rows, _ = tool('compare_configs', *kept, '--baseline', 'configs/ours.py')
+    assert rows['plain'][1] == '-3.00' and rows['ours'][1] == ''
+    assert rows['more'][1] == '-1.00'
+    with pytest.raises(SystemExit, match='--baseline theirs is none of'):
+        tool('compare_configs', *kept, '--baseline', 'theirs')

@@ -7,8 +7,9 @@ r"""Train configs with the same seeds and tell differences from chance.
 Every run tests its last weights. The table has the mean of what the configs'
 test evaluators measure and, against the first config, the difference with its
 95 % intervals: over the seeds, which the runs share (Student's t), and over
-blocks of neighbouring test images (bootstrap). Interrupted, the command goes
-on where it was; finished runs are read back.
+blocks of neighbouring test images (bootstrap); ``--baseline`` names another
+config than the first. Interrupted, the command goes on where it was; finished
+runs are read back.
 
 Each seed's first weights are those of the first config, as far as the others
 share its layers; with ``--own-start`` each config has its own ``load_from``.
@@ -29,7 +30,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.fileio import dump, load
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from mmhires.analysis import (
     Difference,
@@ -56,6 +57,8 @@ def parse_args() -> argparse.Namespace:
         '--split', help='test on this in the place of val, once, at the end')
     parser.add_argument(
         '--block', type=int, default=15, help='neighbouring test images')
+    parser.add_argument(
+        '--baseline', help='config to compare with. Default: the first')
     parser.add_argument('--own-start', action='store_true')
     parser.add_argument('--out', help='JSON to write all results to')
     parser.add_argument('--curves', help='picture to draw')
@@ -75,10 +78,15 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    results = load(args.results) if args.results else train_all(args)
+    results = load(args.results) if args.results else None
+    names = [*(results or map(name_of, args.configs))]
+    baseline = name_of(args.baseline) if args.baseline else names[0]
+    if baseline not in names:
+        raise SystemExit(f'--baseline {args.baseline} is none of {names}')
+    results = results or train_all(args)
     if args.out:
         dump(results, args.out)
-    print_table(results, args.metrics)
+    print_table(results, args.metrics, baseline)
     if args.curves:
         draw_curves(
             {
@@ -87,16 +95,17 @@ def main() -> None:
             }, args.metrics[0], args.curves)
 
 
+def name_of(path: str) -> str:
+    return osp.splitext(osp.basename(path))[0]
+
+
 def run_dir(args: argparse.Namespace, name: str, seed: int) -> str:
     return osp.join(args.work_dir, name, f'seed{seed}')
 
 
 def train_all(args: argparse.Namespace) -> dict:
     """Results by config, one record a seed."""
-    names = {
-        osp.splitext(osp.basename(path))[0]: path
-        for path in args.configs
-    }
+    names = {name_of(path): path for path in args.configs}
     tasks = [(name, seed) for seed in args.seeds for name in names]
     if not args.own_start:
         for seed in args.seeds:
@@ -153,23 +162,24 @@ def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
     return dict(seed=seed, metrics=metrics, **areas)
 
 
-def print_table(results: dict, metrics: list) -> None:
+def print_table(results: dict, metrics: list, first: str) -> None:
     table = Table(
-        'config',
+        Column('config', overflow='fold'),
         *(column for metric in metrics
           for column in (metric, 'difference', 'over seeds', 'over blocks')))
-    baseline = next(iter(results.values()))
+    baseline = results[first]
     for name, runs in results.items():
         cells = []
         for metric in metrics:
-            values, first = ([record['metrics'][metric] for record in records]
-                             for records in (runs, baseline))
+            values, theirs = ([
+                record['metrics'][metric] for record in records
+            ] for records in (runs, baseline))
             spread = statistics.stdev(values) if len(values) > 1 else 0.
             cells.append(f'{statistics.mean(values):.2f} ± {spread:.2f}')
             if runs is baseline:
                 cells += ['', '', '']
                 continue
-            seeds = paired_difference(values, first)
+            seeds = paired_difference(values, theirs)
             cells += [f'{seeds.mean:+.2f}', interval(seeds)]
             blocks = over_blocks(runs, baseline, metric)
             cells.append(interval(blocks) if blocks else '')

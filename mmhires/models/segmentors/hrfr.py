@@ -61,9 +61,10 @@ class HRFR(DistilledSegmentor):
     Raises:
         TypeError: A cascade; the neck does not end in :class:`SRRNeck`, or the
             data preprocessor is another one.
-        ValueError: Their ``scale`` differs, an unknown ``match_size``,
-            ``test_cfg=dict(mode='slide')``, or, at the first training step, a
-            head that reads maps which are not recovered.
+        ValueError: Their ``scale`` differs, an unknown ``match_size``, a
+            ``teacher_scale``, ``test_cfg=dict(mode='slide')``, or, at the
+            first training step, a head that reads maps which are not
+            recovered.
     """
 
     def __init__(self,
@@ -110,6 +111,11 @@ class HRFR(DistilledSegmentor):
             raise ValueError(
                 f'HRFR: SRRNeck(scale={srr.scale}) needs a data preprocessor '
                 f'of the same scale, got {self.data_preprocessor.scale}')
+        if self.teacher_scale != 1:
+            raise ValueError(
+                'HRFR: recovered maps have the size of those of the full-size '
+                f'image, and teacher_scale={self.teacher_scale} enlarges the '
+                "teacher's; leave it at 1")
         if (self.test_cfg or {}).get('mode') == 'slide':
             raise ValueError(
                 "HRFR: test_cfg=dict(mode='slide') adds windows up at the "

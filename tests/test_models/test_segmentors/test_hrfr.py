@@ -447,6 +447,7 @@ def test_student_that_cannot_start_from_the_teacher_is_told_so():
      ValueError, 'power of two'),
     (dict(match_size='pad'), ValueError, "match_size.*'pad'"),
     (dict(test_cfg=dict(mode='slide')), ValueError, 'slide'),
+    (dict(teacher_scale=1.5), ValueError, 'teacher_scale=1.5 enlarges'),
     (dict(num_stages=2), TypeError, 'cascade of decode heads'),
 ])
 def test_a_setting_that_cannot_work_is_named_when_it_is_built(
