@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""``benchmark.py``, ``compare_configs.py``, ``get_flops.py``, ``pareto.py``."""
+"""Of ``benchmark``, ``compare_configs``, ``get_flops`` and ``pareto``."""
 import json
 import runpy
 import sys
