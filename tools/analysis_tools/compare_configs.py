@@ -184,7 +184,7 @@ def print_table(results: dict, metrics: list, first: str) -> None:
             blocks = over_blocks(runs, baseline, metric)
             cells.append(interval(blocks) if blocks else '')
         table.add_row(name, *cells)
-    Console(width=max(160, 100 * len(metrics))).print(table)
+    Console(width=max(160, 115 * len(metrics))).print(table)
 
 
 def interval(difference: Difference) -> str:
