@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DSRL in the place of a decode head or a heatmap head."""
 import copy
+import math
 
 from mmengine.registry import MODELS
 
@@ -122,19 +123,25 @@ def _sisr_head(upstream: Upstream, scale: int, dsrl: dict) -> str:
             f'in_index={number(index)}, upscale={upscale}')
 
 
-def preprocessing(upstream: Upstream, scale: int, divisor: int = 0) -> str:
-    """Segmentation: the data preprocessor, with padding that scale divides."""
+def preprocessing(upstream: Upstream, scale: int) -> str:
+    """Segmentation: the data preprocessor, with padding that scale divides.
+
+    In testing each map has to be the double of the next one, as it is for the
+    crops of training: odd sides cost several points.
+    """
     cfg = upstream.cfg.model.get('data_preprocessor') or {}
     if cfg.get('type') != 'SegDataPreProcessor':
         raise AdaptError(f'data preprocessor {cfg.get("type")} is not that of '
                          'MMSegmentation')
+    _, maps = upstream.maps(scale)
+    coarsest = min(x.shape[2] for x in probe.maps_of(maps).values())
+    divisor = scale * 2**round(math.log2(upstream.size[0] / scale / coarsest))
     text = f"type='mmhires.LowResSegDataPreProcessor', scale={scale}"
     size = cfg.get('size')
     if size and any(side % scale for side in size):
         text += f', size={tuple(-(-side // scale) * scale for side in size)}'
-    if divisor:
-        anew = '_delete_=True, ' if cfg.get('test_cfg') else ''
-        text += f',\n        test_cfg=dict({anew}size_divisor={divisor})'
+    anew = '_delete_=True, ' if cfg.get('test_cfg') else ''
+    text += f',\n        test_cfg=dict({anew}size_divisor={divisor})'
     return f'dict(\n        {text})'
 
 

@@ -29,14 +29,12 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
     model, maps = upstream.maps(scale)
     index = _maps_read(model, maps)
     widths = [maps[i].shape[1] for i in index]
-    stride = max(
-        round(upstream.size[0] / scale / maps[i].shape[2]) for i in index)
     neck = (f"dict(\n        type='mmhires.SRRNeck', scale={scale},\n        "
             f'in_channels={number(widths)}, in_index={number(index)},\n'
             f'        bottleneck={number([width // 4 for width in widths])})')
     if cfg.get('neck') is not None:
         neck = f'[_base_.model.neck, {neck}]'
-    preprocessor = preprocessing(upstream, scale, scale * stride)
+    preprocessor = preprocessing(upstream, scale)
     pretrained = '\n    pretrained=None,' if cfg.get('pretrained') else ''
     return f'''model = dict(
     type='mmhires.HRFR',{pretrained}
