@@ -15,9 +15,10 @@ COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
 
 
 @pytest.mark.parametrize('method, config, lines', [
-    ('dsrl', PSPNET,
-     ['in_channels=[64, 512], in_index=[0, 3], upscale=8', 'scale=2,',
-      'size_divisor=16']),
+    ('dsrl', PSPNET, [
+        'in_channels=[64, 512], in_index=[0, 3], upscale=8', 'scale=2,',
+        'size_divisor=16'
+    ]),
     ('dsrl', 'mmseg::segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
      '1024x1024.py', [
          'in_channels=[32, 256], in_index=[0, 3], upscale=4',
@@ -26,9 +27,10 @@ COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
     ('dsrl', 'mmseg::fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
      ['in_channels=[64, 128], in_index=[0, 1], upscale=8']),
     ('dsrl', 'mmseg::deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-'
-     '769x769.py',
-     ['in_channels=[64, 512], in_index=[0, 3], upscale=4', 'size=(770, 770)',
-      'size_divisor=16']),
+     '769x769.py', [
+         'in_channels=[64, 512], in_index=[0, 3], upscale=4',
+         'size=(770, 770)', 'size_divisor=16'
+     ]),
     ('hrfr', 'mmseg::deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-'
      '512x1024.py', [
          'in_channels=[64, 512], in_index=[0, 3],', 'bottleneck=[16, 128]',
