@@ -1,4 +1,4 @@
-# From the full-size weights, tested on images enlarged by 47 %: costs a little less than HRFR.
+# From the full-size weights, tested on images enlarged by 47 %: costs as HRFR.
 _base_ = './espnetv2-s2-teacher-start_1xb4-3000_camvid-180x240.py'
 test_pipeline = [
     dict(type='LoadImageFromFile'),

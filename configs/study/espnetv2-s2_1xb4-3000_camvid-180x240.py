@@ -1,5 +1,5 @@
 # Plain: half the sides in, full-size labels, EdgeNets' weights of this size.
-# Padded in testing: maps of odd sizes, which no crop has, cost two points.
+# Padded in testing: else a map is not half of the one before, as in crops.
 _base_ = [
     '../_base_/models/espnetv2_s2.py', '../_base_/datasets/camvid_480x360.py',
     '../_base_/default_runtime.py', '../_base_/schedules/schedule_study.py'

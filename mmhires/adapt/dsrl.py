@@ -46,8 +46,7 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
     return f'''model = dict(
     data_preprocessor={preprocessor},
     {name}=dict(
-        _delete_=True,
-        type='mmhires.{kind}',
+        _delete_=True, type='mmhires.{kind}',
         {inner}={wrapped},{other_scale}
         sisr_head={_sisr_head(upstream, scale, dsrl)}),
         loss_fa=dict(type='mmhires.FALoss')){whole})
@@ -62,8 +61,7 @@ model = dict(
     type='mmhires.DistilledSegmentor',
     data_preprocessor={preprocessing(upstream, scale)},
     decode_head=dict(
-        _delete_=True,
-        type='mmhires.DSRLHead',
+        _delete_=True, type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         scale={scale},
         sssr='subpixel'),
