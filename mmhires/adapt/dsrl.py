@@ -125,7 +125,7 @@ def preprocessing(upstream: Upstream, scale: int) -> str:
     """Segmentation: the data preprocessor, with padding that scale divides.
 
     In testing each map has to be the double of the next one, as it is for the
-    crops of training: odd sides cost several points.
+    crops of training: odd sides can cost several points.
     """
     cfg = upstream.cfg.model.get('data_preprocessor') or {}
     if cfg.get('type') != 'SegDataPreProcessor':
