@@ -51,8 +51,8 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
             is given.
         test_cfg (dict, optional): ``size`` or ``size_divisor`` for testing.
             A multiple of ``scale`` times the stride of the coarsest map is
-            the most accurate as a rule: maps of odd sides, unlike those of training,
-            are not half of the one before.
+            the most accurate as a rule: maps of odd sides, unlike those of
+            training, are not half of the one before.
             Default: ``dict(size_divisor=scale)``.
         **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
 
