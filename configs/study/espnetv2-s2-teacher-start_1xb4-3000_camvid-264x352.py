@@ -1,7 +1,10 @@
 # From the full-size weights, tested on images enlarged by 47 %: costs as HRFR.
-_base_ = './espnetv2-s2_1xb4-3000_camvid-204x272.py'
-load_from = 'work_dirs/espnetv2-s2_1xb4-800_camvid-360x480/seed0/iter_800.pth'
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = (704, 528)
+_base_ = './espnetv2-s2-teacher-start_1xb4-3000_camvid-180x240.py'
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(704, 528)),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs')
+]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
