@@ -69,9 +69,8 @@ def train_and_test(cfg: Config,
     Returns:
         dict[str, float]: As of :func:`test_weights`, with the same files.
     """
-    result = _file(work_dir, 'metrics', test.get('split'))
-    if osp.isfile(result):
-        return load(result)
+    if measured := _measured(work_dir, **test):
+        return measured
     cfg = copy.deepcopy(cfg)
     cfg.randomness = dict(seed=seed)
     last = osp.join(work_dir, f'iter_{cfg.train_cfg.get("max_iters")}.pth')
@@ -93,6 +92,8 @@ def test_weights(cfg: Config,
                  block: int = 15) -> dict[str, float]:
     """Test one checkpoint, or read what an earlier call has measured.
 
+    It is measured again where the earlier call had another ``block``.
+
     Args:
         cfg (Config): A complete config of a runner.
         work_dir (str): Folder of this run alone.
@@ -105,13 +106,12 @@ def test_weights(cfg: Config,
 
     Returns:
         dict[str, float]: What ``test_evaluator`` measured. Beside it, in
-        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has what a
-        :class:`ClasswiseIoUMetric` counted: ``areas`` (blocks, 2, classes),
-        ``classes`` and ``groups``.
+        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has
+        ``block`` and what a :class:`ClasswiseIoUMetric` counted: ``areas``
+        (blocks, 2, classes), ``classes`` and ``groups``.
     """
-    result = _file(work_dir, 'metrics', split)
-    if osp.isfile(result):
-        return load(result)
+    if measured := _measured(work_dir, split, block):
+        return measured
     cfg = copy.deepcopy(cfg)
     cfg.resume = False
     if split:
@@ -121,7 +121,7 @@ def test_weights(cfg: Config,
     runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
     dump(_areas(runner, block), _file(work_dir, 'areas', split))
-    dump(metrics, result)
+    dump(metrics, _file(work_dir, 'metrics', split))
     return metrics
 
 
@@ -141,9 +141,20 @@ def _file(work_dir: str, what: str, split: str | None) -> str:
     return osp.join(work_dir, f'{name}.json')
 
 
+def _measured(work_dir: str,
+              split: str | None = None,
+              block: int = 15) -> dict | None:
+    """What an earlier call has measured, with blocks of the same size."""
+    result = _file(work_dir, 'metrics', split)
+    if not osp.isfile(result):
+        return None
+    areas = load(_file(work_dir, 'areas', split))
+    return load(result) if areas.get('block') == block else None
+
+
 def _areas(runner: Runner, block: int) -> dict:
     """Areas of blocks of images, where the runner has measured any."""
-    found = {}
+    found = dict(block=block)
     for metric in runner.test_evaluator.metrics:
         if images := getattr(metric, 'image_areas', None):
             areas = np.stack([torch.stack(image).numpy() for image in images])

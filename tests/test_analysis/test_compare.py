@@ -94,3 +94,7 @@ def test_areas_of_blocks_give_the_measured_miou(streets_config, tmp_path):
     intersection, union = areas.sum(0)
     iou = 100 * intersection[union > 0] / union[union > 0]
     assert metrics['mIoU'] == pytest.approx(iou.mean(), abs=0.01)
+    # Blocks of another size are not those that an earlier call has kept.
+    train_and_test(cfg, str(tmp_path / 'run'), 0, block=5)
+    record = json.loads((tmp_path / 'run/areas.json').read_text())
+    np.testing.assert_array_equal(record['areas'], areas.sum(0)[None])
