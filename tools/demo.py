@@ -244,12 +244,12 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
     warnings.simplefilter('ignore')
     torch.set_num_threads(threads)
     if name not in TRAINED:
-        test_weights(cfg, folder, WEIGHTS, [report], block=1)
+        test_weights(cfg, folder, WEIGHTS, [report])
     else:
         start = WEIGHTS
         if name == 'HRFR':
             start = match_features(cfg, folder)
-        train_and_test(cfg, folder, seed, start, [report], block=1)
+        train_and_test(cfg, folder, seed, start, [report])
     return dict(
         load(osp.join(folder, 'areas.json')),
         metrics=load(osp.join(folder, 'metrics.json')))

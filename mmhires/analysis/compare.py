@@ -18,8 +18,6 @@ from mmhires.engine.latest_checkpoint import find_latest_checkpoint
 from mmhires.registry import MODELS
 from mmhires.utils.quiet import silence
 
-from .statistics import block_areas
-
 
 def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
     """Write the weights that a model starts from.
@@ -50,7 +48,7 @@ def train_and_test(cfg: Config,
                    seed: int,
                    load_from: str | None = None,
                    hooks: Sequence[Hook] = (),
-                   **test) -> dict[str, float]:
+                   split: str | None = None) -> dict[str, float]:
     """Train one config with one seed and test the last weights.
 
     A run that was interrupted goes on from its last checkpoint, and one that
@@ -64,13 +62,13 @@ def train_and_test(cfg: Config,
         seed (int): Seed of data order, augmentation and new layers.
         load_from (str, optional): Weights to start from. Default: None.
         hooks (Sequence[Hook]): Further hooks of the training. Default: none.
-        **test: ``split`` and ``block`` of :func:`test_weights`.
+        split (str, optional): As of :func:`test_weights`. Default: None.
 
     Returns:
         dict[str, float]: As of :func:`test_weights`, with the same files.
     """
-    if measured := _measured(work_dir, **test):
-        return measured
+    if osp.isfile(measured := _file(work_dir, 'metrics', split)):
+        return load(measured)
     cfg = copy.deepcopy(cfg)
     cfg.randomness = dict(seed=seed)
     last = osp.join(work_dir, f'iter_{cfg.train_cfg.get("max_iters")}.pth')
@@ -81,18 +79,15 @@ def train_and_test(cfg: Config,
         start = None if cfg.resume else load_from
         _build_runner(cfg, work_dir, start, hooks, 'train').train()
         last = find_latest_checkpoint(work_dir)
-    return test_weights(cfg, work_dir, last, hooks, **test)
+    return test_weights(cfg, work_dir, last, hooks, split)
 
 
 def test_weights(cfg: Config,
                  work_dir: str,
                  load_from: str,
                  hooks: Sequence[Hook] = (),
-                 split: str | None = None,
-                 block: int = 15) -> dict[str, float]:
+                 split: str | None = None) -> dict[str, float]:
     """Test one checkpoint, or read what an earlier call has measured.
-
-    It is measured again where the earlier call had another ``block``.
 
     Args:
         cfg (Config): A complete config of a runner.
@@ -101,17 +96,16 @@ def test_weights(cfg: Config,
         hooks (Sequence[Hook]): Further hooks. Default: none.
         split (str, optional): What to test on: takes the place of ``val`` in
             the paths of the test set. Default: None, as configured.
-        block (int): Neighbouring images whose areas are added up, see
-            :func:`block_areas`. Default: 15.
 
     Returns:
         dict[str, float]: What ``test_evaluator`` measured. Beside it, in
-        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has
-        ``block`` and what a :class:`ClasswiseIoUMetric` counted: ``areas``
-        (blocks, 2, classes), ``classes`` and ``groups``.
+        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has what
+        a :class:`ClasswiseIoUMetric` counted: ``areas`` (images, 2, classes)
+        of intersection and union, ``classes`` and ``groups``.
     """
-    if measured := _measured(work_dir, split, block):
-        return measured
+    result = _file(work_dir, 'metrics', split)
+    if osp.isfile(result):
+        return load(result)
     cfg = copy.deepcopy(cfg)
     cfg.resume = False
     if split:
@@ -120,8 +114,8 @@ def test_weights(cfg: Config,
             prefix[key] = re.sub(r'(?<![^/])val(?![^/])', split, path)
     runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
-    dump(_areas(runner, block), _file(work_dir, 'areas', split))
-    dump(metrics, _file(work_dir, 'metrics', split))
+    dump(_areas(runner), _file(work_dir, 'areas', split))
+    dump(metrics, result)
     return metrics
 
 
@@ -141,25 +135,14 @@ def _file(work_dir: str, what: str, split: str | None) -> str:
     return osp.join(work_dir, f'{name}.json')
 
 
-def _measured(work_dir: str,
-              split: str | None = None,
-              block: int = 15) -> dict | None:
-    """What an earlier call has measured, with blocks of the same size."""
-    result = _file(work_dir, 'metrics', split)
-    if not osp.isfile(result):
-        return None
-    areas = load(_file(work_dir, 'areas', split))
-    return load(result) if areas.get('block') == block else None
-
-
-def _areas(runner: Runner, block: int) -> dict:
-    """Areas of blocks of images, where the runner has measured any."""
-    found = dict(block=block)
+def _areas(runner: Runner) -> dict:
+    """Areas of each image, where the runner has measured any."""
+    found = {}
     for metric in runner.test_evaluator.metrics:
         if images := getattr(metric, 'image_areas', None):
             areas = np.stack([torch.stack(image).numpy() for image in images])
             name = dict(IoU='areas').get(metric.quantity, metric.quantity)
-            found[name] = block_areas(areas, block).astype(int).tolist()
+            found[name] = areas.astype(int).tolist()
             found['classes'] = list(metric.dataset_meta['classes'])
             found['groups'] = found.get('groups') or metric.groups
     return found

@@ -78,7 +78,7 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
     Returns:
         Difference: Of ``ours - baseline`` in percent, averaged over seeds,
         with the percentile interval; p is twice the share of draws on the
-        other side of zero.
+        other side of zero, of which the observed difference counts as one.
 
     Raises:
         ValueError: The two differ in shape.
@@ -91,8 +91,8 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
     mean, *drawn = np.subtract(*(bootstrap_mean_iou(areas, *args, **kwargs)
                                  for areas in (ours, baseline))).tolist()
     low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
-    other = np.mean(np.sign(drawn) != np.sign(mean))
-    return Difference(mean, low, high, min(1., 2 * float(other)))
+    other = 1 + int(np.sum(np.sign(drawn) != np.sign(mean)))
+    return Difference(mean, low, high, min(1., 2 * other / (1 + len(drawn))))
 
 
 def bootstrap_mean_iou(areas: np.ndarray,

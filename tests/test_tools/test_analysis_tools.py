@@ -2,6 +2,7 @@
 """Of ``benchmark``, ``compare_configs``, ``get_flops`` and ``pareto``."""
 import json
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -147,3 +148,25 @@ def test_differences_are_to_the_baseline_named_and_paired_by_seed(
     assert rows['more'][1] == '-1.00'
     with pytest.raises(SystemExit, match='--baseline theirs is none of'):
         tool('compare_configs', *kept, '--baseline', 'theirs')
+
+
+def test_finished_runs_are_read_and_their_images_added_up_to_blocks(
+        repo_root, tiny, tmp_path):
+    areas = [[[image, 0], [image + 1, 2]] for image in range(5)]
+    run = tmp_path / 'tiny/seed3'
+    run.mkdir(parents=True)
+    (run / 'metrics_test.json').write_text(json.dumps(dict(mIoU=40.)))
+    (run / 'areas_test.json').write_text(
+        json.dumps(dict(areas=areas, classes=['a', 'b'], groups={})))
+    script = repo_root / 'tools/analysis_tools/compare_configs.py'
+    done = subprocess.run([
+        sys.executable, script, tiny / 'tiny.py', '--own-start', '--seeds',
+        '3', '--split', 'test', '--block', '2', '--work-dir', tmp_path,
+        '--out', tmp_path / 'out.json'
+    ], capture_output=True, text=True)  # yapf: disable
+    assert done.returncode == 0, done.stderr
+    record, = json.loads((tmp_path / 'out.json').read_text())['tiny']
+    assert record['metrics'] == dict(mIoU=40.) and record['block'] == 2
+    assert record['areas'] == [[[1, 0], [3, 4]], [[5, 0], [7, 4]],
+                               [[4, 0], [5, 2]]]
+    assert '40.00 ± 0.00' in done.stdout and 'inf' not in done.stdout

@@ -17,6 +17,7 @@ share its layers; with ``--own-start`` each config has its own ``load_from``.
 ``--from FILE.json`` prints the table of an earlier ``--out`` without any run.
 """
 import argparse
+import math
 import os.path as osp
 import statistics
 import time
@@ -34,6 +35,7 @@ from rich.table import Column, Table
 
 from mmhires.analysis import (
     Difference,
+    block_areas,
     bootstrap_difference,
     draw_curves,
     paired_difference,
@@ -155,11 +157,13 @@ def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
     start = (
         cfg.get('load_from') if args.own_start else first_weights(args, seed))
     work_dir = run_dir(args, name, seed)
-    metrics = train_and_test(
-        cfg, work_dir, seed, start, split=args.split, block=args.block)
+    metrics = train_and_test(cfg, work_dir, seed, start, split=args.split)
     suffix = f'_{args.split}' if args.split else ''
-    areas = load(osp.join(work_dir, f'areas{suffix}.json'))
-    return dict(seed=seed, metrics=metrics, **areas)
+    record = load(osp.join(work_dir, f'areas{suffix}.json'))
+    for quantity in {'areas', 'BIoU'} & record.keys():
+        blocks = block_areas(record[quantity], args.block)
+        record[quantity] = blocks.tolist()
+    return dict(record, seed=seed, metrics=metrics, block=args.block)
 
 
 def print_table(results: dict, metrics: list, first: str) -> None:
@@ -188,6 +192,8 @@ def print_table(results: dict, metrics: list, first: str) -> None:
 
 
 def interval(difference: Difference) -> str:
+    if math.isnan(difference.p):  # one seed
+        return ''
     return (f'{difference.low:+.2f} to {difference.high:+.2f}, '
             f'p = {difference.p:.2g}')
 
