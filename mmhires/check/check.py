@@ -8,7 +8,16 @@ from mmengine.registry import DefaultScope
 
 from mmhires.utils.quiet import silence
 
-from . import checkpoints, classes, data, metrics, model, runtime, sizes
+from . import (
+    checkpoints,
+    classes,
+    data,
+    metrics,
+    model,
+    padding,
+    runtime,
+    sizes,
+)
 from .problem import Problem, Problems, named
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
@@ -84,6 +93,7 @@ def _check(cfg: Config, samples: int) -> Problems:
     net = model.build(problems, cfg)
     if net is not None:
         model.run(problems, cfg, net, meta)
+        padding.check_padding(problems, cfg, net, meta)
     runtime.check_runtime(problems, cfg, net)
     metrics.check_metrics(problems, cfg, meta)
     checkpoints.check_checkpoints(problems, cfg, net)

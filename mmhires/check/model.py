@@ -97,11 +97,7 @@ def _unread_maps(model: nn.Module) -> Problems:
     if not ours or model.with_neck:
         return problems
     maps = model.backbone.out_indices
-    read = {
-        index % len(maps)
-        for part in model.modules()
-        for index in np.atleast_1d(getattr(part, 'in_index', ())).astype(int)
-    }
+    read = probe.read_maps(model, len(maps))
     # The first is on the way to the others.
     unread = [x for i, x in enumerate(maps) if i not in read and x]
     if unread:

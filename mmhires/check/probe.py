@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 
+import numpy as np
 import torch
 import torch.fx.experimental._config as fx_config
 import torch.nn.functional as F
@@ -125,3 +126,24 @@ def maps_of(outputs: Tensor | Sequence) -> dict[int, Tensor]:
         i: x
         for i, x in enumerate(several) if isinstance(x, Tensor) and x.ndim == 4
     }
+
+
+def read_maps(model: nn.Module, count: int) -> set[int]:
+    """Which feature maps the heads of a model read, by ``in_index``.
+
+    Args:
+        model (nn.Module): The model.
+        count (int): Number of maps.
+
+    Returns:
+        set[int]: Their indices, from 0.
+    """
+    read = {
+        index % count
+        for part in model.modules()
+        for index in np.atleast_1d(getattr(part, 'in_index', ())).astype(int)
+    }
+    # DeepLabV3+ says that it reads the first one, too, in another way.
+    if any(getattr(part, 'c1_bottleneck', None) for part in model.modules()):
+        read.add(0)
+    return read

@@ -1,0 +1,73 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Test images that a network on reduced images sees otherwise than crops."""
+import copy
+import math
+from contextlib import suppress
+from itertools import pairwise
+
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DATASETS
+from torch import nn
+
+from . import probe
+from .drawn import draw_batch
+from .problem import Problems
+
+
+def check_padding(problems: Problems, cfg, model: nn.Module,
+                  meta: dict) -> None:
+    """Compare the maps of a test image with those of training images.
+
+    Where in training each map is a multiple of the next one and in testing
+    not, what the decoder adds up is displaced. On CamVid (180x240) that costs
+    two to three points of mIoU.
+
+    Args:
+        problems (Problems): A warning is added.
+        cfg (Config): The whole config.
+        model (nn.Module): Of the meta device.
+        meta (dict): Meta information of the training data.
+    """
+    scale = getattr(model.data_preprocessor, 'factor', 1)
+    if scale == 1 or cfg.default_scope != 'mmseg':
+        return
+    # Of what cannot be loaded or does not run other checks tell.
+    with suppress(Exception), probe.shapes_only():
+        seen, trained = _sides(model, draw_batch(cfg, meta), True)
+        image, tested = _sides(model, _first_test_image(cfg), False)
+        if _nested(trained) and not _nested(tested):
+            divisor = scale * 2**round(math.log2(seen[0] / trained[-1][0]))
+            problems.add(
+                'size', 'model.data_preprocessor.test_cfg',
+                f'a test image gets to the network as {_text(image)}, whose '
+                f'maps are {", ".join(map(_text, tested))}; in training each '
+                'is a multiple of the next one', 'add '
+                f'size_divisor={divisor}, which is more accurate as a rule',
+                True)
+
+
+def _first_test_image(cfg) -> dict:
+    dataset = copy.deepcopy(cfg.test_dataloader.dataset)
+    dataset.update(indices=1, serialize_data=False)
+    return pseudo_collate([DATASETS.build(dataset)[0]])
+
+
+def _sides(model: nn.Module, batch: dict,
+           training: bool) -> tuple[tuple, list[tuple]]:
+    """Sides of the input, and of the maps that heads read, finest first."""
+    inputs = model.data_preprocessor(batch, training)['inputs']
+    maps = probe.maps_of(model.extract_feat(inputs))
+    sides = {
+        tuple(maps[i].shape[2:])
+        for i in probe.read_maps(model, len(maps)) & maps.keys()
+    }
+    return tuple(inputs.shape[2:]), sorted(sides, reverse=True)
+
+
+def _nested(sides: list[tuple]) -> bool:
+    return all(finer[i] % coarser[i] == 0 for finer, coarser in pairwise(sides)
+               for i in (0, 1))
+
+
+def _text(sides: tuple) -> str:
+    return 'x'.join(map(str, sides))
