@@ -129,7 +129,8 @@ def test_pareto_answers_a_missing_file_and_a_missing_number_in_a_line(
 
 def test_differences_are_to_the_baseline_named_and_paired_by_seed(
         tool, tmp_path):
-    values = dict(plain=[50., 52., 54.], ours=[53., 56., 56.], more=[54.] * 3)
+    values = dict(
+        plain=[50., 52., 54.], ours=[53., 56., 56.], more=[54.] * 3, few=[54.])
     (tmp_path / 'r.json').write_text(
         json.dumps({
             name: [
@@ -146,6 +147,8 @@ def test_differences_are_to_the_baseline_named_and_paired_by_seed(
     rows, _ = tool('compare_configs', *kept, '--baseline', 'configs/ours.py')
     assert rows['plain'][1] == '-3.00' and rows['ours'][1] == ''
     assert rows['more'][1] == '-1.00'
+    # One seed: to the baseline's of that seed, without interval.
+    assert rows['few'] == ['54.00 ± 0.00', '+1.00', '', '']
     with pytest.raises(SystemExit, match='--baseline theirs is none of'):
         tool('compare_configs', *kept, '--baseline', 'theirs')
 

@@ -6,7 +6,7 @@ r"""Train configs with the same seeds and tell differences from chance.
 
 Every run tests its last weights. The table has the mean of what the configs'
 test evaluators measure and, against the first config, the difference with its
-95 % intervals: over the seeds, which the runs share (Student's t), and over
+95 % intervals: over the seeds that both have (Student's t), and over
 blocks of neighbouring test images (bootstrap); ``--baseline`` names another
 config than the first. Interrupted, the command goes on where it was; finished
 runs are read back.
@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import timedelta
 from multiprocessing import get_context
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -171,24 +172,40 @@ def print_table(results: dict, metrics: list, first: str) -> None:
         Column('config', overflow='fold'),
         *(column for metric in metrics
           for column in (metric, 'difference', 'over seeds', 'over blocks')))
-    baseline = results[first]
     for name, runs in results.items():
+        ours, baseline = of_shared_seeds(runs, results[first])
+        if not ours:
+            raise SystemExit(f'{name} and {first} have no seed in common')
         cells = []
         for metric in metrics:
-            values, theirs = ([
-                record['metrics'][metric] for record in records
-            ] for records in (runs, baseline))
+            values = values_of(runs, metric)
             spread = statistics.stdev(values) if len(values) > 1 else 0.
             cells.append(f'{statistics.mean(values):.2f} ± {spread:.2f}')
-            if runs is baseline:
+            if name == first:
                 cells += ['', '', '']
                 continue
-            seeds = paired_difference(values, theirs)
+            seeds = paired_difference(
+                values_of(ours, metric), values_of(baseline, metric))
             cells += [f'{seeds.mean:+.2f}', interval(seeds)]
-            blocks = over_blocks(runs, baseline, metric)
+            blocks = over_blocks(ours, baseline, metric)
             cells.append(interval(blocks) if blocks else '')
         table.add_row(name, *cells)
     Console(width=max(160, 115 * len(metrics))).print(table)
+
+
+def of_shared_seeds(*several: list) -> list[list]:
+    """The records of the seeds that all of several configs were run with."""
+    shared = set.intersection(*({record['seed']
+                                 for record in records}
+                                for records in several))
+    return [
+        sorted((record for record in records if record['seed'] in shared),
+               key=itemgetter('seed')) for records in several
+    ]
+
+
+def values_of(records: list, metric: str) -> list[float]:
+    return [record['metrics'][metric] for record in records]
 
 
 def interval(difference: Difference) -> str:
