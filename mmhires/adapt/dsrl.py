@@ -128,7 +128,10 @@ def preprocessing(upstream: Upstream, scale: int) -> str:
     crops of training: odd sides can cost several points.
     """
     cfg = upstream.cfg.model.get('data_preprocessor') or {}
-    if cfg.get('type') != 'SegDataPreProcessor':
+    # One of ours that reduces nothing does what MMSegmentation's does.
+    ours = str(cfg.get('type')).removeprefix('mmhires.')
+    whole = ours == 'LowResSegDataPreProcessor' and cfg.get('scale') == 1
+    if cfg.get('type') != 'SegDataPreProcessor' and not whole:
         raise AdaptError(f'data preprocessor {cfg.get("type")} is not that of '
                          'MMSegmentation')
     _, maps = upstream.maps(scale)

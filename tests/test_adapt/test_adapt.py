@@ -140,6 +140,37 @@ def test_with_a_teacher_dsrl_starts_from_it_and_learns_from_it(
     assert losses['logits.loss_kl'] > 0
 
 
+@pytest.mark.parametrize('full_size, row', [
+    ('study/espnetv2-s2_1xb4-800_camvid-360x480.py',
+     'study/dsrl-sssr-subpixel-self-distilled_espnetv2-s2_1xb4-3000_camvid-'
+     '180x240-to-360x480.py'),
+    ('demo/deeplabv3plus-r18s_1xb8-3000_streets-192x384.py',
+     'study/dsrl-sssr-subpixel-distilled_deeplabv3plus-r18s_1xb8-3400_'
+     'streets-96x192-to-192x384.py'),
+])
+def test_what_the_study_measured_is_what_is_written(full_size, row, repo_root,
+                                                    tmp_path):
+    base = repo_root / 'configs' / full_size
+    measured = Config.fromfile(repo_root / 'configs' / row)
+    child = tmp_path / 'child.py'
+    child.write_text(
+        adapt('dsrl', str(base), out=child, teacher_ckpt=measured.load_from))
+    written = Config.fromfile(child)
+    assert written.load_from == written.model.teacher_ckpt
+    assert measured.load_from == measured.model.teacher_ckpt
+    # The teacher is the network of the config.
+    teacher = Config.fromfile(measured.model.teacher).model
+    assert written.model.teacher.backbone == teacher.backbone
+    assert measured.model.get('teacher_scale', 1) == 1
+    for cfg in (written.model, measured.model):
+        assert cfg.data_preprocessor.setdefault('scale', 2) == 2
+    for key in ('type', 'distill_losses'):
+        assert written.model[key] == measured.model[key]
+    for key in ('type', 'sssr'):
+        assert written.model.decode_head[key] == measured.model.decode_head[
+            key]
+
+
 def test_a_teacher_is_for_segmentation():
     pytest.importorskip('mmpose')
     with pytest.raises(AdaptError, match='is no EncoderDecoder'):
