@@ -25,7 +25,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import timedelta
 from multiprocessing import get_context
-from operator import itemgetter
 
 import numpy as np
 import torch
@@ -172,10 +171,12 @@ def print_table(results: dict, metrics: list, first: str) -> None:
         Column('config', overflow='fold'),
         *(column for metric in metrics
           for column in (metric, 'difference', 'over seeds', 'over blocks')))
+    theirs = {record['seed']: record for record in results[first]}
     for name, runs in results.items():
-        ours, baseline = of_shared_seeds(runs, results[first])
+        ours = [record for record in runs if record['seed'] in theirs]
         if not ours:
             raise SystemExit(f'{name} and {first} have no seed in common')
+        baseline = [theirs[record['seed']] for record in ours]
         cells = []
         for metric in metrics:
             values = values_of(runs, metric)
@@ -191,17 +192,6 @@ def print_table(results: dict, metrics: list, first: str) -> None:
             cells.append(interval(blocks) if blocks else '')
         table.add_row(name, *cells)
     Console(width=max(160, 115 * len(metrics))).print(table)
-
-
-def of_shared_seeds(*several: list) -> list[list]:
-    """The records of the seeds that all of several configs were run with."""
-    shared = set.intersection(*({record['seed']
-                                 for record in records}
-                                for records in several))
-    return [
-        sorted((record for record in records if record['seed'] in shared),
-               key=itemgetter('seed')) for records in several
-    ]
 
 
 def values_of(records: list, metric: str) -> list[float]:
