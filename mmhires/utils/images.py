@@ -7,6 +7,8 @@ import cv2
 import mmcv
 import numpy as np
 
+from .files import open_whole
+
 
 def read_image(file: str | Path,
                flag: str = 'color',
@@ -34,6 +36,29 @@ def read_image(file: str | Path,
     if image is None:
         raise ValueError(f'{file}: not an image that can be decoded')
     return image
+
+
+def write_image(image: np.ndarray, file: str | Path) -> None:
+    """Encode a picture, which appears when it is whole.
+
+    Args:
+        image: BGR ``(H, W, 3)`` or grey ``(H, W)``, uint8.
+        file: The suffix says the format.
+
+    Raises:
+        OSError: The file cannot be written.
+        ValueError: OpenCV has no encoder for the suffix or for such an image.
+    """
+    file = Path(file)
+    try:
+        is_encoded, content = cv2.imencode(file.suffix, image)
+    except cv2.error as error:
+        raise ValueError(f'{file}: cannot be encoded: {error.err}') from error
+    if not is_encoded:  # OpenCV has printed why.
+        raise ValueError(f'{file}: a picture of shape {image.shape} cannot be '
+                         f'encoded as {file.suffix}')
+    with open_whole(file, 'wb') as stream:
+        stream.write(content)
 
 
 def read_video(file: str | Path) -> mmcv.VideoReader:

@@ -4,7 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhires.utils.images import read_image, read_video, write_video
+from mmhires.utils.images import (
+    read_image,
+    read_video,
+    write_image,
+    write_video,
+)
 
 
 def test_a_picture_is_read_as_bgr(tmp_path):
@@ -41,3 +46,16 @@ def test_video_has_its_frames_and_one_that_breaks_off_leaves_nothing(tmp_path):
         write_video(broken(), tmp_path / 'w.mp4', 7)
     assert write_video([], tmp_path / 'none.mp4', 7) == 0
     assert [path.name for path in tmp_path.iterdir()] == ['v.mp4']
+
+
+def test_picture_is_written_as_its_suffix_says_or_not_at_all(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (6, 7, 3), np.uint8)
+    for name in ('a.png', 'b.bmp'):
+        write_image(image, tmp_path / name)
+        np.testing.assert_array_equal(cv2.imread(str(tmp_path / name)), image)
+    assert (tmp_path / 'b.bmp').read_bytes().startswith(b'BM')
+    for picture, name in ((image, 'c'), (image, 'c.txt'), (image[:0], 'c.png'),
+                          (np.zeros((1, 70000), np.uint8), 'c.jpg')):
+        with pytest.raises(ValueError, match=f'{name}: .*cannot be encoded'):
+            write_image(picture, tmp_path / name)
+    assert not list(tmp_path.glob('*c*'))
