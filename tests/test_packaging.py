@@ -305,7 +305,9 @@ def test_make_refuses_a_wrong_python_in_one_line_and_keeps_the_venv(make):
 def test_ci_fails_when_any_part_does(failing, status, source, tmp_path):
     (tmp_path /
      'make').write_text(f'#!/bin/sh\necho "ran $1"\n[ "$1" != "{failing}" ]\n')
-    (tmp_path / 'make').chmod(0o755)
+    (tmp_path / 'chromium').write_text('#!/bin/sh\n')  # none is installed
+    for program in ('make', 'chromium'):
+        (tmp_path / program).chmod(0o755)
     done = call(
         source / '.ci/run',
         check=False,
