@@ -1,10 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``python -m mmhires``: versions, device, engines, and where help is."""
+import argparse
 import platform
 import sys
-
-import torch
-from mmengine.device import get_device
 
 from .compat.__main__ import PACKAGES, _version
 from .version import __version__
@@ -21,6 +19,11 @@ CONTRIBUTING.md                  where things are, how to add one
 
 def main() -> None:
     """Print it."""
+    argparse.ArgumentParser(
+        prog='python -m mmhires',
+        description='Print versions, device and engines').parse_args()
+    import torch  # after --help, as it takes seconds
+    from mmengine.device import get_device
     device = get_device()
     what = (
         torch.cuda.get_device_name()

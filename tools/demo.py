@@ -21,14 +21,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from multiprocessing import Manager, get_context
+from typing import TYPE_CHECKING
 
-import torch
 from demo_page import print_table, table_rows, write_page
 from mmengine.config import Config
 from mmengine.fileio import dump, load
-from mmengine.hooks import Hook
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, load_checkpoint, save_checkpoint
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -38,17 +35,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mmhires.analysis import (
-    collect_moments,
-    count_macs,
-    measure_latency,
-    start_neck,
-    test_weights,
-    train_and_test,
-)
-from mmhires.deploy import strip
-from mmhires.engine.latest_checkpoint import find_latest_checkpoint
-from mmhires.registry import DATASETS, MODELS
+# What takes seconds to import is imported where it is used, after --help.
+if TYPE_CHECKING:
+    from mmengine.hooks import Hook
+    from torch import nn
 
 CONFIG_DIR = osp.join(osp.dirname(osp.abspath(__file__)), '..', 'configs/demo')
 WEIGHTS = osp.join(CONFIG_DIR, 'deeplabv3plus-r18s_streets-192x384.pth')
@@ -83,6 +73,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from mmhires.registry import DATASETS
+
     # Upstream's deprecation notes would bury what is measured.
     warnings.simplefilter('ignore')
     configs = {
@@ -110,6 +102,8 @@ def main() -> None:
 
 
 def read_config(args: argparse.Namespace, name: str) -> Config:
+    import torch
+
     # yapf would take a second for every time that a runner writes its config.
     cfg = Config.fromfile(
         osp.join(CONFIG_DIR, f'{CONFIGS[name]}.py'), format_python_code=False)
@@ -171,28 +165,32 @@ def draw_streets(configs: dict, pool: ProcessPoolExecutor,
 
 
 def draw(cfg: dict, scenes: Sequence[int]) -> None:
+    from mmengine.registry import init_default_scope
+
+    from mmhires.registry import DATASETS
     init_default_scope('mmseg')
     dataset = DATASETS.build(cfg)
     for scene in scenes:
         dataset[scene]
 
 
-class Report(Hook):
-    """Tells another process how far a runner is."""
+def make_report(messages: queue.Queue, name: str) -> 'Hook':
+    """A hook that tells another process how far a runner is."""
+    from mmengine.hooks import Hook
 
-    def __init__(self, messages: queue.Queue, name: str) -> None:
-        self.messages = messages
-        self.name = name
+    class Report(Hook):
 
-    def after_train_iter(self, runner, *args, **kwargs) -> None:
-        self._report('train', runner.iter + 1, runner.max_iters)
+        def after_train_iter(self, runner, *args, **kwargs) -> None:
+            self._report('train', runner.iter + 1, runner.max_iters)
 
-    def after_test_iter(self, runner, batch_idx, *args, **kwargs) -> None:
-        self._report('test', batch_idx + 1, len(runner.test_dataloader))
+        def after_test_iter(self, runner, batch_idx, *args, **kwargs) -> None:
+            self._report('test', batch_idx + 1, len(runner.test_dataloader))
 
-    def _report(self, verb: str, done: int, total: int) -> None:
-        if not done % 5 or done == total:
-            self.messages.put((f'{verb} {self.name}', done, total))
+        def _report(self, verb: str, done: int, total: int) -> None:
+            if not done % 5 or done == total:
+                messages.put((f'{verb} {name}', done, total))
+
+    return Report()
 
 
 def measure(args: argparse.Namespace, configs: dict, jobs: int,
@@ -212,7 +210,7 @@ def measure(args: argparse.Namespace, configs: dict, jobs: int,
             pool.submit(run, configs[name], name,
                         work_dir(args, name, configs[name]), args.seed,
                         max(1,
-                            os.cpu_count() // jobs), Report(messages, name))
+                            os.cpu_count() // jobs), messages)
             for name in dict.fromkeys(order)
         }
         follow(futures, messages, bars, progress)
@@ -234,8 +232,12 @@ def follow(futures: dict[str, Future], messages: queue.Queue, bars: dict,
 
 
 def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
-        report: Report) -> dict:
+        messages: queue.Queue) -> dict:
     """One network, in a process of its own whose output goes to a file."""
+    import torch
+
+    from mmhires.analysis import test_weights, train_and_test
+    report = make_report(messages, name)
     os.makedirs(folder, exist_ok=True)
     log = os.open(
         osp.join(folder, 'output.log'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -257,6 +259,9 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
 
 def match_features(cfg: Config, folder: str) -> str:
     """Where HRFR starts: small features mapped to full-size ones linearly."""
+    from mmengine.runner import Runner, save_checkpoint
+
+    from mmhires.analysis import collect_moments, start_neck
     path = osp.join(folder, 'matched.pth')
     if not osp.isfile(path):
         cfg = copy.deepcopy(cfg)
@@ -271,8 +276,13 @@ def match_features(cfg: Config, folder: str) -> str:
 
 
 def load_networks(args: argparse.Namespace,
-                  configs: dict) -> dict[str, torch.nn.Module]:
+                  configs: dict) -> dict[str, 'nn.Module']:
     """The networks as they are deployed."""
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import load_checkpoint
+
+    from mmhires.engine.latest_checkpoint import find_latest_checkpoint
+    from mmhires.registry import MODELS
     init_default_scope('mmseg')
     networks = {}
     for name, cfg in configs.items():
@@ -287,6 +297,8 @@ def load_networks(args: argparse.Namespace,
 
 def measure_cost(results: dict, networks: dict, configs: dict) -> None:
     """Add MACs, and the time for one image on one thread."""
+    from mmhires.analysis import count_macs, measure_latency
+    from mmhires.deploy import strip
     full = configs['full size'].size
     shapes, stripped = {}, {}
     for name, network in networks.items():

@@ -3,19 +3,20 @@
 import base64
 import io
 import os.path as osp
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image, ImageDraw
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
-from mmhires.analysis import bootstrap_mean_iou, draw_pareto
-from mmhires.evaluation import SuperResolutionMetric
 from mmhires.utils.files import open_whole
+
+# What takes seconds to import is imported where it is used, after --help.
+if TYPE_CHECKING:
+    from torch import nn
 
 LOST = 'plain'  # what it loses is what the methods are to win back
 ABOUT = {
@@ -48,6 +49,7 @@ def table_rows(results: dict[str, dict]) -> list[list[str]]:
 
 def accuracies(of: dict) -> dict[str, np.ndarray]:
     """MIoU of all and of thin classes, and boundary IoU, with their draws."""
+    from mmhires.analysis import bootstrap_mean_iou
     areas, bands = (np.array(of[key])[None] for key in ('areas', 'BIoU'))
     return dict(
         all=bootstrap_mean_iou(areas, draws=1000),
@@ -85,7 +87,7 @@ def print_table(rows: list[list[str]], images: int) -> None:
 
 
 def write_page(results: dict, rows: list[list[str]],
-               networks: dict[str, nn.Module], dataset, out_dir: str) -> str:
+               networks: dict[str, 'nn.Module'], dataset, out_dir: str) -> str:
     """Write ``index.html``, which needs no other file, and a picture.
 
     Returns:
@@ -122,6 +124,7 @@ def write_page(results: dict, rows: list[list[str]],
 
 def draw_plots(results: dict, out_dir: str) -> list[str]:
     """Accuracy against MACs and against latency, as SVG."""
+    from mmhires.analysis import draw_pareto
     plots = []
     for cost, label in (('gmacs', 'GMACs'), ('latency',
                                              'milliseconds an image')):
@@ -151,7 +154,7 @@ def choose_scenes(results: dict) -> dict[str, int]:
 
 
 def draw_layers(dataset, index: int,
-                networks: dict[str, nn.Module]) -> dict[str, np.ndarray]:
+                networks: dict[str, 'nn.Module']) -> dict[str, np.ndarray]:
     """RGB pictures of one scene: what is there and what each network sees."""
     sample = dataset[index]
     palette = np.array(dataset.metainfo['palette'], np.uint8)
@@ -174,7 +177,8 @@ def draw_layers(dataset, index: int,
     return pictures
 
 
-def predict(network: nn.Module, sample: dict):
+def predict(network: 'nn.Module', sample: dict):
+    import torch
     with torch.no_grad():
         return network.test_step(
             dict(
@@ -208,10 +212,11 @@ def data_uri(pixels: np.ndarray) -> str:
     return f'data:image/{"png" if few else "jpeg"};base64,{content}'
 
 
-def rebuild(networks: dict[str, nn.Module],
+def rebuild(networks: dict[str, 'nn.Module'],
             dataset,
             count: int = 50) -> dict | None:
     """What SISR makes of small images, against bicubic interpolation."""
+    from mmhires.evaluation import SuperResolutionMetric
     if 'DSRL' not in networks:
         return None
     metric, count = SuperResolutionMetric(scale=2), min(count, len(dataset))

@@ -7,9 +7,6 @@ r"""Paint a segmentor's prediction over a picture, a directory or a video.
 import argparse
 import sys
 
-from mmhires.apis.overlay import find_inputs, make_painter, overlay
-from mmhires.zoo import load_model
-
 
 def parse_args():
     """Parse the command line."""
@@ -53,6 +50,9 @@ def parse_args():
 def main():
     """Run the demo."""
     args = parse_args()
+    # After --help, as these take seconds.
+    from mmhires.apis.overlay import find_inputs, make_painter, overlay
+    from mmhires.zoo import load_model
     try:
         files = find_inputs(args.input)
         model = load_model(args.model or args.config, args.checkpoint,

@@ -3,7 +3,10 @@
 
 ``python -m mmhires.adapt dsrl CONFIG -o MINE.py`` writes one.
 """
+from mmhires.utils.lazy import lazy_names
+
 from .adapt import METHODS, adapt
-from .upstream import AdaptError
+
+__getattr__ = lazy_names(__name__, dict(AdaptError='upstream'))
 
 __all__ = ['METHODS', 'AdaptError', 'adapt']

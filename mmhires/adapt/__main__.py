@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import METHODS, AdaptError, adapt
+from . import METHODS, adapt
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         '--teacher-ckpt',
         help="weights of the config's model, the teacher of hrfr and dsrl")
     args = parser.parse_args(argv)
+    from .upstream import AdaptError  # after --help, as it takes seconds
     try:
         text = adapt(**vars(args))
     except (AdaptError, OSError) as error:

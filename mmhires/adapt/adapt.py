@@ -1,15 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The three methods as changes of an upstream config."""
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
-from mmhires.check import check_config
 from mmhires.utils.quiet import silence
 
-from . import dsrl, hrfr, jpu
-from .upstream import AdaptError, Upstream
-
-METHODS = dict(dsrl=dsrl.changes, hrfr=hrfr.changes, jpu=jpu.changes)
+# Modules with a function changes(). They import PyTorch when one is used.
+METHODS = ('dsrl', 'hrfr', 'jpu')
 
 
 def adapt(method: str,
@@ -38,22 +36,27 @@ def adapt(method: str,
         AdaptError: The method cannot go there; the message says why.
         FileNotFoundError: There is no such config, or no folder of ``out``.
     """
+    from .upstream import AdaptError, Upstream
     if scale < 2:
         raise AdaptError(f'scale={scale} reduces nothing: give 2 or more')
     if out and not out.parent.is_dir():
         raise FileNotFoundError(f'no folder {out.parent} to write {out} to')
+    changes = import_module(f'.{method}', __package__).changes
     with silence():
         upstream = Upstream(config, out)
         text = (f'_base_ = {upstream.base!r}\n'
                 f'custom_imports = dict(imports={upstream.imports!r}, '
                 'allow_failed_imports=False)\n'
-                f'{METHODS[method](upstream, scale, teacher_ckpt)}')
+                f'{changes(upstream, scale, teacher_ckpt)}')
         _try(text, out)
     return text
 
 
 def _try(text: str, out: Path | None) -> None:
     """Train a step of the child and predict, with shapes or small images."""
+    from mmhires.check import check_config
+
+    from .upstream import AdaptError
     folder = out.parent if out else '.'
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
         file.write(text)

@@ -1,12 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The training and testing scripts of the package a config belongs to."""
+import argparse
+import ast
 import importlib.util
 import re
 import runpy
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 # An argument that is no option, such as ``a=b.py``.
 CONFIG = re.compile(r'[^=]+\.(py|json|yml|yaml)')
@@ -58,4 +61,21 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
     if script is None:
         raise FileNotFoundError(
             f'{scope} was installed without its tools: no {scripts[0]}')
+    if {'-h', '--help'} & set(argv):
+        return partial(_print_help, script)
     return runpy.run_path(str(script), None, f'{scope}_{script.stem}')['main']
+
+
+def _print_help(script: Path) -> None:
+    """Run a script's ``parse_args()`` without what else it imports.
+
+    The whole script would import PyTorch and the host first, for seconds.
+    """
+    tree = ast.parse(script.read_text(encoding='utf-8'))
+    tree.body = [
+        node for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == 'parse_args'
+    ]
+    names = dict(argparse=argparse, DictAction=DictAction)
+    exec(compile(tree, str(script), 'exec'), names)
+    names['parse_args']()

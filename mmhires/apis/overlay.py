@@ -3,19 +3,25 @@
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mmcv
 import numpy as np
-from mmengine.utils import track_iter_progress
-from mmseg.apis import inference_model
-from mmseg.models import BaseSegmentor
-from mmseg.visualization import SegLocalVisualizer
 
 from mmhires.utils.images import read_image, read_video, write_video
-from mmhires.zoo import load_model  # noqa: F401, which was here in 0.1
+
+# predict.py, which runs without MMSegmentation, takes its inputs from here.
+if TYPE_CHECKING:
+    from mmseg.models import BaseSegmentor
 
 PICTURES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+
+
+def __getattr__(name: str) -> object:
+    if name == 'load_model':  # it was here in 0.1
+        from mmhires.zoo import load_model
+        return load_model
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
 def find_inputs(path: str | Path) -> list[Path]:
@@ -50,11 +56,12 @@ def find_inputs(path: str | Path) -> list[Path]:
 
 def track(items: Iterable, count: int) -> Iterable:
     """Items as they are gone through, with a progress bar on stderr."""
+    from mmengine.utils import track_iter_progress
     return track_iter_progress((items, count), file=sys.stderr)
 
 
 def make_painter(
-        model: BaseSegmentor,
+        model: 'BaseSegmentor',
         opacity: float = 0.5,
         with_labels: bool = False) -> Callable[[np.ndarray], np.ndarray]:
     """Make the function that paints a model's prediction over an image.
@@ -74,6 +81,10 @@ def make_painter(
         ValueError: ``opacity`` is outside (0, 1], or the model is no
             segmentor.
     """
+    import mmcv
+    from mmseg.apis import inference_model
+    from mmseg.models import BaseSegmentor
+    from mmseg.visualization import SegLocalVisualizer
     if not isinstance(model, BaseSegmentor):
         raise ValueError(
             f'a {type(model).__name__} finds no classes to paint: of pose '
@@ -117,6 +128,7 @@ def overlay(paint: Callable[[np.ndarray], np.ndarray], files: list[Path],
         ValueError: ``out_dir`` is the directory of the inputs, or a video
             cannot be read or written.
     """
+    import mmcv
     out_dir = Path(out_dir)
     if out_dir.resolve() == files[0].parent.resolve():
         raise ValueError(f'the output directory {out_dir} is that of the '

@@ -3,7 +3,9 @@
 
 ``python -m mmhires.check CONFIG`` prints everything at once.
 """
-from .check import check_config
-from .problem import Problem
+from mmhires.utils.lazy import lazy_names
+
+__getattr__ = lazy_names(__name__,
+                         dict(Problem='problem', check_config='check'))
 
 __all__ = ['Problem', 'check_config']

@@ -5,8 +5,6 @@ import sys
 
 from mmengine.config import DictAction
 
-from . import check_config
-
 
 def main(argv: list[str] | None = None) -> int:
     """Print problems and warnings.
@@ -26,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--samples', type=int, default=8, help='labels to look into, 8')
     args = parser.parse_args(argv)
+    from . import check_config  # after --help, as it takes seconds
     found = check_config(args.config, args.cfg_options, args.samples)
     counts = dict(problem=0, warning=0)
     for one in sorted(found, key=lambda one: one.warning):

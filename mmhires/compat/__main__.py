@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``python -m mmhires.compat``: what the layer does here, and why."""
+import argparse
 import importlib
 import platform
 import sys
@@ -24,6 +25,10 @@ def _version(package: str) -> str:
 
 def main() -> None:
     """Apply everything, then print each item and the versions involved."""
+    argparse.ArgumentParser(
+        prog='python -m mmhires.compat',
+        description='Print what the compatibility layer does here, and why'
+    ).parse_args()
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         apply()

@@ -2,12 +2,23 @@
 """Pictures and videos, read in one way, with one set of errors."""
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-import mmcv
 import numpy as np
 
 from .files import open_whole
+
+# mmcv, which imports PyTorch, is imported where only it can read a file.
+if TYPE_CHECKING:
+    import mmcv
+
+_FLAGS = dict(
+    color=cv2.IMREAD_COLOR,
+    color_ignore_orientation=cv2.IMREAD_COLOR
+    | cv2.IMREAD_IGNORE_ORIENTATION,
+    grayscale=cv2.IMREAD_GRAYSCALE,
+    unchanged=cv2.IMREAD_UNCHANGED)
 
 
 def read_image(file: str | Path,
@@ -30,7 +41,12 @@ def read_image(file: str | Path,
     if not Path(file).is_file():
         raise FileNotFoundError(f'{file} does not exist')
     try:
-        image = mmcv.imread(str(file), flag=flag, backend=backend)
+        if backend == 'cv2':
+            content = np.fromfile(file, np.uint8)
+            image = cv2.imdecode(content, _FLAGS[flag])
+        else:
+            import mmcv
+            image = mmcv.imread(str(file), flag=flag, backend=backend)
     except Exception:  # an empty file; Pillow's decoders raise many kinds
         image = None
     if image is None:
@@ -61,7 +77,7 @@ def write_image(image: np.ndarray, file: str | Path) -> None:
         stream.write(content)
 
 
-def read_video(file: str | Path) -> mmcv.VideoReader:
+def read_video(file: str | Path) -> 'mmcv.VideoReader':
     """Open a video.
 
     Args:
@@ -73,6 +89,7 @@ def read_video(file: str | Path) -> mmcv.VideoReader:
     Raises:
         ValueError: It is no video.
     """
+    import mmcv
     reader = mmcv.VideoReader(str(file))
     if not reader.opened or not reader.width:
         raise ValueError(f'{file}: not a video that can be decoded')

@@ -23,23 +23,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import torch
 from mmengine.config import DictAction
-from mmengine.utils import track_iter_progress
-from rich.console import Console
-from rich.table import Table
-
-from mmhires.analysis import (
-    build_model,
-    config_name,
-    count_macs,
-    device_name,
-    measure_latency,
-    measure_training,
-    network_input,
-    write_records,
-)
-from mmhires.deploy import strip
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,6 +74,17 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as these take seconds.
+    import torch
+    from mmengine.utils import track_iter_progress
+
+    from mmhires.analysis import (
+        count_macs,
+        measure_latency,
+        measure_training,
+        network_input,
+    )
+    from mmhires.deploy import strip
     if args.threads:
         torch.set_num_threads(args.threads)
     models, images = build_models(args)
@@ -129,6 +124,7 @@ def main() -> None:
 
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     """Models, and sizes of the images that they get, by name."""
+    from mmhires.analysis import build_model
     models = {
         name: build_model(path, args.cfg_options)
         for name, path in zip(distinct_names(args.configs), args.configs)
@@ -154,6 +150,7 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
 
 def distinct_names(configs: list[str]) -> list[str]:
     """File names, with the folders before them where two are the same."""
+    from mmhires.analysis import config_name
     paths = [Path(path).resolve() for path in configs]
     names = [config_name(path) for path in configs]
     for i, path in enumerate(paths):
@@ -168,6 +165,11 @@ def distinct_names(configs: list[str]) -> list[str]:
 
 def report(args: argparse.Namespace, results: list[dict]) -> None:
     """Print a table and write the files that were asked for."""
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmhires.analysis import device_name, write_records
     table = Table('config', 'input', 'GMACs', 'ms', 'quartiles', 'MiB',
                   'fewer MACs', 'faster', 'less memory')
     first = results[0]

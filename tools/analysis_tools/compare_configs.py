@@ -25,23 +25,17 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import timedelta
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from mmengine.config import Config, DictAction
 from mmengine.fileio import dump, load
 from rich.console import Console
 from rich.table import Column, Table
 
-from mmhires.analysis import (
-    Difference,
-    block_areas,
-    bootstrap_difference,
-    draw_curves,
-    paired_difference,
-    save_initial_weights,
-    train_and_test,
-)
+# What takes seconds to import is imported where it is used, after --help.
+if TYPE_CHECKING:
+    from mmhires.analysis import Difference
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,6 +84,7 @@ def main() -> None:
         dump(results, args.out)
     print_table(results, args.metrics, baseline)
     if args.curves:
+        from mmhires.analysis import draw_curves
         draw_curves(
             {
                 name: [run_dir(args, name, seed) for seed in args.seeds]
@@ -110,6 +105,7 @@ def train_all(args: argparse.Namespace) -> dict:
     names = {name_of(path): path for path in args.configs}
     tasks = [(name, seed) for seed in args.seeds for name in names]
     if not args.own_start:
+        from mmhires.analysis import save_initial_weights
         for seed in args.seeds:
             if not osp.isfile(initial := first_weights(args, seed)):
                 save_initial_weights(
@@ -150,6 +146,9 @@ def run_all(args: argparse.Namespace, names: dict,
 
 def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
     """One training and its test, in a process of its own."""
+    import torch
+
+    from mmhires.analysis import block_areas, train_and_test
     if args.threads:
         torch.set_num_threads(args.threads)
     cfg = Config.fromfile(path)
@@ -167,6 +166,7 @@ def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
 
 
 def print_table(results: dict, metrics: list, first: str) -> None:
+    from mmhires.analysis import paired_difference
     table = Table(
         Column('config', overflow='fold'),
         *(column for metric in metrics
@@ -198,15 +198,17 @@ def values_of(records: list, metric: str) -> list[float]:
     return [record['metrics'][metric] for record in records]
 
 
-def interval(difference: Difference) -> str:
+def interval(difference: 'Difference') -> str:
     if math.isnan(difference.p):  # one seed
         return ''
     return (f'{difference.low:+.2f} to {difference.high:+.2f}, '
             f'p = {difference.p:.2g}')
 
 
-def over_blocks(runs: list, baseline: list, metric: str) -> Difference | None:
+def over_blocks(runs: list, baseline: list,
+                metric: str) -> 'Difference | None':
     """Bootstrap of the mean IoU of all classes or of a group of them."""
+    from mmhires.analysis import bootstrap_difference
     quantity, _, group = metric.partition('.')
     first = baseline[0]
     if quantity != 'mIoU' or 'areas' not in first:

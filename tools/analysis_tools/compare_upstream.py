@@ -34,34 +34,17 @@ from importlib.util import find_spec
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import cv2
-import mmcv
 import numpy as np
-import torch
-from mmengine.config import Config
-from mmengine.fileio import dump
-from mmengine.hub import get_config
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
-from mmengine.utils import track_iter_progress
-from mmseg.structures import SegDataSample
 from rich.console import Console
 from rich.table import Table
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmhires.analysis import device_name, measure_in_turns
-from mmhires.apis.overlay import find_inputs
-from mmhires.converters import convert
-from mmhires.deploy import Predictor, export
-from mmhires.deploy.quantize import quantize
-from mmhires.registry import MODELS
-from mmhires.utils.images import read_image
-from mmhires.zoo import load_model
-from mmhires.zoo.published import config_folder
+# What takes seconds to import is imported where it is used, after --help.
+if TYPE_CHECKING:
+    from torch import nn
 
 UPSTREAM = ('mmseg::ddrnet/'
             'ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py')
@@ -109,6 +92,10 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args, found = parse_args(), []
+    import torch
+    from mmengine.fileio import dump
+
+    from mmhires.analysis import device_name
     # glibc keeps no freed block of 1 MiB or more in the processes that weigh.
     os.environ['MALLOC_MMAP_THRESHOLD_'] = str(2**20)
     with tempfile.TemporaryDirectory() as folder:
@@ -139,9 +126,12 @@ def main() -> None:
     Console(width=110).print(table, about)
 
 
-def write_files(model: nn.Module, folder: Path,
+def write_files(model: 'nn.Module', folder: Path,
                 args: argparse.Namespace) -> None:
     """The picture, and the files that the forms need."""
+    from mmhires.apis.overlay import find_inputs
+    from mmhires.deploy import export
+    from mmhires.deploy.quantize import quantize
     picture = write_picture(args.image, folder / 'picture.png', args.size)
     found = find_inputs(args.calibration) if args.calibration else [None] * 4
     calibration = [
@@ -160,16 +150,21 @@ def write_files(model: nn.Module, folder: Path,
 
 def write_picture(source: str | None, file: Path, size: list[int]) -> Path:
     """A picture file, or noise that its name decides, at a size."""
+    from mmhires.utils.images import read_image
     picture = cv2.resize(read_image(source), size[::-1]) if source else \
         np.random.default_rng(crc32(file.name.encode())).integers(
             0, 256, (*size, 3), np.uint8)
-    mmcv.imwrite(picture, str(file))
+    cv2.imwrite(str(file), picture)
     return file
 
 
 def measure(models: dict, folder: Path, threads: int,
             args: argparse.Namespace) -> list[dict]:
     """A row of the table for each form, at one number of threads."""
+    import torch
+    from mmengine.utils import track_iter_progress
+
+    from mmhires.analysis import measure_in_turns
     steps = {
         name: make_step(name, models, folder, threads)
         for name in (*models, *args.forms)
@@ -200,8 +195,11 @@ def measure(models: dict, folder: Path, threads: int,
     ]
 
 
-def build_models(args: argparse.Namespace) -> dict[str, nn.Module]:
+def build_models(args: argparse.Namespace) -> dict[str, 'nn.Module']:
     """The model, or upstream's and our DDRNet with the same weights."""
+    from mmengine.registry import init_default_scope
+
+    from mmhires.zoo import load_model
     init_default_scope('mmseg')
     if args.config:
         models = dict(predict=load_model(args.config, args.checkpoint, 'cpu'))
@@ -216,8 +214,16 @@ def build_models(args: argparse.Namespace) -> dict[str, nn.Module]:
     return models
 
 
-def build_ddrnets(checkpoint: str | None) -> dict[str, nn.Module]:
+def build_ddrnets(checkpoint: str | None) -> dict[str, 'nn.Module']:
     """MMSegmentation's DDRNet-23-slim and ours, with the same weights."""
+    from mmengine.config import Config
+    from mmengine.hub import get_config
+    from mmengine.model import revert_sync_batchnorm
+    from mmengine.runner import CheckpointLoader
+
+    from mmhires.converters import convert
+    from mmhires.registry import MODELS
+    from mmhires.zoo.published import config_folder
     weights, classes, models = None, 19, []
     if checkpoint:
         found = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
@@ -243,8 +249,11 @@ def build_ddrnets(checkpoint: str | None) -> dict[str, nn.Module]:
     return {'mmseg predict': upstream, 'ours, predict': ours}
 
 
-def randomize(model: nn.Module) -> None:
+def randomize(model: 'nn.Module') -> None:
     """Weights and statistics that keep activations in a sane range."""
+    import torch
+    from torch import nn
+    from torch.nn.modules.batchnorm import _BatchNorm
     torch.manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -257,6 +266,11 @@ def randomize(model: nn.Module) -> None:
 def make_step(name: str, models: dict, folder: Path,
               threads: int) -> Callable[[], np.ndarray]:
     """From the normalised image to labels ``(H, W)``."""
+    import torch
+    from mmseg.structures import SegDataSample
+
+    from mmhires.deploy import Predictor
+    from mmhires.utils.images import read_image
     picture = folder / 'picture.png'
     if name in models:
         model = models[name]
@@ -278,6 +292,7 @@ def make_step(name: str, models: dict, folder: Path,
 def peak_memory(name: str, folder: Path, threads: int,
                 args: argparse.Namespace) -> int:
     """Bytes above what this process holds with a form ready to run."""
+    import torch
     torch.set_num_threads(threads)
     models = {} if name in FORMS else build_models(args)
     step = make_step(name, models, folder, threads)

@@ -13,15 +13,6 @@ import re
 import sys
 from pathlib import Path
 
-import mmcv
-
-from mmhires.analysis.feature_maps import (
-    capture_features,
-    default_layers,
-    draw_feature_maps,
-)
-from mmhires.zoo import load_model
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw features of segmentors')
@@ -49,6 +40,15 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as these take seconds.
+    import mmcv
+
+    from mmhires.analysis.feature_maps import (
+        capture_features,
+        default_layers,
+        draw_feature_maps,
+    )
+    from mmhires.zoo import load_model
     try:
         image = mmcv.imread(args.picture)
         if image is None:

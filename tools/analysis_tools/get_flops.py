@@ -14,15 +14,6 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from mmhires.analysis import (
-    build_model,
-    config_name,
-    count_branches,
-    count_params,
-    count_training_branches,
-    write_records,
-)
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -46,6 +37,15 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as it takes seconds.
+    from mmhires.analysis import (
+        build_model,
+        config_name,
+        count_branches,
+        count_params,
+        count_training_branches,
+        write_records,
+    )
     console = Console(width=160)
     table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '')
     branches, results = [], []

@@ -17,8 +17,6 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from mmhires.analysis import choose, draw_pareto, pareto_front, read_results
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw accuracy against cost')
@@ -32,6 +30,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as it takes seconds.
+    from mmhires.analysis import (
+        choose,
+        draw_pareto,
+        pareto_front,
+        read_results,
+    )
     try:
         points = choose(read_results(args.results), args.cost, args.accuracy)
         draw_pareto(points, args.cost, args.accuracy, args.out)

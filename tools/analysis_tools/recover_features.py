@@ -15,11 +15,8 @@ import copy
 from itertools import islice
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner, save_checkpoint
 from rich.console import Console
 from rich.table import Table
-
-from mmhires.analysis import collect_moments, start_neck
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,6 +43,10 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as these take seconds.
+    from mmengine.runner import Runner, save_checkpoint
+
+    from mmhires.analysis import collect_moments, start_neck
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir, cfg.load_from = args.work_dir, None

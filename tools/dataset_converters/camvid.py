@@ -5,8 +5,6 @@ import argparse
 import signal
 import sys
 
-from mmhires.converters.camvid import convert_camvid
-
 
 def parse_args():
     """Parse the command line."""
@@ -32,6 +30,8 @@ def parse_args():
 def main():
     """Convert, or say in one line what is wrong."""
     args = parse_args()
+    # After --help, as it takes seconds.
+    from mmhires.converters.camvid import convert_camvid
     # As Ctrl-C does, a plain kill takes the unfinished folder away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

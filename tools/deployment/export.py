@@ -19,21 +19,14 @@ import argparse
 import os.path as osp
 import sys
 import tempfile
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
-from mmengine.utils import track_iter_progress
-from torch import nn
-
-from mmhires.apis.overlay import find_inputs
-from mmhires.datasets import StreetsDataset
-from mmhires.deploy import export
-from mmhires.deploy.quantize import make_score, quantize
-from mmhires.zoo import load_model
+if TYPE_CHECKING:
+    from torch import nn
 
 SUFFIXES = dict(onnx='.onnx', torch='.pt2')
-progress = partial(track_iter_progress, file=sys.stderr)
 
 
 def parse_args() -> argparse.Namespace:
@@ -92,6 +85,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as these take seconds.
+    from mmhires.apis.overlay import find_inputs
+    from mmhires.zoo import load_model
     try:
         if args.format and not args.out.endswith(SUFFIXES[args.format]):
             raise ValueError(f'{args.out}: a file of --format {args.format} '
@@ -114,9 +110,16 @@ def main() -> None:
     print(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; {said}')
 
 
-def export_float(model: nn.Module, args: argparse.Namespace, images: list,
+def progress(items: Sequence) -> Iterable:
+    """Items as they are gone through, with a progress bar on stderr."""
+    from mmengine.utils import track_iter_progress
+    return track_iter_progress(items, file=sys.stderr)
+
+
+def export_float(model: 'nn.Module', args: argparse.Namespace, images: list,
                  out: str | Path) -> str:
     """Export; how far the file agrees, in words."""
+    from mmhires.deploy import export
     results = export(
         model,
         out,
@@ -132,9 +135,11 @@ def export_float(model: nn.Module, args: argparse.Namespace, images: list,
             'images')
 
 
-def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
+def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
                 folder: str) -> str:
     """Export in fp32, then quantize; what that did, in words."""
+    from mmhires.apis.overlay import find_inputs
+    from mmhires.deploy.quantize import make_score, quantize
     if not args.calibration or not args.out.endswith('.onnx'):
         raise ValueError('--precision int8 needs --calibration DIRECTORY, and '
                          'writes .onnx')
@@ -152,6 +157,9 @@ def export_int8(model: nn.Module, args: argparse.Namespace, images: list,
 
 def draw_street(folder: str) -> str:
     """A drawn street, for want of images to compare on."""
+    import cv2
+
+    from mmhires.datasets import StreetsDataset
     print(
         'export.py: no --images: compared on one drawn street only',
         file=sys.stderr)

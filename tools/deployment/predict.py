@@ -10,6 +10,7 @@ pose model the keypoints of the whole picture, of each frame of a video, as
 cannot be decoded does not keep the others from being predicted.
 """
 import argparse
+import json
 import sys
 import time
 from collections import Counter
@@ -17,10 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
-from mmengine.fileio import dump
-from mmengine.utils import mkdir_or_exist
 from PIL import Image
 
 from mmhires.apis.overlay import VIDEOS, find_inputs, track
@@ -66,7 +64,7 @@ def main() -> None:
         print(
             f'{args.model} runs on {predictor.runtime}, {args.device}',
             file=sys.stderr)
-        mkdir_or_exist(args.out_dir)
+        Path(args.out_dir).mkdir(parents=True, exist_ok=True)
         begin = time.perf_counter()
         if files[0].suffix.lower() in VIDEOS:
             count, problems = predict_video(predictor, files[0],
@@ -102,7 +100,8 @@ def predict_pictures(predictor: Predictor, files: list[Path],
             with open_whole(out_dir / f'{name}.png', 'wb') as stream:
                 picture.save(stream, 'png')
         else:
-            dump(as_lists(result), out_dir / f'{name}.json')
+            with open_whole(out_dir / f'{name}.json') as stream:
+                json.dump(as_lists(result), stream)
     return problems
 
 
@@ -117,14 +116,15 @@ def predict_video(predictor: Predictor, file: Path, out_dir: Path) -> int:
             if isinstance(result, Exception):
                 raise result
             if isinstance(result, np.ndarray):
-                frame = mmcv.imresize(frame, result.shape[::-1])
+                frame = cv2.resize(frame, result.shape[::-1])
                 yield cv2.addWeighted(frame, .5, palette[result], .5, 0)
             else:
                 keypoints.append(as_lists(result))
 
     count = write_video(painted(), out_dir / f'{file.stem}.mp4', reader.fps)
     if keypoints:
-        dump(keypoints, out_dir / f'{file.stem}.json')
+        with open_whole(out_dir / f'{file.stem}.json') as stream:
+            json.dump(keypoints, stream)
     return count + len(keypoints)
 
 

@@ -3,10 +3,6 @@
 import argparse
 import sys
 
-import torch
-
-from mmhires.converters import SOURCES, convert_file
-
 
 def parse_args():
     """Parse the command line."""
@@ -16,8 +12,9 @@ def parse_args():
     parser.add_argument(
         '--source',
         required=True,
-        choices=sorted(SOURCES),
-        help='who published it')
+        metavar='SOURCE',
+        help='who published it: dabnet, ddrnet, ddrnet-imagenet, espnetv2, '
+        'fastfcn, mmseg-ddrnet or mmseg-fastfcn')
     parser.add_argument(
         '--reverse',
         action='store_true',
@@ -28,6 +25,10 @@ def parse_args():
 def main():
     """Convert, or say in one line what is wrong."""
     args = parse_args()
+    # After --help, as these take seconds.
+    import torch
+
+    from mmhires.converters import convert_file
     try:
         state_dict = convert_file(args.src, args.dst, args.source,
                                   args.reverse)

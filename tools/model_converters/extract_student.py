@@ -11,12 +11,6 @@ import argparse
 import os.path as osp
 import sys
 
-from mmengine.config import Config
-from mmengine.runner import CheckpointLoader, save_checkpoint
-from mmengine.utils import mkdir_or_exist
-
-from mmhires.deploy import extract_student
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -29,6 +23,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as these take seconds.
+    from mmengine.config import Config
+    from mmengine.runner import CheckpointLoader, save_checkpoint
+    from mmengine.utils import mkdir_or_exist
+
+    from mmhires.deploy import extract_student
     try:
         checkpoint = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
         cfg, weights = extract_student(

@@ -8,12 +8,6 @@ r"""Write a checkpoint whose classifiers are for another data set's classes.
 import argparse
 import sys
 
-from mmengine.config import Config
-from mmengine.runner import CheckpointLoader, save_checkpoint
-
-from mmhires.converters import map_classes
-from mmhires.registry import DATASETS
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -29,6 +23,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # After --help, as these take seconds.
+    from mmengine.config import Config
+    from mmengine.runner import CheckpointLoader, save_checkpoint
+
+    from mmhires.converters import map_classes
+    from mmhires.registry import DATASETS
     dataset = DATASETS.get(args.dataset)
     if dataset is None:
         sys.exit(f'error: {args.dataset} is not in the dataset registry')
