@@ -4,8 +4,8 @@ import importlib
 from collections.abc import Callable
 
 
-def lazy_names(package: str,
-               modules: dict[str, str]) -> Callable[[str], object]:
+def lazy_names(package: str, modules: dict[str,
+                                           str]) -> Callable[[str], object]:
     """Make the ``__getattr__`` of a package that imports names on first use.
 
     PyTorch and MMSegmentation take seconds to import. A tool that prints its
