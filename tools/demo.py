@@ -14,13 +14,12 @@ import copy
 import os
 import os.path as osp
 import queue
-import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
-from multiprocessing import Manager, get_context
+from multiprocessing.managers import SyncManager
 from typing import TYPE_CHECKING
 
 from demo_page import print_table, table_rows, write_page
@@ -34,6 +33,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from mmhires.utils.locks import FolderInUseError, claim_folder
+from mmhires.utils.processes import end_with_parent, process_pool
 
 # What takes seconds to import is imported where it is used, after --help.
 if TYPE_CHECKING:
@@ -83,14 +85,17 @@ def main() -> None:
     }
     jobs = min(os.cpu_count(), len(configs))
     try:
+        claim_folder(args.out_dir)
         with Progress(
                 TextColumn('{task.description:<36}'), BarColumn(),
                 MofNCompleteColumn(),
-                TimeRemainingColumn()) as progress, processes(jobs) as pool:
+                TimeRemainingColumn()) as progress, process_pool(jobs) as pool:
             draw_streets(configs, pool, progress)
             results = measure(args, configs, jobs, pool, progress)
     except KeyboardInterrupt:
         sys.exit('demo: stopped; the same command goes on from here')
+    except FolderInUseError as error:
+        sys.exit(f'demo: --out-dir {error}')
     networks = load_networks(args, configs)
     measure_cost(results, networks, configs)
     dump(results, osp.join(args.out_dir, 'results.json'))
@@ -131,22 +136,6 @@ def work_dir(args: argparse.Namespace, name: str, cfg: Config) -> str:
     if name in TRAINED:
         folder += f'_{cfg.train_cfg.max_iters}-iters_seed{args.seed}'
     return osp.join(args.out_dir, folder)
-
-
-@contextlib.contextmanager
-def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose processes an interruption ends at once."""
-    # Ctrl-C is the main process's to answer.
-    pool = ProcessPoolExecutor(jobs, get_context('spawn'), signal.signal,
-                               (signal.SIGINT, signal.SIG_IGN))
-    try:
-        yield pool
-    except BaseException:
-        for process in pool._processes.values():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown()
 
 
 def draw_streets(configs: dict, pool: ProcessPoolExecutor,
@@ -203,7 +192,9 @@ def measure(args: argparse.Namespace, configs: dict, jobs: int,
             f'train {name} ({minutes} min on 2 cores)', total=None)
         for name, minutes in zip(TRAINED, (3, 3, 1)) if name in configs
     }
-    with Manager() as manager:
+    manager = SyncManager()
+    manager.start(end_with_parent)
+    with manager:
         messages = manager.Queue()
         futures = {
             name:

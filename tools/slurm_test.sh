@@ -10,9 +10,9 @@ set -eu
       exit 2; }
 TOOLS=$(cd "$(dirname "$0")" && pwd)
 
+export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
 # SRUN_ARGS may hold several options, hence no quotes
-PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}" \
-srun -p "$1" \
+exec srun -p "$1" \
     --job-name="$2" \
     --gres=gpu:"${GPUS_PER_NODE:-4}" \
     --ntasks="${GPUS:-4}" \

@@ -9,7 +9,10 @@ visualizer = dict(
     type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
-custom_hooks = [dict(type='mmhires.ExactResumeHook')]
+custom_hooks = [
+    dict(type='mmhires.ExactResumeHook'),
+    dict(type='mmhires.FiniteLossHook')
+]
 load_from = None
 resume = False
 

@@ -13,7 +13,8 @@ log_level = 'INFO'
 # Batch norm statistics are those of each process: average before testing.
 custom_hooks = [
     dict(type='SyncBuffersHook'),
-    dict(type='mmhires.ExactResumeHook')
+    dict(type='mmhires.ExactResumeHook'),
+    dict(type='mmhires.FiniteLossHook')
 ]
 load_from = None
 resume = False

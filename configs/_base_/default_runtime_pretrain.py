@@ -9,6 +9,9 @@ vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(
     type='UniversalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_level = 'INFO'
-custom_hooks = [dict(type='mmhires.ExactResumeHook')]
+custom_hooks = [
+    dict(type='mmhires.ExactResumeHook'),
+    dict(type='mmhires.FiniteLossHook')
+]
 load_from = None
 resume = False

@@ -1,10 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What was measured in training, drawn against the iterations."""
 import json
+import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
+
+from mmengine.logging import print_log
 
 
 def draw_curves(runs: dict[str, Sequence[str]], metric: str,
@@ -53,10 +56,27 @@ def read_curve(work_dir: str, metric: str) -> list[tuple[int, float]]:
     """
     values = {}
     for log in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        for entry in map(json.loads, log.read_text().splitlines()):
+        for entry in _read_entries(log):
             # The last test of a run has no iteration of its own.
             if metric in entry and entry.get('step'):
                 values[entry['step']] = entry[metric]
     if not values:
         raise ValueError(f'{work_dir}: no validation has measured {metric}')
     return sorted(values.items())
+
+
+def _read_entries(log: Path) -> Iterator[dict]:
+    """Entries of a log, without lines that a crash has torn."""
+    for number, line in enumerate(log.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line.decode())
+            if not isinstance(entry, dict):
+                raise ValueError(f'{entry!r} is not an entry')
+            yield entry
+        except ValueError as error:
+            print_log(
+                f'{log}, line {number} is skipped, it is torn: {error}',
+                logger='current',
+                level=logging.WARNING)

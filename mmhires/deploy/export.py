@@ -14,6 +14,7 @@ from torch import nn
 from mmhires.compat.bf16_convolution import warn_of_narrow_maps
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole
+from mmhires.utils.finite import require_finite
 from mmhires.utils.images import read_image
 from mmhires.version import __version__
 
@@ -76,8 +77,8 @@ def export(model: nn.Module,
 
     Raises:
         ImportError: What writes or runs the file is not installed.
-        ValueError: An argument out of range, a model that cannot be exported,
-            or predictions that differ, of other sizes too if ``dynamic``.
+        ValueError: An argument out of range, a model that cannot be exported
+            or has nan or infinite weights, or predictions that differ, of other sizes too if ``dynamic``.
     """
     out = Path(out)
     onnx = out.suffix == '.onnx'
@@ -93,6 +94,9 @@ def export(model: nn.Module,
     if not images:
         raise ValueError('export compares with the original model on images: '
                          'give at least one')
+    require_finite(
+        dict([*model.named_parameters(), *model.named_buffers()]),
+        type(model).__name__)
     model.eval()
     for path in images:
         read_image(path)  # names a damaged one before the work begins

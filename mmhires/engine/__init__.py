@@ -3,8 +3,10 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .exact_resume_hook import ExactResumeHook
+from .finite_loss_hook import FiniteLossHook
 from .ramp_hook import RampHook
 
 __all__ = [
-    'AtomicCheckpointHook', 'BF16OptimWrapper', 'ExactResumeHook', 'RampHook'
+    'AtomicCheckpointHook', 'BF16OptimWrapper', 'ExactResumeHook',
+    'FiniteLossHook', 'RampHook'
 ]

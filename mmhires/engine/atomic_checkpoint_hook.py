@@ -7,15 +7,21 @@ before it has written the new one, and resumes from a broken one.
 """
 import contextlib
 import os
+import sys
+import uuid
 
 import mmengine
+from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.runner import BaseLoop, Runner
 
 from mmhires.registry import HOOKS
 from mmhires.utils.files import open_whole
+from mmhires.utils.locks import claim_folder, release_folder
 
-from .latest_checkpoint import find_latest_checkpoint
+from .latest_checkpoint import TRAINING, find_latest_checkpoint
 
 
 @register_backend('mmhires.atomic')
@@ -41,9 +47,15 @@ class AtomicCheckpointHook(CheckpointHook):
     - A checkpoint on a local disk is written whole or not at all.
     - One that is to be replaced (``max_keep_ckpts``, ``save_best``) is
       deleted when the new one is there.
-    - ``resume=True`` without ``load_from`` continues from the newest
-      checkpoint that is whole, see
-      :func:`mmhires.engine.latest_checkpoint.find_latest_checkpoint`.
+    - ``resume=True`` continues from the newest checkpoint of the work
+      directory that is whole, see
+      :func:`mmhires.engine.latest_checkpoint.find_latest_checkpoint`, whatever
+      ``load_from`` is. That counts for the first start: its weights, from
+      iteration 0.
+    - A second training in the same work directory is refused.
+
+    ``FlexibleRunner`` resumes before any hook acts: give it ``load_from`` or
+    ``resume``, not both.
 
     Takes the arguments of ``CheckpointHook``; with ``backend_args`` or
     ``file_client_args`` that backend writes.
@@ -53,29 +65,104 @@ class AtomicCheckpointHook(CheckpointHook):
         ...     checkpoint=dict(type='mmhires.AtomicCheckpointHook'))
     """
 
-    def before_run(self, runner) -> None:
-        """Choose the checkpoint from which the runner will resume.
+    _folders = ()
+    _training = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Claim the folders, and choose where the training begins.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
 
         Raises:
-            FileNotFoundError: If there are checkpoints, but none is whole.
+            FileNotFoundError: There are checkpoints, but none is whole.
+            FolderInUseError: Another training writes to these folders.
         """
-        if runner._resume is True and runner._load_from is None:
-            runner._load_from = find_latest_checkpoint(runner.work_dir)
+        if not isinstance(runner._train_loop, BaseLoop):  # validates or tests
+            if runner._resume is True and runner._load_from is None:
+                runner._load_from = find_latest_checkpoint(runner.work_dir)
+            return
+        self._folders = [runner.work_dir, *self._checkpoint_folder(runner)]
+        # One process decides: the others may see another disk.
+        start = [None]
+        if is_main_process():
+            for folder in self._folders:
+                claim_folder(folder)
+            if runner._resume is True and not runner._has_loaded:
+                start = [self._choose_start(runner)]
+        broadcast_object_list(start)
+        if start[0] is not None:
+            runner._resume, runner._load_from = start[0]
 
-    def before_train(self, runner) -> None:
+    def _checkpoint_folder(self, runner: Runner) -> list[str]:
+        """Where checkpoints are, if that is a local folder of its own."""
+        if self.out_dir in (None, runner.work_dir) or type(
+                get_file_backend(self.out_dir)) is not LocalBackend:
+            return []
+        name = os.path.basename(runner.work_dir.rstrip(os.sep))
+        return [os.path.join(self.out_dir, name)]
+
+    def _choose_start(self, runner: Runner) -> tuple[bool, str | None]:
+        """Whether to resume, and from which file."""
+        path, log = runner._load_from, runner.logger
+        if path is not None and _is_argument(path):
+            return True, path
+        newest = find_latest_checkpoint(runner.work_dir, self._folders[1:],
+                                        self.filename_tmpl)
+        if newest is not None:
+            if path is not None:
+                log.info(f'Resuming from {newest}; load_from={path!r} counts '
+                         'for a first start only.')
+            return True, newest
+        path = path or _dropped_load_from(runner)
+        if path is not None:
+            log.warning(
+                f'{runner.work_dir} has no checkpoint to resume from: this is '
+                f'a first start, from iteration 0 with the weights of '
+                f'load_from={path!r}. To go on with the training that wrote '
+                'that file, copy it into the work directory.')
+        return False, path
+
+    def before_train(self, runner: Runner) -> None:
         """Prepare to write, as ``CheckpointHook``.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         if self.backend_args is None and self.file_client_args is None:
             folder = self.out_dir or runner.work_dir
             if type(get_file_backend(folder)) is LocalBackend:
                 self.backend_args = dict(backend='mmhires.atomic')
+        self._training = self._training or uuid.uuid4().hex
         super().before_train(runner)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take over the id of the training that is resumed.
+
+        Args:
+            runner: The runner.
+            checkpoint: What was loaded.
+        """
+        if runner._resume:
+            self._training = checkpoint.get('meta', {}).get(TRAINING)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the id of the training to the checkpoint.
+
+        Args:
+            runner: The runner.
+            checkpoint: What will be saved.
+        """
+        checkpoint['meta'][TRAINING] = self._training
+
+    def after_run(self, runner: Runner) -> None:
+        """Leave the folders to other trainings.
+
+        Args:
+            runner: The runner.
+        """
+        for folder in self._folders:
+            release_folder(folder)
 
     @contextlib.contextmanager
     def _deleting_last(self):
@@ -102,3 +189,22 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, *args, **kwargs) -> None:
         with self._deleting_last():
             super()._save_best_checkpoint(*args, **kwargs)
+
+
+def _is_argument(path: str) -> bool:
+    """Whether a person asked for this very file: ``--resume PATH``."""
+    after = dict(zip(sys.argv, sys.argv[1:]))
+    return after.get('--resume') == path or f'--resume={path}' in sys.argv
+
+
+def _dropped_load_from(runner: Runner) -> str | None:
+    """``load_from`` of the config's file.
+
+    ``train.py`` of MMPose and MMPretrain, not that of MMSegmentation, drops it
+    for ``--resume``.
+    """
+    file = runner.cfg.filename
+    if runner.cfg.get('default_scope') == 'mmseg' or not os.path.isfile(
+            file or ''):
+        return None
+    return Config.fromfile(file, import_custom_modules=False).get('load_from')

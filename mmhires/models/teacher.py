@@ -10,6 +10,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmhires.registry import MODELS
+from mmhires.utils.finite import require_finite
 
 
 def build_teacher(name: str, cfg: dict | str,
@@ -26,7 +27,8 @@ def build_teacher(name: str, cfg: dict | str,
 
     Raises:
         FileNotFoundError: No such checkpoint.
-        ValueError: The checkpoint does not fit the config.
+        ValueError: The checkpoint does not fit the config, or has nan or
+            infinite values.
     """
     if isinstance(cfg, str):
         cfg = Config.fromfile(cfg)['model']
@@ -54,6 +56,7 @@ def build_teacher(name: str, cfg: dict | str,
     if problem:
         raise ValueError(f'{name}: teacher_ckpt {checkpoint} does not fit the '
                          f'teacher: {problem}')
+    require_finite(teacher.state_dict(), f'{name}: teacher_ckpt {checkpoint}')
     return teacher
 
 

@@ -11,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from mmhires.utils.errors import first_line
+from mmhires.utils.finite import require_finite
 
 from .published import PREFIX, config_folder, find, load_published, source_of
 
@@ -42,8 +43,9 @@ def load_model(name_or_config: str | Path | Config,
         FileNotFoundError: The config or the checkpoint does not exist.
         ImportError: MMPose is not installed, for a pose model.
         OSError: A download fails.
-        ValueError: An unknown name, a checkpoint that cannot be read or is of
-            another config, or no names of the classes.
+        ValueError: An unknown name, a checkpoint that cannot be read, is of
+            another config or has nan or infinite values, or no names of the
+            classes.
     """
     if isinstance(name_or_config, Config):
         cfg = copy.deepcopy(name_or_config)
@@ -118,6 +120,7 @@ def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
     if missing:
         raise ValueError(f'{checkpoint} is not of this config: it lacks '
                          f'{len(missing)} weights, {missing[0]} among them')
+    require_finite(needed, checkpoint)
 
 
 def _named_classes(model: nn.Module, saved: dict) -> dict:

@@ -22,9 +22,8 @@ import os.path as osp
 import statistics
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from datetime import timedelta
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,9 @@ from mmengine.config import Config, DictAction
 from mmengine.fileio import dump, load
 from rich.console import Console
 from rich.table import Column, Table
+
+from mmhires.utils.locks import FolderInUseError, claim_folder
+from mmhires.utils.processes import process_pool
 
 # What takes seconds to import is imported where it is used, after --help.
 if TYPE_CHECKING:
@@ -102,6 +104,10 @@ def run_dir(args: argparse.Namespace, name: str, seed: int) -> str:
 
 def train_all(args: argparse.Namespace) -> dict:
     """Results by config, one record a seed."""
+    try:
+        claim_folder(args.work_dir)
+    except FolderInUseError as error:
+        raise SystemExit(f'--work-dir {error}') from error
     names = {name_of(path): path for path in args.configs}
     tasks = [(name, seed) for seed in args.seeds for name in names]
     if not args.own_start:
@@ -128,8 +134,7 @@ def run_all(args: argparse.Namespace, names: dict,
     """The tasks and their records, as they are done."""
     start, done = time.time(), 0
     # A process each: runs of one process share loggers and random streams.
-    with ProcessPoolExecutor(
-            args.jobs, get_context('spawn'), max_tasks_per_child=1) as pool:
+    with process_pool(args.jobs, max_tasks_per_child=1) as pool:
         waiting = {
             pool.submit(run, args, names[name], name, seed): (name, seed)
             for name, seed in tasks

@@ -27,12 +27,10 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -41,6 +39,8 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+from mmhires.utils.processes import process_pool
 
 # What takes seconds to import is imported where it is used, after --help.
 if TYPE_CHECKING:
@@ -178,8 +178,7 @@ def measure(models: dict, folder: Path, threads: int,
             track=partial(track_iter_progress, file=sys.stderr))
     first = next(iter(models))
     # A process each, as what one has freed would hide what the next takes.
-    with ProcessPoolExecutor(
-            2, get_context('spawn'), max_tasks_per_child=1) as pool:
+    with process_pool(2, max_tasks_per_child=1) as pool:
         memory = pool.map(peak_memory, steps, repeat(folder), repeat(threads),
                           repeat(args))
     return [

@@ -1,0 +1,41 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Hooks of this package that every child config has."""
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+
+from mmhires.check import probe
+
+
+def hooks(cfg: Config) -> str:
+    """Write the hooks that resume a training and stop a diverged one.
+
+    They are default hooks, which add to those of the base; its custom hooks
+    would be replaced.
+
+    Args:
+        cfg: The base.
+
+    Returns:
+        Python text.
+    """
+    default = cfg.get('default_hooks') or {}
+    present = {
+        str(hook.get('type')).removeprefix('mmhires.')
+        for hook in [*default.values(), *(cfg.get('custom_hooks') or [])]
+        if hook
+    }
+    lines = [
+        f"{key}=dict(type='mmhires.{name}')"
+        for key, name in (('exact_resume', 'ExactResumeHook'),
+                          ('finite_loss', 'FiniteLossHook'))
+        if name not in present
+    ]
+    # What MMEngine's runner has where a config names none.
+    saving = default.get('checkpoint', dict(type='CheckpointHook'))
+    if saving and probe.component(saving['type']) is CheckpointHook:
+        interval = '' if 'checkpoint' in default else ', interval=1'
+        lines.insert(
+            0, "checkpoint=dict(type='mmhires.AtomicCheckpointHook'"
+            f'{interval})')
+    text = ',\n    '.join(lines)
+    return f'default_hooks = dict(\n    {text})\n' if lines else ''

@@ -1,0 +1,47 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Weights that are numbers."""
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def find_nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Find tensors with nan or infinite values.
+
+    A mask that is added to logits, of zeros and -inf, is as it should be.
+
+    Args:
+        tensors: Such as a state dict; what is not of floats is skipped.
+
+    Returns:
+        The names.
+    """
+    return [
+        name for name, x in tensors.items()
+        if torch.is_tensor(x) and x.is_floating_point()
+        and not x.isfinite().all() and not _is_mask(x)
+    ]
+
+
+def _is_mask(x: Tensor) -> bool:
+    return bool(((x == 0) | (x == -torch.inf)).all() and (x == 0).any())
+
+
+def require_finite(tensors: Mapping[str, Tensor], whose: str) -> None:
+    """Refuse weights with nan or infinite values.
+
+    Args:
+        tensors: Such as a state dict.
+        whose: What they are of, for the error.
+
+    Raises:
+        ValueError: Some are not finite; it names them.
+    """
+    names = find_nonfinite(tensors)
+    if names:
+        more = ', ...' if len(names) > 3 else ''
+        raise ValueError(
+            f'{whose}: {len(names)} of {len(tensors)} tensors have nan or '
+            f'infinite values ({", ".join(names[:3])}{more}): the training '
+            'that wrote them has diverged. Take an earlier checkpoint')

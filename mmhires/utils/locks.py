@@ -1,0 +1,115 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Folders that one process at a time writes to."""
+import json
+import logging
+import os
+import platform
+import time
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where folders are not locked
+    fcntl = None
+
+NAME = '.in_use.lock'
+# Seconds in which what a killed process has left behind ends too.
+PATIENCE = 3.
+
+# By real path: what this process holds, and its id, for children inherit this.
+_held: dict[str, tuple[int, IO[str]]] = {}
+
+
+class FolderInUseError(RuntimeError):
+    """Raised when another process holds a folder."""
+
+
+def claim_folder(folder: str, patience: float = PATIENCE) -> None:
+    """Claim a folder for this process, until it releases it or ends.
+
+    The claim is a lock of the operating system: it disappears with the
+    process, also by SIGKILL, and forked children have no part in it. A process
+    may claim a folder again. Where the file system has no locks, a warning
+    says so.
+
+    Args:
+        folder: Made if needed.
+        patience: Seconds to try. Default: 3.
+
+    Raises:
+        FolderInUseError: Another process holds it.
+    """
+    key = os.path.realpath(folder)
+    if fcntl is None or _held.get(key, (None, ))[0] == os.getpid():
+        return
+    os.makedirs(key, exist_ok=True)
+    try:
+        file = open(os.path.join(key, NAME), 'a+')
+    except OSError as error:  # such as another user's file
+        _warn(folder, error)
+        return
+    if _lock(file, folder, patience):
+        _held[key] = os.getpid(), file
+    else:
+        file.close()
+
+
+def release_folder(folder: str) -> None:
+    """Let other processes claim a folder; without effect on one not held.
+
+    Args:
+        folder: The folder.
+    """
+    owner, file = _held.pop(os.path.realpath(folder), (None, None))
+    if owner == os.getpid():
+        file.truncate(0)
+        file.close()
+
+
+def _lock(file: IO[str], folder: str, patience: float) -> bool:
+    """Lock a file and write who holds it; False where that cannot be."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            # Not flock(), whose locks forked loading processes would share.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(
+                json.dumps(
+                    dict(
+                        process=os.getpid(),
+                        host=platform.node(),
+                        since=time.strftime('%Y-%m-%d %H:%M:%S'))))
+            file.flush()
+            return True
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() >= end:
+                holder = _holder(file)
+                file.close()
+                raise FolderInUseError(
+                    f'{folder} is in use: {holder} writes to it. Wait until '
+                    'it is done or end it, or take another folder') from None
+            time.sleep(0.1)
+        except OSError as error:  # no locks on this file system, disk full
+            _warn(folder, error)
+            return False
+
+
+def _holder(file: IO[str]) -> str:
+    """Who holds a lock, in words."""
+    file.seek(0)
+    try:
+        holder = json.loads(file.read())
+        return (f'process {holder["process"]} on {holder["host"]}, since '
+                f'{holder["since"]},')
+    except (KeyError, TypeError, ValueError):
+        return 'another process'
+
+
+def _warn(folder: str, error: OSError) -> None:
+    from mmengine.logging import print_log  # not for tools that ask for help
+    print_log(
+        f'{folder} cannot be locked ({error}): if another process writes to '
+        'it too, both lose checkpoints',
+        logger='current',
+        level=logging.WARNING)
