@@ -78,7 +78,8 @@ def export(model: nn.Module,
     Raises:
         ImportError: What writes or runs the file is not installed.
         ValueError: An argument out of range, a model that cannot be exported
-            or has nan or infinite weights, or predictions that differ, of other sizes too if ``dynamic``.
+            or has nan or infinite weights, or predictions that differ, of
+            other sizes too if ``dynamic``.
     """
     out = Path(out)
     onnx = out.suffix == '.onnx'

@@ -204,7 +204,7 @@ def _dropped_load_from(runner: Runner) -> str | None:
     for ``--resume``.
     """
     file = runner.cfg.filename
-    if runner.cfg.get('default_scope') == 'mmseg' or not os.path.isfile(
-            file or ''):
+    if runner.cfg.get('default_scope') == 'mmseg' or not os.path.isfile(file
+                                                                        or ''):
         return None
     return Config.fromfile(file, import_custom_modules=False).get('load_from')

@@ -70,8 +70,9 @@ class FiniteLossHook(Hook):
         Raises:
             ValueError: Weights are nan or infinite; it names them.
         """
-        require_finite(checkpoint.get('state_dict', {}),
-                       f'not saved at iteration {runner.iter + 1}')
+        require_finite(
+            checkpoint.get('state_dict', {}),
+            f'not saved at iteration {runner.iter + 1}')
 
     def after_train_iter(self,
                          runner: Runner,
@@ -95,8 +96,9 @@ class FiniteLossHook(Hook):
             return
         self._bad += 1
         wrapper = runner.optim_wrapper
-        skipped = (isinstance(wrapper, AmpOptimWrapper)
-                   and wrapper.loss_scaler.is_enabled())
+        skipped = (
+            isinstance(wrapper, AmpOptimWrapper)
+            and wrapper.loss_scaler.is_enabled())
         if skipped and self._bad < self.patience:
             return
         said = ', '.join(f'{name} is {value}' for name, value in bad.items())
@@ -115,11 +117,11 @@ def _find_bad(outputs: dict) -> dict[str, float]:
     total = outputs.get('loss')
     if isinstance(total, Tensor) and math.isfinite(total.item()):
         return {}  # one look for all
-    bad = {
-        name: float(value)
-        for name, value in outputs.items()
-        if 'loss' in name and not math.isfinite(float(value))
+    losses = {
+        name: value.item() if isinstance(value, Tensor) else value
+        for name, value in outputs.items() if 'loss' in name
     }
+    bad = {name: x for name, x in losses.items() if not math.isfinite(x)}
     return {name: x for name, x in bad.items() if name != 'loss'} or bad
 
 

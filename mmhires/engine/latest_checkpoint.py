@@ -137,7 +137,8 @@ def _list_saved(folders: list[str], names: list[re.Pattern]) -> list[str]:
     else:
         step_of = {
             file: read_meta(file).get('iter', -1)
-            for files in steps.values() for file in files
+            for files in steps.values()
+            for file in files
         }
     return sorted(step_of, key=step_of.get, reverse=True)
 

@@ -13,7 +13,7 @@ except ImportError:  # Windows, where folders are not locked
     fcntl = None
 
 NAME = '.in_use.lock'
-# Seconds in which what a killed process has left behind ends too.
+# Seconds to try: what a killed process has left behind ends in that time too.
 PATIENCE = 3.
 
 # By real path: what this process holds, and its id, for children inherit this.
@@ -24,7 +24,7 @@ class FolderInUseError(RuntimeError):
     """Raised when another process holds a folder."""
 
 
-def claim_folder(folder: str, patience: float = PATIENCE) -> None:
+def claim_folder(folder: str) -> None:
     """Claim a folder for this process, until it releases it or ends.
 
     The claim is a lock of the operating system: it disappears with the
@@ -34,7 +34,6 @@ def claim_folder(folder: str, patience: float = PATIENCE) -> None:
 
     Args:
         folder: Made if needed.
-        patience: Seconds to try. Default: 3.
 
     Raises:
         FolderInUseError: Another process holds it.
@@ -44,11 +43,11 @@ def claim_folder(folder: str, patience: float = PATIENCE) -> None:
         return
     os.makedirs(key, exist_ok=True)
     try:
-        file = open(os.path.join(key, NAME), 'a+')
+        file = open(os.path.join(key, NAME), 'a+')  # noqa: SIM115, held
     except OSError as error:  # such as another user's file
         _warn(folder, error)
         return
-    if _lock(file, folder, patience):
+    if _lock(file, folder):
         _held[key] = os.getpid(), file
     else:
         file.close()
@@ -66,9 +65,9 @@ def release_folder(folder: str) -> None:
         file.close()
 
 
-def _lock(file: IO[str], folder: str, patience: float) -> bool:
+def _lock(file: IO[str], folder: str) -> bool:
     """Lock a file and write who holds it; False where that cannot be."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             # Not flock(), whose locks forked loading processes would share.

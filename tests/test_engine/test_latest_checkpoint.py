@@ -1,12 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import logging
 import os
+import shutil
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from mmengine.runner import find_latest_checkpoint as mmengine_find
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -50,28 +52,75 @@ def find(folder):
 
 def test_upstream_trusts_a_truncated_checkpoint(work_dir):
     cut(work_dir / 'iter_11.pth')
-    found = latest_checkpoint._find_latest_checkpoint(str(work_dir))
+    found = mmengine_find(str(work_dir))
     with pytest.raises(RuntimeError, match='central directory'):
         torch.load(found)
 
 
 def test_named_whole_checkpoint_is_taken_silently(work_dir, warned):
-    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter_10.pth'))
-    assert find(work_dir) == 'iter_10.pth'
+    assert find(work_dir) == 'iter_11.pth'
     assert warned == []
 
 
-def test_checkpoint_saved_after_the_named_one_was_named_is_taken(
-        work_dir, warned):
+@pytest.mark.parametrize('content', ['iter_9.pth', None])
+@pytest.mark.parametrize('times', [(3, 2, 1, 4), (1, 1, 1, 1), (9, 1, 5, 2)])
+def test_the_highest_step_is_the_newest_whatever_the_clock_was(
+        work_dir, warned, content, times):
     last = work_dir / 'last_checkpoint'
-    last.write_text(str(work_dir / 'iter_9.pth'))
-    os.utime(last, (1000.5, 1000.5))  # the others are of 1001 and 1002
+    last.write_text(str(work_dir / (content or '')))
+    for name, time in zip(
+        ('iter_9.pth', 'iter_10.pth', 'iter_11.pth', 'last_checkpoint'),
+            times):
+        os.utime(work_dir / name, (time, time))
     assert find(work_dir) == 'iter_11.pth'
+    assert 'iter_11.pth' in warned[-1]
     cut(work_dir / 'iter_11.pth')
-    os.utime(work_dir / 'iter_11.pth', (1002, 1002))
     assert find(work_dir) == 'iter_10.pth'
-    os.utime(last, (1003, 1003))  # somebody named the older one
-    assert find(work_dir) == 'iter_9.pth'
+
+
+def save(file, number, training=None):
+    meta = dict(iter=number, epoch=number // 100)
+    if training:
+        meta[latest_checkpoint.TRAINING] = training
+    torch.save(dict(meta=meta, state_dict={}), file)
+
+
+def test_epochs_and_iterations_are_compared_by_iterations(tmp_path, warned):
+    save(tmp_path / 'epoch_7.pth', 700)
+    save(tmp_path / 'iter_650.pth', 650)
+    save(tmp_path / 'epoch_12.pth', 20)  # of shorter epochs
+    for file in tmp_path.iterdir():
+        os.utime(file, (len(file.name), len(file.name)))
+    assert find(tmp_path) == 'epoch_7.pth'
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_650.pth'))
+    assert find(tmp_path) == 'epoch_7.pth'
+    save(tmp_path / 'iter_701.pth', 701)
+    assert find(tmp_path) == 'iter_701.pth'
+
+
+def test_later_checkpoints_of_an_earlier_training_do_not_count(
+        tmp_path, warned):
+    save(tmp_path / 'iter_80.pth', 80, 'earlier')
+    save(tmp_path / 'iter_90.pth', 90)  # of mmengine's hook
+    save(tmp_path / 'iter_8.pth', 8, 'now')
+    last = tmp_path / 'last_checkpoint'
+    last.write_text(str(tmp_path / 'iter_8.pth'))
+    assert find(tmp_path) == 'iter_8.pth'
+    assert [text.split()[0] for text in warned] == [
+        str(tmp_path / 'iter_90.pth'),
+        str(tmp_path / 'iter_80.pth')
+    ]
+    save(tmp_path / 'iter_16.pth', 16, 'now')  # killed before it was named
+    assert find(tmp_path) == 'iter_16.pth'
+
+
+def test_a_copied_work_directory_resumes_from_its_own_checkpoints(
+        work_dir, tmp_path, warned):
+    copy = tmp_path / 'copy'
+    shutil.copytree(work_dir, copy, ignore=shutil.ignore_patterns('copy'))
+    save(work_dir / 'iter_99.pth', 99)
+    found = latest_checkpoint.find_latest_checkpoint(str(copy))
+    assert found == str(copy / 'iter_11.pth')
     assert warned == []
 
 
@@ -85,13 +134,17 @@ def test_truncated_checkpoints_are_skipped_with_warnings(work_dir, warned):
     assert 'newest whole checkpoint' in warned[-1]
 
 
-@pytest.mark.parametrize('content', ['', 'moved/iter_11.pth', None])
+@pytest.mark.parametrize('content', [
+    b'', b'moved/iter_11.pth', None, b'\0' * 40, b'\xff\xfe\x80', b'{folder}',
+    b'{folder}/iter_1', b'/', b' \n'
+])
 def test_useless_or_missing_last_checkpoint_is_survived(
         work_dir, warned, content):
     if content is None:
         (work_dir / 'last_checkpoint').unlink()
     else:
-        (work_dir / 'last_checkpoint').write_text(content)
+        (work_dir / 'last_checkpoint').write_bytes(
+            content.replace(b'{folder}', bytes(work_dir)))
     assert find(work_dir) == 'iter_11.pth'
     assert warned
 
