@@ -8,6 +8,7 @@ from mmengine.runner import load_checkpoint
 
 from mmhires.adapt import AdaptError, adapt
 from mmhires.adapt.__main__ import main
+from mmhires.adapt.hooks import hooks
 from mmhires.check.probe import build
 
 PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
@@ -47,7 +48,7 @@ def test_numbers_are_those_of_the_config_s_network(method, config, lines):
     if config.startswith('mmpose'):
         pytest.importorskip('mmpose')
     text = adapt(method, config)
-    assert len(text.splitlines()) <= 17
+    assert len(text.splitlines()) <= 20
     for line in lines:
         assert line in text
 
@@ -202,3 +203,42 @@ def test_bad_input_is_one_line_and_exit_code_1(text, seen, tmp_path, capsys):
     out, error = capsys.readouterr()
     assert out == '' and seen in error
     assert len(error.splitlines()) == 1
+
+
+def hook_types(tmp_path, **base):
+    """Hooks of a child by key, and those of its base."""
+    (tmp_path / 'base.py').write_text('\n'.join(
+        f'{key} = {value!r}' for key, value in base.items()))
+    cfg = Config.fromfile(tmp_path / 'base.py')
+    init_default_scope('mmseg')
+    (tmp_path / 'child.py').write_text(f"_base_ = 'base.py'\n{hooks(cfg)}")
+    return Config.fromfile(tmp_path / 'child.py').get('default_hooks', {})
+
+
+def test_the_child_saves_as_its_base_and_can_be_resumed(tmp_path):
+    saved = dict(type='CheckpointHook', by_epoch=False, interval=400)
+    found = hook_types(
+        tmp_path, default_hooks=dict(checkpoint=saved), custom_hooks=[])
+    assert found.checkpoint == dict(saved, type='mmhires.AtomicCheckpointHook')
+    assert found.exact_resume.type == 'mmhires.ExactResumeHook'
+    assert found.finite_loss.type == 'mmhires.FiniteLossHook'
+
+
+def test_a_base_without_hooks_saves_every_epoch_as_mmengine_would(tmp_path):
+    found = hook_types(tmp_path, model=dict(type='EncoderDecoder'))
+    assert found.checkpoint == dict(
+        type='mmhires.AtomicCheckpointHook', interval=1)
+
+
+@pytest.mark.parametrize(
+    'checkpoint',
+    [None, dict(type='mmhires.AtomicCheckpointHook', interval=7)])
+def test_hooks_that_are_there_are_neither_doubled_nor_switched_on(
+        tmp_path, checkpoint):
+    assert hook_types(
+        tmp_path,
+        default_hooks=dict(checkpoint=checkpoint),
+        custom_hooks=[
+            dict(type='mmhires.FiniteLossHook'),
+            dict(type='mmhires.ExactResumeHook')
+        ]) == dict(checkpoint=checkpoint)

@@ -4,7 +4,7 @@ import json
 import cv2
 import pytest
 
-from mmhires.analysis import draw_curves
+from mmhires.analysis import curves, draw_curves
 from mmhires.analysis.curves import read_curve
 
 
@@ -41,3 +41,20 @@ def test_a_metric_that_was_not_measured_is_named(tmp_path):
     folder = run(tmp_path / 'a', [dict(loss=1., step=50)])
     with pytest.raises(ValueError, match='a: no validation.*mIoU'):
         read_curve(folder, 'mIoU')
+
+
+@pytest.mark.parametrize('torn', [
+    b'{"mIoU": 99.0, "st', b'\0' * 30, b'{"mIoU": 9\xff\x80', b'17', b'"',
+    b'{"mIoU": 99.0, "step": 20'
+])
+def test_a_line_that_a_crash_tore_is_skipped_with_a_warning(
+        tmp_path, torn, monkeypatch):
+    folder = run(tmp_path / 'a', [dict(mIoU=40., step=10)],
+                 [dict(mIoU=45., step=30)])
+    log = tmp_path / 'a/2026_0/vis_data/scalars.json'
+    log.write_bytes(log.read_bytes() + b'\n\n' + torn)
+    warned = []
+    monkeypatch.setattr(curves, 'print_log',
+                        lambda text, **kwargs: warned.append(text))
+    assert read_curve(folder, 'mIoU') == [(10, 40.), (30, 45.)]
+    assert len(warned) == 1 and warned[0].startswith(f'{log}, line 3 is skip')

@@ -6,7 +6,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from mmhires import load_model
+from mmhires.deploy import export
 
 pytest.importorskip('onnxruntime')
 
@@ -77,6 +81,30 @@ def test_calibration_folder_without_pictures_is_one_line(
     assert error.startswith('export.py: ') and message in error
     assert '\n' not in error
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_weights_that_are_not_finite_are_not_exported(script, tiny,
+                                                      tiny_weights, tmp_path):
+    state = torch.load(tiny_weights)
+    state['decode_head.conv_seg.weight'][0] = float('-inf')
+    torch.save(state, tmp_path / 'spoilt.pth')
+    error = script('export.py', tiny / 'tiny.py', tmp_path / 'spoilt.pth',
+                   tmp_path / 'm.onnx', '--images', tiny / 'images/0.png')
+    assert 'spoilt.pth: 1 of ' in error
+    assert 'infinite values (decode_head.conv_seg.weight)' in error
+    assert not (tmp_path / 'm.onnx').exists()
+
+
+def test_a_model_spoilt_after_loading_is_not_exported(tiny, tiny_weights,
+                                                      tmp_path):
+    model = load_model(tiny / 'tiny.py', tiny_weights, 'cpu')
+    model.backbone.layer2[0].bn1.running_mean[3] = float('nan')
+    with pytest.raises(
+            ValueError,
+            match=r'EncoderDecoder: 1 .*backbone\.layer2\.0\.bn1\.running_mean'
+    ):
+        export(model, tmp_path / 'm.onnx', [tiny / 'images/0.png'])
+    assert not (tmp_path / 'm.onnx').exists()
 
 
 def test_without_images_a_drawn_street_is_compared_and_said_so(

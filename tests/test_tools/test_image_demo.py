@@ -110,6 +110,22 @@ def test_missing_model_files_are_named(demo, tmp_path):
     assert 'none.py' in demo(tmp_path / 'a.png', config=tmp_path / 'none.py')
 
 
+@pytest.mark.parametrize('name, value', [
+    ('decode_head.conv_seg.bias', float('nan')),
+    ('backbone.layer1.0.bn1.running_var', float('inf')),
+])
+def test_weights_of_a_diverged_training_paint_nothing_and_are_named(
+        name, value, demo, tiny_weights, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), GREY)
+    state = torch.load(tiny_weights)
+    state[name][1] = value
+    torch.save(state, tmp_path / 'spoilt.pth')
+    error = demo(tmp_path / 'a.png', weights=tmp_path / 'spoilt.pth')
+    assert error.startswith(f'image_demo.py: {tmp_path / "spoilt.pth"}: 1 of ')
+    assert f'nan or infinite values ({name})' in error
+    assert not (tmp_path / 'out').exists()
+
+
 def test_inputs_are_never_overwritten(demo, tmp_path):
     (tmp_path / 'out').mkdir()
     cv2.imwrite(str(tmp_path / 'out/a.png'), GREY)

@@ -132,6 +132,17 @@ def test_student_starts_from_the_teachers_backbone_and_head(teacher_file):
     assert_same(model.teacher.state_dict(), weights)
 
 
+def test_a_teacher_that_is_not_finite_does_not_teach(teacher_file):
+    state = torch.load(teacher_file)
+    name = 'backbone.layer1.0.bn1.running_var'
+    state['state_dict'][name][0] = float('nan')
+    torch.save(state, teacher_file)
+    model = build(student_cfg(teacher_ckpt=str(teacher_file)))
+    with pytest.raises(
+            ValueError, match=rf'HRFR: teacher_ckpt .*: 1 of .*\({name}\)'):
+        init_weights(model)
+
+
 def test_student_of_its_own_initialisation_is_left_alone(teacher_file):
     model = build(
         student_cfg(teacher_ckpt=str(teacher_file), init_student=False))
