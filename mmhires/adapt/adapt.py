@@ -36,7 +36,7 @@ def adapt(method: str,
         AdaptError: The method cannot go there; the message says why.
         FileNotFoundError: There is no such config, or no folder of ``out``.
     """
-    from .hooks import hooks
+    from .hooks import hook_lines
     from .upstream import AdaptError, Upstream
     if scale < 2:
         raise AdaptError(f'scale={scale} reduces nothing: give 2 or more')
@@ -49,7 +49,7 @@ def adapt(method: str,
                 f'custom_imports = dict(imports={upstream.imports!r}, '
                 'allow_failed_imports=False)\n'
                 f'{changes(upstream, scale, teacher_ckpt)}'
-                f'{hooks(upstream.cfg)}')
+                f'{hook_lines(upstream.cfg)}')
         _try(text, out)
     return text
 

@@ -6,7 +6,7 @@ from mmengine.hooks import CheckpointHook
 from mmhires.check import probe
 
 
-def hooks(cfg: Config) -> str:
+def hook_lines(cfg: Config) -> str:
     """Write the hooks that resume a training and stop a diverged one.
 
     They are default hooks, which add to those of the base; its custom hooks

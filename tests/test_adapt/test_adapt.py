@@ -8,7 +8,7 @@ from mmengine.runner import load_checkpoint
 
 from mmhires.adapt import AdaptError, adapt
 from mmhires.adapt.__main__ import main
-from mmhires.adapt.hooks import hooks
+from mmhires.adapt.hooks import hook_lines
 from mmhires.check.probe import build
 
 PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
@@ -211,7 +211,8 @@ def hook_types(tmp_path, **base):
         f'{key} = {value!r}' for key, value in base.items()))
     cfg = Config.fromfile(tmp_path / 'base.py')
     init_default_scope('mmseg')
-    (tmp_path / 'child.py').write_text(f"_base_ = 'base.py'\n{hooks(cfg)}")
+    (tmp_path /
+     'child.py').write_text(f"_base_ = 'base.py'\n{hook_lines(cfg)}")
     return Config.fromfile(tmp_path / 'child.py').get('default_hooks', {})
 
 

@@ -22,7 +22,7 @@ def no_patience(monkeypatch):
 @pytest.fixture
 def warned(monkeypatch):
     messages = []
-    monkeypatch.setattr(locks, 'print_log',
+    monkeypatch.setattr('mmengine.logging.print_log',
                         lambda text, **kwargs: messages.append(text))
     return messages
 
