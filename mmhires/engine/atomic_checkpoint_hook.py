@@ -198,13 +198,13 @@ def _is_argument(path: str) -> bool:
 
 
 def _dropped_load_from(runner: Runner) -> str | None:
-    """``load_from`` of the config's file.
+    """``load_from`` of the config's file, where ``--resume`` has dropped it.
 
-    ``train.py`` of MMPose and MMPretrain, not that of MMSegmentation, drops it
-    for ``--resume``.
+    ``train.py`` of these packages sets it to None, that of MMSegmentation
+    does not.
     """
-    file = runner.cfg.filename
-    if runner.cfg.get('default_scope') == 'mmseg' or not os.path.isfile(file
-                                                                        or ''):
+    file = runner.cfg.filename or ''
+    drops = runner.cfg.get('default_scope') in ('mmpose', 'mmpretrain')
+    if not drops or not os.path.isfile(file):
         return None
     return Config.fromfile(file, import_custom_modules=False).get('load_from')

@@ -53,10 +53,12 @@ class FiniteLossHook(Hook):
         """
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        origin = runner._load_from and f' (load_from={runner._load_from!r})'
+        # Where they are from, unless they have been trained since.
+        path = runner._load_from
+        origin = f' (load_from={path!r})' if path and not runner.iter else ''
         require_finite(
             dict([*model.named_parameters(), *model.named_buffers()]),
-            f'the model{origin or ""}')
+            f'the model at iteration {runner.iter}{origin}')
 
     before_val = before_test = before_train
 

@@ -9,6 +9,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -191,14 +193,36 @@ def test_all_processes_stop_at_the_loss_of_one(tmp_path, free_port,
             'rank1').read_text().startswith('iteration 3 of 6: loss_kd is nan')
 
 
-@pytest.mark.skipif(get_device() == 'cpu', reason='needs a GPU')
+@OPTIM_WRAPPERS.register_module()
+class ScaledOnCPU(AmpOptimWrapper):
+    """MMEngine's, which refuses to be built without a GPU."""
+
+    def __init__(self, **kwargs):
+        OptimWrapper.__init__(self, **kwargs)
+        self._scale_update_param = self.cast_dtype = None
+        self.loss_scaler = torch.amp.GradScaler('cpu')
+
+
+class Overflowing(Net):
+
+    def forward(self, inputs, mode='loss'):
+        self.iter += 1
+        factor = 1e30 if self.iter in self.bad else 1.
+        out = self.layer(torch.stack(inputs)) * factor * factor
+        return dict(loss=out.mean())
+
+
 def test_steps_that_a_gradient_scaler_skips_are_survived_but_not_for_ever(
         tmp_path):
     amp = dict(
         optim_wrapper=dict(
-            type='AmpOptimWrapper', optimizer=dict(type='SGD', lr=0.01)))
-    runner = build(tmp_path / 'a', Net(float('inf'), 2, 4), iters=30, **amp)
+            type='ScaledOnCPU', optimizer=dict(type='SGD', lr=0.01)))
+    runner = build(tmp_path / 'a', Overflowing(begin=2, end=4), **amp)
     runner.train()
-    assert runner.model.layer.weight.isfinite().all()
-    with pytest.raises(FloatingPointError, match='iteration 11 of 30'):
-        build(tmp_path / 'b', Net(float('inf'), 2), iters=30, **amp).train()
+    assert runner.iter == 6
+    scaler = runner.optim_wrapper.loss_scaler
+    assert scaler.get_scale() == 2**16 / 4  # two steps were skipped
+    with pytest.raises(FloatingPointError, match='iteration 5 of 6: loss is'):
+        build(tmp_path / 'b', Overflowing(begin=2), dict(patience=4),
+              **amp).train()
+    assert saved(tmp_path / 'b') == [f'iter_{i}.pth' for i in range(1, 5)]
