@@ -51,7 +51,7 @@ class AtomicCheckpointHook(CheckpointHook):
       directory that is whole, see
       :func:`mmhires.engine.latest_checkpoint.find_latest_checkpoint`, whatever
       ``load_from`` is. That counts for the first start: its weights, from
-      iteration 0.
+      iteration 0. A file typed after ``--resume`` is resumed from.
     - A second training in the same work directory is refused.
 
     ``FlexibleRunner`` resumes before any hook acts: give it ``load_from`` or

@@ -40,6 +40,8 @@ def build_teacher(name: str, cfg: dict | str,
             logger='current',
             level=logging.WARNING)
         teacher.init_weights()
+        require_finite(teacher.state_dict(),
+                       f'{name}: init_cfg of the teacher')
         return teacher
     try:
         state = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')

@@ -43,7 +43,11 @@ def claim_folder(folder: str) -> None:
         return
     os.makedirs(key, exist_ok=True)
     try:
-        file = open(os.path.join(key, NAME), 'a+')  # noqa: SIM115, held
+        # No link, which in a shared folder might lead to any other file.
+        file = os.fdopen(
+            os.open(
+                os.path.join(key, NAME),
+                os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), 'r+')
     except OSError as error:  # such as another user's file
         _warn(folder, error)
         return

@@ -146,3 +146,12 @@ def test_a_lock_file_of_another_user_is_a_warning(tmp_path, monkeypatch,
     (tmp_path / locks.NAME).mkdir()  # cannot be opened, by root neither
     claim_folder(tmp_path)
     assert 'cannot be locked' in warned[0]
+
+
+def test_a_link_in_a_shared_folder_is_not_written_through(tmp_path, warned):
+    (tmp_path / 'mine').write_text('of another')
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / locks.NAME).symlink_to(tmp_path / 'mine')
+    claim_folder(tmp_path / 'run')
+    assert (tmp_path / 'mine').read_text() == 'of another'
+    assert 'cannot be locked' in warned[0]
