@@ -142,7 +142,8 @@ def draw_plots(results: dict, out_dir: str) -> list[str]:
 def choose_scenes(results: dict) -> dict[str, int]:
     """Three scenes in which DSRL finds most of what plain loses, three as
     they come."""
-    scenes = {f'street {index}': index for index in range(3)}
+    count = min(len(of['areas']) for of in results.values())
+    scenes = {f'street {index}': index for index in range(min(3, count))}
     if 'DSRL' in results:
         thin = thin_classes(results['DSRL'])
         found, lost = (

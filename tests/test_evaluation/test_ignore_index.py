@@ -135,8 +135,6 @@ def test_boundaries_of_losses_are_those_of_the_classes(ignore_index, dtype):
     values = label.numpy().astype(int)
     valid = values != ignore_index
     wanted = np.zeros_like(valid)
-    # Without the border of the picture: beyond it is the nearest pixel.
-    height, width = values.shape
     for y, x in np.argwhere(valid):
         window = (slice(max(0, y - 2), y + 3), slice(max(0, x - 2), x + 3))
         wanted[y, x] = (valid[window] & (values[window] != values[y, x])).any()
