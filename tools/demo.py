@@ -265,7 +265,8 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
     import torch
 
     from mmhires.analysis import test_weights, train_and_test
-    logging.getLogger('mmhires').addHandler(Forward(messages))
+    # One process may run several networks.
+    logging.getLogger('mmhires').handlers = [Forward(messages)]
     report = make_report(messages, name)
     os.makedirs(folder, exist_ok=True)
     log = os.open(

@@ -46,15 +46,17 @@ def on_split(cfg: Config, split: str) -> Config:
     for evaluator in (evaluators
                       if isinstance(evaluators, list) else [evaluators]):
         if evaluator.get('ann_file'):
-            evaluator.ann_file = _VAL.sub(split, evaluator.ann_file)
+            folder, name = osp.split(evaluator.ann_file)
+            evaluator.ann_file = osp.join(folder, _VAL.sub(split, name))
             _need(evaluator.ann_file, split)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
+    dataset = copy.deepcopy(cfg.test_dataloader.dataset)
     try:
-        length = len(
-            DATASETS.build(copy.deepcopy(cfg.test_dataloader.dataset)))
+        length = len(DATASETS.build(dataset))
     except (OSError, ValueError) as error:
         kind = FileNotFoundError if isinstance(error, OSError) else ValueError
-        raise kind(f'--split {split}: {error}') from error
+        raise kind(f'--split {split}: the test dataset cannot be built: '
+                   f'{error}') from error
     if not length:
         raise FileNotFoundError(f'--split {split}: the test dataset is empty')
     return cfg
