@@ -253,6 +253,12 @@ def test_few_blocks_have_no_interval_and_say_how_many_images_it_takes(
         assert 'no interval' not in out
 
 
+def counted(tiny):
+    """A config whose metric keeps the areas of each image."""
+    return (f"_base_ = {str(tiny / 'tiny.py')!r}\n"
+            "test_evaluator = dict(type='mmhires.ClasswiseIoUMetric')\n")
+
+
 @pytest.mark.slow
 def test_comparisons_of_one_folder_are_those_of_fresh_ones(
         repo_root, tiny, tiny_weights, tmp_path):
@@ -260,8 +266,8 @@ def test_comparisons_of_one_folder_are_those_of_fresh_ones(
     for name in ('x', 'y'):
         (tmp_path / name).mkdir()
     scratch, pretrained = (tmp_path / f'{name}/mine.py' for name in 'xy')
-    scratch.write_text(f"_base_ = {str(tiny / 'tiny.py')!r}\n")
-    pretrained.write_text(f"_base_ = {str(tiny / 'tiny.py')!r}\n"
+    scratch.write_text(counted(tiny))
+    pretrained.write_text(counted(tiny) +
                           f'load_from = {str(tiny_weights)!r}\n')
     script = repo_root / 'tools/analysis_tools/compare_configs.py'
 

@@ -87,7 +87,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmhires.analysis import distinct_names, draw_curves
-    results = load(args.results) if args.results else None
+    results = read_results(args.results) if args.results else None
     names = [*(results or distinct_names(args.configs))]
     baseline = find_baseline(args, names) if args.baseline else names[0]
     results = results or train_all(args, names)
@@ -102,6 +102,14 @@ def main() -> None:
                 name: [run_dir(args, name, seed) for seed in args.seeds]
                 for name in results
             }, args.metrics[0], args.curves)
+
+
+def read_results(path: str) -> dict:
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'--from {path}: {error}') from error
 
 
 def find_baseline(args: argparse.Namespace, names: list[str]) -> str:
