@@ -95,12 +95,7 @@ def train_and_test(cfg: Config,
     cfg = on_split(cfg, split) if split else copy.deepcopy(cfg)
     parts = dict(seed=seed, start=content_hash(load_from))
     tested = origin(cfg, **parts)
-    trained = origin(
-        {
-            key: value
-            for key, value in cfg.to_dict().items()
-            if not key.startswith(('test_', 'tta_'))
-        }, **parts)
+    trained = origin(_of_training(cfg), **parts)
     claim(work_dir, trained, load_from)
     measured = _read(work_dir, split, tested)
     if measured:
@@ -115,6 +110,21 @@ def train_and_test(cfg: Config,
         _build_runner(cfg, work_dir, start, hooks, 'train').train()
         last = find_latest_checkpoint(work_dir)
     return _test(cfg, work_dir, last, hooks, split, tested)
+
+
+def _of_training(cfg: Config) -> dict:
+    """A config without what is of the test alone."""
+    content = {
+        key: value
+        for key, value in cfg.to_dict().items()
+        if not key.startswith(('test_', 'tta_'))
+    }
+    model = content['model'] = dict(content['model'])
+    model.pop('test_cfg', None)
+    if 'data_preprocessor' in model:
+        model['data_preprocessor'] = dict(model['data_preprocessor'])
+        model['data_preprocessor'].pop('test_cfg', None)
+    return content
 
 
 def test_weights(cfg: Config,

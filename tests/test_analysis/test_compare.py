@@ -74,6 +74,7 @@ def test_results_of_other_options_weights_and_torn_files_are_made_anew(
     trained = (run / 'iter_1.pth').stat().st_mtime_ns
     # Another test: the weights are the same.
     cfg.test_dataloader.dataset.length = 3
+    cfg.model.data_preprocessor.test_cfg = dict(size_divisor=64)
     second = train_and_test(cfg, str(run), 0, initial)
     assert second != first
     assert 'dataset.length was 2, is 3' in caplog.text
