@@ -11,6 +11,8 @@ anew.
 import argparse
 import contextlib
 import copy
+import json
+import logging
 import os
 import os.path as osp
 import queue
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from demo_page import print_table, table_rows, write_page
 from mmengine.config import Config
-from mmengine.fileio import dump, load
+from mmengine.fileio import load
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -34,6 +36,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mmhires.utils.files import open_whole
 from mmhires.utils.locks import FolderInUseError, claim_folder
 from mmhires.utils.processes import end_with_parent, process_pool
 
@@ -70,7 +73,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--train-images', type=int, default=400, help='streets to train on')
     parser.add_argument('--out-dir', default='demo_out')
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name, least in dict(
+            seed=0, iters=1, test_images=1, train_images=1).items():
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name.replace("_", "-")} must be at least '
+                         f'{least}, got {value}')
+    return args
 
 
 def main() -> None:
@@ -98,7 +108,8 @@ def main() -> None:
         sys.exit(f'demo: --out-dir {error}')
     networks = load_networks(args, configs)
     measure_cost(results, networks, configs)
-    dump(results, osp.join(args.out_dir, 'results.json'))
+    with open_whole(osp.join(args.out_dir, 'results.json')) as file:
+        json.dump(results, file)
     rows = table_rows(results)
     print_table(rows, args.test_images)
     dataset = DATASETS.build(configs['full size'].test_dataloader.dataset)
@@ -126,8 +137,8 @@ def read_config(args: argparse.Namespace, name: str) -> Config:
     # Testing follows training; validating first would say the same.
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     warm_up, decay = cfg.param_scheduler
-    warm_up.end = decay.begin = min(warm_up.end, steps // 2)
-    decay.end = steps
+    warm_up.end = decay.begin = min(warm_up.end, max(1, steps // 2))
+    decay.end = max(steps, decay.begin + 1)
     return cfg
 
 
@@ -182,6 +193,17 @@ def make_report(messages: queue.Queue, name: str) -> 'Hook':
     return Report()
 
 
+class Forward(logging.Handler):
+    """Sends what there is to say to the process that the user sees."""
+
+    def __init__(self, messages: queue.Queue) -> None:
+        super().__init__()
+        self.messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.put(record.getMessage())
+
+
 def measure(args: argparse.Namespace, configs: dict, jobs: int,
             pool: ProcessPoolExecutor, progress: Progress) -> dict[str, dict]:
     """Train and test everything, ``jobs`` at a time."""
@@ -216,7 +238,12 @@ def follow(futures: dict[str, Future], messages: queue.Queue, bars: dict,
             if future.done():
                 future.result()
         with contextlib.suppress(queue.Empty):
-            bar, done, total = messages.get(timeout=0.5)
+            message = messages.get(timeout=0.5)
+            if isinstance(message, str):
+                progress.console.print(
+                    message, soft_wrap=True, highlight=False)
+                continue
+            bar, done, total = message
             if bar not in bars:
                 bars[bar] = progress.add_task(bar)
             progress.update(bars[bar], completed=done, total=total)
@@ -228,6 +255,8 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
     import torch
 
     from mmhires.analysis import test_weights, train_and_test
+    # One process may run several networks.
+    logging.getLogger('mmhires').handlers = [Forward(messages)]
     report = make_report(messages, name)
     os.makedirs(folder, exist_ok=True)
     log = os.open(
@@ -250,19 +279,25 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
 
 def match_features(cfg: Config, folder: str) -> str:
     """Where HRFR starts: small features mapped to full-size ones linearly."""
-    from mmengine.runner import Runner, save_checkpoint
+    import torch
+    from mmengine.runner import Runner
 
     from mmhires.analysis import collect_moments, start_neck
+    from mmhires.analysis.provenance import content_hash, fits, keep, origin
     path = osp.join(folder, 'matched.pth')
-    if not osp.isfile(path):
-        cfg = copy.deepcopy(cfg)
-        cfg.work_dir, cfg.load_from = folder, None
-        runner = Runner.from_cfg(cfg)
-        runner.model.init_weights()
-        loader = runner.build_dataloader(cfg.train_dataloader, seed=0)
-        moments = collect_moments(runner.model, islice(loader, 16), True)
-        start_neck(runner.model, moments, 'lstsq')
-        save_checkpoint(dict(state_dict=runner.model.state_dict()), path)
+    of = origin(cfg, start=content_hash(WEIGHTS))
+    if fits(path, of):
+        return path
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.load_from = folder, None
+    runner = Runner.from_cfg(cfg)
+    runner.model.init_weights()
+    loader = runner.build_dataloader(cfg.train_dataloader, seed=0)
+    moments = collect_moments(runner.model, islice(loader, 16), True)
+    start_neck(runner.model, moments, 'lstsq')
+    with open_whole(path, 'wb') as file:
+        torch.save(dict(state_dict=runner.model.state_dict()), file)
+    keep(path, of)
     return path
 
 

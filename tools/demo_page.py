@@ -35,10 +35,7 @@ def table_rows(results: dict[str, dict]) -> list[list[str]]:
     measured = {name: accuracies(of) for name, of in results.items()}
     rows = []
     for name, of in results.items():
-        cells = [
-            f'{draws[0]:.1f} ± {draws[1:].std():.1f}'
-            for draws in measured[name].values()
-        ]
+        cells = [with_error(draws, 1) for draws in measured[name].values()]
         rows.append([
             name, *cells,
             won_back(measured, name), f'{of["gmacs"]:.3f}',
@@ -67,8 +64,18 @@ def won_back(measured: dict, name: str) -> str:
         return ''
     ours, plain, full = (
         measured[key]['all'] for key in (name, LOST, 'full size'))
-    share = 100 * (ours - plain) / (full - plain)
-    return f'{share[0]:.0f} ± {share[1:].std():.0f}'
+    lost = full - plain
+    share = 100 * (ours - plain) / np.where(lost, lost, np.nan)
+    return with_error(share, 0)
+
+
+def with_error(draws: np.ndarray, digits: int) -> str:
+    """A number with its standard error, of which one image has none."""
+    drawn = draws[1:][np.isfinite(draws[1:])]
+    if not np.isfinite(draws[0]):  # none of the classes, or nothing was lost
+        return ''
+    text = f'{draws[0]:.{digits}f}'
+    return f'{text} ± {drawn.std():.{digits}f}' if np.ptp(drawn) else text
 
 
 def print_table(rows: list[list[str]], images: int) -> None:
@@ -142,7 +149,8 @@ def draw_plots(results: dict, out_dir: str) -> list[str]:
 def choose_scenes(results: dict) -> dict[str, int]:
     """Three scenes in which DSRL finds most of what plain loses, three as
     they come."""
-    scenes = {f'street {index}': index for index in range(3)}
+    count = min(len(of['areas']) for of in results.values())
+    scenes = {f'street {index}': index for index in range(min(3, count))}
     if 'DSRL' in results:
         thin = thin_classes(results['DSRL'])
         found, lost = (

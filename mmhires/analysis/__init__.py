@@ -1,6 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-from .build import build_model, config_name, forward_tensor
-from .compare import save_initial_weights, test_weights, train_and_test
+from .build import build_model, config_name, distinct_names, forward_tensor
+from .compare import (
+    initial_weights,
+    save_initial_weights,
+    test_weights,
+    train_and_test,
+)
 from .complexity import (
     count_branches,
     count_macs,
@@ -15,6 +20,7 @@ from .memory import PeakMemory
 from .pareto import choose, draw_pareto, pareto_front, read_results
 from .records import device_name, write_records
 from .recovery import collect_moments, start_neck
+from .splits import on_split
 from .statistics import (
     Difference,
     block_areas,
@@ -29,9 +35,9 @@ __all__ = [
     'bootstrap_difference', 'bootstrap_mean_iou', 'build_model', 'choose',
     'collect_moments', 'config_name', 'count_branches', 'count_macs',
     'count_outputs', 'count_params', 'count_training_branches', 'device_name',
-    'draw_curves', 'draw_pareto', 'forward_tensor', 'measure_in_turns',
-    'measure_latency', 'measure_training', 'network_input',
-    'paired_difference', 'pareto_front', 'random_batch', 'read_results',
-    'save_initial_weights', 'start_neck', 'test_weights', 'train_and_test',
-    'write_records'
+    'distinct_names', 'draw_curves', 'draw_pareto', 'forward_tensor',
+    'initial_weights', 'measure_in_turns', 'measure_latency',
+    'measure_training', 'network_input', 'on_split', 'paired_difference',
+    'pareto_front', 'random_batch', 'read_results', 'save_initial_weights',
+    'start_neck', 'test_weights', 'train_and_test', 'write_records'
 ]

@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Models of configs, ready to be counted or timed."""
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -42,6 +44,30 @@ def config_name(config: str) -> str:
         str: What tables and records call it.
     """
     return Path(config).stem
+
+
+def distinct_names(configs: Sequence[str]) -> list[str]:
+    """Names of configs, with the folders before them where two are the same.
+
+    Args:
+        configs (Sequence[str]): Paths.
+
+    Returns:
+        list[str]: One for each, all different: of a config that is there
+        twice the second is ``'NAME (2)'``.
+    """
+    paths = [Path(path).resolve() for path in configs]
+    names = [config_name(path) for path in configs]
+    for i, path in enumerate(paths):
+        others = [other for other in paths if other.name == path.name]
+        if len(others) > 1:
+            common = os.path.commonpath([other.parent for other in others])
+            names[i] = str(path.relative_to(common).with_suffix(''))
+        name, number = names[i], 1
+        while names[i] in names[:i]:
+            number += 1
+            names[i] = f'{name} ({number})'
+    return names
 
 
 def forward_tensor(model: nn.Module, x: Tensor):

@@ -1,14 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Train configs side by side: same seeds, same first weights, same budget."""
 import copy
+import json
 import os.path as osp
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.fileio import dump, load
+from mmengine.fileio import load
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint, set_random_seed
@@ -16,7 +16,12 @@ from mmengine.utils import mkdir_or_exist
 
 from mmhires.engine.latest_checkpoint import find_latest_checkpoint
 from mmhires.registry import MODELS
+from mmhires.utils.files import open_whole
 from mmhires.utils.quiet import silence
+
+from .folders import claim
+from .provenance import content_hash, fits, keep, origin, say
+from .splits import on_split
 
 
 def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
@@ -39,8 +44,26 @@ def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
         model.init_weights()
         if cfg.get('load_from'):
             load_checkpoint(model, cfg.load_from, 'cpu')
-    mkdir_or_exist(osp.dirname(path))
-    torch.save(dict(state_dict=model.state_dict()), path)
+    mkdir_or_exist(osp.dirname(osp.abspath(path)))
+    with open_whole(path, 'wb') as file:
+        torch.save(dict(state_dict=model.state_dict()), file)
+
+
+def initial_weights(cfg: Config, seed: int, path: str) -> None:
+    """Have the first weights in a file, as :func:`save_initial_weights`.
+
+    Args:
+        cfg (Config): As there.
+        seed (int): As there.
+        path (str): The file, which is written unless it is just that.
+    """
+    of = origin({key: cfg.get(key)
+                 for key in ('model', 'custom_imports')},
+                start=content_hash(cfg.get('load_from')),
+                seed=seed)
+    if not fits(path, of):
+        save_initial_weights(cfg, seed, path)
+        keep(path, of)
 
 
 def train_and_test(cfg: Config,
@@ -52,7 +75,9 @@ def train_and_test(cfg: Config,
     """Train one config with one seed and test the last weights.
 
     A run that was interrupted goes on from its last checkpoint, and one that
-    was finished is read from ``work_dir``. The test is one of the checkpoint
+    was finished is read from ``work_dir``, if it is of the same config, seed
+    and first weights. What is there of another one is moved aside, to
+    ``{work_dir}-old1``. The test is one of the checkpoint
     file, in a runner of its own: where an ``EMAHook`` averages the weights it
     holds the average, of which a runner that goes on to test knows nothing.
 
@@ -67,19 +92,39 @@ def train_and_test(cfg: Config,
     Returns:
         dict[str, float]: As of :func:`test_weights`, with the same files.
     """
-    if osp.isfile(measured := _file(work_dir, 'metrics', split)):
-        return load(measured)
-    cfg = copy.deepcopy(cfg)
+    cfg = on_split(cfg, split) if split else copy.deepcopy(cfg)
+    parts = dict(seed=seed, start=content_hash(load_from))
+    tested = origin(cfg, **parts)
+    trained = origin(_of_training(cfg), **parts)
+    claim(work_dir, trained, load_from)
+    measured = _read(work_dir, split, tested)
+    if measured:
+        return measured
     cfg.randomness = dict(seed=seed)
-    last = osp.join(work_dir, f'iter_{cfg.train_cfg.get("max_iters")}.pth')
-    if not osp.isfile(last):
-        cfg.resume = osp.isdir(work_dir) and bool(
-            find_latest_checkpoint(work_dir))
+    last = _last_checkpoint(work_dir)
+    if not last or osp.basename(
+            last) != f'iter_{cfg.train_cfg.get("max_iters")}.pth':
+        cfg.resume = bool(last)
         # With both, the runner would resume from the first weights.
         start = None if cfg.resume else load_from
         _build_runner(cfg, work_dir, start, hooks, 'train').train()
         last = find_latest_checkpoint(work_dir)
-    return test_weights(cfg, work_dir, last, hooks, split)
+    return _test(cfg, work_dir, last, hooks, split, tested)
+
+
+def _of_training(cfg: Config) -> dict:
+    """A config without what is of the test alone."""
+    content = {
+        key: value
+        for key, value in cfg.to_dict().items()
+        if not key.startswith(('test_', 'tta_'))
+    }
+    model = content['model'] = dict(content['model'])
+    model.pop('test_cfg', None)
+    if 'data_preprocessor' in model:
+        model['data_preprocessor'] = dict(model['data_preprocessor'])
+        model['data_preprocessor'].pop('test_cfg', None)
+    return content
 
 
 def test_weights(cfg: Config,
@@ -87,15 +132,15 @@ def test_weights(cfg: Config,
                  load_from: str,
                  hooks: Sequence[Hook] = (),
                  split: str | None = None) -> dict[str, float]:
-    """Test one checkpoint, or read what an earlier call has measured.
+    """Test one checkpoint, or read what was measured of the same before.
 
     Args:
         cfg (Config): A complete config of a runner.
-        work_dir (str): Folder of this run alone.
+        work_dir (str): Folder of this test alone.
         load_from (str): The checkpoint.
         hooks (Sequence[Hook]): Further hooks. Default: none.
-        split (str, optional): What to test on: takes the place of ``val`` in
-            the paths of the test set. Default: None, as configured.
+        split (str, optional): What to test on, as of :func:`on_split`.
+            Default: None, as configured.
 
     Returns:
         dict[str, float]: What ``test_evaluator`` measured. Beside it, in
@@ -103,20 +148,41 @@ def test_weights(cfg: Config,
         a :class:`ClasswiseIoUMetric` counted: ``areas`` (images, 2, classes)
         of intersection and union, ``classes`` and ``groups``.
     """
-    result = _file(work_dir, 'metrics', split)
-    if osp.isfile(result):
-        return load(result)
-    cfg = copy.deepcopy(cfg)
+    cfg = on_split(cfg, split) if split else copy.deepcopy(cfg)
+    of = origin(cfg, weights=content_hash(load_from))
+    return _read(work_dir, split, of) or _test(cfg, work_dir, load_from, hooks,
+                                               split, of)
+
+
+def _read(work_dir: str, split: str | None,
+          of: dict) -> dict[str, float] | None:
+    """What was measured of the same, if all of it is there."""
+    files = [_file(work_dir, what, split) for what in ('metrics', 'areas')]
+    # Each of both says what is wrong with it.
+    whole = [fits(file, of) for file in files]
+    return load(files[0]) if all(whole) else None
+
+
+def _test(cfg: Config, work_dir: str, load_from: str, hooks: Sequence[Hook],
+          split: str | None, of: dict) -> dict[str, float]:
     cfg.resume = False
-    if split:
-        prefix = cfg.test_dataloader.dataset.data_prefix
-        for key, path in prefix.items():
-            prefix[key] = re.sub(r'(?<![^/])val(?![^/])', split, path)
     runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
-    dump(_areas(runner), _file(work_dir, 'areas', split))
-    dump(metrics, result)
+    for what, content in dict(areas=_areas(runner), metrics=metrics).items():
+        path = _file(work_dir, what, split)
+        with open_whole(path) as file:
+            json.dump(content, file)
+        keep(path, of)
     return metrics
+
+
+def _last_checkpoint(work_dir: str) -> str | None:
+    try:
+        return find_latest_checkpoint(work_dir)
+    except FileNotFoundError:  # there are checkpoints, none of them whole
+        say(f'{work_dir} has no whole checkpoint to go on from; it is trained '
+            'anew')
+        return None
 
 
 def _build_runner(cfg: Config, work_dir: str, load_from: str | None,

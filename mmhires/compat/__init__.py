@@ -16,6 +16,8 @@ ITEMS = (
     Item('mmcv_ext', 'mmcv-lite has no compiled operators'),
     Item('checkpoint_globals',
          'torch.load refuses the checkpoints of MMEngine', 'torch'),
+    Item('url_checkpoints', 'checkpoints of web addresses run code',
+         'mmengine.runner.checkpoint'),
     Item('cpu', 'a launcher needs CUDA even where there is none',
          'mmengine.runner'),
     Item('torchvision', 'without it, or with a wrong one, imports end'),

@@ -1,14 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A procedural street-scene dataset that needs no files."""
+import logging
 import os
 import os.path as osp
+import zlib
 
 import cv2
-import mmcv
 import numpy as np
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
 from mmhires.registry import DATASETS
+from mmhires.utils.files import open_whole
+from mmhires.utils.source import code_hash
 
 from ._streets import CLASSES, render
 from .camvid import CamVidDataset
@@ -49,7 +53,8 @@ class StreetsDataset(BaseSegDataset):
             Defaults to False: the smaller kind of object gets them.
         cache (bool | str): Keep every picture once drawn. True: in the memory
             of every worker, 4 H W bytes each. A folder: there, image and label
-            as the colours and alpha of a PNG, for other workers and runs too.
+            as the colours and alpha of a PNG, for other workers and runs too;
+            one that is torn is drawn anew.
             Defaults to False.
         **kwargs: ``pipeline``, ``metainfo``, ``indices``, ``test_mode`` and
             so on, as ``mmseg.datasets.BaseSegDataset``; those about files
@@ -135,11 +140,46 @@ class StreetsDataset(BaseSegDataset):
         options = self.size, self.supersample, self.void
         if not isinstance(self.cache, str):
             return np.dstack(render(scene, *options))
-        name = '-'.join(map(str, (*scene, *self.size, *options[1:])))
+        # Another version of the drawing code draws another picture.
+        drawing = code_hash(osp.join(osp.dirname(__file__), '_streets'))
+        name = '-'.join(map(str, (*scene, *self.size, *options[1:], drawing)))
         path = osp.join(self.cache, f'{name}.png')
-        if not osp.isfile(path):
-            # Workers may draw the same scene at the same time.
-            part = f'{path}.{os.getpid()}.png'
-            mmcv.imwrite(np.dstack(render(scene, *options)), part)
-            os.replace(part, path)
-        return cv2.imread(path, cv2.IMREAD_UNCHANGED)
+        picture = _read_whole(path, self.size)
+        if picture is None:
+            picture = np.dstack(render(scene, *options))
+            os.makedirs(self.cache, exist_ok=True)
+            with open_whole(path, 'wb') as file:
+                file.write(cv2.imencode('.png', picture)[1])
+        return picture
+
+
+def _read_whole(path: str, size: tuple[int, int]) -> np.ndarray | None:
+    """A picture (H, W, 4), None if there is none or not all of it."""
+    if not osp.isfile(path):
+        return None
+    with open(path, 'rb') as file:
+        content = file.read()
+    if _is_whole(content):
+        picture = cv2.imdecode(
+            np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if picture is not None and picture.shape == (*size, 4):
+            return picture
+    print_log(f'{path} is torn; it is drawn anew', 'current', logging.WARNING)
+    return None
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether a PNG has all of its chunks, and they are as written.
+
+    OpenCV makes a picture of the beginning of a file, too.
+    """
+    at, kind = 8, b''
+    while kind != b'IEND':
+        length = int.from_bytes(content[at:at + 4], 'big')
+        end = at + 8 + length
+        kind = content[at + 4:at + 8]
+        if len(content) < end + 4 or content[end:end + 4] != zlib.crc32(
+                content[at + 4:end]).to_bytes(4, 'big'):
+            return False
+        at = end + 4
+    return True

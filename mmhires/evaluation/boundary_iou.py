@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from mmseg.evaluation import IoUMetric
 from torch import Tensor
 
-from mmhires.models.losses.boundary import boundary_mask
+from mmhires.models.losses.boundary import differing
 from mmhires.registry import METRICS
 
-from .classwise_iou import ClasswiseIoUMetric
+from .classwise_iou import ClasswiseIoUMetric, count_areas
 
 
 def boundary_band(label: Tensor, radius: int, ignore_index: int) -> Tensor:
@@ -28,9 +28,17 @@ def boundary_band(label: Tensor, radius: int, ignore_index: int) -> Tensor:
     Returns:
         Tensor: (H, W), bool.
     """
+    label = label.long()
+    return _band(label, label != ignore_index, radius)
+
+
+def _band(label: Tensor, valid: Tensor, radius: int) -> Tensor:
+    """The same of pixels that are valid ``(H, W)`` and of any value."""
     # Outside the picture is another class, as in the reference code.
-    framed = F.pad(label.long(), [1] * 4, value=-1)
-    return boundary_mask(framed[None], radius, ignore_index)[0, 1:-1, 1:-1]
+    other = int(label.max()) + 1 if label.numel() else 0
+    label = F.pad(label, [1] * 4, value=other)
+    valid = F.pad(valid, [1] * 4, value=True)
+    return differing(label[None], valid[None], radius)[0, 1:-1, 1:-1]
 
 
 @METRICS.register_module()
@@ -97,15 +105,13 @@ class BoundaryIoUMetric(ClasswiseIoUMetric):
                              'high or wide has no boundaries')
         radius = self.radius or max(
             1, round(self.dilation_ratio * math.hypot(*label.shape)))
+        pred_label, label = pred_label.long(), label.long()
         valid = label != ignore_index
-        # num_classes is the label of "no class": no histogram counts it.
+        # Beside the bands, and where ignored, is no class: -1 counts nowhere.
         pred_band, band = (
-            mask.masked_fill(~boundary_band(mask, radius, ignore_index),
-                             num_classes)
-            for mask in (pred_label.masked_fill(~valid, ignore_index), label))
-        band = band.masked_fill(~valid, ignore_index)
-        return super().intersect_and_union(pred_band, band, num_classes,
-                                           ignore_index)
+            mask.masked_fill(~_band(mask, valid, radius), -1)
+            for mask in (pred_label, label))
+        return count_areas(pred_band[valid], band[valid], num_classes)
 
     def total_area_to_metrics(self, *args, **kwargs) -> dict:
         """Name the quantity, and drop the accuracies, which mean little here.

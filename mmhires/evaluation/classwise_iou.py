@@ -11,6 +11,29 @@ from torch import Tensor
 from mmhires.registry import METRICS
 
 
+def count_areas(pred_label: Tensor, label: Tensor,
+                num_classes: int) -> tuple[Tensor, ...]:
+    """Areas of pixels that all count; values that are no class do nowhere.
+
+    Upstream counts by ``histc``, which raises on a GPU under
+    ``randomness=dict(deterministic=True)``.
+
+    Args:
+        pred_label (Tensor): Predicted classes, int64, of any shape.
+        label (Tensor): True classes, of the same.
+        num_classes (int): Number of classes.
+
+    Returns:
+        tuple[Tensor]: Intersection, union, prediction and label, each
+        (num_classes, ), on the CPU.
+    """
+    intersect, pred, true = (
+        torch.bincount(x[(x >= 0) & (x < num_classes)], minlength=num_classes)
+        for x in (pred_label[pred_label == label], pred_label, label))
+    areas = intersect, pred + true - intersect, pred, true
+    return tuple(area.float().cpu() for area in areas)
+
+
 @METRICS.register_module()
 class ClasswiseIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric`` that also returns what it prints in its table.
@@ -55,7 +78,14 @@ class ClasswiseIoUMetric(IoUMetric):
         """
         for group, names in self.groups.items():
             self.check_classes(f'group {group!r}', names)
-        super().process(data_batch, data_samples)
+        # Upstream casts the truth to the type of the prediction: in uint8, -1
+        # and 256 are 255 and 0.
+        super().process(data_batch, [
+            dict(
+                sample,
+                pred_sem_seg=dict(data=sample['pred_sem_seg']['data'].long()))
+            for sample in data_samples
+        ])
 
     def check_classes(self, owner: str, names: Iterable[str]) -> None:
         """Refuse names of classes that the dataset does not have.
@@ -76,10 +106,7 @@ class ClasswiseIoUMetric(IoUMetric):
     def intersect_and_union(self, pred_label: Tensor, label: Tensor,
                             num_classes: int,
                             ignore_index: int) -> tuple[Tensor, ...]:
-        """Areas of one picture; values that are no class count nowhere.
-
-        Upstream counts by ``histc``, which raises on a GPU under
-        ``randomness=dict(deterministic=True)``.
+        """Areas of one picture; see :func:`count_areas`.
 
         Args:
             pred_label (Tensor): Predicted classes, of any shape.
@@ -91,14 +118,9 @@ class ClasswiseIoUMetric(IoUMetric):
             tuple[Tensor]: Intersection, union, prediction and label, each
             (num_classes, ), on the CPU.
         """
+        pred_label, label = pred_label.long(), label.long()
         valid = label != ignore_index
-        pred_label, label = pred_label[valid], label[valid]
-        intersect, pred, true = (
-            torch.bincount(
-                x[(x >= 0) & (x < num_classes)], minlength=num_classes)
-            for x in (pred_label[pred_label == label], pred_label, label))
-        areas = intersect, pred + true - intersect, pred, true
-        return tuple(area.float().cpu() for area in areas)
+        return count_areas(pred_label[valid], label[valid], num_classes)
 
     def compute_metrics(self, results: list) -> dict:
         """Compute the metrics of the whole set.

@@ -3,10 +3,13 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from mmhires.registry import METRICS
 
 from .classwise_iou import ClasswiseIoUMetric
 
+# What pictures show as no class; beyond the classes, where they are more.
 NOWHERE = 255
 
 
@@ -41,19 +44,23 @@ class MappedIoUMetric(ClasswiseIoUMetric):
             data_samples (Sequence[dict]): Each with ``pred_sem_seg`` of the
                 network's and ``gt_sem_seg`` of the data set's classes, whose
                 ``data`` is (1, H, W). The former becomes one of the data set's
-                classes, 255 where ``class_map`` has None.
+                classes, 255 where ``class_map`` has None, or their number
+                if that is more.
         """
         self.check_classes('class_map', set(self.class_map) - {None})
         number = {
             name: i
             for i, name in enumerate(self.dataset_meta['classes'])
         }
-        numbers = [number.get(name, NOWHERE) for name in self.class_map]
+        nowhere = max(NOWHERE, len(number))
+        numbers = torch.tensor(
+            [number.get(name, nowhere) for name in self.class_map])
         for sample in data_samples:
             pred = sample['pred_sem_seg']['data']
             if pred.max() >= len(self.class_map):
                 raise ValueError(
                     f'class_map has {len(self.class_map)} classes, but the '
                     f'network predicted class {int(pred.max())}')
-            pred.copy_(pred.new_tensor(numbers)[pred])
+            # As an index uint8 would be a mask.
+            pred.copy_(numbers.to(pred.device)[pred.long()])
         super().process(data_batch, data_samples)

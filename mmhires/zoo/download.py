@@ -28,6 +28,18 @@ def cache_folder() -> Path:
     return Path(home).expanduser() / 'checkpoints'
 
 
+def cached_file(url: str) -> Path:
+    """Where the file of an address is, or would be, in the cache.
+
+    Args:
+        url (str): The address.
+
+    Returns:
+        Path: The file.
+    """
+    return cache_folder() / Path(urlparse(url).path).name
+
+
 def fetch(url: str, sha256: str = '') -> Path:
     """Download a file, unless it is in the cache.
 
@@ -48,8 +60,8 @@ def fetch(url: str, sha256: str = '') -> Path:
         PermissionError: The cache cannot be written.
         ValueError: The server sent something else.
     """
-    folder = cache_folder()
-    target = folder / Path(urlparse(url).path).name
+    target = cached_file(url)
+    folder = target.parent
     if is_intact(target, sha256):
         return target
     try:

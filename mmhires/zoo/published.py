@@ -3,13 +3,14 @@
 import difflib
 import fnmatch
 import functools
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 from mmengine.logging import print_log
 
-from .download import cache_folder, fetch
+from .download import cache_folder, cached_file, fetch, is_intact
 
 PREFIX = 'mmhires://'
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -143,7 +144,9 @@ def load_published(name: str) -> dict:
     """
     from mmhires.converters import convert_checkpoint
     entry = find(name)
+    in_cache = False
     if entry.url is not None:
+        in_cache = is_intact(cached_file(entry.url), entry.sha256)
         file = fetch(entry.url, entry.sha256)
     else:
         file = cache_folder() / f'{name}.pth'
@@ -158,5 +161,9 @@ def load_published(name: str) -> dict:
         reason = error.args[0]  # str() of a KeyError is quoted
         if entry.url and not entry.sha256:
             file.unlink()  # nothing else would notice that it is damaged
+            if in_cache:
+                print_log(f'{file} is damaged; it is downloaded again',
+                          'current', logging.WARNING)
+                return load_published(name)
             reason = f'{reason}; the file is deleted, try again'
         raise ValueError(f'{name}: {reason}') from error

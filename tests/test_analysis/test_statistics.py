@@ -8,8 +8,10 @@ from scipy import stats
 from mmhires.analysis import (
     block_areas,
     bootstrap_difference,
+    bootstrap_mean_iou,
     paired_difference,
 )
+from mmhires.analysis.statistics import MIN_BLOCKS
 
 
 def test_interval_and_p_are_students_of_the_paired_differences():
@@ -72,3 +74,75 @@ def test_bootstrap_of_a_group_looks_at_its_classes_alone():
 def test_runs_on_other_images_are_not_compared():
     with pytest.raises(ValueError, match=r'\(2, 12, 2, 4\).*\(2, 11, 2, 4\)'):
         bootstrap_difference(runs(0.5), runs(0.5, blocks=11))
+
+
+def test_equal_differences_of_rounded_metrics_are_no_certainty():
+    got = paired_difference([50.1, 51.2], [49.1, 50.2])
+    assert got.mean == pytest.approx(1)
+    assert got[1:3] == (-math.inf, math.inf) and math.isnan(got.p)
+    assert paired_difference([50., 50.], [50., 50.])[1:] == (0, 0, 1)
+
+
+def test_seeds_whose_metric_is_not_a_number_are_left_out_with_their_pairs():
+    nan = math.nan
+    got = paired_difference([51., nan, 52., 55., 9.],
+                            [50., 51., 51., 52., nan])
+    assert got == pytest.approx(
+        paired_difference([51., 52., 55.], [50., 51., 52.]))
+    assert math.isnan(paired_difference([nan], [1.]).mean)
+
+
+def false_alarms(blocks, networks=400):
+    """Share of pairs of equal networks whose interval is without zero."""
+    generator = np.random.default_rng(blocks)
+    shape = 1, blocks, 1, networks  # one pair a class
+    union = np.full(shape, 10**6)
+    ours, theirs = (
+        np.concatenate(
+            [(union * generator.normal(.6, .05, shape)).astype(int), union], 2)
+        for _ in range(2))
+    counts = np.random.default_rng(0).multinomial(blocks,
+                                                  [1 / blocks] * blocks, 2000)
+    drawn = counts @ (ours - theirs)[0, :, 0] / blocks
+    low, high = np.percentile(drawn, [2.5, 97.5], 0)
+    # The same draws are those of the function.
+    got = bootstrap_difference(ours, theirs, [0], 2000)
+    if blocks >= MIN_BLOCKS:
+        assert got[1:3] == pytest.approx((low[0] / 1e4, high[0] / 1e4))
+    return float(((low > 0) | (high < 0)).mean())
+
+
+def test_interval_covers_nine_of_ten_from_the_least_number_of_blocks_on():
+    assert [false_alarms(1) > .9, false_alarms(2) > .4] == [True] * 2
+    assert false_alarms(5) > .12
+    assert np.mean([false_alarms(MIN_BLOCKS, 2000)]) < .1
+    assert false_alarms(25, 2000) < .08
+
+
+@pytest.mark.parametrize('blocks', [1, 2, 3, 5, MIN_BLOCKS - 1])
+def test_no_interval_of_few_blocks(blocks):
+    high, low = runs(0.6, blocks=blocks), runs(0.5, blocks=blocks)
+    got = bootstrap_difference(high, low)
+    assert got.mean == pytest.approx(10, abs=0.3)
+    assert got[1:3] == (-math.inf, math.inf) and math.isnan(got.p)
+
+
+def test_blocks_without_the_classes_of_a_group_count_for_nothing():
+    high, low = runs(0.6, blocks=30), runs(0.5, blocks=30)
+    for areas in (high, low):
+        areas[:, 4:, :, 1] = 0  # in four of the blocks
+    assert math.isnan(bootstrap_difference(high, low, [1]).p)
+    assert not math.isnan(bootstrap_difference(high, low, [1, 2]).p)
+
+
+def test_networks_of_the_same_predictions_do_not_differ():
+    same = runs(0.5, blocks=20)
+    assert bootstrap_difference(same, same)[:] == (0, 0, 0, 1)
+
+
+def test_mean_iou_of_no_class_that_occurs_is_nan_without_a_warning(recwarn):
+    areas = runs(0.5, blocks=20)
+    areas[..., 2] = 0
+    assert np.isnan(bootstrap_mean_iou(areas, [2], draws=5)).all()
+    assert np.isfinite(bootstrap_mean_iou(areas, draws=5)).all()
+    assert not recwarn

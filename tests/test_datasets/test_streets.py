@@ -202,6 +202,41 @@ def test_pictures_kept_in_a_folder_are_the_drawn_ones(tmp_path):
     assert len(list((tmp_path / 'streets').iterdir())) == 2
 
 
+@pytest.mark.parametrize('damage', [
+    lambda content: b'', lambda content: content[:len(content) // 2],
+    lambda content: content[:-1],
+    lambda content: content[:200] + bytes([content[200] ^ 1]) + content[201:],
+    lambda content: b'\x89PNG', lambda content: b'no picture' * 9
+])
+def test_a_torn_picture_in_the_folder_is_drawn_anew(damage, tmp_path):
+    folder = str(tmp_path)
+    drawn = streets(cache=folder)[0]
+    file, = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    again = streets(cache=folder)[0]
+    np.testing.assert_array_equal(again['img'], drawn['img'])
+    np.testing.assert_array_equal(again['gt_seg_map'], drawn['gt_seg_map'])
+    assert file.read_bytes() == whole
+
+
+def test_pictures_of_another_drawing_code_or_size_are_not_taken(
+        tmp_path, monkeypatch):
+    folder = str(tmp_path)
+    drawn = streets(cache=folder)[0]
+    file, = tmp_path.iterdir()
+    # What another version of the code has drawn.
+    cv2.imwrite(str(file), np.zeros((*drawn['img'].shape[:2], 4), np.uint8))
+    monkeypatch.setattr('mmhires.datasets.streets.code_hash',
+                        lambda *paths: 'another')
+    again = streets(cache=folder)[0]
+    np.testing.assert_array_equal(again['img'], drawn['img'])
+    other = next(path for path in tmp_path.iterdir() if path != file)
+    cv2.imwrite(str(other), np.zeros((8, 8, 4), np.uint8))
+    again = streets(cache=folder)[0]
+    np.testing.assert_array_equal(again['img'], drawn['img'])
+
+
 def test_cached_pictures_survive_a_pipeline_that_paints_on_them():
 
     def paint(results):

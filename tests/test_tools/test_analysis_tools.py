@@ -153,23 +153,162 @@ def test_differences_are_to_the_baseline_named_and_paired_by_seed(
         tool('compare_configs', *kept, '--baseline', 'theirs')
 
 
-def test_finished_runs_are_read_and_their_images_added_up_to_blocks(
-        repo_root, tiny, tmp_path):
-    areas = [[[image, 0], [image + 1, 2]] for image in range(5)]
-    run = tmp_path / 'tiny/seed3'
-    run.mkdir(parents=True)
-    (run / 'metrics_test.json').write_text(json.dumps(dict(mIoU=40.)))
-    (run / 'areas_test.json').write_text(
-        json.dumps(dict(areas=areas, classes=['a', 'b'], groups={})))
+@pytest.mark.parametrize(('args', 'said'), [
+    (('--seeds', 0, 0), 'seed 0 is given twice'),
+    (('--seeds', 2, -1), '--seeds must be at least 0, got -1'),
+    (('--jobs', 0), '--jobs must be at least 1, got 0'),
+    (('--block', 0), '--block must be at least 1, got 0'),
+    (('--threads', -2), '--threads must be at least 1, got -2'),
+])
+def test_options_that_cannot_be_are_refused_before_training(
+        args, said, tool, tiny, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tool('compare_configs', tiny / 'tiny.py', '--work-dir', tmp_path,
+             *args)
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_config_twice_is_no_comparison(tool, tiny, tmp_path, capsys):
+    (tmp_path / 'link.py').symlink_to(tiny / 'tiny.py')
+    with pytest.raises(SystemExit):
+        tool('compare_configs', tiny / 'tiny.py', tmp_path / 'link.py',
+             '--work-dir', tmp_path / 'runs')
+    assert 'tiny.py is given twice' in capsys.readouterr().err
+
+
+def test_split_that_is_not_there_is_refused_before_training(
+        tool, tiny, tmp_path):
+    with pytest.raises(
+            SystemExit, match='tiny.py: --split test: nothing in the test'):
+        tool('compare_configs', tiny / 'tiny.py', '--split', 'test',
+             '--work-dir', tmp_path / 'runs')
+    assert not (tmp_path / 'runs').exists()
+
+
+def test_records_are_paired_once_and_say_what_is_missing(tool, tmp_path):
+
+    def table(*args, **rows):
+        (tmp_path / 'r.json').write_text(
+            json.dumps({
+                name: [
+                    dict(seed=seed, metrics=metrics)
+                    for seed, metrics in records
+                ]
+                for name, records in rows.items()
+            }))
+        return tool('compare_configs', '--from', tmp_path / 'r.json', *args)
+
+    a, b, c = ((seed, {
+        'mIoU': 50. + seed,
+        'IoU.pole': 9.
+    }) for seed in range(3))
+    with pytest.raises(SystemExit, match='ours has several records of one'):
+        table(plain=[a, b], ours=[a, a])
+    with pytest.raises(SystemExit, match=r"mIuO: none of \['IoU.pole'"):
+        table('--metrics', 'mIuO', plain=[a, b])
+    rows, out = table(
+        '--metrics',
+        'IoU.pole',
+        plain=[a, b, c],
+        ours=[(0, {
+            'IoU.pole': 12.
+        }), (1, {}), (2, {
+            'IoU.pole': 14.
+        })])
+    assert rows['ours'][:2] == ['13.00 ± 1.41', '+4.00']
+    assert 'ours: IoU.pole is a number in 2 of 3 runs' in out
+    # Equal to the rounding in both seeds: no certainty.
+    rows, _ = table(
+        plain=[a, b], ours=[(0, dict(mIoU=51.)), (1, dict(mIoU=52.))])
+    assert rows['ours'][1:3] == ['+1.00', '']
+
+
+@pytest.mark.parametrize('blocks', [5, 11, 12])
+def test_few_blocks_have_no_interval_and_say_how_many_images_it_takes(
+        blocks, tool, tmp_path):
+
+    def record(right):
+        areas = [[[right + block, 50], [100, 100]] for block in range(blocks)]
+        return dict(
+            seed=0,
+            metrics=dict(mIoU=(right + 50) / 2),
+            areas=areas,
+            images=blocks * 15 - 4,
+            block=15,
+            classes=['a', 'b'],
+            groups={})
+
+    (tmp_path / 'r.json').write_text(
+        json.dumps(dict(plain=[record(40)], ours=[record(44)])))
+    rows, out = tool('compare_configs', '--from', tmp_path / 'r.json')
+    if blocks < 12:
+        assert rows['ours'] == ['47.00 ± 0.00', '+2.00', '', '']
+        assert (f'mIoU has no interval over blocks: {blocks} have its '
+                f'classes, 12 are needed ({(12 - blocks) * 15 + 4} more test '
+                'images in blocks of 15)') in out
+    else:
+        assert rows['ours'][3] == '+2.00 to +2.00, p = 0.0002'
+        assert 'no interval' not in out
+
+
+def counted(tiny):
+    """A config whose metric keeps the areas of each image."""
+    return (f"_base_ = {str(tiny / 'tiny.py')!r}\n"
+            "test_evaluator = dict(type='mmhires.ClasswiseIoUMetric')\n")
+
+
+@pytest.mark.slow
+def test_comparisons_of_one_folder_are_those_of_fresh_ones(
+        repo_root, tiny, tiny_weights, tmp_path):
+    """Two configs of one name, other options, other first weights."""
+    for name in ('x', 'y'):
+        (tmp_path / name).mkdir()
+    scratch, pretrained = (tmp_path / f'{name}/mine.py' for name in 'xy')
+    scratch.write_text(counted(tiny))
+    pretrained.write_text(
+        counted(tiny) + f'load_from = {str(tiny_weights)!r}\n')
     script = repo_root / 'tools/analysis_tools/compare_configs.py'
-    done = subprocess.run([
-        sys.executable, script, tiny / 'tiny.py', '--own-start', '--seeds',
-        '3', '--split', 'test', '--block', '2', '--work-dir', tmp_path,
-        '--out', tmp_path / 'out.json'
-    ], capture_output=True, text=True)  # yapf: disable
-    assert done.returncode == 0, done.stderr
+
+    def compare(folder, *args):
+        done = subprocess.run([
+            sys.executable, script, *map(str, args), '--seeds', '0',
+            '--jobs', '2', '--work-dir', tmp_path / folder, '--out',
+            tmp_path / 'out.json'
+        ], capture_output=True, text=True)  # yapf: disable
+        assert done.returncode == 0, done.stderr
+        results = json.loads((tmp_path / 'out.json').read_text())
+        return {
+            name: (record['metrics'], record['areas'])
+            for name, (record, ) in results.items()
+        }, done.stderr
+
+    both, _ = compare('runs', scratch, pretrained)
+    assert list(both) == ['x/mine', 'y/mine']
+    # First weights are now the other's, and steps change nothing.
+    options = '--cfg-options', 'train_cfg.max_iters=1', \
+        'optim_wrapper.optimizer.lr=0.'
+    other, said = compare('runs', pretrained, scratch, *options)
+    fresh, _ = compare('fresh', pretrained, scratch, *options)
+    assert other == fresh and other['x/mine'] == other['y/mine']
+    assert other['x/mine'] != both['x/mine']
+    assert 'initial_seed0.pth is of something else: start was None' in said
+    assert 'config.train_cfg.max_iters was 2, is 1' in said
+
+
+@pytest.mark.slow
+def test_images_of_a_finished_run_are_added_up_to_blocks(tool, tiny, tmp_path):
+    rows, _ = tool('compare_configs', tiny / 'tiny.py', '--own-start',
+                   '--seeds', 3, '--block', 3, '--work-dir', tmp_path, '--out',
+                   tmp_path / 'out.json')
     record, = json.loads((tmp_path / 'out.json').read_text())['tiny']
-    assert record['metrics'] == dict(mIoU=40.) and record['block'] == 2
-    assert record['areas'] == [[[1, 0], [3, 4]], [[5, 0], [7, 4]],
-                               [[4, 0], [5, 2]]]
-    assert '40.00 ± 0.00' in done.stdout and 'inf' not in done.stdout
+    assert record['seed'] == 3 and record['block'] == 3
+    assert record['images'] == 4
+    run = tmp_path / 'tiny/seed3'
+    assert record['metrics'] == json.loads((run / 'metrics.json').read_text())
+    images = json.loads((run / 'areas.json').read_text())['areas']
+    assert len(images) == 4
+    assert record['areas'] == [[[
+        sum(image[kind][name] for image in part) for name in range(2)
+    ] for kind in range(2)] for part in (images[:3], images[3:])]
+    assert rows['tiny'][0] == f"{record['metrics']['mIoU']:.2f} ± 0.00"

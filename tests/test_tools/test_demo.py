@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``tools/demo.py``: what ``make demo`` runs, with few steps and pictures."""
+import importlib
 import json
 import re
 import shutil
@@ -9,12 +10,60 @@ import sys
 import time
 from functools import partial
 
+import numpy as np
 import pytest
 
 OPTIONS = '--iters', '2', '--train-images', '8', '--test-images', '4'
 NETWORKS = ['full size', 'not fine-tuned', 'plain', 'DSRL', 'HRFR']
 
+# Of the files that the tests below begin with, and that are torn then.
+TORN = 'HRFR*/matched.pth', 'full-size*/metrics.json', 'streets/*.png'
+
 pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(('option', 'value'), [('--test-images', 0),
+                                               ('--train-images', -3),
+                                               ('--iters', 0), ('--seed', -1)])
+def test_numbers_that_cannot_be_are_refused_before_anything_is_measured(
+        option, value, run, repo_root, tmp_path):
+    done = run(
+        sys.executable,
+        repo_root / 'tools/demo.py',
+        option,
+        value,
+        '--out-dir',
+        tmp_path / 'out',
+        check=False)
+    assert done.returncode == 2
+    assert f'{option} must be at least' in done.stdout
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('images', [1, 2, 4])
+def test_page_of_few_streets(images, repo_root, monkeypatch):
+    monkeypatch.syspath_prepend(repo_root / 'tools')
+    demo_page = importlib.import_module('demo_page')
+    generator = np.random.default_rng(0)
+    union = generator.integers(200, 300, (images, 2))
+    results = {}
+    for quality, name in enumerate(NETWORKS):
+        right = union - 10 * quality - generator.integers(1, 9, union.shape)
+        areas = np.stack([right, union], 1).tolist()
+        results[name] = dict(
+            areas=areas,
+            BIoU=areas,
+            classes=['a', 'b'],
+            groups=dict(thin=['b']),
+            metrics=dict(mIoU=50.),
+            gmacs=1.,
+            latency=1.)
+    scenes = demo_page.choose_scenes(results)
+    assert sorted(set(scenes.values())) == list(range(images))[:4]
+    rows = demo_page.table_rows(results)
+    # One image has no standard error.
+    assert all(('±' in row[1]) == (images > 1) for row in rows)
+    assert rows[2][4] == '' and rows[3][4] != ''
 
 
 @pytest.fixture(scope='module')
@@ -94,6 +143,34 @@ def test_second_run_measures_nothing_twice(page, command, run):
         path: path.stat().st_mtime_ns
         for path in out.glob('*/*.*')
     }
+
+
+def test_torn_files_and_those_of_other_options_are_made_anew(
+        page, command, run):
+    argv, out = command
+    first = page[2]
+    for pattern in TORN:
+        next(out.glob(pattern)).write_bytes(b'')
+    printed = run(*argv, '--train-images', '4').stdout
+    for what in ('matched.pth', 'metrics.json'):
+        assert re.search(f'{what} is .*; it is made anew', printed)
+    assert '.png is torn; it is drawn anew' in printed
+    assert printed.count('train_dataloader.dataset.length was 8, is 4') == 4
+    results = json.loads((out / 'results.json').read_text())
+    for name in NETWORKS:
+        same = results[name]['areas'] == first[name]['areas']
+        assert same == (name in NETWORKS[:2])
+
+
+def test_two_streets_are_enough_to_test_on(command, run, page):
+    argv, out = command
+    printed = run(*argv, '--quick', '--test-images', '2').stdout
+    assert '2 streets that no training saw' in printed
+    results = json.loads((out / 'results.json').read_text())
+    assert {
+        name: len(of['areas'])
+        for name, of in results.items()
+    } == dict.fromkeys(NETWORKS[:2], 2)
 
 
 def test_page_needs_no_other_file(page):

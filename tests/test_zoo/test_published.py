@@ -250,6 +250,22 @@ def test_file_that_only_a_person_can_get_is_taken_from_where_it_is_put(cache):
     assert len(load_published(name)['state_dict']) == len(weights)
 
 
+@pytest.mark.parametrize('share', [0, .5])
+def test_a_torn_file_without_a_hash_is_downloaded_again(
+        share, cache, server, monkeypatch, tmp_path):
+    source = ENTRIES['espnetv2-s2_imagenet']
+    entry = dataclasses.replace(source, url=server.url('good', 'x.pth'))
+    monkeypatch.setattr(module, 'published', lambda: {entry.name: entry})
+    torch.save(numbered(theirs(source)), tmp_path / 'x.pth')
+    content = (tmp_path / 'x.pth').read_bytes()
+    server.files['x.pth'] = content
+    cache.mkdir(parents=True)
+    (cache / 'x.pth').write_bytes(content[:int(share * len(content))])
+    assert load_published(entry.name)['state_dict']
+    assert (cache / 'x.pth').read_bytes() == content
+    assert len(server.asked) == 1
+
+
 def test_unreadable_file_without_a_hash_is_deleted(cache, server, monkeypatch):
     entry = dataclasses.replace(
         ENTRIES['espnetv2-s2_imagenet'], url=server.url('cut', 'x.pth'))

@@ -18,10 +18,8 @@ model of the first config without its preprocessor's reduction:
         --image 512 1024 --full-size --train --batch 2
 """
 import argparse
-import os
 import sys
 from functools import partial
-from pathlib import Path
 
 from mmengine.config import DictAction
 
@@ -124,7 +122,7 @@ def main() -> None:
 
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     """Models, and sizes of the images that they get, by name."""
-    from mmhires.analysis import build_model
+    from mmhires.analysis import build_model, distinct_names
     models = {
         name: build_model(path, args.cfg_options)
         for name, path in zip(distinct_names(args.configs), args.configs)
@@ -146,21 +144,6 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
         models[full].data_preprocessor.scale = 1
         images[full] = images[first]
     return models, images
-
-
-def distinct_names(configs: list[str]) -> list[str]:
-    """File names, with the folders before them where two are the same."""
-    from mmhires.analysis import config_name
-    paths = [Path(path).resolve() for path in configs]
-    names = [config_name(path) for path in configs]
-    for i, path in enumerate(paths):
-        others = [other for other in paths if other.name == path.name]
-        if len(others) > 1:
-            common = os.path.commonpath([other.parent for other in others])
-            names[i] = str(path.relative_to(common).with_suffix(''))
-        if names[i] in names[:i]:
-            names[i] += f' ({names[:i].count(names[i]) + 1})'
-    return names
 
 
 def report(args: argparse.Namespace, results: list[dict]) -> None:

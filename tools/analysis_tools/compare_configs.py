@@ -7,9 +7,10 @@ r"""Train configs with the same seeds and tell differences from chance.
 Every run tests its last weights. The table has the mean of what the configs'
 test evaluators measure and, against the first config, the difference with its
 95 % intervals: over the seeds that both have (Student's t), and over
-blocks of neighbouring test images (bootstrap); ``--baseline`` names another
-config than the first. Interrupted, the command goes on where it was; finished
-runs are read back.
+blocks of neighbouring test images (bootstrap, of at least 12 blocks);
+``--baseline`` names another config than the first. Interrupted, the command
+goes on where it was; finished runs are read back if config, options, seed and
+first weights are the same, what is there of others is moved aside.
 
 Each seed's first weights are those of the first config, as far as the others
 share its layers; with ``--own-start`` each config has its own ``load_from``.
@@ -17,27 +18,24 @@ share its layers; with ``--own-start`` each config has its own ``load_from``.
 ``--from FILE.json`` prints the table of an earlier ``--out`` without any run.
 """
 import argparse
-import math
+import json
 import os.path as osp
-import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import as_completed
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-import numpy as np
 from mmengine.config import Config, DictAction
-from mmengine.fileio import dump, load
+from mmengine.fileio import load
+from mmengine.utils import mkdir_or_exist
 from rich.console import Console
 from rich.table import Column, Table
 
+from mmhires.utils.files import open_whole
 from mmhires.utils.locks import FolderInUseError, claim_folder
 from mmhires.utils.processes import process_pool
 
 # What takes seconds to import is imported where it is used, after --help.
-if TYPE_CHECKING:
-    from mmhires.analysis import Difference
 
 
 def parse_args() -> argparse.Namespace:
@@ -71,22 +69,35 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if bool(args.configs) == bool(args.results):
         parser.error('give configs to train, or --from')
+    for name, values, least in (('seeds', args.seeds,
+                                 0), ('jobs', [args.jobs],
+                                      1), ('threads', [args.threads or 1], 1),
+                                ('block', [args.block], 1)):
+        if min(values) < least:
+            parser.error(f'--{name} must be at least {least}, got '
+                         f'{min(values)}')
+    for what, values in (('seed', args.seeds),
+                         ('config', [*map(osp.realpath, args.configs)])):
+        twice = {value for value in values if values.count(value) > 1}
+        if twice:
+            # It would count as another draw.
+            parser.error(f'{what} {twice.pop()} is given twice')
     return args
 
 
 def main() -> None:
     args = parse_args()
-    results = load(args.results) if args.results else None
-    names = [*(results or map(name_of, args.configs))]
-    baseline = name_of(args.baseline) if args.baseline else names[0]
-    if baseline not in names:
-        raise SystemExit(f'--baseline {args.baseline} is none of {names}')
-    results = results or train_all(args)
+    from mmhires.analysis import distinct_names, draw_curves
+    results = read_results(args.results) if args.results else None
+    names = [*(results or distinct_names(args.configs))]
+    baseline = find_baseline(args, names) if args.baseline else names[0]
+    results = results or train_all(args, names)
     if args.out:
-        dump(results, args.out)
+        mkdir_or_exist(osp.dirname(osp.abspath(args.out)))
+        with open_whole(args.out) as file:
+            json.dump(results, file)
     print_table(results, args.metrics, baseline)
     if args.curves:
-        from mmhires.analysis import draw_curves
         draw_curves(
             {
                 name: [run_dir(args, name, seed) for seed in args.seeds]
@@ -94,35 +105,61 @@ def main() -> None:
             }, args.metrics[0], args.curves)
 
 
-def name_of(path: str) -> str:
-    return osp.splitext(osp.basename(path))[0]
+def read_results(path: str) -> dict:
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'--from {path}: {error}') from error
+
+
+def find_baseline(args: argparse.Namespace, names: list[str]) -> str:
+    """Name of the config that ``--baseline`` gives by path or by name."""
+    for name, path in zip(names, args.configs):
+        if osp.realpath(path) == osp.realpath(args.baseline):
+            return name
+    # By the end of its path: of two files of one name the folder tells.
+    wanted = f'/{osp.splitext(args.baseline)[0]}'
+    found = [name for name in names if wanted.endswith(f'/{name}')]
+    if len(found) != 1:
+        raise SystemExit(f'--baseline {args.baseline} is none of {names}')
+    return found[0]
 
 
 def run_dir(args: argparse.Namespace, name: str, seed: int) -> str:
     return osp.join(args.work_dir, name, f'seed{seed}')
 
 
-def train_all(args: argparse.Namespace) -> dict:
+def train_all(args: argparse.Namespace, names: list[str]) -> dict:
     """Results by config, one record a seed."""
+    from mmhires.analysis import initial_weights, on_split
     try:
         claim_folder(args.work_dir)
     except FolderInUseError as error:
         raise SystemExit(f'--work-dir {error}') from error
-    names = {name_of(path): path for path in args.configs}
+    paths = dict(zip(names, args.configs))
     tasks = [(name, seed) for seed in args.seeds for name in names]
+    configs = [read_config(args, path) for path in args.configs]
+    if args.split:  # which may not be there: better known before training
+        for path, cfg in zip(args.configs, configs):
+            try:
+                on_split(cfg, args.split)
+            except (OSError, ValueError) as error:
+                raise SystemExit(f'{path}: {error}') from error
     if not args.own_start:
-        from mmhires.analysis import save_initial_weights
         for seed in args.seeds:
-            if not osp.isfile(initial := first_weights(args, seed)):
-                save_initial_weights(
-                    Config.fromfile(args.configs[0]), seed, initial)
-    records = {}
-    for task, record in run_all(args, names, tasks):
-        records[task] = record
+            initial_weights(configs[0], seed, first_weights(args, seed))
+    records = dict(run_all(args, paths, tasks))
     return {
         name: [records[name, seed] for seed in args.seeds]
         for name in names
     }
+
+
+def read_config(args: argparse.Namespace, path: str) -> Config:
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(args.cfg_options)
+    return cfg
 
 
 def first_weights(args: argparse.Namespace, seed: int) -> str:
@@ -156,8 +193,7 @@ def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
     from mmhires.analysis import block_areas, train_and_test
     if args.threads:
         torch.set_num_threads(args.threads)
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args, path)
     start = (
         cfg.get('load_from') if args.own_start else first_weights(args, seed))
     work_dir = run_dir(args, name, seed)
@@ -165,65 +201,27 @@ def run(args: argparse.Namespace, path: str, name: str, seed: int) -> dict:
     suffix = f'_{args.split}' if args.split else ''
     record = load(osp.join(work_dir, f'areas{suffix}.json'))
     for quantity in {'areas', 'BIoU'} & record.keys():
+        record['images'] = len(record[quantity])
         blocks = block_areas(record[quantity], args.block)
         record[quantity] = blocks.tolist()
     return dict(record, seed=seed, metrics=metrics, block=args.block)
 
 
 def print_table(results: dict, metrics: list, first: str) -> None:
-    from mmhires.analysis import paired_difference
+    from mmhires.analysis.comparison import COLUMNS, compare_records
+    try:
+        rows, notes = compare_records(results, metrics, first)
+    except ValueError as error:
+        raise SystemExit(f'compare_configs.py: {error}') from error
     table = Table(
         Column('config', overflow='fold'),
-        *(column for metric in metrics
-          for column in (metric, 'difference', 'over seeds', 'over blocks')))
-    theirs = {record['seed']: record for record in results[first]}
-    for name, runs in results.items():
-        ours = [record for record in runs if record['seed'] in theirs]
-        if not ours:
-            raise SystemExit(f'{name} and {first} have no seed in common')
-        baseline = [theirs[record['seed']] for record in ours]
-        cells = []
-        for metric in metrics:
-            values = values_of(runs, metric)
-            spread = statistics.stdev(values) if len(values) > 1 else 0.
-            cells.append(f'{statistics.mean(values):.2f} ± {spread:.2f}')
-            if name == first:
-                cells += ['', '', '']
-                continue
-            seeds = paired_difference(
-                values_of(ours, metric), values_of(baseline, metric))
-            cells += [f'{seeds.mean:+.2f}', interval(seeds)]
-            blocks = over_blocks(ours, baseline, metric)
-            cells.append(interval(blocks) if blocks else '')
-        table.add_row(name, *cells)
-    Console(width=max(160, 115 * len(metrics))).print(table)
-
-
-def values_of(records: list, metric: str) -> list[float]:
-    return [record['metrics'][metric] for record in records]
-
-
-def interval(difference: 'Difference') -> str:
-    if math.isnan(difference.p):  # one seed
-        return ''
-    return (f'{difference.low:+.2f} to {difference.high:+.2f}, '
-            f'p = {difference.p:.2g}')
-
-
-def over_blocks(runs: list, baseline: list,
-                metric: str) -> 'Difference | None':
-    """Bootstrap of the mean IoU of all classes or of a group of them."""
-    from mmhires.analysis import bootstrap_difference
-    quantity, _, group = metric.partition('.')
-    first = baseline[0]
-    if quantity != 'mIoU' or 'areas' not in first:
-        return None
-    classes = [
-        first['classes'].index(name) for name in first['groups'][group]
-    ] if group else None
-    return bootstrap_difference(
-        *(np.array([record['areas'] for record in records])
-          for records in (runs, baseline)), classes)
+        *(column for metric in metrics for column in (metric, *COLUMNS)))
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=max(160, 115 * len(metrics)))
+    console.print(table)
+    for note in notes:
+        console.print(note, soft_wrap=True, highlight=False)
 
 
 if __name__ == '__main__':

@@ -12,11 +12,15 @@ The last of ``--ways`` is written to ``--out``, to be ``load_from``.
 """
 import argparse
 import copy
+import os.path as osp
 from itertools import islice
 
 from mmengine.config import Config, DictAction
+from mmengine.utils import mkdir_or_exist
 from rich.console import Console
 from rich.table import Table
+
+from mmhires.utils.files import open_whole
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,13 +42,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', default='work_dirs/recover_features')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.batches < 1:
+        parser.error(f'--batches must be at least 1, got {args.batches}')
+    return args
 
 
 def main() -> None:
     args = parse_args()
     # After --help, as these take seconds.
-    from mmengine.runner import Runner, save_checkpoint
+    import torch
+    from mmengine.runner import Runner
 
     from mmhires.analysis import collect_moments, start_neck
     cfg = Config.fromfile(args.config)
@@ -68,11 +76,10 @@ def main() -> None:
             model.neck = neck
     Console(width=100).print(table)
     if args.out:
-        save_checkpoint(
-            dict(
-                state_dict=model.state_dict(),
-                meta=dict(dataset_meta=runner.test_loop.dataloader.dataset.
-                          metainfo)), args.out)
+        meta = dict(dataset_meta=runner.test_loop.dataloader.dataset.metainfo)
+        mkdir_or_exist(osp.dirname(osp.abspath(args.out)))
+        with open_whole(args.out, 'wb') as file:
+            torch.save(dict(meta=meta, state_dict=model.state_dict()), file)
 
 
 if __name__ == '__main__':

@@ -32,8 +32,23 @@ def boundary_mask(label: Tensor,
     Returns:
         Tensor: ``(N, H, W)``, bool.
     """
-    valid, classes = label != ignore_index, label.float()
-    side = 2 * radius + 1
+    # Of uint8, -1 and 256 would be taken for 255 and 0.
+    label = label.long()
+    return differing(label, label != ignore_index, radius)
+
+
+def differing(label: Tensor, valid: Tensor, radius: int) -> Tensor:
+    """Valid pixels that have a valid one of another class near.
+
+    Args:
+        label (Tensor): Class of each pixel ``(N, H, W)``, of any value.
+        valid (Tensor): Which pixels have a class ``(N, H, W)``, bool.
+        radius (int): As of :func:`boundary_mask`.
+
+    Returns:
+        Tensor: ``(N, H, W)``, bool.
+    """
+    classes, side = label.float(), 2 * radius + 1
     # Two channels: the highest class around, and minus the lowest.
     signed = torch.stack([classes, -classes], 1)
     signed = signed.masked_fill(~valid[:, None], -math.inf)

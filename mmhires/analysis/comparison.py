@@ -1,0 +1,139 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The table that compares configs by what their runs have measured."""
+import math
+import statistics
+
+import numpy as np
+
+from .statistics import (
+    MIN_BLOCKS,
+    Difference,
+    bootstrap_difference,
+    informative_blocks,
+    paired_difference,
+)
+
+COLUMNS = ('difference', 'over seeds', 'over blocks')
+
+
+def compare_records(results: dict[str, list[dict]], metrics: list[str],
+                    first: str) -> tuple[list[list[str]], list[str]]:
+    """Compare configs with one of them.
+
+    Args:
+        results (dict[str, list[dict]]): Records by config, one a seed, as
+            ``compare_configs.py --out`` writes them.
+        metrics (list[str]): What to compare.
+        first (str): The config to compare with.
+
+    Returns:
+        tuple[list[list[str]], list[str]]: A row for each config, its name and,
+        for each metric, mean and deviation, and the difference with its
+        intervals over seeds and over blocks; and what there is to say of them.
+
+    Raises:
+        ValueError: A metric that no record has, several records of one seed,
+            or no seed that a config shares with ``first``.
+    """
+    known = {
+        key
+        for runs in results.values()
+        for record in runs
+        for key in record['metrics']
+    }
+    unknown = sorted({*metrics} - known)
+    if unknown:
+        raise ValueError(f'--metrics {" ".join(unknown)}: none of '
+                         f'{sorted(known)}')
+    theirs = _by_seed(first, results[first])
+    rows, notes = [], {}
+    for name, runs in results.items():
+        ours = [
+            record for seed, record in _by_seed(name, runs).items()
+            if seed in theirs
+        ]
+        if not ours:
+            raise ValueError(f'{name} and {first} have no seed in common')
+        baseline = [theirs[record['seed']] for record in ours]
+        row = [name]
+        for metric in metrics:
+            cell, note = _mean(_values(runs, metric))
+            notes.update({f'{name}: {metric} {note}': None} if note else {})
+            row.append(cell)
+            if name == first:
+                row += [''] * len(COLUMNS)
+                continue
+            seeds = paired_difference(
+                _values(ours, metric), _values(baseline, metric))
+            blocks, note = _over_blocks(ours, baseline, metric)
+            notes.update({f'{metric} {note}': None} if note else {})
+            row += [
+                f'{seeds.mean:+.2f}',
+                _interval(seeds),
+                _interval(blocks) if blocks else ''
+            ]
+        rows.append(row)
+    return rows, [*notes]
+
+
+def _by_seed(name: str, runs: list[dict]) -> dict[int, dict]:
+    """Records by their seeds, of which each may count once."""
+    records = {record['seed']: record for record in runs}
+    if len(records) < len(runs):
+        raise ValueError(f'{name} has several records of one seed: '
+                         f'{[record["seed"] for record in runs]}')
+    return records
+
+
+def _values(records: list[dict], metric: str) -> list[float]:
+    """A metric of each record, nan where its class does not occur."""
+    return [record['metrics'].get(metric, math.nan) for record in records]
+
+
+def _mean(values: list[float]) -> tuple[str, str]:
+    """Mean and deviation, and what to say if some are not numbers."""
+    numbers = [value for value in values if math.isfinite(value)]
+    note = '' if len(numbers) == len(values) else (
+        f'is a number in {len(numbers)} of {len(values)} runs; the others are '
+        'left out')
+    spread = statistics.stdev(numbers) if len(numbers) > 1 else 0.
+    mean = statistics.mean(numbers) if numbers else math.nan
+    return f'{mean:.2f} ± {spread:.2f}', note
+
+
+def _interval(difference: Difference) -> str:
+    if math.isnan(difference.p):  # one seed, or too few blocks
+        return ''
+    return (f'{difference.low:+.2f} to {difference.high:+.2f}, '
+            f'p = {difference.p:.2g}')
+
+
+def _over_blocks(runs: list, baseline: list,
+                 metric: str) -> tuple[Difference | None, str]:
+    """Bootstrap of the mean IoU of all classes or of a group of them.
+
+    Returns the difference, where the metric has areas of blocks, and what
+    there is to say of it.
+    """
+    quantity, _, group = metric.partition('.')
+    first = baseline[0]
+    if quantity != 'mIoU' or 'areas' not in first:
+        return None, ''
+    classes = [
+        first['classes'].index(name) for name in first['groups'][group]
+    ] if group else None
+    areas = [
+        np.array([record['areas'] for record in records])
+        for records in (runs, baseline)
+    ]
+    lacking = MIN_BLOCKS - informative_blocks(*areas, classes)
+    note = ''
+    if lacking > 0:
+        more = f'{lacking} more blocks of test images'
+        if 'images' in first:
+            size, blocks = first['block'], len(first['areas'])
+            more = (f'{(lacking + blocks) * size - first["images"]} more test '
+                    f'images in blocks of {size}')
+        note = (f'has no interval over blocks: {MIN_BLOCKS - lacking} have '
+                f'its classes, {MIN_BLOCKS} are needed ({more})')
+    return bootstrap_difference(*areas, classes), note

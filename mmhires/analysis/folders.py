@@ -1,0 +1,50 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Work directories that hold one run."""
+import itertools
+import os
+import os.path as osp
+
+from mmengine.utils import mkdir_or_exist
+
+from mmhires.utils.files import open_whole
+
+from .provenance import keep, misfit, say
+
+# What says of which run a folder is; the file itself is empty.
+MARKER = 'run'
+
+
+def claim(work_dir: str, of: dict, start: str | None = None) -> None:
+    """Make a folder that of one run, moving what is of another aside.
+
+    Args:
+        work_dir (str): The folder, made if needed.
+        of (dict): :func:`~mmhires.analysis.provenance.origin` of the run.
+        start (str, optional): First weights, which may lie in the folder and
+            stay. Default: None.
+    """
+    marker = osp.join(work_dir, MARKER)
+    mkdir_or_exist(work_dir)
+    reason = misfit(marker, of)
+    if not reason:
+        return
+    first = [osp.realpath(f'{start}{end}') for end in ('', '.of')]
+    found = [
+        entry.name for entry in os.scandir(work_dir)
+        # Logs may be open, hidden files are locks or being written.
+        if not entry.name.startswith('.') and not entry.name.endswith('.log')
+        and osp.realpath(entry.path) not in first
+    ]
+    if any(name == MARKER or name.endswith(('.pth', '.json'))
+           for name in found):
+        aside = next(
+            path for number in itertools.count(1)
+            if not osp.exists(path := f'{work_dir}-old{number}'))
+        os.mkdir(aside)
+        for name in found:
+            os.replace(osp.join(work_dir, name), osp.join(aside, name))
+        say(f'{work_dir} {reason}; what it has is moved to {aside}, and '
+            'trained anew')
+    with open_whole(marker):
+        pass
+    keep(marker, of)

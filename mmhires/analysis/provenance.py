@@ -1,0 +1,205 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Files to be read back say what they are of, and are used for that only.
+
+Beside ``metrics.json`` lies ``metrics.json.of``: the hash of its content, and
+the origin, a dict of all that decides the content: the resolved config, the
+seed, the first weights, the version of mmhires. Two origins are the same if
+they are equal; a file that is torn, changed or of another origin is made anew.
+
+The origin also has a hash of mmhires' code and of the modules that the config
+imports. It decides nothing, or a changed line of a network that the config
+does not use would throw away days of training; that it differs is said.
+"""
+import functools
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import os.path as osp
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from mmhires.utils.files import open_whole
+from mmhires.utils.source import code_hash
+from mmhires.version import __version__
+
+# Of a config: where a run is kept, and what its caller sets in their place.
+_PLACES = ('work_dir', 'experiment_name', 'load_from', 'resume', 'launcher',
+           'randomness')
+# The rooms of the package that training and testing pass.
+_ROOMS = ('models', 'datasets', 'engine', 'evaluation')
+_CODE = 'code'  # the part that is said and does not decide
+
+
+def origin(cfg: Config | dict, **parts) -> dict:
+    """Say what a result is of.
+
+    Args:
+        cfg (Config or dict): Resolved, that is with all overrides. Files that
+            it names (checkpoints, lists of images) count by their content,
+            the configs of teachers by theirs.
+        **parts: What else decides: ``seed``, ``start``, ...
+
+    Returns:
+        dict: For :func:`keep` and :func:`fits`.
+    """
+    cfg = cfg.to_dict() if isinstance(cfg, Config) else cfg
+    content = {key: value for key, value in cfg.items() if key not in _PLACES}
+    imported = (cfg.get('custom_imports') or {}).get('imports') or []
+    imported = [imported] if isinstance(imported, str) else imported
+    return dict(
+        config=_plain(content),
+        **parts,
+        version=__version__,
+        code=_code_of(tuple(sorted({*imported} - {'mmhires'}))))
+
+
+def content_hash(path: str | None) -> str | None:
+    """Hash the content of a file; None or an address stay what they are.
+
+    Args:
+        path (str, optional): The file.
+
+    Returns:
+        str, optional: ``'sha256:...'``.
+    """
+    if path is None or not osp.isfile(path):
+        return path
+    status = os.stat(path)
+    return _content_hash(osp.abspath(path), status.st_mtime_ns, status.st_size)
+
+
+def keep(path: str, of: dict) -> None:
+    """Write beside a file what it is of.
+
+    Args:
+        path (str): The file, complete.
+        of (dict): Its :func:`origin`.
+    """
+    with open_whole(f'{path}.of') as file:
+        json.dump(dict(content=content_hash(path), of=of), file)
+
+
+def fits(path: str, of: dict) -> bool:
+    """Whether a file is there, whole, and of an origin; if not, say why.
+
+    Args:
+        path (str): The file.
+        of (dict): The :func:`origin` it should be of.
+
+    Returns:
+        bool: Whether to use it.
+    """
+    if not osp.isfile(path):
+        return False
+    reason = misfit(path, of)
+    if reason:
+        say(f'{path} {reason}; it is made anew')
+    return not reason
+
+
+def misfit(path: str, of: dict) -> str:
+    """Why a file is not to be used.
+
+    Args:
+        path (str): The file.
+        of (dict): The :func:`origin` it should be of.
+
+    Returns:
+        str: A reason to follow its name, empty if there is none.
+    """
+    try:
+        kept = json.loads(Path(f'{path}.of').read_text())
+        content, theirs = kept['content'], kept['of']
+    except (OSError, ValueError, KeyError, TypeError):
+        return 'does not say what it is of, or is torn'
+    if content != content_hash(path):
+        return 'is torn or was changed'
+    # As it reads from a file: tuples are lists, numbers as keys are text.
+    of = json.loads(json.dumps(of))
+    differences = [
+        text for key, text in _differences(theirs, of)
+        if key.partition('.')[0] != _CODE
+    ]
+    if differences:
+        more = len(differences) - 3
+        return 'is of something else: ' + ', '.join(
+            differences[:3]) + (f' and {more} more' if more > 0 else '')
+    if theirs.get(_CODE) != of.get(_CODE):
+        say(f'{path} was made by other code; it is used, since config and '
+            'weights are the same. In an empty folder it would be made anew')
+    return ''
+
+
+def say(message: str) -> None:
+    """Tell the user, also from the processes of a pool."""
+    # Not the current runner's logger, whose lines may go to a file alone.
+    print_log(message, logging.getLogger('mmhires'), logging.WARNING)
+
+
+def _plain(value, key: str = ''):
+    """A value of a config as JSON, files by their content."""
+    if isinstance(value, Mapping):
+        root = value.get('data_root') or ''
+        return {
+            str(name):
+            _plain(
+                osp.join(root, part) if name == 'ann_file'
+                and isinstance(part, str) and part else part, str(name))
+            for name, part in value.items() if name != 'cache'
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, str):
+        if key in ('teacher', 'from_file') and osp.isfile(value):
+            return _plain(Config.fromfile(value).to_dict())
+        return content_hash(value) if osp.splitext(value)[1] else value
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, type) or callable(value):
+        return f'{value.__module__}.{getattr(value, "__qualname__", value)}'
+    return re.sub(r' at 0x[0-9a-f]+', '', repr(value))
+
+
+@functools.lru_cache
+def _content_hash(path: str, mtime: int, size: int) -> str:
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return f'sha256:{digest.hexdigest()}'
+
+
+@functools.lru_cache
+def _code_of(imported: tuple[str, ...]) -> str:
+    package = Path(__file__).parents[1]
+    paths = [str(package / room) for room in _ROOMS]
+    for name in imported:
+        try:
+            spec = importlib.util.find_spec(name)
+        except ModuleNotFoundError:  # allow_failed_imports
+            continue
+        if spec and spec.origin and spec.origin.endswith('.py'):
+            file = Path(spec.origin)
+            paths.append(
+                str(file.parent if file.name == '__init__.py' else file))
+    return code_hash(*paths)
+
+
+def _differences(before, now, key: str = '') -> Iterator[tuple[str, str]]:
+    """Keys of what differs, with both values in words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in {**before, **now}:
+            yield from _differences(
+                before.get(name), now.get(name),
+                f'{key}.{name}' if key else name)
+    elif before != now:
+        before, now = (
+            text if len(text := repr(value)) <= 40 else f'{text[:37]}...'
+            for value in (before, now))
+        yield key, f'{key} was {before}, is {now}'
