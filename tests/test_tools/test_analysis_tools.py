@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 
@@ -273,7 +274,7 @@ def test_comparisons_of_one_folder_are_those_of_fresh_ones(
     def compare(folder, *args):
         done = subprocess.run([
             sys.executable, script, *map(str, args), '--seeds', '0',
-            '--jobs', '2', '--work-dir', tmp_path / folder, '--out',
+            '--jobs', '2', '--block', '3', '--work-dir', tmp_path / folder, '--out',
             tmp_path / 'out.json'
         ], capture_output=True, text=True)  # yapf: disable
         assert done.returncode == 0, done.stderr
@@ -285,6 +286,13 @@ def test_comparisons_of_one_folder_are_those_of_fresh_ones(
 
     both, _ = compare('runs', scratch, pretrained)
     assert list(both) == ['x/mine', 'y/mine']
+    areas = (tmp_path / 'runs/x/mine/seed0/areas.json').read_text()
+    images = np.array(json.loads(areas)['areas'])
+    assert images.shape == (4, 2, 2)
+    # Added up to blocks of three images, the last of which is smaller.
+    assert both['x/mine'][1] == [
+        images[:3].sum(0).tolist(), images[3:].sum(0).tolist()
+    ]
     # First weights are now the other's, and steps change nothing.
     options = '--cfg-options', 'train_cfg.max_iters=1', \
         'optim_wrapper.optimizer.lr=0.'
@@ -294,21 +302,3 @@ def test_comparisons_of_one_folder_are_those_of_fresh_ones(
     assert other['x/mine'] != both['x/mine']
     assert 'initial_seed0.pth is of something else: start was None' in said
     assert 'config.train_cfg.max_iters was 2, is 1' in said
-
-
-@pytest.mark.slow
-def test_images_of_a_finished_run_are_added_up_to_blocks(tool, tiny, tmp_path):
-    rows, _ = tool('compare_configs', tiny / 'tiny.py', '--own-start',
-                   '--seeds', 3, '--block', 3, '--work-dir', tmp_path, '--out',
-                   tmp_path / 'out.json')
-    record, = json.loads((tmp_path / 'out.json').read_text())['tiny']
-    assert record['seed'] == 3 and record['block'] == 3
-    assert record['images'] == 4
-    run = tmp_path / 'tiny/seed3'
-    assert record['metrics'] == json.loads((run / 'metrics.json').read_text())
-    images = json.loads((run / 'areas.json').read_text())['areas']
-    assert len(images) == 4
-    assert record['areas'] == [[[
-        sum(image[kind][name] for image in part) for name in range(2)
-    ] for kind in range(2)] for part in (images[:3], images[3:])]
-    assert rows['tiny'][0] == f"{record['metrics']['mIoU']:.2f} ± 0.00"

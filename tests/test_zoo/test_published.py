@@ -253,7 +253,7 @@ def test_file_that_only_a_person_can_get_is_taken_from_where_it_is_put(cache):
 @pytest.mark.parametrize('share', [0, .5])
 def test_a_torn_file_without_a_hash_is_downloaded_again(
         share, cache, server, monkeypatch, tmp_path):
-    source = ENTRIES['espnetv2-s2_imagenet']
+    source = ENTRIES['dabnet_cityscapes']
     entry = dataclasses.replace(source, url=server.url('good', 'x.pth'))
     monkeypatch.setattr(module, 'published', lambda: {entry.name: entry})
     torch.save(numbered(theirs(source)), tmp_path / 'x.pth')
