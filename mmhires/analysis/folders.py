@@ -7,6 +7,7 @@ import os.path as osp
 from mmengine.utils import mkdir_or_exist
 
 from mmhires.utils.files import open_whole
+from mmhires.utils.locks import claim_folder, release_folder
 
 from .provenance import keep, misfit, say
 
@@ -22,6 +23,10 @@ def claim(work_dir: str, of: dict, start: str | None = None) -> None:
         of (dict): :func:`~mmhires.analysis.provenance.origin` of the run.
         start (str, optional): First weights, which may lie in the folder and
             stay. Default: None.
+
+    Raises:
+        FolderInUseError: There is something to move, and another process
+            writes to it.
     """
     marker = osp.join(work_dir, MARKER)
     mkdir_or_exist(work_dir)

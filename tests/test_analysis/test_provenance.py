@@ -1,7 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Files that are read back are whole, and of what is asked for."""
 import json
+import os
 import shutil
+import signal
+import time
+import warnings
 
 import pytest
 from mmengine.config import Config
@@ -9,6 +13,7 @@ from mmengine.config import Config
 from mmhires.analysis import provenance
 from mmhires.analysis.folders import claim
 from mmhires.analysis.provenance import fits, keep, origin
+from mmhires.utils import locks
 
 
 @pytest.fixture
@@ -188,3 +193,28 @@ def test_folder_with_checkpoints_of_unknown_origin_is_moved_aside(
     (run / 'iter_4.pth').write_text('first')
     claim(str(run), dict(seed=0))
     assert (tmp_path / 'run-old1/iter_4.pth').exists()
+
+
+def test_folder_that_another_process_writes_to_is_not_moved(
+        tmp_path, monkeypatch):
+    run = tmp_path / 'run'
+    claim(str(run), dict(seed=0))
+    (run / 'iter_4.pth').write_text('first')
+    monkeypatch.setattr(locks, 'PATIENCE', 0.)
+    ours, theirs = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # fork beside threads
+        child = os.fork()
+    if not child:
+        locks.claim_folder(str(run))
+        os.write(theirs, b'held')
+        time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(ours, 4)
+        with pytest.raises(locks.FolderInUseError, match='is in use'):
+            claim(str(run), dict(seed=1))
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert (run / 'iter_4.pth').exists()

@@ -274,8 +274,8 @@ def test_comparisons_of_one_folder_are_those_of_fresh_ones(
     def compare(folder, *args):
         done = subprocess.run([
             sys.executable, script, *map(str, args), '--seeds', '0',
-            '--jobs', '2', '--block', '3', '--work-dir', tmp_path / folder, '--out',
-            tmp_path / 'out.json'
+            '--jobs', '2', '--block', '3', '--work-dir', tmp_path / folder,
+            '--out', tmp_path / 'out.json'
         ], capture_output=True, text=True)  # yapf: disable
         assert done.returncode == 0, done.stderr
         results = json.loads((tmp_path / 'out.json').read_text())
