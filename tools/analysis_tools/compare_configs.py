@@ -133,10 +133,6 @@ def run_dir(args: argparse.Namespace, name: str, seed: int) -> str:
 def train_all(args: argparse.Namespace, names: list[str]) -> dict:
     """Results by config, one record a seed."""
     from mmhires.analysis import initial_weights, on_split
-    try:
-        claim_folder(args.work_dir)
-    except FolderInUseError as error:
-        raise SystemExit(f'--work-dir {error}') from error
     paths = dict(zip(names, args.configs))
     tasks = [(name, seed) for seed in args.seeds for name in names]
     configs = [read_config(args, path) for path in args.configs]
@@ -146,6 +142,10 @@ def train_all(args: argparse.Namespace, names: list[str]) -> dict:
                 on_split(cfg, args.split)
             except (OSError, ValueError) as error:
                 raise SystemExit(f'{path}: {error}') from error
+    try:
+        claim_folder(args.work_dir)
+    except FolderInUseError as error:
+        raise SystemExit(f'--work-dir {error}') from error
     if not args.own_start:
         for seed in args.seeds:
             initial_weights(configs[0], seed, first_weights(args, seed))
