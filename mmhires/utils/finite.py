@@ -9,7 +9,8 @@ from torch import Tensor
 def find_nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
     """Find tensors with nan or infinite values.
 
-    A mask that is added to logits, of zeros and -inf, is as it should be.
+    A mask that is added to logits is as it should be: a tensor whose name ends
+    in ``mask``, of zeros and -inf.
 
     Args:
         tensors: Such as a state dict; what is not of floats is skipped.
@@ -20,12 +21,12 @@ def find_nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
     return [
         name for name, x in tensors.items()
         if torch.is_tensor(x) and x.is_floating_point()
-        and not x.isfinite().all() and not _is_mask(x)
+        and not x.isfinite().all() and not _is_mask(name, x)
     ]
 
 
-def _is_mask(x: Tensor) -> bool:
-    return bool(((x == 0) | (x == -torch.inf)).all() and (x == 0).any())
+def _is_mask(name: str, x: Tensor) -> bool:
+    return name.endswith('mask') and bool(((x == 0) | (x == -torch.inf)).all())
 
 
 def require_finite(tensors: Mapping[str, Tensor], whose: str) -> None:

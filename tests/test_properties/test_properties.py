@@ -13,7 +13,9 @@ from mmhires import registry
 
 RECIPES = {**LOSSES, **PARTS, **WHOLE, **DATA}
 # They take no data but the runner's own.
-WITHOUT_INPUT = {'AtomicCheckpointHook', 'ExactResumeHook', 'RampHook'}
+WITHOUT_INPUT = {
+    'AtomicCheckpointHook', 'ExactResumeHook', 'FiniteLossHook', 'RampHook'
+}
 
 
 @pytest.mark.parametrize('name, kind', [(name, kind)

@@ -14,14 +14,18 @@ def test_nan_and_both_infinities_are_found_in_every_kind_of_float():
         nan=torch.tensor([1., float('nan')]),
         high=torch.full((2, 2), float('inf')),
         low=torch.tensor([5., -float('inf')]),
+        zeros=torch.tensor([0., -float('inf')]),
         half=torch.tensor(70000.).half(),
         all_low=torch.full((2, ), -float('inf')))
-    assert find_nonfinite(tensors) == ['nan', 'high', 'low', 'half', 'all_low']
+    assert find_nonfinite(tensors) == [
+        'nan', 'high', 'low', 'zeros', 'half', 'all_low'
+    ]
 
 
 def test_a_mask_of_attention_is_as_it_should_be():
     mask = torch.full((3, 3), -float('inf')).triu(1)
-    assert find_nonfinite(dict(mask=mask)) == []
+    assert find_nonfinite({'layer.attn_mask': mask}) == []
+    assert find_nonfinite({'layer.attn_mask': -mask}) == ['layer.attn_mask']
 
 
 def test_the_error_counts_the_tensors_and_names_the_first():
