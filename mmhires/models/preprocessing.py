@@ -41,12 +41,12 @@ class ImageReduction:
         """Prepare a batch as the data preprocessor does, and reduce it.
 
         Args:
-            data (dict): ``inputs``, images ``(3, H, W)``, and
+            data (dict): ``inputs``, images ``(C, H, W)``, and
                 ``data_samples``.
             training (bool): Whether the batch is for training. Default: False.
 
         Returns:
-            dict: ``inputs`` ``(N, 3, H / factor, W / factor)`` and
+            dict: ``inputs`` ``(N, C, H / factor, W / factor)`` and
             ``data_samples``. In training each has the full-size image as
             ``gt_img`` and a view of what the network gets of it as
             ``input_img``. Otherwise samples with labels hold these where only
@@ -173,7 +173,7 @@ def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
         reader (str): What they are for, for the error.
 
     Returns:
-        Tensor: Normalised, ``(N, 3, H, W)``.
+        Tensor: Normalised, ``(N, C, H, W)``.
 
     Raises:
         KeyError: A sample has no ``gt_img``.

@@ -170,7 +170,8 @@ class SISRHead(BaseModule):
             image (Tensor): What :meth:`forward` rebuilt. It may exceed the
                 target at the right and bottom by less than ``upscale`` steps
                 of the SSSR features' coarser grid, which is cut off.
-            target (Tensor): Normalised full-size images ``(N, 3, H, W)``.
+            target (Tensor): Normalised full-size images
+                ``(N, image_channels, H, W)``.
             inside (Tensor, optional): Pixels ``(N, H, W)`` of images, bool, in
                 a batch of which some are padded. Default: None, all.
 
