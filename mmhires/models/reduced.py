@@ -4,7 +4,11 @@ import functools
 from collections.abc import Callable, Iterator
 
 import torch
-from mmseg.models.segmentors import EncoderDecoder, MultimodalEncoderDecoder
+from mmseg.models.segmentors import (
+    DepthEstimator,
+    EncoderDecoder,
+    MultimodalEncoderDecoder,
+)
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
@@ -103,7 +107,25 @@ def _teach(segmentor: type) -> None:
     segmentor.loss = loss_as_in_training
 
 
+def _refuse_flipped_windows(segmentor: type) -> None:
+    """Have upstream's other sliding mode, of depth, refuse reduced images."""
+    slide_flip = segmentor.slide_flip_inference
+
+    @functools.wraps(slide_flip)
+    def slide_flip_inference(self, inputs: Tensor,
+                             batch_img_metas: list[dict]) -> Tensor:
+        if getattr(self.data_preprocessor, 'scale', 1) != 1:
+            raise NotImplementedError(
+                f"{type(self).__name__}: test_cfg=dict(mode='slide_flip') "
+                'would glue windows at the size of the reduced image; use '
+                "mode='slide'")
+        return slide_flip(self, inputs, batch_img_metas)
+
+    segmentor.slide_flip_inference = slide_flip_inference
+
+
 # These classes are the users' own: a plain network on reduced images needs no
 # segmentor of this package.
 for _segmentor in (EncoderDecoder, MultimodalEncoderDecoder):
     _teach(_segmentor)
+_refuse_flipped_windows(DepthEstimator)

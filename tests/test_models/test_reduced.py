@@ -216,6 +216,14 @@ def test_flipped_windows_come_back_where_they_were():
     assert iou(result) > .94
 
 
+def test_the_sliding_mode_of_depth_is_refused():
+    model = build(
+        dict(slide((48, 64), (32, 48)), mode='slide_flip'),
+        type='DepthEstimator')
+    with pytest.raises(NotImplementedError, match="DepthEst.*mode='slide'"):
+        model.test_step(batch())
+
+
 def test_without_data_samples_the_size_is_that_of_the_whole_image():
     image = torch.randn(1, 3, 50, 75)
     for head in (FCN, DSRL):
