@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn as update_statistics
 
-from mmhires.models.distillation import MAPS
 from mmhires.models.necks.srr import start_linear
+from mmhires.models.recording import MAPS
 from mmhires.models.segmentors import HRFR
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
+from mmhires.models import reduced  # noqa: F401  teaches upstream's segmentors
 from mmhires.models.preprocessing import ImageReduction, reduce_labels
 from mmhires.registry import MODELS
 
@@ -22,13 +24,16 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
     full-size labels and, in training, the normalised full-size image as
     ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``), the target of DSRL's
     super-resolution branch and the input of a teacher, and a view of what the
-    network gets as ``input_img``. At test time the
-    meta information speaks of the full-size image, so that the logits of any
-    upstream head come out at that size and upstream's post-processing
-    (padding, flip, test-time augmentation) holds unchanged.
+    network gets as ``input_img``. ``model.loss`` finds them in a batch with
+    labels that is prepared for testing, too: it has the value of training if
+    both are padded alike. At test time the meta information speaks of the
+    full-size image, so that the logits of any upstream head come out at that
+    size and upstream's post-processing (padding, flip, test-time augmentation)
+    holds unchanged.
 
-    ``test_cfg=dict(mode='slide')`` of the segmentor cuts windows out of the
-    small image and glues small logits together; use ``mode='whole'``.
+    ``crop_size`` and ``stride`` of a segmentor's ``test_cfg=dict(mode='slide',
+    ...)`` are in pixels of the full-size image, too (of the prediction, with
+    ``low_res_input``), see :func:`mmhires.models.reduced.slide_over_reduced`.
 
     Args:
         scale (int): Full-size image : network input, at least 1. Default: 2.
@@ -130,9 +135,51 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
             _enlarge_meta(samples, self.scale)
         if training and self.low_res_label:
             for sample in samples:
-                label = reduce_labels(sample.gt_sem_seg.data, self.scale)
-                sample.gt_sem_seg = PixelData(data=label)
+                self._reduce_label(sample)
         return data
+
+    def keeps_full_size(self, sample: SegDataSample) -> bool:
+        """Tell whether a sample has labels of the image that is given."""
+        return not self.low_res_input and super().keeps_full_size(sample)
+
+    def as_in_training(self, sample: SegDataSample) -> SegDataSample:
+        """A sample with labels padded and reduced as training has them.
+
+        Args:
+            sample (SegDataSample): Prepared for training or for testing.
+
+        Returns:
+            SegDataSample: The same one or a changed copy.
+        """
+        given, sample = sample, super().as_in_training(sample)
+        padding = sample.metainfo.get('img_padding_size')
+        if sample is given or padding is None:
+            return sample
+        sample.pop('img_padding_size')
+        sample.set_metainfo(dict(padding_size=padding))
+        left, right, top, bottom = padding
+        height, width = sample.gt_img.shape
+        size = height - top - bottom, width - left - right
+        for key in ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map'):
+            if key in sample:
+                label = _resized(sample.get(key).data, size)
+                label = F.pad(label, padding, value=self.seg_pad_val)
+                setattr(sample, key, PixelData(data=label))
+        if self.low_res_label:
+            self._reduce_label(sample)
+        return sample
+
+    def _reduce_label(self, sample: SegDataSample) -> None:
+        label = reduce_labels(sample.gt_sem_seg.data, self.scale)
+        sample.gt_sem_seg = PixelData(data=label)
+
+
+def _resized(label: torch.Tensor, size: tuple) -> torch.Tensor:
+    """Labels ``(1, H, W)`` of an image that a test pipeline has resized."""
+    if tuple(label.shape[-2:]) == size:
+        return label
+    return F.interpolate(
+        label[None].double(), size, mode='nearest-exact')[0].to(label.dtype)
 
 
 def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:

@@ -1,9 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A frozen full-size teacher for a model of any task."""
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
+import inspect
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +10,11 @@ from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
-from .preprocessing import full_size_images
+from .preprocessing import as_in_training, full_size_images
+from .recording import FEATURES, MAPS, OUTPUTS, head_of, record
 from .teacher import build_teacher, check_same_images
 
-LOGITS, FEATURES, MAPS = 'logits', 'features', 'maps'
+LOGITS = 'logits'
 
 
 class Distillation:
@@ -27,6 +27,12 @@ class Distillation:
     training mode. It is built and its checkpoint read when weights are
     initialised, resumed runs included, or by the first training step; testing
     needs neither.
+
+    What is taught as ``'logits'`` is what ``predict`` of the head would make
+    of the very pass that its losses come from, never an auxiliary output; a
+    head of which that cannot be told is refused by the first step. The losses
+    run without ``torch.compile``: ``compile=`` of a config trains the same and
+    speeds up nothing.
 
     Args:
         *args: Of the model.
@@ -118,10 +124,12 @@ class Distillation:
     def _check_teacher(self, teacher: nn.Module) -> None:
         check_same_images(self._name, teacher.data_preprocessor,
                           self.data_preprocessor)
+        # Heads of other kinds are refused by what they return.
         mine, wanted = (
-            getattr(owner := head_of(model), 'predictor', owner).out_channels
+            getattr(head_of(model), 'out_channels', None)
             for model in (self, teacher))
-        if (LOGITS, LOGITS) in self._on and mine != wanted:
+        if ((LOGITS, LOGITS) in self._on and None not in (mine, wanted)
+                and mine != wanted):
             raise ValueError(
                 f'{self._name}: the teacher predicts {wanted} maps, the '
                 f'student {mine}; a loss on logits needs the same classes')
@@ -137,6 +145,7 @@ class Distillation:
         super().init_weights()
         self.teacher  # noqa: B018  its errors belong before training
 
+    @torch.compiler.disable  # its graph would not have what hooks record
     def loss(self, inputs: Tensor, data_samples: Sequence) -> dict:
         """Losses of the student's own and those of distillation.
 
@@ -153,6 +162,7 @@ class Distillation:
             KeyError: A sample has no ``gt_img``.
             ValueError: Maps that cannot be compared.
         """
+        data_samples = as_in_training(self, data_samples)
         with record(self) as mine:
             losses = super().loss(inputs, data_samples)
         return {
@@ -167,7 +177,7 @@ class Distillation:
             data_samples (Sequence): With full-size ``gt_img``.
 
         Returns:
-            dict: ``'logits'``, ``'features'`` and ``'maps'``, as far as the
+            dict: As of :func:`record`, with ``'logits'``, as far as the
             teacher's modules run.
         """
         images = full_size_images(self, data_samples, 'the teacher')
@@ -176,7 +186,7 @@ class Distillation:
             images = F.interpolate(images, scale_factor=scale, mode='bicubic')
         with torch.no_grad(), record(self.teacher) as seen:
             if any(not isinstance(place, int) for _, place in self._on):
-                seen[LOGITS] = self.teacher_logits(images, size)
+                seen[LOGITS] = self.teacher_logits(images, data_samples, size)
             else:  # its head need not run
                 self.teacher.extract_feat(images)
         return seen
@@ -186,33 +196,54 @@ class Distillation:
         """Compare what the student and the teacher made.
 
         Args:
-            mine (dict): Of the student, as :meth:`teach` returns it.
-            wanted (dict): Of the teacher.
+            mine (dict): Of the student, as :func:`record` fills it.
+            wanted (dict): Of the teacher, as :meth:`teach` returns it.
             data_samples (Sequence): Labels, for losses that look at them.
 
         Returns:
             dict[str, Tensor]: As of :meth:`loss`.
         """
         where, losses = self.label_of(data_samples), {}
+        if any(place == LOGITS for place, _ in self._on):
+            mine = dict(mine, logits=self._own_logits(mine, data_samples))
         for loss, (student, teacher) in zip(self.distill_losses, self._on):
             target = self._pick(wanted, teacher, 'teacher')
             feat = self._fit(
                 self._pick(mine, student, 'student'), target, student)
             name = f'map_{student % len(mine[MAPS])}' if isinstance(
                 student, int) else student
-            losses[f'{name}.{loss.loss_name}'] = loss(feat, target, **where)
+            losses[f'{name}.{loss.loss_name}'] = compare(
+                loss, feat, target, **where)
         return losses
 
+    def _own_logits(self, mine: dict, data_samples: Sequence) -> Tensor:
+        """What the student would predict from this very pass."""
+        calls = mine[OUTPUTS]
+        if len(calls) != 1:
+            raise ValueError(
+                f"{self._name}: on='logits', but "
+                f'{type(head_of(self)).__name__} ran its forward() '
+                f'{len(calls)} times for its losses, where one was expected: '
+                'what it would predict is not known; use the index of a map')
+        (args, output), = calls
+        return self.predicted(args, output, data_samples)
+
     def _pick(self, seen: dict, place: int | str, whose: str) -> Tensor:
+        if place == LOGITS:
+            return seen[LOGITS]
+        if place == FEATURES:
+            if len(seen[FEATURES]) != 1:
+                raise ValueError(
+                    f"{self._name}: on='features', but the last layer of the "
+                    f"{whose}'s head, a convolution conv_seg or final_layer, "
+                    f'ran {len(seen[FEATURES])} times, where one was '
+                    'expected; use the index of a map')
+            return seen[FEATURES][0]
         try:
-            return seen[MAPS][place] if isinstance(place, int) else seen[place]
+            return seen[MAPS][place]
         except IndexError:
             raise ValueError(f'{self._name}: on={place}, but the {whose} has '
                              f'{len(seen[MAPS])} maps') from None
-        except KeyError:
-            raise ValueError(
-                f'{self._name}: on={place!r}, but the head of the {whose} '
-                f'shows no {place}; use the index of a map') from None
 
     def _fit(self, feat: Tensor, target: Tensor, place: int | str) -> Tensor:
         size, full_size = feat.shape[-2:], target.shape[-2:]
@@ -237,64 +268,25 @@ class Distillation:
         self.distill_losses, self._on = nn.ModuleList(), []
 
 
-def head_of(model: nn.Module) -> nn.Module:
-    """The head whose prediction counts: of a cascade, the last.
+def compare(loss: nn.Module,
+            feat: Tensor,
+            target: Tensor,
+            inside: Tensor | None = None,
+            **label) -> Tensor:
+    """Call a loss of two maps, with what is not padding if it takes that.
 
     Args:
-        model (nn.Module): A segmentor or a pose estimator.
+        loss (nn.Module): The loss.
+        feat (Tensor): ``(N, C, h, w)``.
+        target (Tensor): ``(N, C, h, w)``.
+        inside (Tensor, optional): As of :func:`image_pixels`. Default: None.
+        **label: ``label`` and ``ignore_index``, for segmentation.
 
     Returns:
-        nn.Module: Its head.
+        Tensor: A scalar.
     """
-    head = model.decode_head if hasattr(model, 'decode_head') else model.head
-    return head[-1] if isinstance(head, nn.ModuleList) else head
-
-
-@contextmanager
-def record(model: nn.Module) -> Iterator[dict]:
-    """Keep what passes through a model: maps, features and logits.
-
-    Args:
-        model (nn.Module): A segmentor or a pose estimator.
-
-    Yields:
-        dict: Filled by the passes inside the context: ``'maps'``, the output
-        of the neck or, without one, the backbone; ``'features'``, the input of
-        the head's last layer; ``'logits'``, the input of its loss.
-    """
-    seen = {}
-
-    def keep_input(name: str, module: nn.Module, args: tuple) -> None:
-        # A second loss of the same head reads the same logits.
-        seen.setdefault(name, args[0])
-
-    def keep_maps(module: nn.Module, args: tuple, output: Sequence) -> None:
-        seen[MAPS] = output
-
-    head = head_of(model)
-    source = getattr(model, 'neck', None) or model.backbone
-    # DSRL's heads have their last layer and loss, or keep the wrapped head's.
-    owners = [
-        head,
-        getattr(head, 'predictor', None),
-        getattr(head, getattr(head, 'wrapped', ''), None)
-    ]
-    last_layer = _first(owners, ('conv_seg', 'final_layer'), nn.Conv2d)
-    loss = _first(owners, ('loss_decode', 'loss_module'), nn.Module)
-    if isinstance(loss, nn.ModuleList):
-        loss = loss[0]
-    with ExitStack() as hooks:
-        hooks.enter_context(source.register_forward_hook(keep_maps))
-        for name, module in ((FEATURES, last_layer), (LOGITS, loss)):
-            if module is not None:
-                hooks.enter_context(
-                    module.register_forward_pre_hook(
-                        partial(keep_input, name)))
-        yield seen
-
-
-def _first(owners: Sequence, names: Sequence[str],
-           kind: type) -> nn.Module | None:
-    """The first attribute of one of the names that is of a kind."""
-    found = (getattr(owner, name, None) for owner in owners for name in names)
-    return next((x for x in found if isinstance(x, kind)), None)
+    if inside is not None:
+        taken = inspect.signature(loss.forward).parameters.values()
+        if any(x.name == 'inside' or x.kind is x.VAR_KEYWORD for x in taken):
+            label['inside'] = inside
+    return loss(feat, target, **label)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.structures import PixelData
-from torch import Tensor
+from mmengine.structures import BaseDataElement, PixelData
+from torch import Tensor, nn
+
+_KEPT = '_full_size'
 
 
 class ImageReduction:
@@ -39,15 +41,16 @@ class ImageReduction:
         """Prepare a batch as the data preprocessor does, and reduce it.
 
         Args:
-            data (dict): ``inputs``, images ``(3, H, W)``, and
+            data (dict): ``inputs``, images ``(C, H, W)``, and
                 ``data_samples``.
-            training (bool): Whether to leave in each data sample the full-size
-                image, ``gt_img``, and a view of what the network gets of it,
-                ``input_img``. Default: False.
+            training (bool): Whether the batch is for training. Default: False.
 
         Returns:
-            dict: ``inputs`` ``(N, 3, H / factor, W / factor)`` and
-            ``data_samples``.
+            dict: ``inputs`` ``(N, C, H / factor, W / factor)`` and
+            ``data_samples``. In training each has the full-size image as
+            ``gt_img`` and a view of what the network gets of it as
+            ``input_img``. Otherwise samples with labels hold these where only
+            losses find them, not among their data.
 
         Raises:
             ValueError: An empty batch, an image with nan or infinite values or
@@ -63,11 +66,55 @@ class ImageReduction:
                 f'images of {(height, width)} pixels; change their size, that '
                 'of crops by the input_size of TopdownAffine')
         inputs = reduce_images(images, self.factor, self.interpolation)
-        if training:
-            for sample, image, small in zip(samples, images, inputs):
-                sample.gt_img = PixelData(data=image)
-                sample.input_img = PixelData(data=small)
+        for sample, image, small in zip(samples, images, inputs):
+            full_size = dict(
+                gt_img=PixelData(data=image), input_img=PixelData(data=small))
+            if training:
+                sample.set_data(full_size)
+            elif self.keeps_full_size(sample):
+                # Results and files of predictions have no use for images.
+                object.__setattr__(sample, _KEPT, full_size)
         return dict(inputs=inputs, data_samples=samples)
+
+    def keeps_full_size(self, sample: BaseDataElement) -> bool:
+        """Tell whether a sample for testing has labels to take losses of.
+
+        Args:
+            sample (BaseDataElement): The data sample.
+
+        Returns:
+            bool: Whether its full-size image is kept.
+        """
+        return any(
+            key in sample and sample.get(key).keys()
+            for key in ('gt_sem_seg', 'gt_fields', 'gt_instance_labels'))
+
+    def as_in_training(self, sample: BaseDataElement) -> BaseDataElement:
+        """A sample with the labels that training would have given it.
+
+        Args:
+            sample (BaseDataElement): Prepared for training or for testing.
+
+        Returns:
+            BaseDataElement: The same one or a changed copy.
+        """
+        return restored(sample)
+
+
+def restored(sample: BaseDataElement) -> BaseDataElement:
+    """A data sample with its full-size image, if one was kept.
+
+    Args:
+        sample (BaseDataElement): Prepared for training or for testing.
+
+    Returns:
+        BaseDataElement: The same one, or a copy with ``gt_img`` and
+        ``input_img``.
+    """
+    kept = vars(sample).get(_KEPT)
+    if kept is None:
+        return sample
+    return sample.new(**dict(sample.items()), **kept)
 
 
 def check_reduction(owner: object, scale: int, interpolation: str) -> None:
@@ -126,18 +173,39 @@ def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
         reader (str): What they are for, for the error.
 
     Returns:
-        Tensor: Normalised, ``(N, 3, H, W)``.
+        Tensor: Normalised, ``(N, C, H, W)``.
 
     Raises:
         KeyError: A sample has no ``gt_img``.
     """
+    samples = [restored(sample) for sample in samples]
     for sample in samples:
         if 'gt_img' not in sample:
             raise KeyError(
                 f"{type(owner).__name__}: a data sample has no 'gt_img' for "
                 f'{reader}; use data_preprocessor=dict('
-                f"type='{owner.preprocessor}', scale=...)")
+                f"type='{owner.preprocessor}', scale=...), which keeps it of "
+                'samples with labels')
     return torch.stack([sample.gt_img.data for sample in samples])
+
+
+def as_in_training(model: nn.Module, samples: Sequence) -> Sequence:
+    """Samples with the labels that training would have given them.
+
+    A data preprocessor pads images for testing, but not their labels, which
+    metrics read. Losses would compare shifted maps.
+
+    Args:
+        model (nn.Module): Whose data preprocessor made the samples.
+        samples (Sequence): Data samples, prepared for training or for testing.
+
+    Returns:
+        Sequence: Data samples for losses; none of the given ones is changed.
+    """
+    preprocessor = model.data_preprocessor
+    if not isinstance(preprocessor, ImageReduction):
+        return samples
+    return [preprocessor.as_in_training(sample) for sample in samples]
 
 
 def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:

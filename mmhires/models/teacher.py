@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
-from torch import Tensor, nn
+from torch import nn
 
 from mmhires.registry import MODELS
 from mmhires.utils.finite import require_finite
@@ -31,7 +31,7 @@ def build_teacher(name: str, cfg: dict | str,
             infinite values.
     """
     if isinstance(cfg, str):
-        cfg = Config.fromfile(cfg)['model']
+        cfg = _model_of(cfg)
     teacher = MODELS.build(copy.deepcopy(cfg))
     if checkpoint is None:
         print_log(
@@ -62,6 +62,19 @@ def build_teacher(name: str, cfg: dict | str,
     return teacher
 
 
+def _model_of(filename: str) -> dict:
+    """The model of a config file, with the preprocessor the Runner gives it.
+
+    MMEngine allows a ``data_preprocessor`` beside ``model``; the model's own
+    counts.
+    """
+    cfg = Config.fromfile(filename)
+    model = cfg['model']
+    if cfg.get('data_preprocessor') is not None:
+        model.setdefault('data_preprocessor', cfg['data_preprocessor'])
+    return model
+
+
 def check_same_images(name: str, teacher: nn.Module,
                       student: nn.Module) -> None:
     """Refuse a teacher that cannot read what the student's preprocessor made.
@@ -73,21 +86,29 @@ def check_same_images(name: str, teacher: nn.Module,
 
     Raises:
         ValueError: The teacher works on reduced images, or on images
-            normalised in another way.
+            normalised in another way or not at all.
     """
     if getattr(teacher, 'scale', 1) != 1:
         raise ValueError(
             f'{name}: the teacher works on images reduced by '
             f'{teacher.scale}; it has to be one of full-size images')
-    for key in ('mean', 'std', 'channel_conversion', '_channel_conversion'):
-        wanted, given = (
-            _as_list(getattr(module, key, None))
-            for module in (teacher, student))
-        if hasattr(teacher, key) and wanted != given:
+    for key in ('mean', 'std', 'channel_conversion'):
+        wanted, given = (_setting(x, key) for x in (teacher, student))
+        if wanted != given:
             raise ValueError(
                 f'{name}: {key} of the data preprocessor must be that of the '
-                f"teacher's, {wanted}, got {given}")
+                f"teacher's {type(teacher).__name__}, {wanted}, got {given}; "
+                "give the teacher the data_preprocessor that it was trained "
+                "with (in its config's model or, in a config file, at the top "
+                'level), and the student the same mean, std and order of '
+                'channels')
 
 
-def _as_list(value: Tensor | bool | None) -> list | None:
+def _setting(preprocessor: nn.Module, key: str) -> list | bool | None:
+    """A setting of a data preprocessor, alike for both libraries."""
+    if key == 'channel_conversion':  # MMPose's has an underscore
+        return bool(
+            getattr(preprocessor, key, False)
+            or getattr(preprocessor, f'_{key}', False))
+    value = getattr(preprocessor, key, None)
     return None if value is None else torch.as_tensor(value).flatten().tolist()

@@ -146,12 +146,24 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         feat = self.head_features(inputs)
         return self.sssr(self.cls_seg(feat), feat)
 
-    def _logits(self, enlarged: Tensor) -> Tensor:
-        return enlarged if self.classify_first else self.cls_seg(enlarged)
+    def forward(self,
+                inputs: tuple[Tensor],
+                enlarged: Tensor | None = None) -> Tensor:
+        """Classify each pixel at the enlarged resolution.
 
-    def forward(self, inputs: tuple[Tensor]) -> Tensor:
-        """Logits ``(N, num_classes, sssr_scale * H, sssr_scale * W)``."""
-        return self._logits(self.sssr_features(inputs))
+        Args:
+            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
+                or neck.
+            enlarged (Tensor, optional): What :meth:`sssr_features` made of
+                them. Default: None, made here.
+
+        Returns:
+            Tensor: Logits ``(N, num_classes, sssr_scale * H, sssr_scale *
+            W)``.
+        """
+        if enlarged is None:
+            enlarged = self.sssr_features(inputs)
+        return enlarged if self.classify_first else self.cls_seg(enlarged)
 
     def loss(self, inputs: tuple[Tensor], batch_data_samples: SampleList,
              train_cfg: ConfigType) -> dict:
@@ -171,7 +183,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             KeyError: A sample has no ``gt_img``.
         """
         feat = self.sssr_features(inputs)
-        losses = self.loss_by_feat(self._logits(feat), batch_data_samples)
+        losses = self.loss_by_feat(
+            self.forward(inputs, feat), batch_data_samples)
         losses.update(
             self.super_resolution_losses(
                 inputs,
@@ -195,7 +208,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             Tensor: ``(N, num_classes, H, W)`` at full size with padding.
 
         Raises:
-            NotImplementedError: The segmentor tests in sliding windows.
+            NotImplementedError: The segmentor tests in sliding windows of
+                images that no ``LowResSegDataPreProcessor`` has reduced.
         """
         meta = batch_img_metas[0]
         # A torch.Size is put here by upstream's slide_inference, of a window,
@@ -203,9 +217,10 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         if isinstance(meta['img_shape'], torch.Size):
             if meta['img_shape'] != meta.get('pad_shape', meta['img_shape']):
                 raise NotImplementedError(
-                    "DSRLHead: test_cfg=dict(mode='slide') adds windows up at "
-                    'the size of the small image and would lose the full-size '
-                    "prediction; use test_cfg=dict(mode='whole')")
+                    "DSRLHead: test_cfg=dict(mode='slide') needs "
+                    f"data_preprocessor=dict(type='{self.preprocessor}', "
+                    f'scale={self.scale}); with another one windows are added '
+                    'up at the size of the small image')
             size = tuple(self.scale * side for side in meta['img_shape'])
             batch_img_metas = [dict(img_shape=size)]
         return super().predict_by_feat(seg_logits, batch_img_metas)

@@ -69,11 +69,13 @@ def _sliding_maximum(x: Tensor, window: int, dim: int) -> Tensor:
     return x
 
 
-# Upstream's losses whose value is no sum over pixels, each with a weight.
-_REFUSED = dict.fromkeys(('BoundaryLoss', 'DiceLoss', 'HuasdorffDisstanceLoss',
+# Losses whose value is not a sum over pixels, each with a weight.
+_REFUSED = dict.fromkeys(('BoundaryLoss', 'ChannelWiseDistillLoss', 'DiceLoss',
+                          'FALoss', 'HuasdorffDisstanceLoss', 'KLDivLoss',
                           'LovaszLoss', 'SiLogLoss', 'TverskyLoss'),
                          'is no sum of a term for each pixel')
 _REFUSED['FocalLoss'] = 'takes no weight of the shape of the labels'
+_REFUSED['BoundaryReweightedLoss'] = 'weights the boundaries already'
 
 
 @MODELS.register_module()
@@ -132,14 +134,18 @@ class BoundaryReweightedLoss(nn.Module):
                 f'least 0, at the boundary and elsewhere, got {gamma!r}')
         self.loss = MODELS.build(loss)
         name = type(self.loss).__name__
-        reason = _REFUSED.get(name)
+        # A loss that inherits from a refused one is refused for the same.
+        reason = next(
+            (_REFUSED[kind.__name__]
+             for kind in type(self.loss).__mro__ if kind.__name__ in _REFUSED),
+            None)
         if getattr(self.loss, 'use_mask', False):
             reason = 'with use_mask=True is a loss of masks'
         if reason:
             raise ValueError(
-                f'BoundaryReweightedLoss: {name} {reason}; wrap a '
-                'CrossEntropyLoss or OhemCrossEntropy, and list this one '
-                'beside it in loss_decode')
+                f'BoundaryReweightedLoss: {name} {reason}; wrap a loss of '
+                'pixels (CrossEntropyLoss, OhemCrossEntropy, LogitDistillLoss,'
+                ' FeatureL2Loss), and list this one beside it')
         self.loss_name = self.loss.loss_name
         self.radius = radius
         self.gamma = tuple(gamma)
@@ -151,6 +157,7 @@ class BoundaryReweightedLoss(nn.Module):
                 weight: Tensor | None = None,
                 ignore_index: int = 255,
                 label: Tensor | None = None,
+                inside: Tensor | None = None,
                 **kwargs) -> Tensor:
         """Compute the loss.
 
@@ -162,6 +169,8 @@ class BoundaryReweightedLoss(nn.Module):
             ignore_index (int): Label that counts nowhere. Default: 255.
             label (Tensor, optional): Class of each pixel ``(N, H, W)``.
                 Default: None, ``target``.
+            inside (Tensor, optional): Pixels ``(N, H, W)`` of images, bool,
+                for a wrapped loss that takes it. Default: None, all.
             **kwargs: For the wrapped loss.
 
         Returns:
@@ -180,8 +189,15 @@ class BoundaryReweightedLoss(nn.Module):
             label = checked_label(self, label, None, ignore_index)
         if 'ignore_index' in self._accepts:
             kwargs['ignore_index'] = ignore_index
+        if 'inside' in self._accepts:
+            kwargs['inside'] = inside
         boundary = boundary_mask(label, self.radius, ignore_index)
         if 'weight' not in self._accepts:
+            if label is not target:
+                raise TypeError(
+                    f'BoundaryReweightedLoss: {type(self.loss).__name__} '
+                    'compares maps and takes no weight of each pixel; remove '
+                    'the BoundaryReweightedLoss round it')
             if weight is not None:
                 raise TypeError(
                     f'BoundaryReweightedLoss: {type(self.loss).__name__} '

@@ -34,6 +34,12 @@ class ChannelWiseDistillLoss(LogitDistillLoss):
                  loss_name: str = 'loss_cwd') -> None:
         super().__init__(tau, loss_weight, loss_name)
 
+    def hide(self, feat: Tensor, target: Tensor,
+             cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Give padding a probability of zero."""
+        return tuple(
+            x.masked_fill(~cells[:, None], -1e9) for x in (feat, target))
+
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C)``."""
         return self.divergence(student.flatten(2), teacher.flatten(2),

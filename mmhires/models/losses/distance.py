@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmhires.models.padding import at_size
+
 
 class DistanceLoss(nn.Module):
     """Mean of the distances of two maps, in at least float32.
@@ -25,6 +27,7 @@ class DistanceLoss(nn.Module):
                 feat: Tensor,
                 target: Tensor,
                 weight: Tensor | None = None,
+                inside: Tensor | None = None,
                 **kwargs) -> Tensor:
         """Compute the loss.
 
@@ -35,6 +38,9 @@ class DistanceLoss(nn.Module):
                 the image, at any resolution, for distances of pixels. A
                 feature vector counts with the weight of every pixel of its
                 cell. Default: None.
+            inside (Tensor, optional): Pixels ``(N, H, W)`` of images, bool,
+                in a batch of which some are padded: only cells that hold any
+                count. Default: None, all.
             **kwargs: What losses of labels take (``label``,
                 ``ignore_index``); unused.
 
@@ -49,12 +55,34 @@ class DistanceLoss(nn.Module):
                              f'shape, got {tuple(feat.shape)} and '
                              f'{tuple(target.shape)}')
         dtype = torch.promote_types(feat.dtype, torch.float32)
-        distance = self.distance(feat.to(dtype), target.to(dtype))
+        feat, target = feat.to(dtype), target.to(dtype)
+        if inside is None:
+            distance = self.distance(feat, target)
+        else:
+            cells = at_size(inside, feat.shape[-2:])
+            distance = self.distance(*self.hide(feat, target, cells))
         if weight is not None:
             # Each pixel has the feature vector whose cell it lies in: exact
             # where the stride does not divide the image, too.
             distance = weight * F.interpolate(
                 distance[:, None], weight.shape[-2:],
                 mode='nearest-exact').squeeze(1)
-        # Not mean(), which is nan of an empty batch.
-        return self.loss_weight * distance.sum() / max(1, distance.numel())
+        count = max(1, distance.numel())  # mean() is nan of an empty batch
+        if inside is not None and distance.dim() == 3:
+            counted = at_size(inside, distance.shape[-2:])
+            distance, count = distance * counted, counted.sum().clamp(min=1)
+        return self.loss_weight * distance.sum() / count
+
+    def hide(self, feat: Tensor, target: Tensor,
+             cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Take what is padding out of what distances of pixels share.
+
+        Args:
+            feat (Tensor): ``(N, C, h, w)``.
+            target (Tensor): ``(N, C, h, w)``.
+            cells (Tensor): ``(N, h, w)``, bool, not padding.
+
+        Returns:
+            tuple[Tensor, Tensor]: Both maps, for :meth:`distance`.
+        """
+        return feat, target

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmhires.models.padding import at_size
 from mmhires.registry import MODELS
 
 from .boundary import boundary_mask
@@ -16,7 +17,7 @@ _BLOCK, _GPU_BLOCK = 2**20, 2**24
 
 
 class _AffinityDistance(torch.autograd.Function):
-    """Sum over all pairs of ``|a_i . a_j - b_i . b_j|`` of unit vectors.
+    """Sum over an image's pairs of ``|a_i . a_j - b_i . b_j|``, unit vectors.
 
     Both Gram matrices are symmetric: only blocks on and above the diagonal are
     computed, one at a time. With ``s_ij`` the sign of a pair's difference, the
@@ -38,12 +39,12 @@ class _AffinityDistance(torch.autograd.Function):
             for x, needed in zip(units, ctx.needs_input_grad)
         ]
         wanted = [pair for pair in zip(units, grads) if pair[1] is not None]
-        total = a.new_zeros(())
+        total = a.new_zeros(len(a))
         for rows, columns in _block_pairs(a):
             difference = a[..., rows].mT @ a[..., columns]
             difference.baddbmm_(b[..., rows].mT, b[..., columns], alpha=-1)
             times = 1 if rows == columns else 2
-            total += times * difference.abs().sum()
+            total += times * difference.abs().sum((1, 2))
             sign = difference.sign_()
             for unit, grad in wanted:
                 grad[..., rows].baddbmm_(unit[..., columns], sign.mT)
@@ -63,6 +64,7 @@ class _AffinityDistance(torch.autograd.Function):
             raise RuntimeError(
                 'FALoss has no second derivative: its gradient is computed '
                 'with its value; call backward without create_graph=True')
+        grad = grad[:, None, None]
         return tuple(x if x is None else grad * x for x in ctx.saved_tensors)
 
 
@@ -78,7 +80,8 @@ def _block_pairs(feat: Tensor) -> list[tuple[slice, slice]]:
 
 def feature_affinity_loss(seg_feat: Tensor,
                           sisr_feat: Tensor,
-                          subsample: int = 1) -> Tensor:
+                          subsample: int = 1,
+                          inside: Tensor | None = None) -> Tensor:
     """Mean difference of the pairwise cosine similarities of two maps.
 
     Equations 1 and 2 of `Dual Super-Resolution Learning for Semantic
@@ -96,6 +99,9 @@ def feature_affinity_loss(seg_feat: Tensor,
         subsample (int): Average-pool both maps by this factor a side first
             (the last window of a size that it does not divide is smaller).
             Default: 1, all pairs.
+        inside (Tensor, optional): ``(N, H, W)``, bool: pixels that are not
+            padding. The pairs of the others count neither in the sum nor in
+            ``n``. Default: None, all.
 
     Returns:
         Tensor: A scalar in [0, 2].
@@ -113,13 +119,22 @@ def feature_affinity_loss(seg_feat: Tensor,
     if seg_feat.numel() == 0:
         raise ValueError('FALoss: the batch is empty')
     with torch.autocast(seg_feat.device.type, enabled=False):
-        a, b = (_pixels(x, subsample) for x in (seg_feat, sisr_feat))
+        a, b = (_pixels(x, subsample, inside) for x in (seg_feat, sisr_feat))
         total = _AffinityDistance.apply(a, b)
-    return total / (a.shape[0] * a.shape[2]**2)
+        count = a.shape[2]
+        if inside is not None:
+            inside = inside[:, None].to(a.dtype)
+            count = (_pixels(inside, subsample) > 0).sum((1, 2)).clamp(min=1)
+    return (total / count**2).mean()
 
 
-def _pixels(feat: Tensor, subsample: int) -> Tensor:
+def _pixels(feat: Tensor,
+            subsample: int,
+            inside: Tensor | None = None) -> Tensor:
     """``(N, C, H, W)`` to pixels in at least float32, ``(N, C, n)``."""
+    if inside is not None:
+        # Nothing is similar to a vector of zeros, in either map.
+        feat = feat.masked_fill(~inside[:, None], 0)
     if feat.dtype in (torch.float16, torch.bfloat16):
         feat = feat.float()
     if subsample > 1:
@@ -189,7 +204,8 @@ class FALoss(nn.Module):
                 seg_feat: Tensor,
                 sisr_feat: Tensor,
                 label: Tensor | None = None,
-                ignore_index: int = 255) -> Tensor:
+                ignore_index: int = 255,
+                inside: Tensor | None = None) -> Tensor:
         """Compute the loss.
 
         Args:
@@ -198,6 +214,8 @@ class FALoss(nn.Module):
             label (Tensor, optional): Class of each pixel ``(N, h, w)``, for
                 ``boundary_share``. Default: None.
             ignore_index (int): Label without a class. Default: 255.
+            inside (Tensor, optional): Pixels ``(N, h, w)`` of images, bool, in
+                a batch of which some are padded. Default: None, all.
 
         Returns:
             Tensor: A scalar.
@@ -208,23 +226,32 @@ class FALoss(nn.Module):
         """
         if self.detach:
             sisr_feat = sisr_feat.detach()
+        if inside is not None:
+            inside = at_size(inside, seg_feat.shape[-2:])
         if self.samples is not None and seg_feat.numel():
-            places = self._draw(seg_feat, label, ignore_index)[:, None]
+            places = self._draw(seg_feat, label, ignore_index, inside)[:, None]
             seg_feat, sisr_feat = (
                 feat.flatten(2).gather(2, places.expand(-1, feat.shape[1],
                                                         -1))[..., None]
                 for feat in (seg_feat, sisr_feat))
+            if inside is not None:
+                inside = inside.flatten(1).gather(1, places[:, 0])[..., None]
         return self.loss_weight * feature_affinity_loss(
-            seg_feat, sisr_feat, self.subsample)
+            seg_feat, sisr_feat, self.subsample, inside)
 
-    def _draw(self, feat: Tensor, label: Tensor | None,
-              ignore_index: int) -> Tensor:
+    def _draw(self,
+              feat: Tensor,
+              label: Tensor | None,
+              ignore_index: int,
+              inside: Tensor | None = None) -> Tensor:
         """Numbers ``(N, samples)`` of different pixels of each image."""
         size = feat.shape[-2:]
         if self.samples > size.numel():
             raise ValueError(f'FALoss: samples={self.samples} of maps that '
                              f'have {size.numel()} pixels, {tuple(size)}')
         order = torch.rand(len(feat), size.numel(), device=feat.device)
+        if inside is not None:  # padding only where there is nothing else
+            order = order - 2 * (~inside.flatten(1)).to(order.dtype)
         places = order.topk(self.samples).indices
         count = round(self.boundary_share * self.samples)
         if not count:

@@ -40,6 +40,14 @@ class FeatureL2Loss(DistanceLoss):
                              f"or 'relative', got {reduction!r}")
         self.reduction = reduction
 
+    def hide(self, feat: Tensor, target: Tensor,
+             cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Give padding no distance, and the mean square of the target."""
+        square = (target.square().mean(1) * cells).sum()
+        root = (square / cells.sum().clamp(min=1)).sqrt()
+        cells = cells[:, None]
+        return feat.where(cells, root), target.where(cells, root)
+
     def distance(self, feat: Tensor, target: Tensor) -> Tensor:
         """``(N, C, h, w)`` to ``(N, h, w)``."""
         reduce = torch.sum if self.reduction == 'sum' else torch.mean

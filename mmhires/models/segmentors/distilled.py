@@ -1,11 +1,16 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Any segmentor as the student of a full-size teacher."""
+from typing import Any
+
 import torch
+from mmseg.models.decode_heads import DDRHead, IterativeDecodeHead, PIDHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhires.models.distillation import Distillation
+from mmhires.models.padding import image_pixels
+from mmhires.models.recording import is_map, replaced
 from mmhires.registry import MODELS
 
 
@@ -49,17 +54,28 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
             ``gt_img``, as :class:`LowResSegDataPreProcessor` does.
 
     Raises:
+        TypeError: A cascade of decode heads.
         ValueError: An unknown ``on``.
     """
 
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
     default_loss = dict(type='mmhires.LogitDistillLoss')
 
-    def teacher_logits(self, images: Tensor, size: tuple) -> Tensor:
+    def __init__(self, *args, **kwargs) -> None:
+        if 'num_stages' in kwargs or not isinstance(
+                kwargs.get('decode_head', {}), dict):
+            raise TypeError(
+                f'{self._name}: a cascade of decode heads (num_stages) cannot '
+                'be the student; give one decode_head')
+        super().__init__(*args, **kwargs)
+
+    def teacher_logits(self, images: Tensor, data_samples: SampleList,
+                       size: tuple) -> Tensor:
         """Logits of the teacher at full size.
 
         Args:
             images (Tensor): Normalised, enlarged by ``teacher_scale``.
+            data_samples (list[:obj:`SegDataSample`]): Unused.
             size (tuple[int]): Full size ``(H, W)``.
 
         Returns:
@@ -69,6 +85,45 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         return self.teacher.encode_decode(images,
                                           [dict(img_shape=size)] * len(images))
 
+    def predicted(self, args: tuple, output: Any,
+                  data_samples: SampleList) -> Tensor:
+        """What the head would predict, from a pass of training.
+
+        Args:
+            args (tuple): What its ``forward`` was given.
+            output (Any): What its ``forward`` returned.
+            data_samples (list[:obj:`SegDataSample`]): With ``gt_img``.
+
+        Returns:
+            Tensor: Logits at full size, ``(N, num_classes, H, W)``.
+
+        Raises:
+            ValueError: It cannot be told from ``output``.
+        """
+        head = self.decode_head
+        output = _without_auxiliary(head, output)
+        metas = [
+            dict(img_shape=tuple(sample.gt_img.shape))
+            for sample in data_samples
+        ]
+        by_feat = getattr(head, 'predict_by_feat', None)
+
+        def resize(seg_logits: Tensor, *args, **kwargs) -> Tensor:
+            if not is_map(seg_logits):
+                raise ValueError(
+                    f"{self._name}: on='logits', but forward() of "
+                    f'{type(head).__name__} returns {_kinds(seg_logits)} in '
+                    'training, and its predict() does not say which of them '
+                    'it would take; have predict() choose, or use the index '
+                    'of a map')
+            return by_feat(seg_logits, *args, **kwargs)
+
+        methods = dict(forward=lambda *args, **kwargs: output)
+        if by_feat is not None:
+            methods['predict_by_feat'] = resize
+        with replaced(head, **methods):
+            return head.predict(args[0], metas, self.test_cfg)
+
     def label_of(self, data_samples: SampleList) -> dict:
         """Labels in the form that losses of pixels take them.
 
@@ -76,8 +131,32 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
             data_samples (list[:obj:`SegDataSample`]): With ``gt_sem_seg``.
 
         Returns:
-            dict: ``label`` ``(N, H, W)`` and ``ignore_index``.
+            dict: ``label`` ``(N, H, W)``, ``ignore_index`` and ``inside``.
         """
         # Not by the head, which need not be a BaseDecodeHead.
         label = torch.cat([sample.gt_sem_seg.data for sample in data_samples])
-        return dict(label=label, ignore_index=self.decode_head.ignore_index)
+        return dict(
+            label=label,
+            ignore_index=self.decode_head.ignore_index,
+            inside=image_pixels(data_samples))
+
+
+# Heads of MMSegmentation whose forward() returns more in training than in
+# evaluation, without a predict() that chooses: which of it they predict.
+_PREDICTED = {PIDHead: 1, DDRHead: 0, IterativeDecodeHead: -1}
+
+
+def _without_auxiliary(head: nn.Module, output: Any) -> Any:
+    """What forward() would have returned in evaluation, as far as known."""
+    if isinstance(output, (tuple, list)):
+        for kind, index in _PREDICTED.items():
+            if type(head).forward is kind.forward:
+                return output[index]
+    return output
+
+
+def _kinds(output: Any) -> str:
+    if isinstance(output, (tuple, list)):
+        return f'a {type(output).__name__} of {len(output)}'
+    return str(tuple(output.shape)) if isinstance(output, Tensor) else str(
+        type(output))

@@ -2,13 +2,16 @@
 """High-resolution feature recovery: a teacher for any encoder-decoder."""
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
-from mmhires.models.distillation import MAPS, record
+from mmhires.models.distillation import compare
 from mmhires.models.necks.srr import SRRNeck
+from mmhires.models.preprocessing import as_in_training
+from mmhires.models.recording import MAPS, record
 from mmhires.registry import MODELS
 from mmhires.utils.errors import first_line
 
@@ -62,9 +65,8 @@ class HRFR(DistilledSegmentor):
         TypeError: A cascade; the neck does not end in :class:`SRRNeck`, or the
             data preprocessor is another one.
         ValueError: Their ``scale`` differs, an unknown ``match_size``, a
-            ``teacher_scale``, ``test_cfg=dict(mode='slide')``, or, at the
-            first training step, a head that reads maps which are not
-            recovered.
+            ``teacher_scale``, or, at the first training step, a head that
+            reads maps which are not recovered.
     """
 
     def __init__(self,
@@ -77,10 +79,6 @@ class HRFR(DistilledSegmentor):
                  distill_losses: Sequence[dict] = (),
                  match_size: str = 'crop',
                  **kwargs) -> None:
-        if 'num_stages' in kwargs or not isinstance(
-                kwargs.get('decode_head', {}), dict):
-            raise TypeError('HRFR: a cascade of decode heads (num_stages) '
-                            'cannot be the student; give one decode_head')
         super().__init__(
             *args,
             teacher_ckpt=teacher_ckpt,
@@ -116,10 +114,6 @@ class HRFR(DistilledSegmentor):
                 'HRFR: recovered maps have the size of those of the full-size '
                 f'image, and teacher_scale={self.teacher_scale} enlarges the '
                 "teacher's; leave it at 1")
-        if (self.test_cfg or {}).get('mode') == 'slide':
-            raise ValueError(
-                "HRFR: test_cfg=dict(mode='slide') adds windows up at the "
-                "size of the small image; use test_cfg=dict(mode='whole')")
 
     @property
     def srr_neck(self) -> nn.Module:
@@ -146,6 +140,7 @@ class HRFR(DistilledSegmentor):
             if source is not None and module is not None:
                 _copy_weights(name, source, module)
 
+    @torch.compiler.disable  # as of every Distillation
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """Losses of equation 10.
 
@@ -162,6 +157,7 @@ class HRFR(DistilledSegmentor):
             ValueError: A map of the student and the teacher's differ in width
                 or stride.
         """
+        data_samples = as_in_training(self, data_samples)
         maps = self.unrecovered(inputs)
         auxiliary = self.srr_neck.recover_auxiliary(maps)
         maps = list(self.srr_neck(maps))
@@ -174,7 +170,7 @@ class HRFR(DistilledSegmentor):
         for loss, feats, i in pairs:
             feats[i] = self.match(feats[i], targets, i)
             name = f'srr_{i % len(targets)}.{loss.loss_name}'
-            losses[name] = loss(feats[i], targets[i], **where)
+            losses[name] = compare(loss, feats[i], targets[i], **where)
         maps = _ReadMaps(maps)
         with record(self) as mine:
             losses.update(self._decode_head_forward_train(maps, data_samples))

@@ -1,11 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Predictions that carry what DSRL's super-resolution branch rebuilt."""
+import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import OptSampleList, SampleList
 from torch import Tensor, nn
 
-from mmhires.models.distillation import MAPS, record
+from mmhires.models.recording import MAPS, record
 from mmhires.registry import MODELS
 
 
@@ -19,7 +20,7 @@ class SuperResolvingSegmentor(EncoderDecoder):
     config of a trained model. Training, labels and checkpoints are those of
     ``EncoderDecoder``.
 
-    Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(3, H, W)``,
+    Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(C, H, W)``,
     values 0 to 255, the size and channel order of the image that the pipeline
     loaded).
 
@@ -41,13 +42,30 @@ class SuperResolvingSegmentor(EncoderDecoder):
                 'rebuild an image with; take the config of a mmhires.DSRLHead '
                 'with sisr_head')
 
-    def predict(self,
-                inputs: Tensor,
-                data_samples: OptSampleList = None) -> SampleList:
-        """Predict labels and images.
+    def encode_decode(self, inputs: Tensor,
+                      batch_img_metas: list[dict]) -> Tensor:
+        """Logits and image of one pass, glued by sliding windows as one map.
 
         Args:
-            inputs (Tensor): Network input, ``(N, 3, H, W)``.
+            inputs (Tensor): Network input, ``(N, C, h, w)``.
+            batch_img_metas (list[dict]): As of ``EncoderDecoder``.
+
+        Returns:
+            Tensor: ``(N, num_classes + C, H, W)``: logits, then the image.
+        """
+        with record(self) as seen:
+            logits = super().encode_decode(inputs, batch_img_metas)
+        image = self.decode_head.super_resolve(seen[MAPS], inputs)
+        height, width = logits.shape[-2:]
+        return torch.cat([logits, image[..., :height, :width]], 1)
+
+    def postprocess_result(self,
+                           seg_logits: Tensor,
+                           data_samples: OptSampleList = None) -> SampleList:
+        """Labels and images at the size of the loaded ones.
+
+        Args:
+            seg_logits (Tensor): As :meth:`encode_decode` returns it.
             data_samples (list[:obj:`SegDataSample`], optional): With the meta
                 information that the data preprocessor leaves.
 
@@ -55,10 +73,10 @@ class SuperResolvingSegmentor(EncoderDecoder):
             list[:obj:`SegDataSample`]: As of ``EncoderDecoder``, with
             ``pred_img``.
         """
-        with record(self) as seen:
-            samples = super().predict(inputs, data_samples)
-        images = self.decode_head.super_resolve(seen[MAPS], inputs)
-        images = denormalize(self.data_preprocessor, images.float())
+        logits = seg_logits[:, :self.out_channels]
+        images = seg_logits[:, self.out_channels:].float()
+        samples = super().postprocess_result(logits, data_samples)
+        images = denormalize(self.data_preprocessor, images)
         for image, sample in zip(images, samples):
             # Without data samples there is no padding to take away.
             height, width = sample.get('img_shape', image.shape[1:])[:2]
@@ -71,13 +89,14 @@ def denormalize(preprocessor: nn.Module, images: Tensor) -> Tensor:
 
     Args:
         preprocessor (SegDataPreProcessor): The data preprocessor.
-        images (Tensor): Normalised, ``(N, 3, H, W)``.
+        images (Tensor): Normalised, ``(N, C, H, W)``.
 
     Returns:
         Tensor: Values 0 to 255 in the channel order of the loaded images.
     """
     if hasattr(preprocessor, 'mean'):
         images = images * preprocessor.std + preprocessor.mean
-    if preprocessor.channel_conversion:
+    # The order of other images than those of three channels is never changed.
+    if preprocessor.channel_conversion and images.shape[1] == 3:
         images = images.flip(1)
     return images.clamp(0, 255)

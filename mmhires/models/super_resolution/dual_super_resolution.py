@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from mmhires.models.preprocessing import full_size_images
+from mmhires.models.padding import image_pixels
+from mmhires.models.preprocessing import full_size_images, restored
 from mmhires.registry import MODELS
 
 
@@ -182,16 +183,21 @@ class DualSuperResolution:
         """
         if self.sisr_head is None:
             return {}
+        batch_data_samples = [restored(x) for x in batch_data_samples]
         target = full_size_images(self, batch_data_samples,
                                   'the super-resolution branch')
         small = None
         if self.sisr_head.residual:
             small = torch.stack([x.input_img.data for x in batch_data_samples])
         sisr_feat, image = self._rebuild(inputs, feat.shape[-2:], small)
-        losses = dict(loss_mse=self.sisr_head.loss(image, target))
+        inside = image_pixels(batch_data_samples)
+        losses = dict(loss_mse=self.sisr_head.loss(image, target, inside))
         if self.loss_fa is not None:
             losses[self.loss_fa.loss_name] = self.loss_fa(
-                self.feature_transform(feat), sisr_feat, **label)
+                self.feature_transform(feat),
+                sisr_feat,
+                inside=inside,
+                **label)
         return losses
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:

@@ -160,17 +160,23 @@ class SISRHead(BaseModule):
                 f'in_index={list(self.in_index)} are {wanted} wide; set '
                 f'in_channels={wanted}')
 
-    def loss(self, image: Tensor, target: Tensor) -> Tensor:
+    def loss(self,
+             image: Tensor,
+             target: Tensor,
+             inside: Tensor | None = None) -> Tensor:
         """Weighted mean squared error, equation 5.
 
         Args:
             image (Tensor): What :meth:`forward` rebuilt. It may exceed the
                 target at the right and bottom by less than ``upscale`` steps
                 of the SSSR features' coarser grid, which is cut off.
-            target (Tensor): Normalised full-size images ``(N, 3, H, W)``.
+            target (Tensor): Normalised full-size images
+                ``(N, image_channels, H, W)``.
+            inside (Tensor, optional): Pixels ``(N, H, W)`` of images, bool, in
+                a batch of which some are padded. Default: None, all.
 
         Returns:
-            Tensor: ``w1`` times the mean over the pixels.
+            Tensor: ``w1`` times the mean over the pixels that are no padding.
 
         Raises:
             ValueError: ``upscale`` does not lead to the size of the target,
@@ -178,7 +184,12 @@ class SISRHead(BaseModule):
         """
         if len(target) == 0:
             raise ValueError('SISRHead: the batch is empty')
-        loss = F.mse_loss(self._cut(image, target), target)
+        image = self._cut(image, target)
+        if inside is None:
+            loss = F.mse_loss(image, target)
+        else:
+            square = F.mse_loss(image, target, reduction='none').mean(1)
+            loss = (square * inside).sum() / inside.sum().clamp(min=1)
         if self.reduction == 'sum':
             loss = target.shape[1] * loss
         return self.loss_weight * loss

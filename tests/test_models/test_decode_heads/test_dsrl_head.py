@@ -268,9 +268,9 @@ def segmentor(test_cfg):
             test_cfg=test_cfg)).eval()
 
 
-def test_sliding_windows_are_refused_with_the_reason():
+def test_sliding_windows_of_another_preprocessor_name_the_one_to_use():
     model = segmentor(dict(mode='slide', crop_size=(32, 32), stride=(16, 16)))
-    with pytest.raises(NotImplementedError, match="mode='whole'"):
+    with pytest.raises(NotImplementedError, match='LowResSegDataPreProc'):
         model(torch.randn(1, 3, 64, 96), mode='predict')
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
+from mmengine.model import ExponentialMovingAverage
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -211,3 +212,94 @@ def test_labels_need_no_head_of_mmsegs_base():
     found = DistilledSegmentor.label_of(student, samples)
     assert found['label'][:, 1, 2].tolist() == [0, 1]
     assert found['ignore_index'] == 255
+
+
+def without(model, *keys):
+    return {key: value for key, value in model.items() if key not in keys}
+
+
+@pytest.mark.parametrize(
+    'teacher, message', [
+        (without(TEACHER, 'data_preprocessor'),
+         r"mean.*BaseDataPreprocessor, None, got \[120.0.*top level"),
+        (dict(TEACHER, data_preprocessor=dict(type='SegDataPreProcessor')),
+         'mean.*SegDataPreProcessor, None, got'),
+        (dict(
+            TEACHER,
+            data_preprocessor=dict(
+                type='SegDataPreProcessor', bgr_to_rgb=True, **
+                STATISTICS)), 'channel_conversion.*True, got False'),
+    ],
+    ids=['none', 'no mean', 'other channels'])
+def test_a_teacher_that_would_see_other_images_is_refused(teacher, message):
+    with pytest.raises(ValueError, match=message):
+        build(teacher).teacher  # noqa: B018
+
+
+@pytest.mark.parametrize('own', [False, True])
+def test_a_preprocessor_beside_the_model_of_a_file_is_the_teachers(
+        own, tmp_path):
+    """As for the Runner: it counts unless the model has its own."""
+    model = TEACHER if own else without(TEACHER, 'data_preprocessor')
+    beside = dict(type='SegDataPreProcessor', mean=[9.] * 3, std=[9.] * 3)
+    path = tmp_path / 'teacher.py'
+    path.write_text(f'model = {model!r}\ndata_preprocessor = {beside!r}\n')
+    student = build(str(path))
+    if own:
+        assert student.teacher.data_preprocessor.mean.flatten().tolist(
+        ) == STATISTICS['mean']
+    else:
+        with pytest.raises(ValueError, match=r'mean.*\[9.0, 9.0, 9.0\], got'):
+            student.teacher  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    'settings', [
+        dict(distill_losses=[
+            LOGITS,
+            dict(type='mmhires.FALoss', on='features', subsample=1),
+            dict(type='mmhires.FeatureL2Loss', on=3)
+        ]),
+        dict(decode_head=DSRL),
+    ],
+    ids=['plain', 'DSRL'])
+def test_compiled_training_has_the_same_losses(settings, step):
+    """The Runner compiles ``train_step``, which hooks do not survive."""
+    model = build(**settings)
+    data, want = step(model)
+    compiled = torch.compile(
+        lambda **kwargs: model(**kwargs, mode='loss'), backend='eager')
+    torch.testing.assert_close(compiled(**data), want)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_leaves_distances_in_float32(dtype, step):
+    model = build(distill_losses=[
+        LOGITS,
+        dict(type='mmhires.ChannelWiseDistillLoss', on='features'),
+        dict(type='mmhires.FeatureL2Loss', on=3)
+    ])
+    want = step(model)[1]
+    with torch.autocast('cpu', dtype):
+        got = step(model)[1]
+    assert all(x.dtype is torch.float32 for x in got.values())
+    torch.testing.assert_close(got, want, rtol=.1, atol=.01)
+
+
+def test_an_average_of_weights_has_no_teacher(step):
+    model = build().train()
+    model.teacher  # noqa: B018
+    average = ExponentialMovingAverage(model)
+    losses = step(model)[1]
+    sum(x for key, x in losses.items() if 'loss' in key).backward()
+    average.update_parameters(model)
+    assert average.module.state_dict().keys() == model.state_dict().keys()
+    for part in (model, average.module):
+        assert not any('teacher' in name for name in part.state_dict())
+        assert not any('teacher' in name for name, _ in part.named_modules())
+    assert not any(x.grad is not None for x in model.teacher.parameters())
+
+
+def test_a_cascade_is_refused_as_a_student():
+    with pytest.raises(TypeError, match='DistilledSegmentor: a cascade'):
+        build(decode_head=CASCADE['decode_head'], num_stages=2)

@@ -457,7 +457,6 @@ def test_student_that_cannot_start_from_the_teacher_is_told_so():
     (dict(neck=dict(type='mmhires.SRRNeck', in_channels=32, scale=3)),
      ValueError, 'power of two'),
     (dict(match_size='pad'), ValueError, "match_size.*'pad'"),
-    (dict(test_cfg=dict(mode='slide')), ValueError, 'slide'),
     (dict(teacher_scale=1.5), ValueError, 'teacher_scale=1.5 enlarges'),
     (dict(num_stages=2), TypeError, 'cascade of decode heads'),
 ])

@@ -1,0 +1,100 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Record what passes through a model, for losses that compare two models."""
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+MAPS, FEATURES, OUTPUTS = 'maps', 'features', 'outputs'
+
+
+def head_of(model: nn.Module) -> nn.Module:
+    """Return the head that predicts: of a cascade the last, of DSRL's its own.
+
+    Args:
+        model (nn.Module): A segmentor or a pose estimator.
+
+    Returns:
+        nn.Module: The head.
+    """
+    head = model.decode_head if hasattr(model, 'decode_head') else model.head
+    if isinstance(head, nn.ModuleList):
+        head = head[-1]
+    return head.predictor if hasattr(head, 'predictor') else head
+
+
+@contextmanager
+def record(model: nn.Module) -> Iterator[dict[str, Any]]:
+    """Keep what passes through a model.
+
+    Args:
+        model (nn.Module): A segmentor or a pose estimator.
+
+    Yields:
+        dict: Filled by the passes inside the context: ``'maps'``, the output
+        of the neck or, without one, the backbone; ``'features'``, a list of
+        the inputs of the head's last layer; ``'outputs'``, a list of what the
+        head's ``forward`` was given and returned.
+    """
+    seen = {FEATURES: [], OUTPUTS: []}
+
+    def keep_maps(module: nn.Module, args: tuple, output: Sequence) -> None:
+        seen[MAPS] = output
+
+    def keep_features(module: nn.Module, args: tuple) -> None:
+        seen[FEATURES].append(args[0])
+
+    def keep_outputs(forward: callable, *args, **kwargs) -> Any:
+        output = forward(*args, **kwargs)
+        seen[OUTPUTS].append((args, output))
+        return output
+
+    head = head_of(model)
+    source = getattr(model, 'neck', None) or model.backbone
+    with ExitStack() as stack:
+        stack.enter_context(source.register_forward_hook(keep_maps))
+        last_layer = _last_layer(head)
+        if last_layer is not None:
+            stack.enter_context(
+                last_layer.register_forward_pre_hook(keep_features))
+        # Heads call their forward() by name, which runs no hook.
+        stack.enter_context(
+            replaced(head, forward=partial(keep_outputs, head.forward)))
+        yield seen
+
+
+@contextmanager
+def replaced(module: nn.Module, **methods) -> Iterator[None]:
+    """Replace methods of one module for a while.
+
+    Args:
+        module (nn.Module): Whose methods.
+        **methods: Functions by the names of the methods.
+    """
+    before = {
+        name: module.__dict__[name]
+        for name in methods if name in module.__dict__
+    }
+    module.__dict__.update(methods)
+    try:
+        yield
+    finally:
+        for name in methods:
+            del module.__dict__[name]
+        module.__dict__.update(before)
+
+
+def _last_layer(head: nn.Module) -> nn.Module | None:
+    """The convolution that ends a head."""
+    for name in ('conv_seg', 'final_layer'):
+        layer = getattr(head, name, None)
+        if isinstance(layer, nn.Conv2d):
+            return layer
+    return None
+
+
+def is_map(value: Any) -> bool:
+    """Tell whether a value is a map ``(N, C, H, W)``."""
+    return isinstance(value, Tensor) and value.dim() == 4
