@@ -39,14 +39,14 @@ class ImageReduction:
         """Prepare a batch as the data preprocessor does, and reduce it.
 
         Args:
-            data (dict): ``inputs``, images ``(3, H, W)``, and
+            data (dict): ``inputs``, images ``(C, H, W)``, and
                 ``data_samples``.
             training (bool): Whether to leave in each data sample the full-size
                 image, ``gt_img``, and a view of what the network gets of it,
                 ``input_img``. Default: False.
 
         Returns:
-            dict: ``inputs`` ``(N, 3, H / factor, W / factor)`` and
+            dict: ``inputs`` ``(N, C, H / factor, W / factor)`` and
             ``data_samples``.
 
         Raises:
@@ -126,7 +126,7 @@ def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
         reader (str): What they are for, for the error.
 
     Returns:
-        Tensor: Normalised, ``(N, 3, H, W)``.
+        Tensor: Normalised, ``(N, C, H, W)``.
 
     Raises:
         KeyError: A sample has no ``gt_img``.

@@ -40,7 +40,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
         """Heatmaps of the teacher.
 
         Args:
-            images (Tensor): Normalised crops, ``(N, 3, H, W)``.
+            images (Tensor): Normalised crops, ``(N, C, H, W)``.
             size (tuple[int]): Unused: heatmaps are smaller than crops.
 
         Returns:

@@ -19,7 +19,7 @@ class SuperResolvingSegmentor(EncoderDecoder):
     config of a trained model. Training, labels and checkpoints are those of
     ``EncoderDecoder``.
 
-    Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(3, H, W)``,
+    Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(C, H, W)``,
     values 0 to 255, the size and channel order of the image that the pipeline
     loaded).
 
@@ -47,7 +47,7 @@ class SuperResolvingSegmentor(EncoderDecoder):
         """Predict labels and images.
 
         Args:
-            inputs (Tensor): Network input, ``(N, 3, H, W)``.
+            inputs (Tensor): Network input, ``(N, C, H, W)``.
             data_samples (list[:obj:`SegDataSample`], optional): With the meta
                 information that the data preprocessor leaves.
 
@@ -71,13 +71,14 @@ def denormalize(preprocessor: nn.Module, images: Tensor) -> Tensor:
 
     Args:
         preprocessor (SegDataPreProcessor): The data preprocessor.
-        images (Tensor): Normalised, ``(N, 3, H, W)``.
+        images (Tensor): Normalised, ``(N, C, H, W)``.
 
     Returns:
         Tensor: Values 0 to 255 in the channel order of the loaded images.
     """
     if hasattr(preprocessor, 'mean'):
         images = images * preprocessor.std + preprocessor.mean
-    if preprocessor.channel_conversion:
+    # The order of other images than those of three channels is never changed.
+    if preprocessor.channel_conversion and images.shape[1] == 3:
         images = images.flip(1)
     return images.clamp(0, 255)
