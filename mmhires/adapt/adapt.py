@@ -84,7 +84,8 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
                 advice.append(f'{finding.key}: {finding.seen}; {finding.do}')
             elif (finding.key.startswith(('model', 'file'))
                   and finding.kind != 'missing' and not finding.warning):
-                raise AdaptError(f'{finding.key}: {finding.seen}')
+                do = f'; {finding.do}' if finding.do else ''
+                raise AdaptError(f'{finding.key}: {finding.seen}{do}')
         if steps:
             check_training(file.name, steps)
     return advice
