@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmhires.utils.quiet import silence
 
-# Modules with a function changes(), which yields the part ``model`` of the child
-# in one form or several. They import PyTorch when one is used.
+# Modules with a function changes(), which yields the lines of the child in one
+# form or several: the first that trains is given. They import PyTorch.
 METHODS = ('dsrl', 'hrfr', 'jpu')
 
 

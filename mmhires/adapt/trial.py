@@ -145,7 +145,7 @@ def _judge(history: list[dict[str, float]]) -> None:
     if not np.isfinite(totals[-1]):
         bad = [name for name, x in history[-1].items() if not np.isfinite(x)]
         raise AdaptError(
-            f"with the config's optimizer {bad[0]} is not finite at step "
+            f"with the config's optimizer {bad[-1]} is not finite at step "
             f'{len(totals)}: {shown}')
     for name in history[0]:
         if name.endswith(TAUGHT) and not any(losses[name]
