@@ -111,7 +111,8 @@ def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
     """Images and what is to be learnt of them."""
     if cfg.default_scope == 'mmpose':
         metas = check_data(Problems(), cfg, 1)
-        return draw_batch(cfg, next(iter(metas.values())))
+        return draw_batch(cfg, next(iter(metas.values())),
+                          input_channels(model))
     preprocessor = model.data_preprocessor
     if preprocessor.size is not None:
         step = getattr(preprocessor, 'scale', 1)
