@@ -2,6 +2,7 @@
 """``python -m mmhires.adapt METHOD CONFIG`` writes a child config."""
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 from . import METHODS, adapt
@@ -32,13 +33,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--teacher-ckpt',
         help="weights of the config's model, the teacher of hrfr and dsrl")
+    parser.add_argument(
+        '--steps',
+        type=int,
+        default=10,
+        help='training steps of the trial, 0 for shapes alone (default: 10)')
     args = parser.parse_args(argv)
     from .upstream import AdaptError  # after --help, as it takes seconds
     try:
-        text = adapt(**vars(args))
+        with warnings.catch_warnings(record=True) as advice:
+            warnings.simplefilter('always')
+            text = adapt(**vars(args))
     except (AdaptError, OSError) as error:
         sys.stderr.write(f'{args.config}: {error}\n')
         return 1
+    for line in advice:
+        sys.stderr.write(f'{args.config}: warning: {line.message}\n')
     if args.out is not None:
         args.out.write_text(text)
         text = f'{args.out}\n'

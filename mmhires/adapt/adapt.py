@@ -1,12 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The three methods as changes of an upstream config."""
 import tempfile
+import warnings
 from importlib import import_module
 from pathlib import Path
 
 from mmhires.utils.quiet import silence
 
-# Modules with a function changes(). They import PyTorch when one is used.
+# Modules with a function changes(), which yields the lines of the child in one
+# form or several: the first that trains is given. They import PyTorch.
 METHODS = ('dsrl', 'hrfr', 'jpu')
 
 
@@ -14,11 +16,13 @@ def adapt(method: str,
           config: str,
           out: Path | None = None,
           scale: int = 2,
-          teacher_ckpt: str | None = None) -> str:
+          teacher_ckpt: str | None = None,
+          steps: int = 10) -> str:
     """Write a child of a config that has a method of this package.
 
     Widths, indices and strides are those of the config's model, which is run
-    for them. The child is given only if its model trains a step and predicts.
+    for them. The child is given only if its model predicts, and trains some
+    steps in which the losses are finite and fall.
 
     Args:
         method (str): ``'dsrl'``, ``'hrfr'`` or ``'jpu'``.
@@ -28,6 +32,8 @@ def adapt(method: str,
         scale (int): Full-size image : network input. Default: 2.
         teacher_ckpt (str, optional): Weights of the config's model, which is
             the teacher of HRFR or, where they are given, of DSRL.
+        steps (int): Training steps of the trial, which take seconds or, of a
+            large network, a minute. 0 leaves it at shapes alone. Default: 10.
 
     Returns:
         str: The child config.
@@ -45,26 +51,41 @@ def adapt(method: str,
     changes = import_module(f'.{method}', __package__).changes
     with silence():
         upstream = Upstream(config, out)
-        text = (f'_base_ = {upstream.base!r}\n'
-                f'custom_imports = dict(imports={upstream.imports!r}, '
-                'allow_failed_imports=False)\n'
-                f'{changes(upstream, scale, teacher_ckpt)}'
-                f'{hook_lines(upstream.cfg)}')
-        _try(text, out)
+        start = (f'_base_ = {upstream.base!r}\n'
+                 f'custom_imports = dict(imports={upstream.imports!r}, '
+                 'allow_failed_imports=False)\n')
+        first_error = None
+        for part in changes(upstream, scale, teacher_ckpt):
+            text = f'{start}{part}{hook_lines(upstream.cfg)}'
+            try:
+                advice = _try(text, out, steps)
+                break
+            except AdaptError as error:
+                first_error = first_error or error
+        else:
+            raise first_error
+    for line in advice:
+        warnings.warn(line, stacklevel=2)
     return text
 
 
-def _try(text: str, out: Path | None) -> None:
-    """Train a step of the child and predict, with shapes or small images."""
+def _try(text: str, out: Path | None, steps: int) -> list[str]:
+    """Train and predict; return what is to be said of the teacher."""
     from mmhires.check import check_config
 
+    from .trial import check_training
     from .upstream import AdaptError
-    folder = out.parent if out else '.'
+    folder, advice = out.parent if out else '.', []
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
         file.write(text)
         file.flush()
-        found = check_config(file.name, samples=1)
-    for one in found:
-        if one.key.startswith('model') and one.kind != 'missing' \
-                and not one.warning:
-            raise AdaptError(f'{one.key}: {one.seen}')
+        for finding in check_config(file.name, samples=1):
+            if finding.key == 'model.teacher_ckpt' and finding.warning:
+                advice.append(f'{finding.key}: {finding.seen}; {finding.do}')
+            elif (finding.key.startswith(('model', 'file'))
+                  and finding.kind != 'missing' and not finding.warning):
+                do = f'; {finding.do}' if finding.do else ''
+                raise AdaptError(f'{finding.key}: {finding.seen}{do}')
+        if steps:
+            check_training(file.name, steps)
+    return advice

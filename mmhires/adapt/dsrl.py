@@ -2,16 +2,21 @@
 """DSRL in the place of a decode head or a heatmap head."""
 import copy
 import math
+from collections.abc import Iterator
+from contextlib import suppress
 
 from mmengine.registry import MODELS
 
 from mmhires.check import probe
+from mmhires.models.losses.feature_affinity import fitting_subsample
+from mmhires.utils.input_channels import input_channels
 
 from .upstream import AdaptError, Upstream, number, refusing
 
 
-def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
-    """The part ``model`` of a child config.
+def changes(upstream: Upstream, scale: int,
+            teacher_ckpt: str | None) -> Iterator[str]:
+    """Yield the part ``model`` of a child config.
 
     Args:
         upstream (Upstream): The config.
@@ -19,20 +24,22 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
         teacher_ckpt (str, optional): Weights of the config's model, to start
             from and to be taught by, in the place of SISR and FA.
 
-    Returns:
+    Yields:
         str: Python text.
 
     Raises:
         AdaptError: The head cannot be wrapped, or the model has another frame.
     """
     if teacher_ckpt is not None:
-        return _taught(upstream, scale, teacher_ckpt)
+        yield _taught(upstream, scale, teacher_ckpt)
+        return
     cfg = upstream.cfg.model
     if upstream.cfg.default_scope == 'mmpose':
         kind, name, inner = 'DSRLHeatmapHead', 'head', 'heatmap_head'
         wrapped = _heatmap_head(upstream, scale)
-        preprocessor = ("dict(\n        type='mmhires."
-                        f"LowResPoseDataPreprocessor', scale={scale})")
+        preprocessor = (
+            f'dict({upstream.top_preprocessor}\n        type='
+            f"'mmhires.LowResPoseDataPreprocessor', scale={scale})")
         whole = ''
     else:
         upstream.expect('EncoderDecoder',
@@ -43,13 +50,12 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
         whole = whole_test(cfg)
     dsrl = {'type': f'mmhires.{kind}', inner: cfg[name], 'scale': scale}
     other_scale = '' if scale == 2 else f'\n        scale={scale},'
-    return f'''model = dict(
+    yield f'''model = dict(
     data_preprocessor={preprocessor},
     {name}=dict(
         _delete_=True, type='mmhires.{kind}',
         {inner}={wrapped},{other_scale}
-        sisr_head={_sisr_head(upstream, scale, dsrl)}),
-        loss_fa=dict(type='mmhires.FALoss')){whole})
+        {_super_resolution(upstream, scale, dsrl)}){whole})
 '''
 
 
@@ -65,7 +71,7 @@ model = dict(
         seg_head=_base_.model.decode_head,
         scale={scale},
         sssr='subpixel'),
-    teacher=_base_.model,
+    teacher={upstream.whole_model},
     teacher_ckpt={teacher_ckpt!r},
     distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)]{
         whole_test(upstream.cfg.model)})
@@ -95,30 +101,54 @@ def _heatmap_head(upstream: Upstream, scale: int) -> str:
             f'{wrapped}.loss, loss_weight={weight!r}))')
 
 
-def _sisr_head(upstream: Upstream, scale: int, dsrl: dict) -> str:
-    """The lines that differ from network to network."""
-    _, maps = upstream.maps(scale)
-    with refusing(), probe.shapes_only():
-        head = MODELS.build(copy.deepcopy(dsrl)).to('meta')
-        size = head.sssr_features(maps).shape[-2:]
-    strides = [
-        -(-side // scale) * scale / got
-        for side, got in zip(upstream.size, size)
-    ]
-    upscale = round(strides[0])
-    if upscale < 1 or round(strides[1]) != upscale:
-        raise AdaptError(
-            f'the features of the head are 1/{strides[0]:.3g} and '
-            f'1/{strides[1]:.3g} as high and wide as the image, so '
-            'no image can be made of them')
+def _super_resolution(upstream: Upstream, scale: int, dsrl: dict) -> str:
+    """The lines of SISR and FA, which differ from network to network."""
+    model, maps = upstream.maps(scale)
+    upscale = _stride(upstream, scale, dsrl, maps)
     pixels = {i: x[0, 0].numel() for i, x in probe.maps_of(maps).items()}
     # Of the finest and the coarsest; of maps of one size the last is deepest.
     index = sorted(
         {max(pixels, key=pixels.get),
          min(reversed(pixels), key=pixels.get)})
-    return (f"dict(\n            type='mmhires.SISRHead',\n            "
-            f'in_channels={number([maps[i].shape[1] for i in index])}, '
-            f'in_index={number(index)}, upscale={upscale}')
+    channels = input_channels(model)
+    image = '' if channels == 3 else (
+        f',\n            image_channels={channels}')
+    subsample = fitting_subsample([-(-x // upscale) for x in upstream.size])
+    pooling = '' if subsample == 8 else f', subsample={subsample}'
+    return (
+        f"sisr_head=dict(\n            type='mmhires.SISRHead',\n"
+        f'            in_channels={number([maps[i].shape[1] for i in index])}'
+        f', in_index={number(index)}, upscale={upscale}{image}),\n'
+        f"        loss_fa=dict(type='mmhires.FALoss'{pooling})")
+
+
+def _stride(upstream: Upstream, scale: int, dsrl: dict, maps: list) -> int:
+    """Full-size image : SSSR features.
+
+    Networks round the sizes of maps up: of an image that no stride divides
+    they are larger than the stride says. So one is asked that strides divide,
+    unless the network takes images of its own size alone.
+    """
+    step = 64 * scale
+    even = [-(-side // step) * step for side in upstream.size]
+    size = upstream.size
+    if upstream.cfg.default_scope == 'mmseg':
+        with suppress(AdaptError):
+            maps, size = upstream.maps(scale, even)[1], even
+    with refusing(), probe.shapes_only():
+        head = MODELS.build(copy.deepcopy(dsrl)).to('meta')
+        features = head.sssr_features(maps).shape[-2:]
+    strides = [
+        -(-side // scale) * scale / got for side, got in zip(size, features)
+    ]
+    upscale = round(strides[0])
+    if upscale < 1 or round(strides[1]) != upscale:
+        raise AdaptError(
+            f'the features of the head are 1/{strides[0]:.3g} and '
+            f'1/{strides[1]:.3g} as high and wide as the image of '
+            f'{tuple(size)}, so no image can be made of them: give training '
+            f'crops that {step} divides')
+    return upscale
 
 
 def preprocessing(upstream: Upstream, scale: int) -> str:
@@ -137,13 +167,15 @@ def preprocessing(upstream: Upstream, scale: int) -> str:
     _, maps = upstream.maps(scale)
     coarsest = min(x.shape[2] for x in probe.maps_of(maps).values())
     divisor = scale * 2**round(math.log2(upstream.size[0] / scale / coarsest))
-    text = f"type='mmhires.LowResSegDataPreProcessor', scale={scale}"
+    text = (f"{upstream.top_preprocessor}\n        type='mmhires."
+            f"LowResSegDataPreProcessor', scale={scale}")
     size = cfg.get('size')
     if size and any(side % scale for side in size):
         text += f', size={tuple(-(-side // scale) * scale for side in size)}'
-    anew = '_delete_=True, ' if cfg.get('test_cfg') else ''
+    merged = cfg.get('test_cfg') and not upstream.top_preprocessor
+    anew = '_delete_=True, ' if merged else ''
     text += f',\n        test_cfg=dict({anew}size_divisor={divisor})'
-    return f'dict(\n        {text})'
+    return f'dict({text})'
 
 
 def whole_test(cfg: dict) -> str:

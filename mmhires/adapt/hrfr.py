@@ -1,6 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """HRFR round a segmentor, which becomes the teacher of itself."""
+from collections.abc import Iterator
+
 import torch
+from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -9,16 +12,26 @@ from mmhires.check import probe
 from .dsrl import preprocessing, whole_test
 from .upstream import AdaptError, Upstream, number, refusing
 
+LOGITS = """
+    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)],"""
 
-def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
-    """The part ``model`` of a child config.
+
+def changes(upstream: Upstream, scale: int,
+            teacher_ckpt: str | None) -> Iterator[str]:
+    """Yield the part ``model`` of a child config.
+
+    The losses are those of the configs that were measured: with the sum over
+    wide maps that the paper prints, training diverges at usual learning rates.
+    Gradients are clipped, as features far from the teacher's would have it
+    diverge, too. A second form is without the teacher's logits, for heads that
+    show none.
 
     Args:
         upstream (Upstream): The config.
         scale (int): Full-size image : network input.
         teacher_ckpt (str, optional): Weights of the config's model.
 
-    Returns:
+    Yields:
         str: Python text.
 
     Raises:
@@ -36,13 +49,25 @@ def changes(upstream: Upstream, scale: int, teacher_ckpt: str | None) -> str:
         neck = f'[_base_.model.neck, {neck}]'
     preprocessor = preprocessing(upstream, scale)
     pretrained = '\n    pretrained=None,' if cfg.get('pretrained') else ''
-    return f'''model = dict(
+    for logits in (LOGITS, ''):
+        yield f'''{_clipping(upstream.cfg)}model = dict(
     type='mmhires.HRFR',{pretrained}
     data_preprocessor={preprocessor},
     neck={neck},
-    teacher=_base_.model,
+    loss_srr=dict(type='mmhires.FeatureL2Loss', reduction='relative'),{logits}
+    teacher={upstream.whole_model},
     teacher_ckpt={teacher_ckpt!r}{whole_test(cfg)})
 '''
+
+
+def _clipping(cfg: Config) -> str:
+    """The line that clips gradients, where the config does not."""
+    wrapper = cfg.get('optim_wrapper') or {}
+    if wrapper.get('clip_grad'):
+        return ''
+    anew = '_delete_=True, ' if 'clip_grad' in wrapper else ''
+    return (f'optim_wrapper = dict(clip_grad=dict({anew}max_norm=10.0, '
+            'norm_type=2))\n')
 
 
 def _maps_read(model: nn.Module, maps: list) -> list[int]:

@@ -1,19 +1,20 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Joint pyramid upsampling in the place of dilated convolutions."""
 import inspect
+from collections.abc import Iterator
 
 from mmhires.check import probe
 
 from .upstream import AdaptError, Upstream
 
 
-def changes(upstream: Upstream, _scale=None, _=None) -> str:
-    """The part ``model`` of a child config.
+def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
+    """Yield the part ``model`` of a child config.
 
     Args:
         upstream (Upstream): The config.
 
-    Returns:
+    Yields:
         str: Python text.
 
     Raises:
@@ -50,7 +51,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> str:
     widths = [x.shape[1] for x in maps[-3:]]
     norm = (',\n        norm_cfg=_base_.model.backbone.norm_cfg'
             if cfg.backbone.get('norm_cfg') else '')
-    return f'''model = dict(
+    yield f'''model = dict(
     backbone=dict({backbone}),
     neck=dict(
         type='mmhires.JPU',

@@ -2,7 +2,7 @@
 """What there is to know about the config that a method is brought to."""
 import copy
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mmhires.check import probe
 from mmhires.check.check import import_scope
 from mmhires.check.sizes import training_size
 from mmhires.utils.errors import first_line
+from mmhires.utils.input_channels import input_channels
 
 
 class AdaptError(ValueError):
@@ -45,6 +46,10 @@ class Upstream:
     Attributes:
         cfg (Config): The config.
         base (str): ``_base_`` of the child.
+        top_preprocessor (str): In the child, what its data preprocessor
+            begins with: the one at the top level of the config, which a runner
+            would give the model, or nothing.
+        whole_model (str): In the child, the model of the config.
         size (tuple[int, int]): Height and width of training images.
 
     Raises:
@@ -67,6 +72,13 @@ class Upstream:
                              f'{scope!r}')
         if not self.cfg.get('model'):
             raise AdaptError('has no model')
+        self.top_preprocessor, self.whole_model = '', '_base_.model'
+        top = self.cfg.get('data_preprocessor')
+        if top and not self.cfg.model.get('data_preprocessor'):
+            self.cfg.model.data_preprocessor = top
+            self.top_preprocessor = '\n        _base_.data_preprocessor,'
+            self.whole_model = ('dict(_base_.model, data_preprocessor='
+                                '_base_.data_preprocessor)')
         init_default_scope(scope)
         import_scope(scope)
         self.size = training_size(self.cfg)
@@ -78,11 +90,16 @@ class Upstream:
         names = [names] if isinstance(names, str) else list(names)
         return [*(name for name in names if name != 'mmhires'), 'mmhires']
 
-    def maps(self, scale: int, **changes) -> tuple[torch.nn.Module, list]:
+    def maps(self,
+             scale: int,
+             size: Sequence[int] | None = None,
+             **changes) -> tuple[torch.nn.Module, list]:
         """Run backbone and neck on the meta device.
 
         Args:
             scale (int): Full-size image : network input.
+            size (Sequence[int], optional): Height and width of the full-size
+                image. Default: that of training images.
             **changes: Of parts of the model's config.
 
         Returns:
@@ -93,13 +110,13 @@ class Upstream:
         """
         cfg = copy.deepcopy(self.cfg.model)
         cfg.update(changes)  # into what is there
-        with refusing('the model does not run at '
-                      f'1/{scale} of {self.size}: '):
+        size = tuple(size or self.size)
+        small = [-(-side // scale) for side in size]
+        with refusing(f'the model does not run at 1/{scale} of {size}: '):
             model = probe.build(cfg)
+            image = torch.zeros(2, input_channels(model), *small)
             with probe.shapes_only():
-                outputs = model.extract_feat(
-                    torch.zeros(2, 3,
-                                *(-(-side // scale) for side in self.size)))
+                outputs = model.extract_feat(image.to('meta'))
         if isinstance(outputs, Tensor):
             raise AdaptError(f'the backbone {type(model.backbone).__name__} '
                              'returns one tensor instead of a list of maps')

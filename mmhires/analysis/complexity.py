@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmhires.deploy import strip
 from mmhires.models.layers.encoding import Encoding
+from mmhires.utils.input_channels import input_channels
 
 from .build import forward_tensor
 from .training import in_training, random_batch
@@ -157,10 +158,11 @@ def network_input(model: nn.Module,
         image_size (Sequence[int]): Height and width of the image.
 
     Returns:
-        tuple[int, ...]: ``(1, 3, H, W)``, rounded up.
+        tuple[int, ...]: ``(1, C, H, W)``, rounded up.
     """
     scale = getattr(model.data_preprocessor, 'scale', 1)
-    return (1, 3, *(-(-side // scale) for side in image_size))
+    return (1, input_channels(model), *(-(-side // scale)
+                                        for side in image_size))
 
 
 def count_params(model: nn.Module) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from mmengine.structures import PixelData
 from torch import nn
 
 from mmhires.engine import BF16OptimWrapper
+from mmhires.utils.input_channels import input_channels
 
 from .latency import Latency, measure_in_turns
 
@@ -46,7 +47,9 @@ def random_batch(model: nn.Module,
         for label in labels
     ]
     images = torch.randint(
-        256, (batch_size, 3, *size), dtype=torch.uint8, device=device)
+        256, (batch_size, input_channels(model), *size),
+        dtype=torch.uint8,
+        device=device)
     return dict(inputs=list(images), data_samples=samples)
 
 

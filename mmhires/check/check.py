@@ -17,6 +17,7 @@ from . import (
     padding,
     runtime,
     sizes,
+    teacher,
 )
 from .problem import Problem, Problems, named
 
@@ -97,4 +98,5 @@ def _check(cfg: Config, samples: int) -> Problems:
     runtime.check_runtime(problems, cfg, net)
     metrics.check_metrics(problems, cfg, meta)
     checkpoints.check_checkpoints(problems, cfg, net)
+    teacher.check_teachers(problems, cfg)
     return problems

@@ -9,6 +9,8 @@ from contextlib import suppress
 import torch
 from torch import nn
 
+from mmhires.models.layers.upsample import LogitUpsample, SubpixelUpsample
+
 from .probe import build, without_weights
 from .problem import Problems, named
 from .walk import walk
@@ -67,6 +69,12 @@ def _named(cfg) -> list[tuple[str, str]]:
             if isinstance(path, str) and path and '://' not in path]
 
 
+def _plain_starts(module: nn.Module) -> tuple[str, ...]:
+    """Prefixes of layers that start as a resize: a network without loads."""
+    return tuple(f'{name}.' for name, part in module.named_modules()
+                 if isinstance(part, (LogitUpsample, SubpixelUpsample)))
+
+
 def _check_fit(problems: Problems, key: str, state: Mapping,
                module: nn.Module) -> None:
     try:
@@ -77,6 +85,10 @@ def _check_fit(problems: Problems, key: str, state: Mapping,
     names = defaultdict(list)
     for line in lines:
         names[line.split()[0]] += re.findall(KEYS, line)
+    plain = _plain_starts(module)
+    names['Missing'] = [x for x in names['Missing'] if not x.startswith(plain)]
+    if not any(names.values()):
+        return
     seen = ', '.join(f'{len(names[word])} {says} (as {names[word][0]})'
                      for word, says in WORDS.items() if names[word])
     unset = len(names['Missing']) + len(names['size'])

@@ -21,6 +21,10 @@ REMEDIES = (
     ('^ModuleNotFoundError|needs the full mmcv|[Pp]lease install ', 'import',
      ''),
     (r'(\w+) is not installed', 'import', r'pip install \1'),
+    # Heatmaps and two maps of offsets for each keypoint, UDP's "combined".
+    ('boolean index did not match indexed array along axis 1', 'build',
+     'MMPose measures the accuracy of one heatmap for each keypoint alone: '
+     'set model.train_cfg=dict(compute_acc=False)'),
 )
 
 

@@ -16,6 +16,7 @@ from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole
 from mmhires.utils.finite import require_finite
 from mmhires.utils.images import read_image
+from mmhires.utils.input_channels import input_channels
 from mmhires.version import __version__
 
 from .formats import to_onnx, to_torch
@@ -98,6 +99,10 @@ def export(model: nn.Module,
     require_finite(
         dict([*model.named_parameters(), *model.named_buffers()]),
         type(model).__name__)
+    if (channels := input_channels(model)) != 3:
+        raise ValueError(
+            f'exported files read pictures of three channels, the model takes '
+            f'images of {channels}: run it by its config and checkpoint')
     model.eval()
     for path in images:
         read_image(path)  # names a damaged one before the work begins

@@ -22,7 +22,7 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
     normalised and padded as upstream does, then the network gets it reduced by
     ``scale`` with an anti-aliasing filter, while each data sample keeps the
     full-size labels and, in training, the normalised full-size image as
-    ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``), the target of DSRL's
+    ``gt_img`` (:obj:`PixelData`, ``(C, H, W)``), the target of DSRL's
     super-resolution branch and the input of a teacher, and a view of what the
     network gets as ``input_img``. ``model.loss`` finds them in a batch with
     labels that is prepared for testing, too: it has the value of training if
@@ -105,12 +105,12 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         """Normalise, pad and down-sample a batch.
 
         Args:
-            data (dict): ``inputs``, images ``(3, H, W)`` of any size, and
+            data (dict): ``inputs``, images ``(C, H, W)`` of any size, and
                 ``data_samples``.
             training (bool): Whether the batch is for training. Default: False.
 
         Returns:
-            dict: ``inputs`` ``(N, 3, H / scale, W / scale)`` and
+            dict: ``inputs`` ``(N, C, H / scale, W / scale)`` and
             ``data_samples``.
 
         Raises:

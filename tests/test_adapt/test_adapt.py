@@ -35,20 +35,23 @@ COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
     ('hrfr', 'mmseg::deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-'
      '512x1024.py', [
          'in_channels=[64, 512], in_index=[0, 3],', 'bottleneck=[16, 128]',
-         'size_divisor=16', 'teacher=_base_.model'
+         'size_divisor=16', 'teacher=_base_.model', "reduction='relative'",
+         "LogitDistillLoss', loss_weight=3.)", 'max_norm=10.0'
      ]),
     ('jpu', PSPNET, [
         'strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1)',
         'in_channels=(128, 256, 512)', 'mid_channels=128'
     ]),
-    ('dsrl', f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py',
-     ['in_channels=1280, in_index=0, upscale=4', 'loss_weight=1000.0']),
+    ('dsrl', f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py', [
+        'in_channels=1280, in_index=0, upscale=4', 'loss_weight=1000.0',
+        'subsample=4'
+    ]),
 ])
 def test_numbers_are_those_of_the_config_s_network(method, config, lines):
     if config.startswith('mmpose'):
         pytest.importorskip('mmpose')
-    text = adapt(method, config)
-    assert len(text.splitlines()) <= 20
+    text = adapt(method, config, steps=0)
+    assert len(text.splitlines()) <= 24
     for line in lines:
         assert line in text
 
@@ -155,7 +158,12 @@ def test_what_the_study_measured_is_what_is_written(full_size, row, repo_root,
     measured = Config.fromfile(repo_root / 'configs' / row)
     child = tmp_path / 'child.py'
     child.write_text(
-        adapt('dsrl', str(base), out=child, teacher_ckpt=measured.load_from))
+        adapt(
+            'dsrl',
+            str(base),
+            out=child,
+            teacher_ckpt=measured.load_from,
+            steps=0))
     written = Config.fromfile(child)
     assert written.load_from == written.model.teacher_ckpt
     assert measured.load_from == measured.model.teacher_ckpt
@@ -170,6 +178,22 @@ def test_what_the_study_measured_is_what_is_written(full_size, row, repo_root,
     for key in ('type', 'sssr'):
         assert written.model.decode_head[key] == measured.model.decode_head[
             key]
+
+
+@pytest.mark.parametrize('full_size, row', [
+    ('demo/deeplabv3plus-r18s_1xb8-3000_streets-192x384.py',
+     'study/hrfr_deeplabv3plus-r18s_1xb8-3400_streets-96x192-to-192x384.py'),
+])
+def test_hrfr_has_the_losses_that_were_measured(full_size, row, repo_root,
+                                                tmp_path):
+    base = repo_root / 'configs' / full_size
+    measured = Config.fromfile(repo_root / 'configs' / row)
+    child = tmp_path / 'child.py'
+    child.write_text(
+        adapt('hrfr', str(base), out=child, teacher_ckpt='full.pth', steps=0))
+    written = Config.fromfile(child)
+    for key in ('type', 'loss_srr', 'distill_losses'):
+        assert written.model[key] == measured.model[key]
 
 
 def test_a_teacher_is_for_segmentation():

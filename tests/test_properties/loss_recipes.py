@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from judging import (
     LABELS,
     NUM_CLASSES,
+    ONE_PIXEL,
     SHAPES,
     Recipe,
     draw_batch_size,
@@ -39,11 +40,14 @@ def label_loss(draw, kind, configs):
     return lambda: value_and_gradients(loss, [logits], label)
 
 
-def feature_loss(draw, kind, configs, reweighted=False):
+def feature_loss(draw, kind, configs, reweighted=False, least=1):
+    """``least`` is the number of channels, and of pixels pooled at once."""
     loss = MODELS.build(draw(st.sampled_from(configs)))
     size, dtype = draw_size(draw, kind), draw_dtype(draw, kind)
+    if kind != ONE_PIXEL:
+        size = [max(least + 1, side) for side in size]
     count = draw_batch_size(draw, kind)
-    shape = (count, draw(st.integers(1, 6)), *size)
+    shape = (count, draw(st.integers(least, 6)), *size)
     maps = [draw_tensor(draw, kind, shape, dtype) for _ in range(2)]
     options = {}
     if reweighted:
@@ -97,6 +101,7 @@ LOSSES = {
     Recipe(
         partial(
             feature_loss,
+            least=3,
             configs=[
                 dict(type='mmhires.FALoss', subsample=subsample)
                 for subsample in (1, 3)

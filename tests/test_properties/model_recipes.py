@@ -215,7 +215,7 @@ CONFIGS = {
             num_convs=1),
         sssr_channels=6,
         sisr_head=dict(SISR, type='mmhires.SISRHead'),
-        loss_fa=dict(type='mmhires.FALoss', subsample=2)),
+        loss_fa=dict(type='mmhires.FALoss', subsample=1)),
 }
 
 HEADS = ('ASPPHead', 'DeepLabV2Head', 'PreActHead', 'EncHead', 'DAPPMHead',

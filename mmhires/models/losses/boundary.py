@@ -116,8 +116,8 @@ class BoundaryReweightedLoss(nn.Module):
             negative. Default: (2, 1).
 
     Raises:
-        ValueError: ``radius`` or ``gamma`` out of range, or a ``loss`` that a
-            weight of each pixel has no place in.
+        ValueError: ``radius`` or ``gamma`` out of range or such that no pixel
+            counts, or a ``loss`` that a weight of each pixel has no place in.
     """
 
     def __init__(self,
@@ -132,6 +132,11 @@ class BoundaryReweightedLoss(nn.Module):
             raise ValueError(
                 'BoundaryReweightedLoss: gamma must be two weights of at '
                 f'least 0, at the boundary and elsewhere, got {gamma!r}')
+        if not any(gamma[radius == 0:]):
+            raise ValueError(
+                f'BoundaryReweightedLoss: radius={radius} with gamma={gamma!r}'
+                ' gives every pixel a weight of 0: the loss would be 0 at '
+                'every step')
         self.loss = MODELS.build(loss)
         name = type(self.loss).__name__
         # A loss that inherits from a refused one is refused for the same.

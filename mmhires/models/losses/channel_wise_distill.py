@@ -4,11 +4,12 @@ from torch import Tensor
 
 from mmhires.registry import MODELS
 
-from .logit_distill import LogitDistillLoss
+from .distance import DistanceLoss
+from .logit_distill import divergence, positive, with_opposite
 
 
 @MODELS.register_module()
-class ChannelWiseDistillLoss(LogitDistillLoss):
+class ChannelWiseDistillLoss(DistanceLoss):
     """Divergence of two maps, each channel a distribution over the pixels.
 
     `Channel-wise Knowledge Distillation for Dense Prediction
@@ -18,6 +19,11 @@ class ChannelWiseDistillLoss(LogitDistillLoss):
     over the batch. Logits or features will do. It is computed in at least
     float32, whatever autocast says.
 
+    That says where a channel is active and not how much: adding a constant to
+    a channel changes nothing. A head of ``out_channels=1`` predicts by just
+    that, so a map of one channel is taken as the logits of two classes, the
+    other one's being 0, and both together are one distribution.
+
     Args:
         tau (float): Temperature, above 0. Default: 4.0, the paper's.
         loss_weight (float): Default: 3.0, the paper's for logits.
@@ -25,14 +31,16 @@ class ChannelWiseDistillLoss(LogitDistillLoss):
             optimised. Default: ``'loss_cwd'``.
 
     Raises:
-        ValueError: ``tau`` not above 0.
+        ValueError: ``tau`` not above 0, or maps of several channels that have
+            one pixel.
     """
 
     def __init__(self,
                  tau: float = 4.0,
                  loss_weight: float = 3.0,
                  loss_name: str = 'loss_cwd') -> None:
-        super().__init__(tau, loss_weight, loss_name)
+        super().__init__(loss_weight, loss_name)
+        self.tau = positive(self, tau)
 
     def hide(self, feat: Tensor, target: Tensor,
              cells: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,5 +50,14 @@ class ChannelWiseDistillLoss(LogitDistillLoss):
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C)``."""
-        return self.divergence(student.flatten(2), teacher.flatten(2),
-                               2).sum(2)
+        if student.shape[1] == 1:
+            student, teacher = (
+                with_opposite(x).transpose(1, 2) for x in (student, teacher))
+        elif student.shape[2:].numel() == 1:
+            raise ValueError(
+                'ChannelWiseDistillLoss: maps of one pixel, '
+                f'{tuple(student.shape)}, are the same distribution whatever '
+                'their values: the loss would be 0 at every step; compare '
+                'larger maps, or use a mmhires.FeatureL2Loss')
+        return divergence(student.flatten(2), teacher.flatten(2), self.tau,
+                          2).sum(2)

@@ -28,6 +28,9 @@ class WeightedCrossEntropyLoss(nn.Module):
         loss_weight (float): Weight of the loss. Default: 1.0.
         loss_name (str): Key in the log; must begin with ``loss_`` to be
             optimised. Default: ``'loss_ce'``.
+
+    Raises:
+        ValueError: A class weight below 0, or none above.
     """
 
     def __init__(self,
@@ -40,6 +43,11 @@ class WeightedCrossEntropyLoss(nn.Module):
             None if class_weight is None else torch.tensor(
                 class_weight, dtype=torch.float32),
             persistent=False)
+        if class_weight is not None and not (min(class_weight) >= 0
+                                             and any(class_weight)):
+            raise ValueError(
+                f'{type(self).__name__}: class_weight must be weights of at '
+                f'least 0, and one above, got {class_weight}')
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
@@ -62,10 +70,16 @@ class WeightedCrossEntropyLoss(nn.Module):
 
         Raises:
             TypeError: The labels are no integers.
-            ValueError: Logits and ``class_weight`` differ in classes, or (on
-                a CPU) a label is none of them.
+            ValueError: Logits and ``class_weight`` differ in classes, there
+                is one class, or (on a CPU) a label is none of them.
         """
         classes = cls_score.shape[1]
+        if classes == 1:
+            raise ValueError(
+                f'{type(self).__name__}: logits of one class are always right '
+                'by softmax, so the loss would be 0 at every step; for a head '
+                "of out_channels=1 take mmseg's CrossEntropyLoss with "
+                'use_sigmoid=True')
         if self.class_weight is not None and len(self.class_weight) != classes:
             raise ValueError(
                 f'{type(self).__name__}: {len(self.class_weight)} class '

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Feature-affinity loss of DSRL."""
+from collections.abc import Sequence
 from math import isqrt
 
 import torch
@@ -142,6 +143,26 @@ def _pixels(feat: Tensor,
     return feat.flatten(2)
 
 
+def fitting_subsample(size: Sequence[int], pixels: int = 64) -> int:
+    """Choose ``subsample`` of :class:`FALoss` for maps of a size.
+
+    Args:
+        size: Height and width of the maps.
+        pixels: How many have to be left.
+
+    Returns:
+        The largest of 8, 4 and 2 that leaves them, otherwise 1.
+    """
+    fitting = (n for n in (8, 4, 2) if _pooled(size, n) >= pixels)
+    return next(fitting, 1)
+
+
+def _pooled(size: Sequence[int], subsample: int) -> int:
+    """Pixels that pooling leaves, smaller last windows included."""
+    height, width = size
+    return -(-height // subsample) * -(-width // subsample)
+
+
 @MODELS.register_module()
 class FALoss(nn.Module):
     """Feature-affinity loss, equations 1 and 2 of DSRL.
@@ -153,7 +174,8 @@ class FALoss(nn.Module):
     Args:
         subsample (int): The paper subsamples pairs "to 1/8" without saying
             how; here both maps are average-pooled by this factor a side. 1
-            takes all pairs. Default: 8.
+            takes all pairs. Leave at least some 64 pixels: a single one has
+            no pair. Default: 8.
         samples (int, optional): Take the pairs of so many pixels, drawn anew
             for each image, instead: pooling by 8 leaves nothing of a pole that
             is three pixels wide. Default: None.
@@ -167,8 +189,8 @@ class FALoss(nn.Module):
             optimised. Default: ``'loss_fa'``.
 
     Raises:
-        ValueError: ``subsample`` or ``samples`` below 1, both of them, or
-            ``boundary_share`` outside [0, 1] or without ``samples``.
+        ValueError: ``subsample`` below 1, ``samples`` below 2, both of them,
+            or ``boundary_share`` outside [0, 1] or without ``samples``.
     """
 
     def __init__(self,
@@ -185,10 +207,11 @@ class FALoss(nn.Module):
                              'pixels; give one of them')
         if subsample is None:
             subsample = 8 if samples is None else 1
-        for name, value in dict(subsample=subsample, samples=samples).items():
-            if value is not None and value < 1:
+        for name, value, least in (('subsample', subsample, 1), ('samples',
+                                                                 samples, 2)):
+            if value is not None and value < least:
                 raise ValueError(
-                    f'FALoss: {name} must be at least 1, got {value}')
+                    f'FALoss: {name} must be at least {least}, got {value}')
         if not 0 <= boundary_share <= (samples is not None):
             raise ValueError('FALoss: boundary_share must be from 0 to 1 and '
                              f'goes with samples, got {boundary_share}')
@@ -222,8 +245,10 @@ class FALoss(nn.Module):
 
         Raises:
             ValueError: The maps do not fit, have fewer pixels than
-                ``samples``, or ``boundary_share`` without labels.
+                ``samples`` or leave a single one, features that follow have
+                one channel, or ``boundary_share`` without labels.
         """
+        self._check_gradient(seg_feat)
         if self.detach:
             sisr_feat = sisr_feat.detach()
         if inside is not None:
@@ -238,6 +263,24 @@ class FALoss(nn.Module):
                 inside = inside.flatten(1).gather(1, places[:, 0])[..., None]
         return self.loss_weight * feature_affinity_loss(
             seg_feat, sisr_feat, self.subsample, inside)
+
+    def _check_gradient(self, feat: Tensor) -> None:
+        """Refuse features that could not learn anything."""
+        size = tuple(feat.shape[-2:])
+        if _pooled(size, self.subsample) == 1:
+            do = ('compare larger maps, or leave it out' if size == (1, 1) else
+                  f'set subsample={fitting_subsample(size)}')
+            raise ValueError(
+                f'FALoss(subsample={self.subsample}) leaves one pixel of maps '
+                f'of {size}, whose affinity is 1 whatever the features: the '
+                f'loss would be 0 at every step; {do}')
+        if feat.shape[1] == 1:
+            raise ValueError(
+                'FALoss: segmentation features of one channel, '
+                f'{tuple(feat.shape)}, have similarities of 1 or -1 whatever '
+                'their values, so nothing would learn; compare wider features '
+                "(DSRLHead(sssr='features'), on='features' of a distillation "
+                'loss)')
 
     def _draw(self,
               feat: Tensor,

@@ -16,7 +16,7 @@ class LowResPoseDataPreprocessor(ImageReduction, PoseDataPreprocessor):
     and all meta information speak of it. Here every crop is normalised as
     upstream does, then the network gets it reduced by ``scale`` with an
     anti-aliasing filter, while each data sample keeps, in training, the
-    normalised full-size crop as ``gt_img`` (:obj:`PixelData`, ``(3, H, W)``)
+    normalised full-size crop as ``gt_img`` (:obj:`PixelData`, ``(C, H, W)``)
     and a view of what the network gets as ``input_img``.
     With :class:`DSRLHeatmapHead` of the same ``scale`` the heatmaps have the
     size that the codec says, so that targets, decoding, flip test and
@@ -36,12 +36,12 @@ class LowResPoseDataPreprocessor(ImageReduction, PoseDataPreprocessor):
         """Normalise and down-sample a batch.
 
         Args:
-            data (dict): ``inputs``, crops ``(3, H, W)`` of one size, and
+            data (dict): ``inputs``, crops ``(C, H, W)`` of one size, and
                 ``data_samples``.
             training (bool): Whether the batch is for training. Default: False.
 
         Returns:
-            dict: ``inputs`` ``(N, 3, H / scale, W / scale)`` and
+            dict: ``inputs`` ``(N, C, H / scale, W / scale)`` and
             ``data_samples``.
 
         Raises:

@@ -142,11 +142,11 @@ class DualSuperResolution:
 
         Args:
             inputs (tuple[Tensor]): As of :meth:`sssr_features`.
-            image (Tensor, optional): Input of the network, ``(N, 3, h, w)``,
+            image (Tensor, optional): Input of the network, ``(N, C, h, w)``,
                 for a residual SISR. Default: None.
 
         Returns:
-            Tensor: ``(N, 3, H, W)`` at full size, normalised as the images.
+            Tensor: ``(N, C, H, W)`` at full size, normalised as the images.
 
         Raises:
             ValueError: The head has no ``sisr_head``.

@@ -39,6 +39,8 @@ class SISRHead(BaseModule):
         upscale (int): Full-size image : SSSR features. It is the stride of the
             wrapped head's features, e.g. 4 for DeepLabV3+ and 8 for FCN or
             PSPNet on a backbone of output stride 8. Default: 4.
+        image_channels (int): Channels of the images, as the network's first
+            convolution takes them. Default: 3.
         residual (bool): Predict what the network's input, enlarged by
             bicubic interpolation, lacks of the full-size image, and start at
             nothing. Default: False.
@@ -67,6 +69,7 @@ class SISRHead(BaseModule):
                  channels: int = 64,
                  scale: int = 2,
                  upscale: int = 4,
+                 image_channels: int = 3,
                  residual: bool = False,
                  encoder_grad: float = 1.0,
                  reduction: str = 'sum',
@@ -91,6 +94,7 @@ class SISRHead(BaseModule):
         self.reduction = reduction
         self.scale = scale
         self.upscale = upscale
+        self.image_channels = image_channels
         self.loss_weight = loss_weight
         self.align_corners = align_corners
         conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=act_cfg)
@@ -101,7 +105,7 @@ class SISRHead(BaseModule):
             self.upsample.append(_SubpixelConv(channels, channels, 2, 3))
             self.upsample.append(conv(channels, channels, 3, padding=1))
         self.to_image = _SubpixelConv(
-            channels, 3, upscale, 3, gain=0. if residual else 1.)
+            channels, image_channels, upscale, 3, gain=0. if residual else 1.)
 
     def forward(self,
                 inputs: Sequence[Tensor],
@@ -114,17 +118,18 @@ class SISRHead(BaseModule):
                 backbone or neck.
             size (Sequence[int]): Size ``(H, W)`` of the SSSR features.
             enlarged (Tensor, optional): Input of the network at full size,
-                ``(N, 3, h, w)``, for a residual branch. Default: None.
+                ``(N, image_channels, h, w)``, for a residual branch.
+                Default: None.
 
         Returns:
             tuple[Tensor, Tensor]: ``(N, channels, H, W)`` and
-            ``(N, 3, upscale * H, upscale * W)``, normalised as the images; of
-            a residual branch ``(N, 3, h, w)``.
+            ``(N, image_channels, upscale * H, upscale * W)``, normalised as
+            the images; of a residual branch ``(N, image_channels, h, w)``.
 
         Raises:
             ValueError: ``upscale`` does not lead to the size of ``enlarged``,
-                a map of ``in_index`` is not there, or not as wide as
-                ``in_channels`` says.
+                ``image_channels`` are not its channels, a map of ``in_index``
+                is not there, or not as wide as ``in_channels`` says.
         """
         self._check_maps(inputs)
         small = [pixels // self.scale for pixels in size]
@@ -180,7 +185,7 @@ class SISRHead(BaseModule):
 
         Raises:
             ValueError: ``upscale`` does not lead to the size of the target,
-                or the batch is empty.
+                ``image_channels`` are not its channels, or the batch is empty.
         """
         if len(target) == 0:
             raise ValueError('SISRHead: the batch is empty')
@@ -197,6 +202,11 @@ class SISRHead(BaseModule):
     def _cut(self, image: Tensor, full: Tensor) -> Tensor:
         """The image without what it exceeds a full-size one by."""
         height, width = full.shape[-2:]
+        if full.shape[1] != self.image_channels:
+            raise ValueError(
+                f'SISRHead(image_channels={self.image_channels}): the '
+                f'full-size images are {tuple(full.shape)}; set '
+                f'image_channels={full.shape[1]}')
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
         # the full-size image at most for the maps compared here.
         surplus = image.shape[-2] - height, image.shape[-1] - width

@@ -240,6 +240,8 @@ def test_it_can_be_copied_and_adds_nothing_to_a_checkpoint():
     (dict(radius=2.5), 'radius.*2.5'),
     (dict(gamma=(2, -1)), 'gamma.*-1'),
     (dict(gamma=(2, )), 'gamma'),
+    (dict(gamma=(0, 0)), 'weight of 0'),
+    (dict(radius=0, gamma=(2, 0)), 'radius=0.*weight of 0'),
 ])
 def test_a_setting_that_means_nothing_is_named(wrong, message):
     with pytest.raises(ValueError, match=message):

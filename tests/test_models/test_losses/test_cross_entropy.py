@@ -61,3 +61,15 @@ def test_a_wrong_number_of_class_weights_is_refused():
 
 def test_class_weights_stay_out_of_checkpoints():
     assert not WeightedCrossEntropyLoss(CLASS_WEIGHT).state_dict()
+
+
+def test_logits_of_one_class_are_not_a_loss_of_0():
+    with pytest.raises(ValueError, match='one class.*use_sigmoid=True'):
+        WeightedCrossEntropyLoss()(torch.randn(2, 1, 4, 4),
+                                   torch.zeros(2, 4, 4, dtype=torch.long))
+
+
+@pytest.mark.parametrize('weights', [[0., 0.], [1., -1.]])
+def test_class_weights_that_leave_no_class_are_refused(weights):
+    with pytest.raises(ValueError, match='class_weight'):
+        WeightedCrossEntropyLoss(class_weight=weights)

@@ -217,7 +217,7 @@ def test_a_detached_target_leads_and_does_not_follow():
 
 
 @pytest.mark.parametrize('settings, message', [
-    (dict(samples=0), 'samples must be at least 1, got 0'),
+    (dict(samples=0), 'samples must be at least 2, got 0'),
     (dict(samples=9, subsample=2), 'give one of them'),
     (dict(boundary_share=0.5), 'goes with samples'),
     (dict(samples=9, boundary_share=1.5), 'from 0 to 1'),
@@ -225,6 +225,45 @@ def test_a_detached_target_leads_and_does_not_follow():
 def test_a_sampling_that_cannot_be_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         FALoss(**settings)
+
+
+@pytest.mark.parametrize('size, subsample, message', [
+    ((8, 8), 8, 'one pixel of maps of \\(8, 8\\).*set subsample=1'),
+    ((3, 30), 32, 'one pixel of maps of \\(3, 30\\).*set subsample=1'),
+    ((20, 24), 24, 'one pixel of maps of \\(20, 24\\).*set subsample=2'),
+    ((1, 1), 1, 'one pixel of maps of \\(1, 1\\).*larger maps'),
+])
+def test_one_pixel_without_a_pair_is_not_a_loss_of_0(size, subsample, message):
+    seg, sisr = maps(size=size)
+    with pytest.raises(ValueError, match=message):
+        FALoss(subsample)(seg, sisr)
+
+
+def test_two_pixels_that_are_left_teach():
+    seg, sisr = maps(size=(2, 9))
+    loss = FALoss(8)(seg, sisr)
+    loss.backward()
+    assert loss > 0 and seg.grad.abs().min() > 0
+
+
+def test_features_of_one_channel_which_learn_nothing_are_refused():
+    seg, sisr = maps(channels=(1, 3))
+    gradient, = torch.autograd.grad(feature_affinity_loss(seg, sisr), seg)
+    assert not gradient.any()
+    with pytest.raises(ValueError, match='one channel, \\(2, 1, 7, 9\\)'):
+        FALoss(1)(seg, sisr)
+    loss = FALoss(1)(sisr, seg)  # the sign of a logit can lead
+    assert torch.autograd.grad(loss, sisr)[0].any()
+
+
+@pytest.mark.parametrize('size, wanted', [((64, 64), 8), ((64, 63), 8),
+                                          ((56, 64), 4), ((16, 16), 2),
+                                          ((4, 256), 4), ((8, 8), 1),
+                                          ((2, 3), 1)])
+def test_the_fitting_subsample_leaves_64_pixels_or_all(size, wanted):
+    assert feature_affinity.fitting_subsample(size) == wanted
+    left = F.avg_pool2d(torch.zeros(1, *size), wanted, ceil_mode=True)
+    assert left.numel() >= 64 or wanted == 1
 
 
 def test_more_samples_than_pixels_are_named():

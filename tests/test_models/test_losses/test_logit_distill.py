@@ -76,3 +76,59 @@ def test_maps_of_different_shape_are_named(loss_type):
 def test_a_temperature_that_means_nothing_is_refused(loss_type):
     with pytest.raises(ValueError, match='tau.*0'):
         loss_type(tau=0)
+    with pytest.raises(ValueError, match='tau.*inf'):
+        loss_type(tau=float('inf'))
+
+
+@pytest.mark.parametrize('tau', [1., 3.])
+def test_a_map_of_one_channel_stands_for_two_classes(tau):
+    student, teacher = (x[:, :1] for x in batch())
+    p, q = (torch.sigmoid(x / tau) for x in (teacher, student))
+    wanted = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+    torch.testing.assert_close(
+        LogitDistillLoss(tau=tau)(student, teacher), tau**2 * wanted.mean())
+
+
+def test_opposite_predictions_of_one_channel_cost_their_log_odds():
+    # KL of 0.99988 and 0.00012 is (2 p - 1) * 9.
+    teacher = torch.full((1, 1, 4, 4), 9., dtype=torch.float64)
+    student = (-teacher).requires_grad_()
+    loss = LogitDistillLoss()(student, teacher)
+    probability = teacher.sigmoid()
+    torch.testing.assert_close(loss, 9 * (2 * probability - 1).mean())
+    gradient, = torch.autograd.grad(loss, student)
+    torch.testing.assert_close(gradient,
+                               (student.sigmoid() - probability).detach() / 16)
+
+
+def test_sigmoids_of_several_channels_are_classes_of_their_own():
+    student, teacher = batch()
+    channels = [
+        LogitDistillLoss(tau=2.)(student[:, [i]], teacher[:, [i]])
+        for i in range(4)
+    ]
+    torch.testing.assert_close(
+        LogitDistillLoss(tau=2., use_sigmoid=True)(student, teacher),
+        sum(channels))
+
+
+@pytest.mark.parametrize('tau', [1., 4.])
+def test_cwd_of_one_channel_is_one_distribution_of_both_classes(tau):
+    student, teacher = (x[:, :1] for x in batch())
+    p, q = (
+        torch.softmax(torch.cat([0 * x, x], 1).flatten(1) / tau, 1)
+        for x in (teacher, student))
+    wanted = tau**2 * (p * (p / q).log()).sum(1).mean()
+    loss = ChannelWiseDistillLoss(tau=tau, loss_weight=1)
+    torch.testing.assert_close(loss(student, teacher), wanted)
+    # The level, by which such a head predicts, counts as well.
+    torch.testing.assert_close(
+        ChannelWiseDistillLoss(tau=1, loss_weight=1)(teacher - teacher - 9.,
+                                                     teacher * 0 + 9.),
+        LogitDistillLoss()(teacher * 0 - 9., teacher * 0 + 9.))
+
+
+def test_cwd_of_one_pixel_is_not_a_loss_of_0():
+    student, teacher = (x[..., :1, :1] for x in batch())
+    with pytest.raises(ValueError, match='one pixel.*larger maps'):
+        ChannelWiseDistillLoss()(student, teacher)

@@ -39,6 +39,23 @@ def test_loss_is_w1_times_equation_5_inside_the_image(reduction, channels):
         0.1 * channels * ((image[..., :21, :30] - target)**2).mean())
 
 
+@pytest.mark.parametrize('channels', [1, 4])
+def test_channels_of_the_image_are_rebuilt_and_never_broadcast(channels):
+    target = torch.rand(2, channels, 96, 128)
+    head = SISRHead([8, 24], [0, 1], image_channels=channels, loss_weight=1.)
+    image = head(inputs(), (24, 32))[1]
+    assert image.shape == target.shape
+    torch.testing.assert_close(
+        head.loss(image, target),
+        channels * ((image - target)**2).mean())
+    wrong = SISRHead([8, 24], [0, 1])
+    with pytest.raises(ValueError, match=f'set image_channels={channels}'):
+        wrong.loss(wrong(inputs(), (24, 32))[1], target)
+    residual = SISRHead([8, 24], [0, 1], residual=True)
+    with pytest.raises(ValueError, match=f'set image_channels={channels}'):
+        residual(inputs(), (24, 32), target)
+
+
 def test_an_untrained_residual_branch_is_bicubic_interpolation():
     head = SISRHead([8, 24], [0, 1], residual=True, norm_cfg=None)
     enlarged = torch.rand(2, 3, 90, 122)

@@ -1,0 +1,158 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Training steps of a child config, on the CPU and on small images."""
+import copy
+import os.path as osp
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import load_checkpoint
+from mmengine.structures import PixelData
+from torch import nn
+
+from mmhires.check import probe
+from mmhires.check.data import check_data
+from mmhires.check.drawn import draw_batch
+from mmhires.check.problem import Problems
+from mmhires.utils.input_channels import input_channels
+
+from .upstream import AdaptError, refusing, training_size
+
+# What the network sees of an image, in pixels a side: its coarsest maps still
+# have more than one pixel.
+SIDE = 64
+BATCH = 2
+# Losses that the methods add.
+TAUGHT = ('loss_fa', 'loss_kl', 'loss_l2', 'loss_mse')
+
+
+def check_training(path: str, steps: int = 10) -> None:
+    """Train some steps and see that the losses are finite and fall.
+
+    Every step has the same two images and the same random numbers, so that
+    nothing but the weights changes the loss. The optimizer is the config's, at
+    its full learning rate: a warm-up would hide what is to be seen. Weights
+    are those of ``load_from`` and ``teacher_ckpt`` where these files are here,
+    random otherwise.
+
+    Args:
+        path: Child config.
+        steps: How many.
+
+    Raises:
+        AdaptError: A loss is not finite, or 0 at every step, or the mean of
+            the last three totals is not below the first.
+    """
+    cfg = Config.fromfile(path)
+    full = training_size(cfg)
+    try:
+        history = _train(cfg, _small(cfg, full), steps)
+    except Exception:  # not made for small images: it is asked at full size
+        with refusing('a training step: '):
+            history = _train(cfg, full, steps)
+    _judge(history)
+
+
+def _small(cfg: Config, size: Sequence[int]) -> tuple[int, ...]:
+    """Height and width of the trial's images."""
+    scale = cfg.model.data_preprocessor.get('scale', 1)
+    return tuple(min(side, SIDE * scale) for side in size)
+
+
+def _train(cfg: Config, size: tuple[int, ...],
+           steps: int) -> list[dict[str, float]]:
+    """Losses of each step, by name."""
+    cfg = copy.deepcopy(cfg)
+    _shrink_pooling(cfg.model, training_size(cfg)[0] // size[0])
+    model = _build(cfg)
+    batch = _batch(cfg, model, size)
+    # Whatever its own type, which may run on a GPU only.
+    names = {'optimizer', 'constructor', 'paramwise_cfg', 'clip_grad'}
+    wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k in names}
+    wrapper = build_optim_wrapper(model, dict(wrapper, type='OptimWrapper'))
+    history = []
+    for _ in range(steps):
+        torch.manual_seed(0)
+        losses = model.train_step(copy.deepcopy(batch), wrapper)
+        history.append({
+            name: float(value)
+            for name, value in losses.items() if 'loss' in name
+        })
+        if not np.isfinite(history[-1]['loss']):
+            break
+    return history
+
+
+def _shrink_pooling(model: dict, factor: int) -> None:
+    """Have FALoss leave of small maps as many pixels as of large ones."""
+    for _, part in probe.walk('model', model):
+        loss = part.get('loss_fa') or {}
+        if loss.get('samples') is None and 'type' in loss:
+            loss['subsample'] = max(1, loss.get('subsample', 8) // factor)
+
+
+def _build(cfg: Config) -> nn.Module:
+    """The model, with the weights that are on this machine."""
+    model_cfg = probe.without_weights(cfg.model)
+    weights = cfg.model.get('teacher_ckpt')
+    if weights is not None and osp.isfile(weights):
+        model_cfg['teacher_ckpt'] = weights
+    torch.manual_seed(0)
+    model = probe.build(model_cfg, allocate=True)
+    model.init_weights()
+    if cfg.get('load_from') and osp.isfile(cfg.load_from):
+        load_checkpoint(model, cfg.load_from, 'cpu')
+    return model.train()
+
+
+def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
+    """Images and what is to be learnt of them."""
+    if cfg.default_scope == 'mmpose':
+        metas = check_data(Problems(), cfg, 1)
+        return draw_batch(cfg, next(iter(metas.values())),
+                          input_channels(model))
+    preprocessor = model.data_preprocessor
+    if preprocessor.size is not None:
+        step = getattr(preprocessor, 'scale', 1)
+        preprocessor.size = tuple(-(-side // step) * step for side in size)
+    return _coloured(size, input_channels(model), model.num_classes)
+
+
+def _coloured(size: tuple[int, ...], channels: int, classes: int) -> dict:
+    """Images of 4x4 fields, each in the colour of its class and noisy."""
+    from mmseg.structures import SegDataSample
+    random = np.random.default_rng(0)
+    colours = random.integers(40, 216, (classes, channels))
+    fields = random.integers(0, classes, (BATCH, 4, 4))
+    rows, columns = (np.arange(side) * 4 // side for side in size)
+    labels = fields[:, rows][:, :, columns]
+    images = colours[labels] + random.integers(-40, 40, (*labels.shape, 1))
+    meta = dict(ori_shape=size, img_shape=size)
+    return dict(
+        inputs=list(torch.from_numpy(images).permute(0, 3, 1, 2).byte()),
+        data_samples=[
+            SegDataSample(
+                gt_sem_seg=PixelData(data=torch.from_numpy(label)[None]),
+                metainfo=meta) for label in labels
+        ])
+
+
+def _judge(history: list[dict[str, float]]) -> None:
+    """Raise an error of what should not be learnt like that."""
+    totals = [losses['loss'] for losses in history]
+    shown = ', '.join(f'{total:.4g}' for total in totals)
+    if not np.isfinite(totals[-1]):
+        bad = [name for name, x in history[-1].items() if not np.isfinite(x)]
+        raise AdaptError(
+            f"with the config's optimizer {bad[-1]} is not finite at step "
+            f'{len(totals)}: {shown}')
+    for name in history[0]:
+        if name.endswith(TAUGHT) and not any(losses[name]
+                                             for losses in history):
+            raise AdaptError(f'{name} is 0 at every step: it teaches nothing')
+    if not np.mean(totals[-3:]) < totals[0]:
+        raise AdaptError(
+            "with the config's optimizer the loss of two images does not "
+            f'fall: {shown}')

@@ -1,0 +1,77 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Strides, pooling and channels that a child config is given."""
+import re
+
+import pytest
+import torch
+from mmengine.registry import MODELS, init_default_scope
+
+from mmhires.adapt import dsrl
+from mmhires.adapt.upstream import Upstream
+from mmhires.models.losses import FALoss
+
+PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
+
+
+@pytest.fixture
+def stride_32(tmp_path):
+    """Makes a network of stride 32, for crops and channels."""
+
+    def make(size, channels=3):
+        path = tmp_path / 'stride_32.py'
+        path.write_text(f"""_base_ = {PSPNET!r}
+model = dict(
+    pretrained=None,
+    data_preprocessor=dict(
+        mean=[0.] * {channels}, std=[1.] * {channels}, size={size}),
+    backbone=dict(in_channels={channels}, strides=(1, 2, 2, 2),
+                  dilations=(1, 1, 1, 1)))
+""")
+        upstream = Upstream(str(path))
+        upstream.size = size
+        return upstream
+
+    return make
+
+
+def numbers(upstream, scale=2):
+    """``upscale``, ``subsample`` and ``image_channels`` of the child."""
+    text, = dsrl.changes(upstream, scale, None)
+    return tuple(
+        int(found[1]) if (found := re.search(rf'{name}=(\d+)', text)) else None
+        for name in ('upscale', 'subsample', 'image_channels'))
+
+
+@pytest.mark.parametrize('size, scale, subsample', [
+    ((480, 480), 2, 2),
+    ((720, 960), 2, 2),
+    ((256, 256), 2, 1),
+    ((512, 1024), 2, 2),
+    ((1024, 1024), 2, 4),
+    ((2048, 2048), 2, None),
+    ((500, 500), 4, 2),
+])
+def test_the_stride_is_the_network_s_whatever_the_crop(size, scale, subsample,
+                                                       stride_32):
+    upstream = stride_32(size)
+    assert numbers(upstream, scale) == (32, subsample, None)
+    # The pooled maps have 64 pixels, or all that there are.
+    side = [-(-pixels // 32) for pixels in size]
+    left = torch.nn.functional.avg_pool2d(
+        torch.zeros(1, *side), subsample or 8, ceil_mode=True).numel()
+    assert left >= 64 or subsample == 1
+    FALoss(subsample)(*torch.randn(2, 1, 4, *side))
+
+
+@pytest.mark.parametrize('channels', [1, 4, 6])
+def test_channels_are_those_of_the_first_convolution(channels, stride_32):
+    upstream = stride_32((256, 512), channels)
+    assert numbers(upstream)[2] == channels
+    init_default_scope('mmseg')
+    head = MODELS.build(
+        dict(
+            type='mmhires.SISRHead',
+            in_channels=4,
+            in_index=0,
+            image_channels=channels))
+    assert head.to_image.upsample_conv.out_channels == channels * 4**2
