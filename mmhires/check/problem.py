@@ -2,6 +2,7 @@
 """What a check finds, and what to do about an error."""
 import difflib
 import inspect
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ REMEDIES = (
      ''),
     (r'(\w+) is not installed', 'import', r'pip install \1'),
 )
+
+
+# What could not be tried, and why; ``--verbose`` prints it.
+LOGGER = logging.getLogger('mmhires.check')
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,19 @@ class Problems(list):
             yield
         except Exception as error:
             self.append(from_error(key, error, kind))
+
+
+@contextmanager
+def attempt(what: str) -> Iterator[None]:
+    """Log what the block raises: the check, not the config, is at its end.
+
+    Args:
+        what: What is tried in the block.
+    """
+    try:
+        yield
+    except Exception as error:
+        LOGGER.info('not tried: %s (%s)', what, named(error))
 
 
 def named(error: Exception) -> str:

@@ -58,14 +58,17 @@ class LabelCensus:
                 f'{self.ignore_index} covers {100 * share:.3g} % ({names})')
 
 
-def take_census(dataset: BaseSegDataset, load: Callable,
-                max_pixels: float) -> LabelCensus:
+def take_census(dataset: BaseSegDataset,
+                load: Callable,
+                max_pixels: float,
+                at_least: int = 1) -> LabelCensus:
     """Count pixels by class until each class was seen.
 
     Args:
         dataset: With its classes in ``metainfo``.
         load: Adds ``gt_seg_map`` ``(H, W)`` to what ``get_data_info`` gives.
         max_pixels: Look at no further label after these.
+        at_least: Look at as many labels, whatever was seen before.
 
     Returns:
         The census. Labels that ``load`` raises a ``ValueError`` or an
@@ -84,8 +87,9 @@ def take_census(dataset: BaseSegDataset, load: Callable,
         pixels += np.bincount(valid, minlength=len(classes))
         ignored += label.size - valid.size
         looked += 1
-        if pixels.all() or (looked >= MIN_LABELS
-                            and pixels.sum() + ignored > max_pixels):
+        enough = pixels.all() or (looked >= MIN_LABELS and
+                                  pixels.sum() + ignored > max_pixels)
+        if enough and looked >= at_least:
             break
     return LabelCensus(classes, ignore_index, pixels, ignored, looked,
                        len(dataset))
