@@ -22,6 +22,9 @@ REMEDIES = (
     ('^ModuleNotFoundError|needs the full mmcv|[Pp]lease install ', 'import',
      ''),
     (r'(\w+) is not installed', 'import', r'pip install \1'),
+    ("has no attribute 'gt_edge_map'", 'build',
+     "add dict(type='GenerateEdge', edge_width=4) to the training pipeline, "
+     'before PackSegInputs'),
 )
 
 

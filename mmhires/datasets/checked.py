@@ -38,8 +38,10 @@ def refuse_values(path, label: np.ndarray, bad: np.ndarray,
     """
     if bad.any():
         y, x = np.argwhere(bad)[0]
+        value = label[y, x]
+        value = value.tolist() if value.ndim else str(value)  # 1.9 of float32
         raise ValueError(
-            f'label {path} has the value {label[y, x].tolist()} at x={x}, '
+            f'label {path} has the value {value} at x={x}, '
             f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}')
 
 

@@ -55,6 +55,10 @@ DEFECTS = {
     'F.cross_entropy refuses weights of another number of classes',
     '20, but train_dataloader.dataset.datasets.0 has 21 classes':
     'labels of its training data count the background as class 0',
+    'IndexError: index 255 is out of bounds for dimension 0':
+    'CrossEntropyLoss raises on padding of 255 where it has class_weight',
+    'which are not exchanged back':
+    'its keypoints are swapped with others in one direction only',
     '20 classes, other ones than the 21 of':
     'labels of its training data count the background as class 0',
 }
