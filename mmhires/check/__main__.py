@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``python -m mmhires.check CONFIG``: all that would fail, at once."""
 import argparse
+import logging
 import sys
 
 from mmengine.config import DictAction
@@ -23,8 +24,16 @@ def main(argv: list[str] | None = None) -> int:
         '--cfg-options', nargs='+', action=DictAction, help='key=value ...')
     parser.add_argument(
         '--samples', type=int, default=8, help='labels to look into, 8')
+    parser.add_argument(
+        '--verbose',
+        action='store_true',
+        help='also what could not be tried, and why')
     args = parser.parse_args(argv)
     from . import check_config  # after --help, as it takes seconds
+    from .problem import LOGGER
+    if args.verbose:
+        logging.basicConfig(format='%(message)s')
+        LOGGER.setLevel(logging.INFO)
     found = check_config(args.config, args.cfg_options, args.samples)
     counts = dict(problem=0, warning=0)
     for one in sorted(found, key=lambda one: one.warning):

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmhires.utils.input_channels import input_channels
 from mmhires.utils.quiet import silence
 
 from . import (
@@ -19,15 +20,23 @@ from . import (
     sizes,
     teacher,
 )
+from .keypoints import keypoint_problems
+from .loops import loader_problems, schedule_problems
 from .problem import Problem, Problems, named
+from .samples import channel_problems
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
 # Nothing can be looked up in other ones. Outer ones stand first.
-DICTS = ('model', 'model.data_preprocessor', 'train_dataloader',
+DICTS = ('model', 'data_preprocessor', 'model.data_preprocessor', 'train_dataloader',
          'train_dataloader.dataset', 'val_dataloader',
          'val_dataloader.dataset', 'test_dataloader',
          'test_dataloader.dataset', 'train_cfg', 'val_cfg', 'test_cfg',
          'optim_wrapper', 'default_hooks', 'custom_imports', 'dataset_meta')
+
+
+# Where a name that is not known makes loaders and loops impossible to build.
+LOOPS = ('train_cfg', 'param_scheduler', 'train_dataloader.',
+         'val_dataloader.sampler', 'test_dataloader.sampler')
 
 
 def import_scope(scope: str) -> None:
@@ -76,6 +85,8 @@ def check_config(path: str,
                 part = (part or {}).get(name)
             if not isinstance(part or {}, dict):
                 return [Problem('config', key, f'{part!r} is no dict')]
+        if cfg.get('data_preprocessor') is not None:  # as the Runner does
+            cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
         if 'type' not in cfg.model:
             return [Problem('config', 'model', 'has no type', 'give one')]
         with DefaultScope.overwrite_default_scope(scope):
@@ -86,16 +97,22 @@ def _check(cfg: Config, samples: int) -> Problems:
     import_scope(cfg.default_scope)
     problems = Problems()
     runtime.check_imports(problems, cfg)
-    metas = data.check_data(problems, cfg, samples)
+    metas, given = data.check_data(problems, cfg, samples)
     data.check_transforms(problems, 'tta_pipeline', cfg.get('tta_pipeline'))
     classes.check_classes(problems, cfg, metas)
+    problems += keypoint_problems(metas)
     sizes.check_sizes(problems, cfg)
     meta = next(iter(metas.values()), {})
     net = model.build(problems, cfg)
     if net is not None:
-        model.run(problems, cfg, net, meta)
-        padding.check_padding(problems, cfg, net, meta)
+        problems += channel_problems(given, input_channels(net))
+        model.run(problems, cfg, net, meta, given)
+        padding.check_padding(problems, cfg, net, meta, given)
     runtime.check_runtime(problems, cfg, net)
+    if not any(one.key.startswith(LOOPS) for one in problems
+               if one.kind == 'build'):  # names that no loop has
+        problems += loader_problems(cfg, given)
+        problems += schedule_problems(cfg)
     metrics.check_metrics(problems, cfg, meta)
     checkpoints.check_checkpoints(problems, cfg, net)
     teacher.check_teachers(problems, cfg)

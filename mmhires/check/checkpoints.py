@@ -4,7 +4,6 @@ import os.path as osp
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import suppress
 
 import torch
 from torch import nn
@@ -12,7 +11,7 @@ from torch import nn
 from mmhires.models.layers.upsample import LogitUpsample, SubpixelUpsample
 
 from .probe import build, without_weights
-from .problem import Problems, named
+from .problem import Problems, attempt, named
 from .walk import walk
 
 # How PyTorch begins a line about keys that do not fit, and the keys in it.
@@ -45,7 +44,8 @@ def check_checkpoints(problems: Problems, cfg,
             continue
         module = model if key == 'load_from' else None
         if key == 'model.teacher_ckpt':
-            with suppress(Exception):  # of which the check of the model tells
+            # If not, the check of the model tells.
+            with attempt('the teacher'):
                 module = build(without_weights(cfg.model)['teacher'])
         bad = [
             name for name, x in state.items()

@@ -1,19 +1,31 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training samples drawn at random, taken through a config's own pipeline."""
 import copy
-from contextlib import suppress
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.structures import PixelData
 
+from .problem import attempt
 from .sizes import training_size
 from .walk import first
 
 SIZE = 512, 1024
+# Side of the squares of one class in a drawn label.
+SQUARE = 32
+# An image as the files of most data sets hold it.
+COLOURS = 3
 
 
-def draw_batch(cfg, meta: dict, limit: int | None = None) -> dict | None:
+def draw_batch(cfg,
+               meta: dict,
+               channels: int = COLOURS,
+               count: int = 2,
+               limit: int | None = None) -> dict | None:
     """What a data loader would hand to the model, without any file.
 
     Transforms that load are left out, and those that cannot be built; the
@@ -21,75 +33,156 @@ def draw_batch(cfg, meta: dict, limit: int | None = None) -> dict | None:
 
     Args:
         cfg (Config): The whole config.
-        meta (dict): Meta information of the training data.
-        limit (int, optional): Of segmentation, about the size above which
-            images are made smaller, by a multiple of 64. Default: None.
+        meta: Meta information of the training data.
+        channels: Of the images that the model takes.
+        count: Number of images.
+        limit: Crop images of segmentation to a height and width of at most
+            about this, by a multiple of 64.
 
     Returns:
-        dict | None: ``inputs`` and ``data_samples`` of two images; None where
-        the config trains in a way that random people do not fit.
+        ``inputs`` and ``data_samples`` of the images; None where the config
+        trains in a way that random people do not fit.
     """
     scope, size = cfg.get('default_scope'), training_size(cfg)
     if scope == 'mmpretrain':
-        return _classified(size)
+        return _classified(size, channels, count)
     if scope == 'mmpose' and cfg.model.type != 'TopdownPoseEstimator':
         return None
     steps = first(cfg.get('train_dataloader'), 'pipeline')
     steps = steps if isinstance(steps, (list, tuple)) else ()
     kept = [step for step in steps if 'Load' not in str(step['type'])]
-    pipelines, draw = [kept] if len(kept) < len(steps) else [], _with_keypoints
+    # Where nothing is loaded, the data set draws images of its own size.
+    loads = len(kept) < len(steps) or scope != 'mmseg'
+    shape = SIZE if loads else tuple(size)
+    pipelines, draw = [kept] if steps else [], _with_keypoints
     if scope == 'mmseg':
         draw = _segmented
-        if limit is not None:
-            size = [min(side, limit - 64 + side % 64) for side in size]
-            pipelines.clear()
         pipelines.append([
             dict(type='Resize', scale=tuple(size[::-1])),
             dict(type='PackSegInputs')
         ])
     for pipeline in pipelines:
-        transforms = []
-        for step in pipeline:
-            with suppress(Exception):  # of which the check of the data tells
-                transforms.append(Compose([copy.deepcopy(step)]))
-        with suppress(Exception):  # not made for such a sample
-            pipeline = Compose(transforms)
-            return pseudo_collate([pipeline(draw(meta)) for _ in range(2)])
+        transforms = _built(pipeline)
+        # Two images that are compared make one of twice the channels.
+        for width in dict.fromkeys((channels, COLOURS)):
+            with attempt(f'a pipeline on a drawn image of {width} channels'):
+                with _fixed_seed():
+                    samples = [
+                        transforms(draw(meta, width, shape))
+                        for _ in range(count)
+                    ]
+                if len(samples[0]['inputs']) == channels:
+                    if limit is not None and scope == 'mmseg':
+                        samples = [
+                            cropped(sample, limit) for sample in samples
+                        ]
+                    return pseudo_collate(samples)
     return None
 
 
-def _image() -> dict:
-    image = np.random.randint(0, 256, (*SIZE, 3), dtype=np.uint8)
+def take_through(steps: list, meta: dict, channels: int) -> dict | None:
+    """Take a drawn image of segmentation through a pipeline.
+
+    Args:
+        steps: Transforms of a config; those that load are left out.
+        meta: Meta information of the data.
+        channels: Of the image.
+
+    Returns:
+        A batch of one image; None where the pipeline does not take it.
+    """
+    steps = [step for step in steps if 'Load' not in str(step['type'])]
+    with attempt('a pipeline on a drawn image'):
+        with _fixed_seed():
+            sample = _built(steps)(_segmented(meta, channels, SIZE))
+        if len(sample['inputs']) == channels:
+            return pseudo_collate([sample])
+    return None
+
+
+@contextmanager
+def _fixed_seed() -> Iterator[None]:
+    """Make random numbers the same in each check, and leave others alone."""
+    state, of_numpy = random.getstate(), np.random.get_state()
+    random.seed(0)
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(of_numpy)
+
+
+def _built(steps: list) -> Compose:
+    """Build the transforms that can be built."""
+    transforms = []
+    for step in steps:  # of the others the check of the data tells
+        with attempt(f'the transform {step.get("type")}'):
+            transforms.append(Compose([copy.deepcopy(step)]))
+    return Compose(transforms)
+
+
+def cropped(sample: dict, limit: int, keep_rest: bool = True) -> dict:
+    """Cut the corner out of a packed sample, with all its maps.
+
+    Args:
+        sample: ``inputs`` and ``data_samples``.
+        limit: Height and width are at most this.
+        keep_rest: Leave the rest of a division by 64 as it is.
+
+    Returns:
+        A new sample.
+    """
+    height, width = (
+        min(side, limit - 64 + side % 64 if keep_rest else limit)
+        for side in sample['inputs'].shape[-2:])
+    data_sample = sample['data_samples'].clone()
+    for name, field in data_sample.items():
+        if isinstance(field, PixelData):
+            data_sample.set_data({name: field[:height, :width]})
+    data_sample.set_metainfo(dict(img_shape=(height, width)))
+    return dict(
+        inputs=sample['inputs'][..., :height, :width],
+        data_samples=data_sample)
+
+
+def _image(channels: int, size: tuple[int, int]) -> dict:
+    # A loader of grey images gives no axis of channels.
+    shape = size if channels == 1 else (*size, channels)
+    image = np.random.randint(0, 256, shape, dtype=np.uint8)
     return dict(
         img=image,
         img2=image,  # for the detection of changes
-        img_shape=SIZE,
-        ori_shape=SIZE,
+        img_shape=size,
+        ori_shape=size,
         img_path='drawn',
         img_id=0)
 
 
-def _segmented(meta: dict) -> dict:
-    """An image of class 0 and, on the right, class 1; all of depth 1."""
-    label = np.zeros(SIZE, np.uint8)
-    label[:, SIZE[1] // 2:] = 1
+def _segmented(meta: dict, channels: int, size: tuple[int, int]) -> dict:
+    """An image of squares of all classes; all of depth 1."""
+    classes = len(meta.get('classes') or range(2))
+    squares = np.random.randint(0, classes,
+                                [side // SQUARE + 1 for side in size])
+    label = squares.astype(np.uint8).repeat(SQUARE, 0).repeat(SQUARE, 1)
     return dict(
-        _image(),
-        gt_seg_map=label,
-        gt_depth_map=np.ones(SIZE, np.float32),
+        _image(channels, size),
+        gt_seg_map=label[:size[0], :size[1]],
+        gt_depth_map=np.ones(size, np.float32),
         seg_map_path='drawn',
         seg_fields=['gt_seg_map', 'gt_depth_map'],
         reduce_zero_label=False,
         label_map=None)
 
 
-def _with_keypoints(meta: dict) -> dict:
+def _with_keypoints(meta: dict, channels: int,
+                    size: tuple[int, int]) -> dict:
     """A person that fills a part of the image."""
     keypoints = meta['num_keypoints']
     low, high = np.array([[400, 100], [600, 400]])
     points = np.random.uniform(low, high, (1, keypoints, 2))
     return dict(
-        _image(),
+        _image(channels, size),
         **meta,
         id=0,
         category_id=1,
@@ -102,8 +195,8 @@ def _with_keypoints(meta: dict) -> dict:
         head_size=np.array([[60.]], np.float32))
 
 
-def _classified(size: tuple[int, int]) -> dict:
+def _classified(size: tuple[int, int], channels: int, count: int) -> dict:
     from mmpretrain.structures import DataSample
     return dict(
-        inputs=torch.randint(0, 256, (2, 3, *size)),
-        data_samples=[DataSample().set_gt_label(0) for _ in range(2)])
+        inputs=torch.randint(0, 256, (count, channels, *size)),
+        data_samples=[DataSample().set_gt_label(0) for _ in range(count)])

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import EVALUATOR, METRICS
 
 from .probe import component
-from .problem import Problems, from_error, meant
+from .problem import Problems, attempt, from_error, meant
 from .walk import each, walk
 
 # Of metrics that need an annotation file to compute anything.
@@ -66,13 +66,15 @@ def _names(problems: Problems, key: str, cfg: dict,
     if not hasattr(metric, 'results'):
         return None
     metric.dataset_meta = meta
-    try:
-        metric.process(None, [_sample(meta)])
-        return set(metric.evaluate(1))
-    except Exception as error:
-        if 'is not supported' in str(error):
-            problems.append(from_error(key, error))
-        return None  # it may want more than the sample has
+    with attempt(f'{key} on a drawn sample'):
+        try:
+            metric.process(None, [_sample(meta)])
+            return set(metric.evaluate(1))
+        except KeyError as error:
+            if 'is not supported' in str(error):
+                problems.append(from_error(key, error))
+            raise
+    return None  # it may want more than the sample has
 
 
 def _sample(meta: dict) -> dict:

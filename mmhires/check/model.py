@@ -2,8 +2,8 @@
 """The model of a config: built and run, and what is wrong where it cannot."""
 import copy
 import re
+from ast import literal_eval
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +11,22 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from mmhires.utils.input_channels import input_channels
+
 from . import probe
 from .drawn import draw_batch
-from .problem import Problem, Problems, from_error
+from .losses import label_problems, recorded_losses
+from .norms import batch_norm_problems, norms_of_one_value, smallest_batch
+from .prediction import (
+    predict_error,
+    prediction_problems,
+    small,
+    test_batches,
+)
+from .problem import Problem, Problems, attempt, from_error
+from .samples import Samples
 from .sizes import training_size
-from .walk import each
+from .walk import each, part_of
 
 PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head',
          'auxiliary_head', 'head')
@@ -49,7 +60,8 @@ def build(problems: Problems, cfg) -> nn.Module | None:
     return None
 
 
-def run(problems: Problems, cfg, model: nn.Module, meta: dict) -> None:
+def run(problems: Problems, cfg, model: nn.Module, meta: dict,
+        samples: Samples) -> None:
     """Train a step and predict, with images drawn at random.
 
     On the meta device first, at the full size and in no time. Only where that
@@ -61,33 +73,63 @@ def run(problems: Problems, cfg, model: nn.Module, meta: dict) -> None:
         cfg (Config): The whole config.
         model (nn.Module): What :func:`build` made of it.
         meta (dict): Meta information of the training data.
+        samples: What the data sets give, where their files are there.
     """
-    batch = draw_batch(cfg, meta)
+    channels = input_channels(model)
+    count = min(smallest_batch(cfg), 2)
+    batch = draw_batch(cfg, meta, channels, count)
     if batch is None:
         return
+    tests = test_batches(cfg, meta, channels, samples) or [_one(batch)]
     with probe.shapes_only():
         found = _heatmap_size(model, batch)
-        first = None if found else _failure(model, batch)
-        if first is not None and hasattr(model, 'backbone'):
-            found = _diagnose(model, batch)
-    if first is None or (found
-                         and all(one.key.endswith(WIDTHS) for one in found)):
+        with norms_of_one_value(model) as norms, recorded_losses(
+                model) as calls:
+            wrong = None if found else train_error(model, batch)
+        if wrong is not None and hasattr(model, 'backbone'):
+            found = _diagnose(model, cfg.model, batch)
+        unpredicted = Problems()
+        if not found and wrong is None:
+            unpredicted += prediction_problems(model, tests)
+    if wrong is None:
+        problems += batch_norm_problems(cfg, norms, samples)
+        problems += label_problems(cfg, calls, batch, samples)
+    if wrong is None and not unpredicted:
         problems += found or _unread_maps(model)
-        return
-    if not hasattr(model, 'backbone'):
+    elif found and all(one.key.endswith(WIDTHS) for one in found):
+        problems += found
+    elif hasattr(model, 'backbone'):
+        problems += _with_values(cfg, meta, channels, batch, tests,
+                                 unpredicted)
+    elif 'meta' not in f'{wrong} {unpredicted}'.lower():
         # SAN: hours on a CPU, and no parts that others have.
-        if 'meta' not in str(first).lower():
-            problems.append(from_error('model', first))
-        return
+        problems += unpredicted or [from_error('model', wrong)]
+
+
+def _with_values(cfg, meta: dict, channels: int, batch: dict,
+                 tests: list[dict], unpredicted: Problems) -> Problems:
+    """Run what fails with shapes alone with small images on the CPU."""
     model = probe.build(cfg.model, allocate=True)
-    batch = draw_batch(cfg, meta, LARGEST) or batch
-    if pad := getattr(model.data_preprocessor, 'size', None):
-        small = batch['inputs'][0].shape[-2:]
-        model.data_preprocessor.size = tuple(
-            np.array(pad) - training_size(cfg) + small)
     with torch.no_grad():
-        if _failure(model, batch):
-            problems += _diagnose(model, batch)
+        if unpredicted:
+            tests = [small(test, LARGEST) for test in tests]
+            return unpredicted if predict_error(model, tests) else Problems()
+        batch = draw_batch(cfg, meta, channels, limit=LARGEST) or batch
+        if pad := getattr(model.data_preprocessor, 'size', None):
+            cut = np.max([x.shape[-2:] for x in batch['inputs']], 0)
+            model.data_preprocessor.size = tuple(
+                np.maximum(np.array(pad) - training_size(cfg), 0) + cut)
+        if train_error(model, batch):
+            return _diagnose(model, cfg.model, batch)
+        return Problems(prediction_problems(model, [_one(batch)]))
+
+
+def _one(batch: dict) -> dict:
+    """The first image of a batch, as a test image."""
+    sample = batch['data_samples'][0].clone()
+    if 'img_shape' in sample:  # a torch.Size is taken for a window's
+        sample.set_metainfo(dict(img_shape=tuple(sample.img_shape)))
+    return dict(inputs=batch['inputs'][:1], data_samples=[sample])
 
 
 def _unread_maps(model: nn.Module) -> Problems:
@@ -110,24 +152,18 @@ def _unread_maps(model: nn.Module) -> Problems:
     return problems
 
 
-def _failure(model: nn.Module, batch: dict) -> Exception | None:
-    """What a step of training and a prediction raise, if anything."""
+def train_error(model: nn.Module, batch: dict) -> Exception | None:
+    """What a step of training raises, if anything."""
     try:
         data = model.data_preprocessor(copy.deepcopy(batch), True)
         model.train()
         model.loss(**data)
-        model.eval()
-        # One image, of the size that training images are padded to.
-        sample = data['data_samples'][0]
-        if 'img_shape' in sample:  # a torch.Size is taken for a window's
-            sample.set_metainfo(dict(img_shape=tuple(sample.img_shape)))
-        model.predict(data['inputs'][:1], [sample])
         return None
     except Exception as error:
         return error
 
 
-def _diagnose(model: nn.Module, batch: dict) -> Problems:
+def _diagnose(model: nn.Module, cfg: dict, batch: dict) -> Problems:
     """Run part by part."""
     problems, widths, key = Problems(), '', 'model.data_preprocessor'
     model.train()
@@ -147,14 +183,15 @@ def _diagnose(model: nn.Module, batch: dict) -> Problems:
     for name in ('decode_head', 'auxiliary_head', 'head'):
         previous, heads = (), getattr(model, name, None)
         for key, head in each(f'model.{name}', heads):
-            found = _run_head(key, head, maps, previous, samples)
+            found = _run_head(key, head, part_of(cfg, key), maps, previous,
+                              samples)
             problems += found
             if name == 'decode_head' and head is not heads:  # a cascade
                 if found:
                     break
                 previous = (head(maps, *previous), )
-    if not problems and (error := _failure(model, batch)):
-        key = 'teacher' if hasattr(type(model), 'teacher') else 'test_cfg'
+    if not problems and (error := train_error(model, batch)):
+        key = 'teacher' if hasattr(type(model), 'teacher') else 'type'
         problems.append(from_error(f'model.{key}', error, 'width'))
     return problems
 
@@ -169,7 +206,7 @@ def _heatmap_size(model: nn.Module, batch: dict) -> Problems:
     decoder = getattr(getattr(model, 'head', None), 'decoder', None)
     size = getattr(decoder, 'heatmap_size', None)
     if size is not None:
-        with suppress(Exception):  # of which running the model tells
+        with attempt('heatmaps of a drawn image'):
             data = model.data_preprocessor(copy.deepcopy(batch), False)
             out = model.head(model.extract_feat(data['inputs']))
     if isinstance(out, Tensor) and out.shape[:1:-1] != tuple(size):
@@ -181,14 +218,13 @@ def _heatmap_size(model: nn.Module, batch: dict) -> Problems:
     return problems
 
 
-def _run_head(key: str, head: nn.Module, maps, previous: tuple,
+def _run_head(key: str, head: nn.Module, cfg: dict, maps, previous: tuple,
               samples: list) -> list[Problem]:
-    try:
-        head.loss(maps, *previous, samples, train_cfg={})
+    error = _head_error(head, maps, previous, samples)
+    if error is None:
         return []
-    except Exception as error:
-        sizes = re.search('pixels|heatmap_size', str(error))
-        problem = from_error(key, error, 'size' if sizes else 'width')
+    sizes = re.search('pixels|heatmap_size', str(error))
+    problem = from_error(key, error, 'size' if sizes else 'width')
     if do := INSTEAD.get(type(head).__name__):
         return [replace(problem, do=do)]
     problems = Problems()
@@ -198,7 +234,48 @@ def _run_head(key: str, head: nn.Module, maps, previous: tuple,
                                              } <= vars(part).keys():
             _check_width(problems, f'{key}.{name}'.rstrip('.'), part,
                          _widths(maps))
+    fixes = {
+        found.key.removeprefix(f'{key}.'): found.do.partition('=')[2]
+        for found in problems if found.key.endswith('in_channels')
+    }
+    if fixes and not _cures(fixes, cfg, head, maps, previous, samples):
+        problems[:] = [
+            found for found in problems
+            if not found.key.endswith('in_channels')
+        ]
     return problems or [problem]
+
+
+def _cures(fixes: dict[str, str], cfg: dict, head: nn.Module, maps,
+           previous: tuple, samples: list) -> bool:
+    """Whether a head takes the maps with other widths, and only with them."""
+    cfg = copy.deepcopy(cfg)
+    for key, value in fixes.items():
+        *outer, name = key.split('.')
+        part_of(cfg, '.'.join(['', *outer]))[name] = literal_eval(value)
+    on_meta = next(head.parameters()).is_meta
+    other = probe.build(cfg, allocate=not on_meta)
+    if _head_error(other, maps, previous, samples) is None:
+        return True
+    return _forward_error(head, maps, previous) is not None and \
+        _forward_error(other, maps, previous) is None
+
+
+def _head_error(head: nn.Module, maps, previous: tuple,
+                samples: list) -> Exception | None:
+    try:
+        head.loss(maps, *previous, samples, train_cfg={})
+        return None
+    except Exception as error:
+        return error
+
+
+def _forward_error(head: nn.Module, maps, previous: tuple) -> Exception | None:
+    try:
+        head(maps, *previous)
+        return None
+    except Exception as error:
+        return error
 
 
 def _check_width(problems: Problems, key: str, head: nn.Module,

@@ -1,21 +1,21 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Test images that a network on reduced images sees otherwise than crops."""
-import copy
 import math
-from contextlib import suppress
 from itertools import pairwise
 
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DATASETS
 from torch import nn
+
+from mmhires.utils.input_channels import input_channels
 
 from . import probe
 from .drawn import draw_batch
-from .problem import Problems
+from .problem import Problems, attempt
+from .samples import Samples
 
 
 def check_padding(problems: Problems, cfg, model: nn.Module,
-                  meta: dict) -> None:
+                  meta: dict, samples: Samples) -> None:
     """Compare the maps of a test image with those of training images.
 
     Where in training each map is a multiple of the next one and in testing
@@ -27,14 +27,17 @@ def check_padding(problems: Problems, cfg, model: nn.Module,
         cfg (Config): The whole config.
         model (nn.Module): Of the meta device.
         meta (dict): Meta information of the training data.
+        samples: What the data sets give.
     """
     scale = getattr(model.data_preprocessor, 'factor', 1)
-    if scale == 1 or cfg.default_scope != 'mmseg':
+    first = next(samples.of('test', 'val'), None)
+    if scale == 1 or cfg.default_scope != 'mmseg' or first is None:
         return
-    # Of what cannot be loaded or does not run other checks tell.
-    with suppress(Exception), probe.shapes_only():
-        seen, trained = _sides(model, draw_batch(cfg, meta), True)
-        image, tested = _sides(model, _first_test_image(cfg), False)
+    # Of what does not run other checks tell.
+    with attempt('maps of a test image'), probe.shapes_only():
+        batch = draw_batch(cfg, meta, input_channels(model))
+        seen, trained = _sides(model, batch, True)
+        image, tested = _sides(model, pseudo_collate([first]), False)
         if _nested(trained) and not _nested(tested):
             divisor = scale * 2**round(math.log2(seen[0] / trained[-1][0]))
             problems.add(
@@ -44,12 +47,6 @@ def check_padding(problems: Problems, cfg, model: nn.Module,
                 'is a multiple of the next one', 'add '
                 f'size_divisor={divisor}, which is more accurate as a rule',
                 True)
-
-
-def _first_test_image(cfg) -> dict:
-    dataset = copy.deepcopy(cfg.test_dataloader.dataset)
-    dataset.update(indices=1, serialize_data=False)
-    return pseudo_collate([DATASETS.build(dataset)[0]])
 
 
 def _sides(model: nn.Module, batch: dict,

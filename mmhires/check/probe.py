@@ -2,7 +2,7 @@
 """A model without memory or arithmetic, to see whether its parts fit."""
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -13,32 +13,24 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, Registry, root
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from .walk import walk
 
 
-class _Unallocated(TorchFunctionMode):
-    """Weights take no memory and no time; tensors of known values stay."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = dict(kwargs or {})
-        if func is torch.empty:
-            kwargs.setdefault('device', 'meta')
-        return func(*args, **kwargs)
-
-
 class _Answers(TorchFunctionMode):
-    """Code that wants values of a tensor without any gets 1, or zeros."""
+    """Return dummy values when code reads a meta tensor: 1, or zeros."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if args and isinstance(args[0], Tensor) and args[0].is_meta:
             if func is Tensor.__bool__:
                 return True
-            if func in (Tensor.item, Tensor.__int__):
+            if func in (Tensor.item, Tensor.__int__, Tensor.__float__):
                 return 1
-            if func is Tensor.cpu:
-                return torch.zeros(
+            if func in (Tensor.cpu, Tensor.tolist, Tensor.numpy):
+                zeros = torch.zeros(
                     args[0].shape, dtype=args[0].dtype, device='cpu')
+                return zeros if func is Tensor.cpu else func(zeros)
         if func in (torch.conv_transpose2d, F.batch_norm):
             # The first forgets to look on the meta device, the second is slow.
             x, weight = args[:2]
@@ -48,6 +40,22 @@ class _Answers(TorchFunctionMode):
             if func is F.batch_norm:
                 return x.clone()
         return func(*args, **(kwargs or {}))
+
+
+class _Unallocated(_Answers):
+    """Weights take no memory and no time; tensors of known values stay."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if func is torch.empty and kwargs.get('device') is None:
+            kwargs['device'] = 'meta'
+        tensors = [x for x in tree_leaves((args, kwargs))
+                   if isinstance(x, Tensor)]
+        if len({x.is_meta for x in tensors}) == 2:
+            # An initialisation that writes known values into weights.
+            args, kwargs = tree_map_only(Tensor, lambda x: x.to('meta'),
+                                         (args, kwargs))
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 def component(name: str) -> type | None:
@@ -78,13 +86,20 @@ def build(model_cfg: dict, allocate: bool = False) -> nn.Module:
     Returns:
         nn.Module: In training mode, without SyncBN.
     """
-    cfg, model = without_weights(model_cfg), None
-    if not allocate:
-        # It fails where an initialisation mixes weights with known values.
-        with suppress(Exception), _Unallocated():
-            model = MODELS.build(copy.deepcopy(cfg))
-    model = revert_sync_batchnorm(model or MODELS.build(cfg))
+    with nullcontext() if allocate else unallocated():
+        model = MODELS.build(without_weights(model_cfg))
+    model = revert_sync_batchnorm(model)
     return (model if allocate else model.to('meta')).train()
+
+
+@contextmanager
+def unallocated() -> Iterator[None]:
+    """Build what has weights without memory for them.
+
+    Tensors of known values, such as weights of classes, have their values.
+    """
+    with _Unallocated():
+        yield
 
 
 def without_weights(model_cfg: dict) -> dict:

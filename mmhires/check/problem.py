@@ -2,6 +2,7 @@
 """What a check finds, and what to do about an error."""
 import difflib
 import inspect
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,14 @@ REMEDIES = (
     ('boolean index did not match indexed array along axis 1', 'build',
      'MMPose measures the accuracy of one heatmap for each keypoint alone: '
      'set model.train_cfg=dict(compute_acc=False)'),
+    ("has no attribute 'gt_edge_map'", 'build',
+     "add dict(type='GenerateEdge', edge_width=4) to the training pipeline, "
+     'before PackSegInputs'),
 )
+
+
+# What could not be tried, and why; ``--verbose`` prints it.
+LOGGER = logging.getLogger('mmhires.check')
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,19 @@ class Problems(list):
             yield
         except Exception as error:
             self.append(from_error(key, error, kind))
+
+
+@contextmanager
+def attempt(what: str) -> Iterator[None]:
+    """Log what the block raises: the check, not the config, is at its end.
+
+    Args:
+        what: What is tried in the block.
+    """
+    try:
+        yield
+    except Exception as error:
+        LOGGER.info('not tried: %s (%s)', what, named(error))
 
 
 def named(error: Exception) -> str:

@@ -59,3 +59,23 @@ def each(key: str, parts) -> Iterator[tuple[str, Mapping | nn.Module]]:
         yield from ((f'{key}.{i}', part) for i, part in enumerate(parts))
     elif parts is not None:
         yield key, parts
+
+
+def part_of(cfg, key: str) -> Any:
+    """Part of a config at a key such as ``'model.auxiliary_head.1'``.
+
+    Args:
+        cfg (Any): What the first name of the key stands for.
+        key: Names and indices, with dots between.
+
+    Returns:
+        The part; None where there is none.
+    """
+    for name in key.split('.')[1:]:
+        if isinstance(cfg, Mapping):
+            cfg = cfg.get(name)
+        elif isinstance(cfg, (list, tuple)) and name.isdigit():
+            cfg = cfg[int(name)] if int(name) < len(cfg) else None
+        else:
+            return None
+    return cfg

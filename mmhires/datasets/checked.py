@@ -1,15 +1,29 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A dataset base class whose errors name the bad file."""
 
+import io
+import logging
 import os.path as osp
+from collections.abc import Iterator
 
+import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
+from mmengine import fileio
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
+from PIL import Image, UnidentifiedImageError
 
 from mmhires.registry import DATASETS
+
+from .label_census import remedy, take_census
+
+# Pillow's modes of one whole number from 0 to 255 a pixel.
+EIGHT_BITS = ('1', 'L', 'P')
+# A training starts with a look at this many, a second of work at most.
+CENSUS_PIXELS = 3e7
 
 
 def refuse_values(path, label: np.ndarray, bad: np.ndarray,
@@ -24,9 +38,40 @@ def refuse_values(path, label: np.ndarray, bad: np.ndarray,
     """
     if bad.any():
         y, x = np.argwhere(bad)[0]
+        value = label[y, x]
+        value = value.tolist() if value.ndim else str(value)  # 1.9 of float32
         raise ValueError(
-            f'label {path} has the value {label[y, x].tolist()} at x={x}, '
+            f'label {path} has the value {value} at x={x}, '
             f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}')
+
+
+def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
+    """Raise an error for a file whose values ``load`` does not keep.
+
+    MMSegmentation casts labels to ``uint8``, where 256 becomes 0 and 1.9
+    becomes 1.
+
+    Args:
+        path: File of the label, which ``load`` can decode.
+        load: Transform that reads it.
+
+    Raises:
+        ValueError: A value is not a whole number from 0 to 255.
+    """
+    content = fileio.get(path, backend_args=load.backend_args)
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.mode in EIGHT_BITS:  # as the header says, quickly
+                return
+    except UnidentifiedImageError:
+        pass  # a format that only another backend decodes
+    stored = mmcv.imfrombytes(
+        content, flag='unchanged', backend=load.imdecode_backend).squeeze()
+    with np.errstate(invalid='ignore'):  # nan
+        wrapped = stored != stored.astype(np.uint8)
+    refuse_values(
+        path, stored, wrapped, 'whole numbers from 0 to 255, as '
+        f'LoadAnnotations turns {stored.dtype} into uint8')
 
 
 class _CheckedLoad:
@@ -72,6 +117,10 @@ class CheckedLoadLabel(_CheckedLoad):
         """Load the label into ``results['gt_seg_map']``, and check it."""
         results = super().__call__(results)
         label, path = results['gt_seg_map'], results['seg_map_path']
+        if label.ndim > 2:
+            raise ValueError(
+                f'label {path} has shape {label.shape}: colours or alpha, '
+                'where one number a pixel, its class, is wanted; convert it')
         # `ori_shape`, not the shape of `img`: test pipelines resize the image
         # before they load the label.
         size = tuple(results.get('ori_shape', label.shape))
@@ -79,9 +128,17 @@ class CheckedLoadLabel(_CheckedLoad):
             raise ValueError(
                 f'label {path} has shape {label.shape}, but its image '
                 f'{results.get("img_path")} has (height, width) {size}')
+        # A subclass may make numbers of what is stored in its own way.
+        loads_as_mmseg = (
+            getattr(type(self.load), '_load_seg_map', None) is
+            LoadAnnotations._load_seg_map)
+        if loads_as_mmseg:
+            refuse_wrapped_values(path, self.load)
+        bad = label >= self.num_classes
+        if label.dtype.kind in 'if':
+            bad |= (label < 0) | (label != np.floor(label))
         refuse_values(
-            path, label,
-            (label >= self.num_classes) & (label != self.ignore_index),
+            path, label, bad & (label != self.ignore_index),
             f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)')
         return results
 
@@ -93,13 +150,18 @@ class CheckedSegDataset(BaseSegDataset):
     A sample whose image or label does not decode, whose label differs in size
     from its image, or whose label holds a value outside the classes raises a
     ``ValueError`` that names the file, instead of an error from deep inside
-    OpenCV, Pillow or the loss, or a silent resize to a common size.
+    OpenCV, Pillow or the loss, or a silent resize to a common size. Values
+    are those of the file: 256 of a label of 16 bits is not 0, 1.9 is not 1.
+
+    When it is built, some labels are read until each class was seen; a
+    warning names classes that the labels seem to lack by mistake, such as the
+    second one of masks of 0 and 255.
 
     The checks belong to the dataset, not to a transform of ours: they hold for
     every pipeline of ``LoadImageFromFile`` and ``LoadAnnotations`` (or their
     subclasses), also below ``TestTimeAug``, and a pipeline typed anew in a
     config cannot leave them out. They cost three passes over a ``uint8``
-    label.
+    label and a look at the header of its file.
 
     Use it for data of your own by ``type='mmhires.CheckedSegDataset'`` with
     ``metainfo=dict(classes=...)`` in place of ``BaseSegDataset``, or as the
@@ -115,12 +177,21 @@ class CheckedSegDataset(BaseSegDataset):
             in the first case and is empty in the second.)
     """
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args, lazy_init: bool = False, **kwargs) -> None:
+        super().__init__(*args, lazy_init=True, **kwargs)
         if not self.metainfo.get('classes'):
             raise ValueError(f'{type(self).__name__} needs '
                              'metainfo=dict(classes=...)')
         self._check_loads(self.pipeline)
+        if not lazy_init:
+            self.full_init()
+
+    def full_init(self) -> None:
+        """List the samples, and warn of classes that no label seems to have.
+        """
+        if not self._fully_initialized:
+            super().full_init()
+            self._warn_of_absent_classes()
 
     def load_data_list(self) -> list:
         """List the samples, see the class for what is refused.
@@ -148,3 +219,23 @@ class CheckedSegDataset(BaseSegDataset):
                     self.ignore_index)
             for branch in getattr(transform, 'subroutines', ()):
                 self._check_loads(branch)
+
+    def _warn_of_absent_classes(self) -> None:
+        load = next(_label_loads(self.pipeline), None)
+        if load is None:
+            return
+        census = take_census(self, load, CENSUS_PIXELS)
+        if message := census.absent_classes():
+            print_log(
+                f'{type(self).__name__}: {message}; {remedy(self)}',
+                logger='current',
+                level=logging.WARNING)
+
+
+def _label_loads(pipeline: Compose) -> Iterator[CheckedLoadLabel]:
+    """Yield what loads labels in a pipeline and in its branches."""
+    for transform in pipeline.transforms:
+        if isinstance(transform, CheckedLoadLabel):
+            yield transform
+        for branch in getattr(transform, 'subroutines', ()):
+            yield from _label_loads(branch)

@@ -6,7 +6,7 @@ r"""Run ``python -m mmhires.check`` over every config of upstream's wheels.
 Unmodified configs have no problem but that data, checkpoints or optional
 packages are not on this machine, so everything else is a false alarm of the
 check, unless it stands in ``DEFECTS``, with the reason why such a config of
-upstream cannot be trained. A model that was run with the same training data
+upstream cannot be trained. A model that was run with the same data
 before, in a config of another schedule, is not run again. Folders take turns.
 Broken off, it goes on where it was; ``--again`` repeats those with a problem.
 What it found stands in ``check_upstream_configs.json`` beside it, with the
@@ -34,6 +34,7 @@ RESULT = Path(__file__).with_suffix('.json')
 # Left out of problems: where packages are on one machine.
 SITE = Path(torch.__file__).parents[1]
 PACKAGES = dict(mmseg='mmsegmentation', mmpose='mmpose')
+SPLITS = ('train', 'val', 'test')
 # Of this machine, and not of the config.
 ELSEWHERE = ('missing', 'import')
 # Words of problems that are real, and why.
@@ -54,6 +55,10 @@ DEFECTS = {
     'F.cross_entropy refuses weights of another number of classes',
     '20, but train_dataloader.dataset.datasets.0 has 21 classes':
     'labels of its training data count the background as class 0',
+    'IndexError: index 255 is out of bounds for dimension 0':
+    'CrossEntropyLoss raises on padding of 255 where it has class_weight',
+    'which are not exchanged back':
+    'its keypoints are swapped with others in one direction only',
     '20 classes, other ones than the 21 of':
     'labels of its training data count the background as class 0',
 }
@@ -95,8 +100,8 @@ def run_once(run: Callable) -> Callable:
     before = {}
 
     def run_or_recall(problems: Problems, cfg: Config, *args) -> None:
-        dataset = (cfg.get('train_dataloader') or {}).get('dataset')
-        key = json.dumps([cfg.model, dataset, cfg.get('codec')], default=str)
+        loaders = [cfg.get(f'{split}_dataloader') for split in SPLITS]
+        key = json.dumps([cfg.model, loaders, cfg.get('codec')], default=str)
         if key not in before:
             before[key] = Problems()
             run(before[key], cfg, *args)

@@ -1,0 +1,105 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Test images as the validation gives them, and a prediction of each."""
+import copy
+from collections.abc import Iterator
+
+from mmengine.dataset import pseudo_collate
+from torch import nn
+
+from .drawn import cropped, take_through
+from .problem import Problem, named
+from .samples import Samples
+from .walk import first
+
+# Sides that are multiples of these suit networks of five halvings, and six.
+DIVISORS = (32, 64)
+
+
+def test_batches(cfg, meta: dict, channels: int,
+                 samples: Samples) -> list[dict]:
+    """Images of segmentation as validation and test give them, one each.
+
+    Args:
+        cfg (Config): The whole config.
+        meta: Meta information of the data.
+        channels: Of the images that the model takes.
+        samples: What the data sets give.
+
+    Returns:
+        Batches of one image, of the data sets where their files are there,
+        otherwise drawn; none where the config does not test segmentation.
+    """
+    if cfg.default_scope != 'mmseg':
+        return []
+    batches = [
+        pseudo_collate([sample]) for sample in samples.of('val', 'test')
+        if len(sample['inputs']) == channels
+    ]
+    for split in ('val', 'test'):
+        steps = first(cfg.get(f'{split}_dataloader'), 'pipeline')
+        if not batches and isinstance(steps, (list, tuple)) and any(
+                'Load' in str(step.get('type')) for step in steps):
+            drawn = take_through(steps, meta, channels)
+            batches += [] if drawn is None else [drawn]
+    return batches
+
+
+def small(batch: dict, limit: int) -> dict:
+    """A batch of one image, cut to sides of about a limit."""
+    if not hasattr(batch['data_samples'][0], 'gt_sem_seg'):
+        return batch
+    sample = {name: values[0] for name, values in batch.items()}
+    return pseudo_collate([cropped(sample, limit)])
+
+
+def predict_error(model: nn.Module, tests: list[dict]) -> Exception | None:
+    """What the prediction of test images raises, if anything."""
+    model.eval()
+    for test in tests:
+        try:
+            data = model.data_preprocessor(copy.deepcopy(test), False)
+            model(**data, mode='predict')
+        except Exception as error:
+            return error
+    return None
+
+
+def prediction_problems(model: nn.Module,
+                        tests: list[dict]) -> Iterator[Problem]:
+    """Predict test images of each size.
+
+    Args:
+        model: On the meta device, or small images.
+        tests: Batches of one image.
+
+    Yields:
+        A problem for each size that fails.
+    """
+    for test in tests:
+        error = predict_error(model, [test])
+        if error is None:
+            continue
+        height, width = test['inputs'][0].shape[-2:]
+        yield Problem(
+            'size', 'model.test_cfg',
+            f'a test image of {height}x{width}: {named(error)}',
+            _remedy(model, test))
+
+
+def _remedy(model: nn.Module, test: dict) -> str:
+    """The padding of test images with which a prediction works, if any."""
+    preprocessor = model.data_preprocessor
+    before = getattr(preprocessor, 'test_cfg', None)
+    if not hasattr(preprocessor, 'test_cfg') or (before or {}).get('size'):
+        return ''
+    scale = getattr(preprocessor, 'factor', 1)
+    try:
+        for divisor in DIVISORS:
+            preprocessor.test_cfg = dict(
+                before or {}, size_divisor=scale * divisor)
+            if predict_error(model, [test]) is None:
+                return ('set model.data_preprocessor.test_cfg='
+                        f'dict(size_divisor={scale * divisor})')
+    finally:
+        preprocessor.test_cfg = before
+    return ''
