@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from mmhires.analysis import PeakMemory
 from mmhires.models.losses import (
     FALoss,
-    feature_affinity,
+    affinity,
     feature_affinity_loss,
 )
 
@@ -50,7 +50,7 @@ def test_blocks_add_up_to_the_whole(monkeypatch):
     seg, sisr = maps()  # 63 pixels
     whole = feature_affinity_loss(seg, sisr)
     grads = torch.autograd.grad(whole, (seg, sisr))
-    monkeypatch.setattr(feature_affinity, '_BLOCK', 2 * 10**2)
+    monkeypatch.setattr(affinity, '_BLOCK', 2 * 10**2)
     blocks = feature_affinity_loss(seg, sisr)
     torch.testing.assert_close(blocks, whole, rtol=0, atol=1e-12)
     for got, expected in zip(torch.autograd.grad(blocks, (seg, sisr)), grads):
@@ -153,7 +153,7 @@ def test_a_gpu_is_not_given_the_small_blocks_of_a_cpu():
 
 @pytest.mark.parametrize('subsample', [1, 2])
 def test_torch_compile_takes_it_in_one_graph(subsample, monkeypatch):
-    monkeypatch.setattr(feature_affinity, '_BLOCK', 2 * 10**2)
+    monkeypatch.setattr(affinity, '_BLOCK', 2 * 10**2)
     loss, inputs = FALoss(subsample), maps()
     torch._dynamo.reset()
     compiled = torch.compile(loss, fullgraph=True, backend='aot_eager')
