@@ -9,11 +9,8 @@ import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmhires.analysis import PeakMemory
-from mmhires.models.losses import (
-    FALoss,
-    affinity,
-    feature_affinity_loss,
-)
+from mmhires.models.losses import FALoss, affinity, feature_affinity_loss
+from mmhires.models.losses.feature_affinity import fitting_subsample
 
 
 def equations_1_and_2(seg, sisr):
@@ -134,7 +131,7 @@ def test_all_pairs_of_a_large_map_take_less_than_64_mib():
         torch.empty(1, 128, 128**2, device='meta', requires_grad=True)
         for _ in range(2))
     with PeakMemory() as memory:
-        feature_affinity._AffinityDistance.apply(seg, sisr).backward()
+        affinity._AffinityDistance.apply(seg, sisr).backward()
     assert 2 * 8 < memory.peak / 2**20 < 64  # both gradients are in it
 
 
@@ -144,7 +141,7 @@ def test_a_gpu_is_not_given_the_small_blocks_of_a_cpu():
         blocks = {
             device:
             len(
-                feature_affinity._block_pairs(
+                affinity._block_pairs(
                     torch.empty(4, 19, 64 * 128, device=device)))
             for device in ('cpu', 'cuda')
         }
@@ -261,7 +258,7 @@ def test_features_of_one_channel_which_learn_nothing_are_refused():
                                           ((4, 256), 4), ((8, 8), 1),
                                           ((2, 3), 1)])
 def test_the_fitting_subsample_leaves_64_pixels_or_all(size, wanted):
-    assert feature_affinity.fitting_subsample(size) == wanted
+    assert fitting_subsample(size) == wanted
     left = F.avg_pool2d(torch.zeros(1, *size), wanted, ceil_mode=True)
     assert left.numel() >= 64 or wanted == 1
 
