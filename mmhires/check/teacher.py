@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Teachers that know nothing."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.config import Config
 
@@ -8,7 +8,6 @@ from .problem import Problems
 from .walk import each, walk
 
 PARTS = ('backbone', 'neck', 'decode_head', 'head')
-HEADS = ('decode_head', 'head')
 
 
 def check_teachers(problems: Problems, cfg: Config) -> None:
@@ -27,9 +26,8 @@ def check_teachers(problems: Problems, cfg: Config) -> None:
                 teacher = Config.fromfile(teacher)['model']
         if not isinstance(teacher, Mapping):
             continue
-        random = list(_random_parts(teacher))
-        if _maps_only(model):
-            random = [part for part in random if part not in HEADS]
+        names = PARTS[:2] if _maps_only(model) else PARTS
+        random = list(_random_parts(teacher, names))
         if random:
             problems.add(
                 'checkpoint', f'{key}.teacher_ckpt',
@@ -39,11 +37,11 @@ def check_teachers(problems: Problems, cfg: Config) -> None:
                 True)
 
 
-def _random_parts(teacher: Mapping) -> Iterator[str]:
-    """Yield the parts that start at random."""
+def _random_parts(teacher: Mapping, names: Sequence[str]) -> Iterator[str]:
+    """Yield those of some parts that start at random."""
     if _pretrained(teacher):
         return
-    for name in PARTS:
+    for name in names:
         for key, part in each(name, teacher.get(name)):
             given = _pretrained(part) or part.get('pretrained')
             if name == 'backbone':

@@ -1,9 +1,16 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from mmhires.analysis import build_model, measure_training, random_batch
+from mmhires.analysis import (
+    build_model,
+    measure_training,
+    network_input,
+    random_batch,
+)
 
 
 @pytest.fixture
@@ -60,3 +67,14 @@ def test_a_batch_has_images_and_labels_of_the_model_s_classes(models):
     assert labels.shape == (3, 1, 20, 30)
     assert set(labels.unique().tolist()) == set(
         range(models['baseline'].decode_head.num_classes))
+
+
+def test_a_batch_has_the_channels_of_the_first_convolution(models):
+    model = copy.deepcopy(models['baseline'])
+    first = next(x for x in model.backbone.modules()
+                 if isinstance(x, nn.Conv2d))
+    first.in_channels = 5
+    model.data_preprocessor.mean = torch.zeros(1, 1, 1)
+    batch = random_batch(model, (20, 30))
+    assert batch['inputs'][0].shape == (5, 20, 30)
+    assert network_input(model, (20, 30)) == (1, 5, 10, 15)

@@ -201,6 +201,18 @@ def test_pictures_loaded_otherwise_are_refused(option, message, model_of,
         export(model, tmp_path / 'm.onnx', [image])
 
 
+@pytest.mark.parametrize('channels', [1, 4])
+def test_networks_of_other_than_three_channels_are_named(
+        channels, model_of, image, tmp_path):
+    model = model_of('ddrnet')
+    first = next(x for x in model.backbone.modules()
+                 if isinstance(x, torch.nn.Conv2d))
+    first.in_channels = channels
+    model.data_preprocessor.mean = torch.zeros(channels, 1, 1)
+    with pytest.raises(ValueError, match=f'takes images of {channels}: '):
+        export(model, tmp_path / 'm.onnx', [image])
+
+
 def test_damaged_image_to_compare_on_is_named(model_of, image, tmp_path):
     (tmp_path / 'bad.png').write_bytes(b'no picture')
     with pytest.raises(ValueError, match='bad.png: not an image'):
