@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """SECURITY.md: every line of its lists is tried."""
 import functools
+import io
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import runpy
 import struct
 import sys
 import threading
+import zipfile
 import zlib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -403,6 +405,39 @@ def test_a_small_onnx_file_asks_for_much_memory():
     assert len(content) < 200
     out, = onnxruntime.InferenceSession(content).run(None, {})
     assert out.nbytes == 2**26
+
+
+@holds('A file with Python objects in it')
+@pytest.mark.parametrize('layout', ['of now', 'of PyTorch 2.6'])
+def test_python_objects_in_a_pt2_file_are_not_run(layout, tmp_path, ran):
+    from mmhires.deploy import Predictor
+    payload = io.BytesIO()
+    torch.save(Payload(ran), payload)
+    path = tmp_path / 'x.pt2'
+    if layout == 'of now':
+        whole = tmp_path / 'whole.pt2'
+        program = torch.export.export(
+            nn.Linear(4, 4), (torch.zeros(1, 4), ), strict=False)
+        torch.export.save(program, whole)
+        with zipfile.ZipFile(whole) as source:
+            members = {name: source.read(name) for name in source.namelist()}
+        planted = [name for name in members if name.endswith('.pt')]
+        assert planted
+        members.update(dict.fromkeys(planted, payload.getvalue()))
+    else:
+        members = dict.fromkeys(
+            ('serialized_state_dict.pt', 'serialized_constants.pt',
+             'serialized_example_inputs.pt'), payload.getvalue())
+        members.update({
+            'version': b'8.1',
+            'serialized_exported_program.json': b'{}'
+        })
+    with zipfile.ZipFile(path, 'w') as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+    with pytest.raises(ValueError, match='x.pt2'):
+        Predictor(path)
+    assert not ran.exists()
 
 
 # The zoo

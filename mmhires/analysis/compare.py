@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Train configs side by side: same seeds, same first weights, same budget."""
 import copy
+import itertools
 import json
 import os.path as osp
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from mmhires.utils.quiet import silence
 from .folders import claim
 from .provenance import content_hash, fits, keep, origin, say
 from .splits import on_split
+
+_NUMBERS = itertools.count()
 
 
 def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
@@ -188,8 +191,12 @@ def _last_checkpoint(work_dir: str) -> str | None:
 def _build_runner(cfg: Config, work_dir: str, load_from: str | None,
                   hooks: Sequence[Hook], what: str) -> Runner:
     cfg.work_dir, cfg.load_from = work_dir, load_from
-    # Runners of one process keep apart by name.
-    cfg.experiment_name = osp.join(work_dir, what).replace(osp.sep, '_')
+    # Runners of one process, also two of one folder, keep apart by name; so do
+    # what they write scalars by, which else all go to the first one's folder.
+    name = osp.join(work_dir, what).replace(osp.sep, '_')
+    cfg.experiment_name = f'{name}_{next(_NUMBERS)}'
+    if cfg.get('visualizer'):
+        cfg.visualizer.name = cfg.experiment_name
     runner = Runner.from_cfg(cfg)
     for hook in hooks:
         runner.register_hook(hook)

@@ -42,12 +42,14 @@ def claim(work_dir: str, of: dict, start: str | None = None) -> None:
     ]
     if any(name == MARKER or name.endswith(('.pth', '.json'))
            for name in found):
+        claim_folder(work_dir)
         aside = next(
             path for number in itertools.count(1)
             if not osp.exists(path := f'{work_dir}-old{number}'))
         os.mkdir(aside)
         for name in found:
             os.replace(osp.join(work_dir, name), osp.join(aside, name))
+        release_folder(work_dir)
         say(f'{work_dir} {reason}; what it has is moved to {aside}, and '
             'trained anew')
     with open_whole(marker):

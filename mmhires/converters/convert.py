@@ -102,9 +102,10 @@ def convert_checkpoint(src: str | os.PathLike,
     """
     try:
         content = torch.load(src, map_location='cpu', weights_only=True)
-    except OSError:
-        raise
     except Exception as error:
+        # Of the file system; of a torn file they name none.
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         raise ValueError(f'{src} is no checkpoint that can be read safely: '
                          f'{first_line(error)}') from error
     state_dict = content

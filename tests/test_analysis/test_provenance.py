@@ -169,9 +169,9 @@ def test_folder_of_another_run_is_moved_aside_with_all_it_has(
     claim(str(run), dict(seed=0), str(start))
     assert len(list(run.iterdir())) == 7 and not caplog.records
     claim(str(run), dict(seed=1), str(start))
-    assert {path.name
-            for path in run.iterdir()
-            } == {'run', 'run.of', 'matched.pth', 'output.log'}
+    assert sorted(path.name for path in run.glob('[!.]*')) == [
+        'matched.pth', 'output.log', 'run', 'run.of'
+    ]
     aside = tmp_path / 'run-old1'
     assert (aside / 'iter_4.pth').read_text() == 'first'
     assert (aside / '20260101').is_dir()
