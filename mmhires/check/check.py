@@ -26,12 +26,11 @@ from .samples import channel_problems
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
 # Nothing can be looked up in other ones. Outer ones stand first.
-DICTS = ('model', 'data_preprocessor', 'model.data_preprocessor', 'train_dataloader',
-         'train_dataloader.dataset', 'val_dataloader',
+DICTS = ('model', 'data_preprocessor', 'model.data_preprocessor',
+         'train_dataloader', 'train_dataloader.dataset', 'val_dataloader',
          'val_dataloader.dataset', 'test_dataloader',
          'test_dataloader.dataset', 'train_cfg', 'val_cfg', 'test_cfg',
          'optim_wrapper', 'default_hooks', 'custom_imports', 'dataset_meta')
-
 
 # Where a name that is not known makes loaders and loops impossible to build.
 LOOPS = ('train_cfg', 'param_scheduler', 'train_dataloader.',
@@ -108,8 +107,9 @@ def _check(cfg: Config, samples: int) -> Problems:
         model.run(problems, cfg, net, meta, given)
         padding.check_padding(problems, cfg, net, meta, given)
     runtime.check_runtime(problems, cfg, net)
-    if not any(one.key.startswith(LOOPS) for one in problems
-               if one.kind == 'build'):  # names that no loop has
+    if not any(
+            one.key.startswith(LOOPS) for one in problems
+            if one.kind == 'build'):  # names that no loop has
         problems += loader_problems(cfg, given)
         problems += schedule_problems(cfg)
     metrics.check_metrics(problems, cfg, meta)

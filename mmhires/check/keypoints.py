@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from .problem import Problem
 
+
 def keypoint_problems(metas: dict[str, dict]) -> Iterator[Problem]:
     """Compare the sigmas of each data set with its keypoints, and the swaps.
 

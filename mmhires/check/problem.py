@@ -27,7 +27,6 @@ REMEDIES = (
      'before PackSegInputs'),
 )
 
-
 # What could not be tried, and why; ``--verbose`` prints it.
 LOGGER = logging.getLogger('mmhires.check')
 
