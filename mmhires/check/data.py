@@ -115,9 +115,9 @@ def _check_dataset(problems: Problems, key: str, cfg: dict, count: int,
             broken = [one for one in found if not one.warning]
             if whole and not broken:
                 with found.catch(f'{key}.pipeline'):
-                    samples.packed[key] = _packed(
-                        cfg, [0, *_other_sizes(infos)] if 'train' not in key
-                        else [0])
+                    samples.packed[key] = _packed(cfg,
+                                                  [0, *_other_sizes(infos)] if
+                                                  'train' not in key else [0])
     if meta is None:
         meta = getattr(component(cfg['type']), 'METAINFO', {})
         meta = {**meta, **(cfg.get('metainfo') or {})}
@@ -131,8 +131,9 @@ def _check_dataset(problems: Problems, key: str, cfg: dict, count: int,
 def _takes(name: str | type, argument: str) -> bool:
     """Whether the constructor of a component has an argument of a name."""
     kind = component(name) if isinstance(name, str) else name
-    return any(argument in inspect.signature(base.__init__).parameters
-               for base in getattr(kind, '__mro__', ()))
+    return any(
+        argument in inspect.signature(base.__init__).parameters
+        for base in getattr(kind, '__mro__', ()))
 
 
 def _packed(cfg: dict, indices: list[int]) -> list[dict]:

@@ -175,8 +175,7 @@ def _segmented(meta: dict, channels: int, size: tuple[int, int]) -> dict:
         label_map=None)
 
 
-def _with_keypoints(meta: dict, channels: int,
-                    size: tuple[int, int]) -> dict:
+def _with_keypoints(meta: dict, channels: int, size: tuple[int, int]) -> dict:
     """A person that fills a part of the image."""
     keypoints = meta['num_keypoints']
     low, high = np.array([[400, 100], [600, 400]])

@@ -71,9 +71,10 @@ def loader_problems(cfg, samples: Samples) -> Iterator[Problem]:
 
 def _loader_error(key: str, loader: dict, error: Exception) -> Problem:
     if isinstance(error, KeyError) and 'sampler' not in loader:
-        return Problem('build', f'{key}.sampler', 'there is none',
-                       "give one, such as dict(type='DefaultSampler', "
-                       'shuffle=False)')
+        return Problem(
+            'build', f'{key}.sampler', 'there is none',
+            "give one, such as dict(type='DefaultSampler', "
+            'shuffle=False)')
     do = ''
     if not loader.get('num_workers'):
         do = 'set num_workers to 1 or more, or persistent_workers=False'
@@ -93,8 +94,8 @@ def _length_problems(cfg, split: str, loader: DataLoader,
     endless = len(list(islice(iter(sampler), count + 1))) > count
     kind = loop_kind(cfg)
     name = type(sampler).__name__
-    by_epoch = split != 'train' or (
-        isinstance(kind, type) and issubclass(kind, EpochBasedTrainLoop))
+    by_epoch = split != 'train' or (isinstance(kind, type)
+                                    and issubclass(kind, EpochBasedTrainLoop))
     if endless and by_epoch:
         loop = kind.__name__ if split == 'train' else f'{split} loop'
         yield Problem(
@@ -150,8 +151,7 @@ def schedule_problems(cfg) -> Iterator[Problem]:
             yield from _beyond(key, part, total, unit)
 
 
-def _beyond(key: str, part: dict, total: int,
-            unit: str) -> Iterator[Problem]:
+def _beyond(key: str, part: dict, total: int, unit: str) -> Iterator[Problem]:
     """What of a schedule the training does not reach."""
     begin, end = part.get('begin', 0), part.get('end')
     if begin >= total:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from mmengine.registry import MODELS
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
@@ -18,6 +20,7 @@ from .walk import each, first, part_of, walk
 
 # Of labels; that of logits does not matter to a loss.
 SIDE, LOGIT_SIDE = 64, 16
+SHARP = 10.
 IGNORED = 255
 
 
@@ -76,26 +79,23 @@ def label_problems(cfg, calls: dict, batch: dict,
     for key, (args, kwargs) in calls.items():
         head = None
         with attempt(f'the losses of {key}'), probe.unallocated():
-            head = MODELS.build(
-                probe.without_weights(part_of(cfg.model, key)))
+            head = MODELS.build(probe.without_weights(part_of(cfg.model, key)))
         if head is not None and segmented:
             yield from _head_problems(key, head, args, kwargs, segmented,
                                       voids)
 
 
 def _head_problems(key: str, head: nn.Module, args: tuple, kwargs: dict,
-                   samples: list, voids: dict[int,
-                                              str]) -> Iterator[Problem]:
+                   samples: list, voids: dict[int, str]) -> Iterator[Problem]:
 
-    def loss_of(label: Tensor) -> Tensor | Exception:
-        torch.manual_seed(0)
+    def loss_of(label: Tensor, sharp: float = 0.) -> Tensor | Exception:
         try:
-            losses = head.loss_by_feat(
-                *_real(args, label, samples), **_real(kwargs, label, samples))
+            losses = head.loss_by_feat(*_real(args, label, samples, sharp),
+                                       **_real(kwargs, label, samples, sharp))
         except Exception as error:
             return error
-        return sum(
-            value.sum() for name, value in losses.items() if 'loss' in name)
+        return sum(value.sum() for name, value in losses.items()
+                   if 'loss' in name)
 
     classes = head.num_classes
     pattern = torch.arange(SIDE * SIDE).view(SIDE, SIDE)
@@ -106,8 +106,8 @@ def _head_problems(key: str, head: nn.Module, args: tuple, kwargs: dict,
             raise before
         return
     found = loss_of(pattern % classes)
+    one_channel = getattr(head, 'out_channels', classes) == 1
     if isinstance(found, Exception):
-        one_channel = getattr(head, 'out_channels', classes) == 1
         yield Problem(
             'classes', f'{key}.loss_decode',
             f'labels of class 0 to {classes - 1}: {named(found)}',
@@ -116,10 +116,20 @@ def _head_problems(key: str, head: nn.Module, args: tuple, kwargs: dict,
     halves = (pattern // SIDE * 2 // SIDE) % classes
     one, other = loss_of(pattern % min(classes, 2)), loss_of(halves)
     if classes > 1 and one == other != 0:
-        yield Problem(
-            'classes', f'{key}.loss_decode',
-            f'the loss is {one:.4g} whatever the labels are',
-            'out_channels=1 goes with use_sigmoid=True')
+        yield Problem('classes', f'{key}.loss_decode',
+                      f'the loss is {one:.4g} whatever the labels are',
+                      'out_channels=1 goes with use_sigmoid=True')
+    # Others make labels of their own.
+    plain = type(head).loss_by_feat is BaseDecodeHead.loss_by_feat
+    if one_channel and plain:
+        right, wrong = loss_of(halves, SHARP), loss_of(halves, -SHARP)
+        if right >= wrong:
+            yield Problem(
+                'classes', f'{key}.loss_decode',
+                f'out_channels=1, but the loss is {right:.4g} where class 1 '
+                f'is predicted rightly, and {wrong:.4g} where it is wrong',
+                'take a loss of one channel, such as '
+                'CrossEntropyLoss(use_sigmoid=True)')
     for value, evidence in voids.items():
         found = loss_of(pattern % classes * (pattern % 5 > 0) + value *
                         (pattern % 5 == 0))
@@ -130,15 +140,24 @@ def _head_problems(key: str, head: nn.Module, args: tuple, kwargs: dict,
                 f'{named(found)}', _remedy(head, value), not evidence)
 
 
-def _real(tree, label: Tensor, samples: list):
-    """Small random values for tensors, ``label`` for that of each sample."""
+def _real(tree, label: Tensor, samples: list, sharp: float):
+    """Small random values for tensors, ``label`` for that of each sample.
+
+    With ``sharp``, logits of a single channel are that much above and below 0
+    as the label is 1 or 0.
+    """
+    generator = torch.Generator('cpu').manual_seed(0)
 
     def small(x: Tensor) -> Tensor:
         shape = list(x.shape)
         if x.ndim == 4:
             shape[2:] = [min(side, LOGIT_SIDE) for side in shape[2:]]
+        if sharp and x.ndim == 4 and x.shape[1] == 1:
+            return sharp * (
+                F.interpolate(label[None, None].float(), shape[2:]) * 2 -
+                1).expand(shape)
         if x.is_floating_point():
-            return torch.rand(shape, device='cpu')
+            return torch.rand(shape, generator=generator, device='cpu')
         return torch.zeros(shape, dtype=x.dtype, device='cpu')
 
     def with_label(sample):

@@ -14,8 +14,8 @@ from .problem import Problems, attempt
 from .samples import Samples
 
 
-def check_padding(problems: Problems, cfg, model: nn.Module,
-                  meta: dict, samples: Samples) -> None:
+def check_padding(problems: Problems, cfg, model: nn.Module, meta: dict,
+                  samples: Samples) -> None:
     """Compare the maps of a test image with those of training images.
 
     Where in training each map is a multiple of the next one and in testing

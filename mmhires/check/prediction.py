@@ -80,10 +80,9 @@ def prediction_problems(model: nn.Module,
         if error is None:
             continue
         height, width = test['inputs'][0].shape[-2:]
-        yield Problem(
-            'size', 'model.test_cfg',
-            f'a test image of {height}x{width}: {named(error)}',
-            _remedy(model, test))
+        yield Problem('size', 'model.test_cfg',
+                      f'a test image of {height}x{width}: {named(error)}',
+                      _remedy(model, test))
 
 
 def _remedy(model: nn.Module, test: dict) -> str:

@@ -49,8 +49,9 @@ class _Unallocated(_Answers):
         kwargs = dict(kwargs or {})
         if func is torch.empty and kwargs.get('device') is None:
             kwargs['device'] = 'meta'
-        tensors = [x for x in tree_leaves((args, kwargs))
-                   if isinstance(x, Tensor)]
+        tensors = [
+            x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)
+        ]
         if len({x.is_meta for x in tensors}) == 2:
             # An initialisation that writes known values into weights.
             args, kwargs = tree_map_only(Tensor, lambda x: x.to('meta'),

@@ -31,7 +31,6 @@ REMEDIES = (
      'before PackSegInputs'),
 )
 
-
 # What could not be tried, and why; ``--verbose`` prints it.
 LOGGER = logging.getLogger('mmhires.check')
 

@@ -130,8 +130,8 @@ class CheckedLoadLabel(_CheckedLoad):
                 f'{results.get("img_path")} has (height, width) {size}')
         # A subclass may make numbers of what is stored in its own way.
         loads_as_mmseg = (
-            getattr(type(self.load), '_load_seg_map', None) is
-            LoadAnnotations._load_seg_map)
+            getattr(type(self.load), '_load_seg_map', None)
+            is LoadAnnotations._load_seg_map)
         if loads_as_mmseg:
             refuse_wrapped_values(path, self.load)
         bad = label >= self.num_classes

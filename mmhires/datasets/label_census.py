@@ -46,8 +46,9 @@ class LabelCensus:
         enough = LABELS_PER_CLASS * len(self.classes)
         if len(self.classes) - len(absent) <= 1:
             enough = MIN_LABELS
-        if not absent or not self.looked or not (
-                whole or (self.ignored and self.looked >= enough)):
+        if not absent or not self.looked or not (whole or
+                                                 (self.ignored
+                                                  and self.looked >= enough)):
             return ''
         several = len(absent) > 1
         share = self.ignored / (self.ignored + self.pixels.sum())
@@ -87,8 +88,8 @@ def take_census(dataset: BaseSegDataset,
         pixels += np.bincount(valid, minlength=len(classes))
         ignored += label.size - valid.size
         looked += 1
-        enough = pixels.all() or (looked >= MIN_LABELS and
-                                  pixels.sum() + ignored > max_pixels)
+        enough = pixels.all() or (looked >= MIN_LABELS
+                                  and pixels.sum() + ignored > max_pixels)
         if enough and looked >= at_least:
             break
     return LabelCensus(classes, ignore_index, pixels, ignored, looked,
