@@ -1,12 +1,23 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Export of models, and running what was exported.
+
+Running an ``.onnx`` file on a CPU imports NumPy, OpenCV and the engine only:
+what needs PyTorch is imported when it is used.
+"""
+from mmhires.utils.lazy import lazy_names
+
 from .export import export
-from .fold import fold_bn
 from .labels import labels
-from .load import load_model
-from .network import Network
 from .predictor import Pipeline, Predictor
 from .strip import strip
-from .student import extract_student
+
+__getattr__ = lazy_names(
+    __name__,
+    dict(
+        Network='network',
+        extract_student='student',
+        fold_bn='fold',
+        load_model='load'))
 
 __all__ = [
     'Network', 'Pipeline', 'Predictor', 'export', 'extract_student', 'fold_bn',

@@ -5,13 +5,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import mmcv
+import cv2
 import numpy as np
-from torch import nn
 
-from mmhires.compat.bf16_convolution import warn_of_narrow_maps
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole
 from mmhires.utils.finite import require_finite
@@ -19,11 +17,13 @@ from mmhires.utils.images import read_image
 from mmhires.utils.input_channels import input_channels
 from mmhires.version import __version__
 
-from .formats import to_onnx, to_torch
 from .labels import plain_labels
-from .network import Network
 from .predictor import Pipeline, Predictor
 from .task import task_class
+
+# Running a file, which this package does too, needs no PyTorch.
+if TYPE_CHECKING:
+    from torch import nn
 
 # Share of pixels, or of keypoints, that must agree with the original model.
 AGREEMENT = dict(fp32=0.999, fp16=0.99, bf16=0.99)
@@ -37,7 +37,7 @@ class Agreement(NamedTuple):
     share: float
 
 
-def export(model: nn.Module,
+def export(model: 'nn.Module',
            out: str | Path,
            images: Sequence[str | Path],
            precision: str = 'fp32',
@@ -82,6 +82,10 @@ def export(model: nn.Module,
             or has nan or infinite weights, or predictions that differ, of
             other sizes too if ``dynamic``.
     """
+    from mmhires.compat.bf16_convolution import warn_of_narrow_maps
+
+    from .formats import to_onnx, to_torch
+    from .network import Network
     out = Path(out)
     onnx = out.suffix == '.onnx'
     if out.suffix not in ('.onnx', '.pt2'):
@@ -170,7 +174,7 @@ def export(model: nn.Module,
     return results
 
 
-def _compare(model: nn.Module, predictor: Predictor, pictures: Iterable,
+def _compare(model: 'nn.Module', predictor: Predictor, pictures: Iterable,
              batch: bool, way_out: str) -> Iterator[Agreement]:
     """How far a file agrees, but where the model refuses another size."""
     for name, path in pictures:
@@ -197,11 +201,11 @@ def _other_sizes(path: str | Path, decoding: dict,
              (height * 3 // 4 | 1, width * 3 // 4 | 1), (height, width // 2))
     for h, w in sizes:
         file = f'{folder}/{h}x{w}.png'
-        mmcv.imwrite(mmcv.imresize(picture, (w, h)), file)
+        cv2.imwrite(file, cv2.resize(picture, (w, h)))
         yield f'{path} at {h}x{w}', file
 
 
-def original_prediction(model: nn.Module, path: str):
+def original_prediction(model: 'nn.Module', path: str):
     """What the original model says: labels, or a sample of keypoints."""
     if hasattr(model, 'decode_head'):
         from mmseg.apis import inference_model

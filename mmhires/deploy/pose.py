@@ -5,15 +5,17 @@ from typing import NamedTuple
 
 import mmpose.codecs
 import numpy as np
+import torch
 from mmpose.datasets.transforms import TopdownAffine
 from mmpose.models import PoseDataPreprocessor
 from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.structures.bbox import bbox_xyxy2cs
-from torch import Tensor, nn
+from torch import nn
 
 from mmhires.models.pose import LowResPoseDataPreprocessor
 
-from .task import Task
+from .preparation import Preparation
+from .task import Array, Task
 
 
 class Keypoints(NamedTuple):
@@ -33,11 +35,11 @@ class PoseTask(Task):
     """
     neutral = ('LoadImage', 'PackPoseInputs')
     steps = ('GetBBoxCenterScale', 'TopdownAffine')
-    preprocessors = (PoseDataPreprocessor, LowResPoseDataPreprocessor)
 
     def __init__(self, spec: dict) -> None:
         super().__init__(spec)
-        self.preprocessor = LowResPoseDataPreprocessor(**spec['preprocessing'])
+        self.prepared = Preparation(
+            **spec['preprocessing'], test_cfg=dict(size_divisor=1))
         self.crop = TopdownAffine(**spec['crop'])
         codec = dict(spec['codec'])
         name = codec.pop('type')
@@ -46,6 +48,11 @@ class PoseTask(Task):
         self.codec = getattr(mmpose.codecs, name)(**codec)
         # The network is run on each crop and, for the flip test, its mirror.
         self.views = 1 if spec['flip'] is None else 2
+
+    @staticmethod
+    def preprocessors() -> tuple[type, ...]:
+        """Data preprocessors that are part of an exported file."""
+        return PoseDataPreprocessor, LowResPoseDataPreprocessor
 
     @classmethod
     def describe(cls, model: nn.Module) -> dict:
@@ -88,17 +95,17 @@ class PoseTask(Task):
             flip=flip if test_cfg.get('flip_test') else None)
 
     def prepare(self, image: np.ndarray, boxes: Sequence | None,
-                device: str) -> tuple[list[Tensor], list[dict]]:
+                device: str) -> tuple[list[Array], list[dict]]:
         """Cut out, normalise and reduce persons.
 
         Args:
             image (np.ndarray): BGR ``(H, W, 3)``, uint8.
             boxes (Sequence, optional): ``(persons, 4)``, x1, y1, x2, y2.
                 Default: the whole image.
-            device (str): Where to compute.
+            device (str): Unused: images are prepared on the CPU.
 
         Returns:
-            tuple[list[Tensor], list[dict]]: ``(1, 3, h, w)`` of each view, and
+            tuple[list[Array], list[dict]]: ``(1, 3, h, w)`` of each view, and
             for each person what :class:`TopdownAffine` says of its crop.
 
         Raises:
@@ -121,12 +128,12 @@ class PoseTask(Task):
                 box[None], padding=self.spec['padding'])
             crop = self.crop(
                 dict(img=image, bbox_center=center, bbox_scale=scale))
-            inputs = self.preprocess(crop['img'], device, [])['inputs']
-            tensors += [inputs, inputs.flip(-1)][:self.views]
+            inputs, _ = self.prepared(crop['img'])
+            tensors += [inputs, inputs[..., ::-1]][:self.views]
             crops.append(crop)
         return tensors, crops
 
-    def finish(self, outputs: list[Tensor], crops: list[dict]) -> Keypoints:
+    def finish(self, outputs: list[Array], crops: list[dict]) -> Keypoints:
         """Keypoints of all persons, who may be none, in pixels of the image.
 
         Args:
@@ -140,7 +147,9 @@ class PoseTask(Task):
         nobody = np.empty((0, count, 2), np.float32)
         persons = [(nobody, nobody[..., 0])]
         for i, crop in enumerate(crops):
-            heatmaps, *mirrored = outputs[self.views * i:self.views * (i + 1)]
+            # MMPose's functions are of tensors.
+            heatmaps, *mirrored = map(
+                torch.as_tensor, outputs[self.views * i:self.views * (i + 1)])
             for other in mirrored:
                 heatmaps = 0.5 * (
                     heatmaps + flip_heatmaps(other, **self.spec['flip']))

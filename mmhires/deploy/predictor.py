@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmhires.utils.errors import first_line
 from mmhires.utils.images import read_image
 
 from .runtimes import load_network
-from .task import task_class
+from .task import Array, is_floating, task_class
 
 
 class Pipeline:
@@ -28,6 +26,8 @@ class Pipeline:
         network (Callable): ``(N, 3, H, W)`` to logits, heatmaps or labels.
         device (str): Where the network takes its input. Default: ``'cpu'``.
         name (str): Of the network, for errors. Default: ``'the network'``.
+        arrays (bool): The network takes and returns NumPy arrays, not tensors.
+            Default: False.
 
     Attributes:
         classes (list[str]): Names of the classes, or of the keypoints.
@@ -38,9 +38,10 @@ class Pipeline:
 
     def __init__(self,
                  spec: dict,
-                 network: Callable[[Tensor], Tensor],
+                 network: Callable[[Array], Array],
                  device: str = 'cpu',
-                 name: str = 'the network') -> None:
+                 name: str = 'the network',
+                 arrays: bool = False) -> None:
         try:
             self.task = task_class(spec['task'])(spec)
             self.classes, self.palette = spec['classes'], spec['palette']
@@ -54,6 +55,7 @@ class Pipeline:
         to_float32 = self.decoding.pop('to_float32', False)
         self.dtype = np.float32 if to_float32 else np.uint8
         self.network, self.device, self.name = network, device, name
+        self.arrays = arrays
 
     def __call__(self,
                  image: str | Path | np.ndarray | list,
@@ -137,6 +139,12 @@ class Pipeline:
                     source, *image.shape[:2], self.name, *self.image_shape))
         image = image.astype(self.dtype, copy=False)
         tensors, metas = self.task.prepare(image, boxes, self.device)
+        if not self.arrays:
+            import torch
+            tensors = [
+                torch.from_numpy(np.ascontiguousarray(tensor)).to(self.device)
+                for tensor in tensors
+            ]
         want = self.input_shape[2:]
         for inputs in tensors:
             if want[0] is not None and list(inputs.shape[2:]) != want:
@@ -159,11 +167,11 @@ class Pipeline:
             for start in range(0, len(numbers), size)
         ]
         try:
-            with torch.inference_mode():
-                for batch in batches:
-                    out = self.network(torch.cat([inputs[i] for i in batch]))
-                    self._check_names(out)
-                    outputs.update(zip(batch, out.split(1)))
+            for batch in batches:
+                out = self._compute([inputs[i] for i in batch])
+                self._check_names(out)
+                outputs.update(
+                    (i, out[place:place + 1]) for place, i in enumerate(batch))
         except Exception as error:  # of whatever runs it
             raise ValueError(f'{jobs[0].source}: {self.name} cannot be run: '
                              f'{first_line(error)}') from error
@@ -173,9 +181,18 @@ class Pipeline:
             for job in jobs
         ]
 
-    def _check_names(self, outputs: Tensor) -> None:
+    def _compute(self, inputs: list[Array]) -> Array:
+        """Run the network on inputs of one size at once."""
+        if self.arrays:
+            one = len(inputs) == 1
+            return self.network(inputs[0] if one else np.concatenate(inputs))
+        import torch
+        with torch.inference_mode():
+            return self.network(torch.cat(inputs))
+
+    def _check_names(self, outputs: Array) -> None:
         """Refuse to call an output by the name of another."""
-        if outputs.is_floating_point() and outputs.shape[1] not in (
+        if is_floating(outputs) and outputs.shape[1] not in (
                 1, len(self.classes)):
             raise ValueError(f'{self.name} has {outputs.shape[1]} outputs, '
                              f'but names {len(self.classes)}: export it again')
@@ -222,15 +239,18 @@ class Predictor(Pipeline):
                  precision: str | None = None) -> None:
         network, spec, self.runtime = load_network(
             Path(file), runtime, device, precision, threads)
-        gpu = device.replace('tensorrt', 'cuda')
-        super().__init__(spec,
-                         network, gpu if torch.cuda.is_available() else 'cpu',
-                         str(file))
+        arrays = device == 'cpu' and self.runtime != 'torch'
+        where = 'cpu'
+        if not arrays:
+            import torch
+            if torch.cuda.is_available():
+                where = device.replace('tensorrt', 'cuda')
+        super().__init__(spec, network, where, str(file), arrays)
 
 
 class _Job(NamedTuple):
     """Inputs of the network, later its outputs, and what finish() needs."""
-    tensors: list[Tensor]
+    tensors: list[Array]
     metas: list[dict]
     source: str
 

@@ -21,6 +21,7 @@ from mmhires.utils.files import open_whole
 
 from .export import agreement, original_prediction
 from .predictor import Predictor
+from .task import is_floating
 
 # The others are cheap, and OpenVINO crashes on some of them.
 OPERATORS = ('Conv', 'ConvTranspose', 'Gemm')
@@ -74,7 +75,7 @@ def quantize(file: str | Path,
         raise ValueError('int8 needs pictures to calibrate on')
     reference = Predictor(file, runtime='onnxruntime')
     jobs = map(reference.prepare, calibration)
-    inputs = [dict(image=x.numpy()) for job in jobs for x in job.tensors]
+    inputs = [dict(image=x) for job in jobs for x in job.tensors]
     before = score(reference)
     metadata = onnx.load(file).metadata_props
     fields = {entry.key: entry.value for entry in metadata}
@@ -171,9 +172,9 @@ def _by_disturbance(layers: list[str], write: Callable, reference: Predictor,
 
     def disturbance(layer: str) -> float:
         got = write(nodes_to_quantize=[layer]).run([job])[0].tensors[0]
-        if not want.is_floating_point():  # labels
-            return float((got != want).double().mean())
-        return float((got - want).square().mean())
+        if not is_floating(want):  # labels
+            return float((got != want).mean())
+        return float(np.square(got - want).mean())
 
     found = {layer: disturbance(layer) for layer in track(layers)}
     return sorted(layers, key=found.get, reverse=True)

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from torch import Tensor
-
 from mmhires.utils.errors import first_line
+
+from .task import Array
 
 # By name of the module in engines/, the best first.
 RUNTIMES = dict(openvino='.onnx', onnxruntime='.onnx', torch='.pt2')
 
 
 def load_network(file: Path, runtime: str, device: str,
-                 *options) -> tuple[Callable[[Tensor], Tensor], dict, str]:
+                 *options) -> tuple[Callable[[Array], Array], dict, str]:
     """Load an exported file.
 
     Args:

@@ -1,15 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a segmentor, as plain data."""
-import numpy as np
-from mmcv.transforms import Resize
-from mmseg.models import SegDataPreProcessor
-from mmseg.structures import SegDataSample
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
-from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+import numpy as np
 
 from .labels import labels
-from .task import Task
+from .preparation import Preparation, resize
+from .task import Array, Task, is_floating
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class SegmentationTask(Task):
@@ -21,21 +21,22 @@ class SegmentationTask(Task):
     neutral = ('LoadAnnotations', 'LoadImageFromFile', 'LoadImageFromNDArray',
                'PackSegInputs')
     steps = ('Resize', )
-    preprocessors = (SegDataPreProcessor, LowResSegDataPreProcessor)
 
     def __init__(self, spec: dict) -> None:
         super().__init__(spec)
-        self.preprocessor = LowResSegDataPreProcessor(
-            min_size=1, **spec['preprocessing'])
-        # Tuples became lists in the file.
-        self.resize = spec['resize'] and Resize(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in spec['resize'].items()
-            })
+        self.prepared = Preparation(**spec['preprocessing'])
+        self.resize = spec['resize']
+
+    @staticmethod
+    def preprocessors() -> tuple[type, ...]:
+        """Data preprocessors that are part of an exported file."""
+        from mmseg.models import SegDataPreProcessor
+
+        from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+        return SegDataPreProcessor, LowResSegDataPreProcessor
 
     @classmethod
-    def describe(cls, model: nn.Module) -> dict:
+    def describe(cls, model: 'nn.Module') -> dict:
         """All that is known of a model but its network.
 
         Args:
@@ -72,36 +73,32 @@ class SegmentationTask(Task):
             threshold=head.threshold if head.out_channels == 1 else None)
 
     def prepare(self, image: np.ndarray, boxes: None,
-                device: str) -> tuple[list[Tensor], list[dict]]:
+                device: str) -> tuple[list[Array], list[dict]]:
         """Resize, normalise, pad and reduce an image.
 
         Args:
             image (np.ndarray): BGR ``(H, W, 3)``, uint8.
             boxes (None): Of pose models only.
-            device (str): Where to compute.
+            device (str): Unused: images are prepared on the CPU.
 
         Returns:
-            tuple[list[Tensor], list[dict]]: ``(1, 3, h, w)``, and arguments of
+            tuple[list[Array], list[dict]]: ``(1, 3, h, w)``, and arguments of
             :func:`labels` for the network's logits.
         """
-        ori_shape = image.shape[:2]
+        more = self.prepared.enlargement
+        out_size = tuple(more * side for side in image.shape[:2])
         if self.resize is not None:
-            image = self.resize(dict(img=image))['img']
-        sample = SegDataSample(
-            metainfo=dict(ori_shape=ori_shape, img_shape=image.shape[:2]))
-        data = self.preprocess(image, device, [sample])
-        meta = data['data_samples'][0].metainfo
-        options = dict(
-            size=meta.get('pad_shape', meta['img_shape']),
-            padding=meta.get('img_padding_size', (0, 0, 0, 0)),
-            out_size=meta['ori_shape'],
+            image = resize(image, **self.resize)
+        inputs, options = self.prepared(image)
+        options.update(
+            out_size=out_size,
             align_corners=self.spec['align_corners'],
             threshold=self.spec['threshold'])
-        return [data['inputs']], [options]
+        return [inputs], [options]
 
-    def finish(self, outputs: list[Tensor], metas: list[dict]) -> np.ndarray:
+    def finish(self, outputs: list[Array], metas: list[dict]) -> np.ndarray:
         """Labels ``(H, W)`` at the size of the image."""
         out, = outputs
-        if out.is_floating_point():  # else the network has made them
+        if is_floating(out):  # else the network has made them
             out = labels(out, **metas[0])
-        return out[0].cpu().numpy()
+        return out[0] if isinstance(out, np.ndarray) else out[0].cpu().numpy()

@@ -1,9 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Remove the parts of a model that only training needs."""
-from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def strip(model: nn.Module) -> nn.Module:
+def strip(model: 'nn.Module') -> 'nn.Module':
     """Remove auxiliary heads and training-only branches, in place.
 
     Auxiliary heads of MMSegmentation's segmentors go, and every module that

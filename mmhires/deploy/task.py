@@ -2,10 +2,16 @@
 """Pre- and post-processing of a network, as plain data."""
 import importlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
-from torch import nn
+
+# An exported file runs without PyTorch, which takes seconds to import.
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# NumPy's on a CPU, PyTorch's on a GPU and for programs of torch.export.
+Array: TypeAlias = 'np.ndarray | Tensor'
 
 COLOR_TYPES = ('color', 'color_ignore_orientation')
 # Where steps and picture files are found, not what they are.
@@ -25,8 +31,6 @@ class Task:
         neutral (tuple[str]): Steps of a test pipeline that do nothing to an
             image. Each task says its own, as of the next two.
         steps (tuple[str]): Those that are part of an exported file.
-        preprocessors (tuple[type]): Data preprocessors that are.
-        preprocessor (nn.Module): The one that is.
     """
 
     def __init__(self, spec: dict) -> None:
@@ -74,7 +78,7 @@ class Task:
         return found
 
     @classmethod
-    def read_preprocessor(cls, source: nn.Module, *names: str) -> dict:
+    def read_preprocessor(cls, source: 'nn.Module', *names: str) -> dict:
         """Arguments of a data preprocessor of ours that tests as this one.
 
         Args:
@@ -87,8 +91,9 @@ class Task:
         Raises:
             ValueError: It is of another type.
         """
-        if type(source) not in cls.preprocessors:
-            allowed = ' or '.join(kind.__name__ for kind in cls.preprocessors)
+        kinds = cls.preprocessors()
+        if type(source) not in kinds:
+            allowed = ' or '.join(kind.__name__ for kind in kinds)
             raise ValueError(f'the data preprocessor must be {allowed}, got '
                              f'{type(source).__name__}')
         spec = dict(scale=1, mean=None, std=None)
@@ -101,21 +106,18 @@ class Task:
                 std=source.std.flatten().tolist())
         return spec
 
-    @torch.no_grad()
-    def preprocess(self, image: np.ndarray, device: str,
-                   samples: list) -> dict:
-        """What the data preprocessor makes of an image ``(H, W, 3)``."""
-        tensor = torch.from_numpy(
-            np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return self.preprocessor.to(device)(
-            dict(inputs=[tensor.to(device)], data_samples=samples))
+
+def is_floating(array: Array) -> bool:
+    """Whether an array or a tensor is of floats."""
+    if isinstance(array, np.ndarray):
+        return array.dtype.kind == 'f'
+    return array.is_floating_point()
 
 
 def task_class(name: str) -> type[Task]:
     """The task of a name, ``'segmentation'`` or ``'pose'``.
 
-    It is imported when needed, as pose needs MMPose and segmentation
-    MMSegmentation.
+    It is imported when needed, as pose needs MMPose.
     """
     module = importlib.import_module(f'.{name}', __package__)
     return getattr(module, _TASKS[name])

@@ -74,7 +74,7 @@ def test_labels_inside_the_file_are_those_of_the_model(method, runtime,
     file, want = exported(method, RUNTIMES[runtime], labels=True)
     predictor = Predictor(file, runtime=runtime)
     out = predictor.run([predictor.prepare(image)])[0].tensors[0]
-    assert out.shape == (1, *want.shape) and out.dtype == torch.uint8
+    assert out.shape == (1, *want.shape) and str(out.dtype).endswith('uint8')
     assert (predictor(image) == want).mean() >= 0.999
     # as labels() makes them of the logits
     logits = Predictor(exported(method, RUNTIMES[runtime])[0], runtime=runtime)

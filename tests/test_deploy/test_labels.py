@@ -1,4 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -137,3 +138,53 @@ def test_more_classes_than_a_byte_holds():
 def test_padding_that_leaves_nothing_is_refused():
     with pytest.raises(ValueError, match='leaves nothing'):
         labels(smooth_logits(2), (16, 16), (8, 8, 0, 0))
+
+
+def exact_case(seed):
+    """Whole logits, sizes by which all weights are sums of powers of two."""
+    numbers = np.random.default_rng(seed)
+    classes, scale = numbers.choice([2, 3, 7,
+                                     19]), numbers.choice([1, 2, 4, 8])
+    height, width = numbers.integers(1, 14, 2)
+    noise = numbers.integers(-4, 5, (2, classes, height, width))
+    if seed % 2:  # large areas of a class, with ties where they meet
+        noise = noise.repeat(3, 2).repeat(3, 3)
+    size = [int(scale * side) for side in noise.shape[2:]]
+    cut = [int(numbers.integers(0, (side + 1) // 2)) for side in size]
+    return torch.from_numpy(noise).float(), size, (0, cut[1], cut[0], 0)
+
+
+@pytest.mark.parametrize('seed', range(24))
+def test_every_label_is_that_of_resize_and_argmax_also_of_ties(seed):
+    logits, size, padding = exact_case(seed)
+    want = plain_labels(logits, size, padding, None, False, None)
+    assert (labels(logits, size, padding) == want).all()
+    found = labels(logits.numpy(), size, padding)
+    assert isinstance(found, np.ndarray) and (found == want.numpy()).all()
+
+
+@pytest.mark.parametrize('window', [1, 9, 41])
+@pytest.mark.parametrize('size, out_size, corners', [
+    ((128, 192), None, False),
+    ((128, 192), None, True),
+    ((131, 190), (60, 333), False),
+    ((20, 30), None, False),
+    ((128, 192), (40, 47), True),
+])
+def test_noise_and_areas_are_labelled_as_by_resize_and_argmax(
+        window, size, out_size, corners):
+    torch.manual_seed(window)
+    noise = torch.randn(1, 20, 31 + window, 47 + window)
+    logits = F.avg_pool2d(noise, window, 1)
+    got = labels(logits, size, (0, 0, 0, 0), out_size, corners)
+    full = plain(logits, size, out_size=out_size, corners=corners)
+    loss = full.amax(1) - full.gather(1, got.long()[:, None])[:, 0]
+    assert loss.max() <= 1e-5 * full.abs().max()
+    assert (got != full.argmax(1)).sum() <= 2
+
+
+def test_class_that_wins_at_no_corner_wins_between_them():
+    logits = torch.tensor([[9., 0.], [0., 9.], [6., 6.]]).view(1, 3, 1, 2)
+    found = labels(logits, (1, 16))[0, 0].tolist()
+    assert found[:4] == [0] * 4 and found[-4:] == [1] * 4
+    assert found[7:9] == [2, 2]

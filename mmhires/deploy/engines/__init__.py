@@ -2,19 +2,20 @@
 """What runs exported networks, a module for each engine.
 
 Each has one function, ``load(file, device, precision, threads)``, that gives
-the network as a function of a tensor, and the description in the file. Its
-library is imported when it is called.
+the network as a function, and the description in the file. Its library is
+imported when it is called. ``.onnx`` files on a CPU take and return NumPy
+arrays, all others tensors of PyTorch.
 """
 import contextlib
 import json
 from collections.abc import Callable, Mapping
 
-from torch import Tensor
+from mmhires.deploy.task import Array
 
 # Name of the description among the extra files of torch.export.
 SPEC_FILE = 'mmhires.json'
 # The network, ``(N, 3, H, W)`` to its output, and its description.
-Loaded = tuple[Callable[[Tensor], Tensor], dict]
+Loaded = tuple[Callable[[Array], Array], dict]
 
 
 def parse_fields(fields: Mapping[str, str]) -> dict:

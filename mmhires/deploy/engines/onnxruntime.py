@@ -2,13 +2,16 @@
 """ONNX Runtime: ``.onnx`` files, on CPUs, CUDA and TensorRT."""
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from mmhires.utils.extras import import_extra
 
 from . import Loaded, parse_fields
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Each falls back to those before it.
 _PROVIDERS = dict(
@@ -58,9 +61,18 @@ def load(file: Path | bytes,
     if precision not in (None, own) and name != _PROVIDERS['tensorrt']:
         raise ValueError(f'onnxruntime computes in the precision of the file, '
                          f'{own}, not in {precision}')
+    if device == 'cpu':
+
+        def run_arrays(image: np.ndarray) -> np.ndarray:
+            feed = dict(image=np.ascontiguousarray(image))
+            return session.run(None, feed)[0]
+
+        return run_arrays, spec
+
+    import torch
     outputs = {}  # one for each shape of the input
 
-    def run(image: Tensor) -> Tensor:
+    def run(image: 'Tensor') -> 'Tensor':
         image = image.contiguous()
         if image.shape not in outputs:
             out, = session.run(None, dict(image=image.cpu().numpy()))

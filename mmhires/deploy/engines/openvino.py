@@ -4,8 +4,7 @@ import functools
 from pathlib import Path
 from types import ModuleType
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from mmhires.utils.extras import import_extra
 
@@ -59,12 +58,11 @@ def load(file: Path | bytes, device: str, precision: str | None,
         raise ValueError(f'openvino computes in {got} on this processor, not '
                          f'in {wanted}')
 
-    def run(image: Tensor) -> Tensor:
+    def run(image: np.ndarray) -> np.ndarray:
         try:
-            out = compiled(image.contiguous().numpy())[0]
+            return compiled(np.ascontiguousarray(image))[0]
         except RuntimeError as error:
             raise ValueError(_reason(error)) from error
-        return torch.from_numpy(out)
 
     return run, spec
 

@@ -1,0 +1,174 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Classes of the cells between logits, few of which need arithmetic."""
+import os
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from .bands import Bands
+
+# Pixels that are computed at a time: their logits stay in the cache.
+_CHUNK = 2**15
+
+
+def label_image(logits: np.ndarray, rows: Bands, columns: Bands) -> np.ndarray:
+    """Classes ``(H, W)`` of the logits ``(C, h, w)`` of an image."""
+    winners = _winners(logits)
+    # A class that wins at all sources of a cell, where two bands cross, wins
+    # everywhere in it, as its lead is a mean of leads.
+    above, *others = (winners[taps] for taps in rows.sources.T)
+    agree = np.ones(above.shape, bool)
+    for other in others:
+        agree &= other == above
+    lefts, *others = columns.sources.T
+    classes, disputed = above[:, lefts], ~agree[:, lefts]
+    for other in others:
+        disputed |= ~agree[:, other] | (above[:, other] != classes)
+    out = classes.repeat(columns.sizes, 1).repeat(rows.sizes, 0)
+    cells, threads = np.flatnonzero(disputed), _threads()
+    if 2 * len(cells) > disputed.size:
+        work = partial(_compute, logits, rows, columns, out)
+        parts = np.array_split(np.arange(len(rows.sizes)), threads)
+    else:
+        work = partial(_settle, logits, rows, columns, out)
+        most = len(rows.pixels) * len(columns.pixels)
+        parts = np.array_split(cells, -(-len(cells) * most // _CHUNK) or 1)
+    parts = [part for part in parts if len(part)]
+    if threads == 1 or len(parts) < 2:
+        for part in parts:
+            work(part)
+        return out
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, parts))
+    return out
+
+
+def _winners(logits: np.ndarray) -> np.ndarray:
+    """Class of each of the logits: argmax, in a fifth of its time."""
+    best = logits[0].copy()
+    winners = np.zeros(best.shape,
+                       np.uint8 if len(logits) <= 256 else np.int32)
+    for number, logit in enumerate(logits[1:], 1):
+        # Of the numbers, the one that won last is the greatest.
+        won = (logit > best) * winners.dtype.type(number)
+        np.maximum(winners, won, out=winners)
+        np.maximum(best, logit, out=best)
+    return winners
+
+
+def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
+             bands: np.ndarray) -> None:
+    """Write the classes of all pixels of some bands of rows.
+
+    Args:
+        logits: ``(C, h, w)``.
+        rows: Of the image.
+        columns: Of the image.
+        out: Classes ``(H, W)``, written.
+        bands: Numbers of row bands, next to each other.
+    """
+    # Reversed: of equal logits the first class has the greatest code.
+    code = np.arange(len(logits))[::-1].astype(out.dtype)[:, None]
+    wide = {}  # enlarged source rows ``(C, W)`` that the next band may need
+    for band in bands:
+        wide = {
+            source:
+            wide[source] if source in wide else _blend(
+                (logits[:, source].take(taps, 1)
+                 for taps in columns.taps.T), columns.shares.T)
+            for source in dict.fromkeys(rows.sources[band])
+        }
+        pixels = rows.pixels[:rows.sizes[band], band]
+        mixed = _blend((wide[source] for source in rows.sources[band]),
+                       rows.shares[pixels].T[..., None, None])
+        won = (mixed == mixed.max(1, keepdims=True)) * code
+        out[pixels] = len(logits) - 1 - won.max(1)
+
+
+def _settle(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
+            cells: np.ndarray) -> None:
+    """Write the classes of some cells, of which few are disputed.
+
+    Args:
+        logits: ``(C, h, w)``.
+        rows: Of the image.
+        columns: Of the image.
+        out: Classes ``(H, W)``, written.
+        cells: Numbers of cells, of which a row has one for each column band.
+    """
+    row, column = np.divmod(cells, len(columns.sizes))
+    sources = (
+        rows.sources.T.take(row, 1)[:, None] * logits.shape[2] +
+        columns.sources.T.take(column, 1))
+    flat = logits.reshape(len(logits), -1)
+    corners = flat.take(sources.reshape(-1, len(cells)), 1)
+    # Whoever wins in a cell has a corner that is not below the worst corner
+    # of any class.
+    possible = corners.max(1) >= corners.min(1).max(0)
+    # The cells of a round, in which each has a candidate left, stand first.
+    count = possible.sum(0)
+    order = np.argsort(-count)
+    count, row, column = count[order], row[order], column[order]
+    sources = sources.take(order, 2)
+    cell, number = np.nonzero(possible.T.take(order, 0))
+    rank = np.arange(len(cell)) - (count.cumsum() - count).repeat(count)
+    candidates = np.zeros((count[0], len(cells)), np.int64)
+    candidates[rank, cell] = number
+    ys, xs = rows.weights.take(row, 2), columns.weights.take(column, 2)
+    best = found = None
+    for classes in candidates:
+        n = np.count_nonzero(count > 0)
+        count -= 1
+        classes = classes[:n]
+        mixed = _mix(
+            flat.take(classes * flat.shape[1] + sources[..., :n]), ys[..., :n],
+            xs[..., :n])
+        classes = classes.astype(out.dtype)
+        if best is None:
+            best, found = mixed, np.broadcast_to(classes, mixed.shape).copy()
+            continue
+        won = (mixed > best[..., :n]) * classes
+        np.maximum(found[..., :n], won, out=found[..., :n])
+        np.maximum(best[..., :n], mixed, out=best[..., :n])
+    width = out.shape[1]
+    pixels = rows.pixels.take(row, 1)[:, None] * width
+    out.reshape(-1)[pixels + columns.pixels.take(column, 1)] = found
+
+
+def _mix(corners: np.ndarray, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
+    """Interpolate a class in each cell.
+
+    Args:
+        corners: Logits ``(taps, taps, n)``.
+        ys: Weights of rows ``(most rows, taps, n)``.
+        xs: Weights of columns ``(most columns, taps, n)``.
+
+    Returns:
+        np.ndarray: ``(most rows, most columns, n)``.
+    """
+    lines = (_blend(line, xs.swapaxes(0, 1)) for line in corners)
+    return _blend(lines, ys.swapaxes(0, 1)[:, :, None])
+
+
+def _blend(values: Iterable[np.ndarray],
+           weights: Iterable[np.ndarray]) -> np.ndarray:
+    """Weighted sum, in place where it can be."""
+    total = None
+    for value, weight in zip(values, weights):
+        if total is None:
+            total = value * weight
+        else:
+            total += value * weight
+    return total
+
+
+def _threads() -> int:
+    """PyTorch's number of threads where it is in use, else all processors."""
+    if 'torch' in sys.modules:
+        return sys.modules['torch'].get_num_threads()
+    wanted = os.environ.get('OMP_NUM_THREADS', '')
+    return int(wanted) if wanted.isdigit() and int(wanted) else len(
+        os.sched_getaffinity(0))

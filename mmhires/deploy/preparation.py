@@ -1,0 +1,201 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""What a data preprocessor makes of a test image, without PyTorch."""
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+# Distance at which the weight of a filter is 0, in pixels of the small image.
+_RADIUS = dict(bilinear=1, bicubic=2)
+_RESIZES = dict(
+    nearest=cv2.INTER_NEAREST,
+    bilinear=cv2.INTER_LINEAR,
+    bicubic=cv2.INTER_CUBIC,
+    area=cv2.INTER_AREA,
+    lanczos=cv2.INTER_LANCZOS4)
+
+
+class Preparation:
+    """Normalise, pad and reduce an image as the data preprocessor does.
+
+    uint8 images are normalised by a table of the 256 values, which gives
+    exactly PyTorch's numbers.
+
+    Args:
+        mean: Of the channels, in the order that the network gets them.
+            Default: None, the image is not normalised.
+        std: Likewise.
+        bgr_to_rgb: Reverse the channels. Default: False.
+        pad_val: Value of the padding, after normalisation. Default: 0.
+        test_cfg: ``size`` or ``size_divisor`` to pad to. Default: None, the
+            least that ``scale`` divides.
+        scale: Reduction factor, at least 1. Default: 1.
+        interpolation: ``'bilinear'`` or ``'bicubic'``, with an anti-aliasing
+            filter. Default: ``'bilinear'``.
+        low_res_input: The images are small already; the prediction is
+            ``scale`` times their size. Default: False.
+    """
+
+    def __init__(self,
+                 mean: Sequence[float] | None = None,
+                 std: Sequence[float] | None = None,
+                 bgr_to_rgb: bool = False,
+                 pad_val: float = 0,
+                 test_cfg: dict | None = None,
+                 scale: int = 1,
+                 interpolation: str = 'bilinear',
+                 low_res_input: bool = False) -> None:
+        self.mean = np.float32([0] * 3 if mean is None else mean)
+        self.std = np.float32([1] * 3 if mean is None else std)
+        self.channels = (2, 1, 0) if bgr_to_rgb else (0, 1, 2)
+        self.pad_val = pad_val
+        self.factor = 1 if low_res_input else scale
+        self.enlargement = scale if low_res_input else 1
+        self.padding = test_cfg or dict(size_divisor=self.factor)
+        self.interpolation = interpolation
+        values = np.arange(256, dtype=np.float32)[:, None]
+        self.tables = ((values - self.mean) / self.std).T.copy()
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, dict]:
+        """Make the network's input.
+
+        Args:
+            image: ``(H, W, 3)``, uint8 or float32.
+
+        Returns:
+            ``(1, 3, h, w)``, float32, and arguments of :func:`labels`, in
+            pixels of the prediction: ``size``, padding included, and
+            ``padding``.
+
+        Raises:
+            ValueError: Values that are not finite, or padding that ``scale``
+                does not divide.
+        """
+        if image.dtype != np.uint8 and not np.isfinite(image).all():
+            raise ValueError('the image has values that are nan or infinite')
+        height, width = image.shape[:2]
+        full = self._padded_size(height, width)
+        if full[0] % self.factor or full[1] % self.factor:
+            raise ValueError(f'scale={self.factor} does not divide images of '
+                             f'{full} pixels; change their size')
+        out = np.empty((1, 3, *full), np.float32)
+        out[..., height:, :] = out[..., width:] = self.pad_val
+        for number, source in enumerate(self.channels):
+            plane = cv2.extractChannel(image, source)
+            target = out[0, number, :height, :width]
+            if image.dtype == np.uint8:
+                target[:] = cv2.LUT(plane, self.tables[number])
+            else:
+                np.subtract(plane, self.mean[number], out=target)
+                target /= self.std[number]
+        if self.factor > 1:
+            for axis in (2, 3):
+                out = reduce_axis(out, axis, self.factor, self.interpolation)
+        padding = 0, full[1] - width, 0, full[0] - height
+        more = self.enlargement
+        return out, dict(
+            size=tuple(more * side for side in full),
+            padding=tuple(more * side for side in padding))
+
+    def _padded_size(self, height: int, width: int) -> tuple[int, int]:
+        size = self.padding.get('size')
+        if size is not None:
+            return max(size[-2], height), max(size[-1], width)
+        step = self.padding.get('size_divisor') or 1
+        return -(-height // step) * step, -(-width // step) * step
+
+
+def reduce_axis(images: np.ndarray, axis: int, factor: int,
+                interpolation: str) -> np.ndarray:
+    """Reduce an axis with the anti-aliasing filter that PyTorch has.
+
+    Args:
+        images: Float32.
+        axis: Its length is a multiple of ``factor``.
+        factor: Reduction factor.
+        interpolation: ``'bilinear'`` or ``'bicubic'``.
+
+    Returns:
+        The axis is ``factor`` times shorter.
+    """
+    images = np.moveaxis(images, axis, -2 if axis == 2 else -1)
+    at = (lambda part:
+          (..., part, slice(None))) if axis == 2 else (lambda part:
+                                                       (..., part))
+    length = images.shape[axis]
+    count, radius = length // factor, _RADIUS[interpolation] * factor
+    middle = factor / 2
+    first = int(np.floor(middle - radius + 0.5))
+    offsets = np.arange(first, int(np.floor(middle + radius + 0.5)))
+    weights = _filter((offsets + 0.5 - middle) / factor, interpolation)
+    out, total = None, np.zeros(count, np.float64)
+    for offset, weight in zip(offsets, weights):
+        # Outputs for which the filter reaches into the image here.
+        begin = max(0, -(offset // factor))
+        end = min(count, -((offset - length) // factor))
+        if end <= begin or not weight:
+            continue
+        start = offset + begin * factor
+        part = images[at(
+            slice(start, start + (end - begin - 1) * factor + 1,
+                  factor))] * np.float32(weight)
+        total[begin:end] += weight
+        if out is None:
+            shape = list(images.shape)
+            shape[axis] = count
+            out = np.zeros(shape, np.float32)
+        out[at(slice(begin, end))] += part
+    scale = (1 / total).astype(np.float32)
+    out *= scale[:, None] if axis == 2 else scale
+    return out
+
+
+def _filter(distance: np.ndarray, interpolation: str) -> np.ndarray:
+    x = np.abs(distance)
+    if interpolation == 'bilinear':
+        return np.maximum(1 - x, 0)
+    a = -0.5  # Keys' cubic, as anti-aliasing filters have it
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x * a - 4 * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+
+
+def resize(image: np.ndarray,
+           scale: int | Sequence[int] | None = None,
+           scale_factor: float | Sequence[float] | None = None,
+           keep_ratio: bool = False,
+           interpolation: str = 'bilinear',
+           backend: str = 'cv2',
+           clip_object_border: bool = True) -> np.ndarray:
+    """Resize an image as :class:`mmcv.transforms.Resize` does.
+
+    Args:
+        image: ``(H, W, 3)``.
+        scale: Width and height.
+        scale_factor: In the place of ``scale``.
+        keep_ratio: ``scale`` is a box that the image is to fill.
+        interpolation: As of :func:`mmcv.imresize`.
+        backend: ``'cv2'`` or ``'pillow'``, for which mmcv is imported.
+        clip_object_border: Of boxes; it changes no image.
+
+    Returns:
+        The image at its new size.
+    """
+    height, width = image.shape[:2]
+    if scale is None:
+        factors = np.broadcast_to(scale_factor, 2).tolist()
+        scale = [
+            int(side * factor + 0.5)
+            for side, factor in zip((width, height), factors)
+        ]
+    box = [scale, scale] if isinstance(scale, int) else list(scale)
+    if keep_ratio:
+        factor = min(
+            max(box) / max(height, width),
+            min(box) / min(height, width))
+        box = [int(width * factor + 0.5), int(height * factor + 0.5)]
+    if backend == 'cv2':
+        return cv2.resize(image, box, interpolation=_RESIZES[interpolation])
+    import mmcv
+    return mmcv.imresize(
+        image, tuple(box), interpolation=interpolation, backend=backend)
