@@ -7,6 +7,8 @@ from mmhires.registry import MODELS
 from .distance import DistanceLoss
 from .logit_distill import divergence, positive, with_opposite
 
+_HIDDEN = -1e9  # the logit of padding
+
 
 @MODELS.register_module()
 class ChannelWiseDistillLoss(DistanceLoss):
@@ -46,13 +48,17 @@ class ChannelWiseDistillLoss(DistanceLoss):
              cells: Tensor) -> tuple[Tensor, Tensor]:
         """Give padding a probability of zero."""
         return tuple(
-            x.masked_fill(~cells[:, None], -1e9) for x in (feat, target))
+            x.masked_fill(~cells[:, None], _HIDDEN) for x in (feat, target))
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C)``."""
         if student.shape[1] == 1:
+            # Where the class has no probability for being padding, its
+            # absence has none either.
             student, teacher = (
-                with_opposite(x).transpose(1, 2) for x in (student, teacher))
+                with_opposite(x).where(x[:, None] > _HIDDEN,
+                                       _HIDDEN).transpose(1, 2)
+                for x in (student, teacher))
         elif student.shape[2:].numel() == 1:
             raise ValueError(
                 'ChannelWiseDistillLoss: maps of one pixel, '

@@ -110,6 +110,13 @@ def test_a_loss_of_images_is_their_mean(loss):
     assert not feat.grad[~inside[:, None].expand_as(feat)].any()
 
 
+def test_a_channel_and_its_opposite_have_no_probability_in_padding():
+    feat, target, _, inside = batch()
+    loss, feat, target = ChannelWiseDistillLoss(), feat[:, :1], target[:, :1]
+    want = torch.stack([loss(a, b) for a, b in unpadded(feat, target)]).mean()
+    torch.testing.assert_close(loss(feat, target, inside=inside), want)
+
+
 def test_affinities_of_drawn_pixels_are_drawn_from_images():
     feat, target, _, inside = batch()
     # As alike as can be in the images, and nowhere else.
