@@ -13,7 +13,6 @@ import numpy as np
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole
 from mmhires.utils.images import read_image
-from mmhires.utils.input_channels import input_channels
 from mmhires.version import __version__
 
 from .labels import plain_labels
@@ -83,6 +82,7 @@ def export(model: 'nn.Module',
     """
     from mmhires.compat.bf16_convolution import warn_of_narrow_maps
     from mmhires.utils.finite import require_finite
+    from mmhires.utils.input_channels import input_channels
 
     from .formats import to_onnx, to_torch
     from .network import Network
