@@ -164,7 +164,9 @@ def _read_whole(path: str, size: tuple[int, int]) -> np.ndarray | None:
             np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         if picture is not None and picture.shape == (*size, 4):
             return picture
-    print_log(f'{path} is torn; it is drawn anew', 'current', logging.WARNING)
+    # Not the current runner's logger, whose lines may go to a file alone.
+    print_log(f'{path} is torn; it is drawn anew',
+              logging.getLogger('mmhires'), logging.WARNING)
     return None
 
 
