@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Write a model to a file that runs without its config and checkpoint."""
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
-import numpy as np
 
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole
@@ -16,6 +16,7 @@ from mmhires.utils.images import read_image
 from mmhires.version import __version__
 
 from .labels import plain_labels
+from .original import agreement, original_prediction
 from .predictor import Pipeline, Predictor
 from .task import task_class
 
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
 
 # Share of pixels, or of keypoints, that must agree with the original model.
 AGREEMENT = dict(fp32=0.999, fp16=0.99, bf16=0.99)
-# Keypoints agree up to this part of the longer side of the image.
-KEYPOINT_TOLERANCE = 1e-3
 
 
 class Agreement(NamedTuple):
-    """Share of pixels or keypoints of an image that are as in the original."""
+    """Share of pixels or keypoints of an image that are as in the original.
+
+    ``uncertain`` keypoints, of which the original model has several places
+    that are as good, are left out.
+    """
     image: str
     share: float
+    uncertain: int = 0
 
 
 def export(model: 'nn.Module',
@@ -87,8 +91,9 @@ def export(model: 'nn.Module',
     from .formats import to_onnx, to_torch
     from .network import Network
     out = Path(out)
-    onnx = out.suffix == '.onnx'
-    if out.suffix not in ('.onnx', '.pt2'):
+    suffix = out.suffix.lower()
+    onnx = suffix == '.onnx'
+    if suffix not in ('.onnx', '.pt2'):
         raise ValueError(f'{out}: the file to write must end in .onnx or .pt2')
     if onnx and precision == 'bf16':
         raise ValueError('bf16 is for .pt2; ONNX runtimes take fp32 and fp16')
@@ -149,11 +154,11 @@ def export(model: 'nn.Module',
         raise
     except Exception as error:  # of any layer, from either exporter
         raise ValueError(
-            f'{type(model).__name__} cannot be exported to {out.suffix}: '
+            f'{type(model).__name__} cannot be exported to {suffix}: '
             f'{first_line(error)}; {way_out}') from error
     way_out = f'; {way_out}' if dynamic or batch else ''
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f'model{out.suffix}'
+        file = Path(folder) / f'model{suffix}'
         file.write_bytes(content)
         predictor = Predictor(file)
         predictor.name = str(out)
@@ -161,21 +166,16 @@ def export(model: 'nn.Module',
         if dynamic:
             pictures += _other_sizes(images[0], before.decoding, folder)
         results = list(
-            _compare(model, predictor, track(pictures), batch, way_out))
-    worst = min(results, key=lambda result: result.share)
-    if not worst.share >= AGREEMENT[precision]:
-        what = 'pixels' if kind == 'segmentation' else 'keypoints'
-        raise ValueError(
-            f'not written: on {worst.image} only {worst.share:.3%} of the '
-            f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
-            f'were asked for{way_out}')
+            _compare(model, predictor, track(pictures), batch, way_out,
+                     precision))
+    _check_agreement(results, kind, precision, way_out)
     with open_whole(out, 'wb') as stream:
         stream.write(content)
     return results
 
 
 def _compare(model: 'nn.Module', predictor: Predictor, pictures: Iterable,
-             batch: bool, way_out: str) -> Iterator[Agreement]:
+             batch: bool, way_out: str, precision: str) -> Iterator[Agreement]:
     """How far a file agrees, but where the model refuses another size."""
     for name, path in pictures:
         try:
@@ -189,7 +189,27 @@ def _compare(model: 'nn.Module', predictor: Predictor, pictures: Iterable,
         except ValueError as error:
             cause = str(error).replace(path, name)
             raise ValueError(f'not written: {cause}{way_out}') from error
-        yield Agreement(name, agreement(want, found))
+        share, uncertain = agreement(want, found, precision)
+        yield Agreement(name, share, uncertain)
+
+
+def _check_agreement(results: list[Agreement], kind: str, precision: str,
+                     way_out: str) -> None:
+    """Refuse a file that predicts something else."""
+    for result in results:
+        if math.isnan(result.share):
+            raise ValueError(
+                f'not written: on {result.image} the heatmaps of all '
+                f'{result.uncertain} keypoints have several peaks of one '
+                'height, so that there is nothing to compare: train the model '
+                'longer, or give a picture of a person')
+    worst = min(results, key=lambda result: result.share)
+    if not worst.share >= AGREEMENT[precision]:
+        what = 'pixels' if kind == 'segmentation' else 'keypoints'
+        raise ValueError(
+            f'not written: on {worst.image} only {worst.share:.3%} of the '
+            f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
+            f'were asked for{way_out}')
 
 
 def _other_sizes(path: str | Path, decoding: dict,
@@ -203,22 +223,3 @@ def _other_sizes(path: str | Path, decoding: dict,
         file = f'{folder}/{h}x{w}.png'
         cv2.imwrite(file, cv2.resize(picture, (w, h)))
         yield f'{path} at {h}x{w}', file
-
-
-def original_prediction(model: 'nn.Module', path: str):
-    """What the original model says: labels, or a sample of keypoints."""
-    if hasattr(model, 'decode_head'):
-        from mmseg.apis import inference_model
-        sample = inference_model(model, path)
-        return sample.pred_sem_seg.data[0].cpu().numpy()
-    from mmpose.apis import inference_topdown
-    return inference_topdown(model, path)[0]
-
-
-def agreement(want, found) -> float:
-    """Share of the pixels or keypoints that are the same."""
-    if isinstance(want, np.ndarray):
-        return float((found == want).mean())
-    off = np.abs(found.keypoints - want.pred_instances.keypoints)
-    limit = KEYPOINT_TOLERANCE * want.input_scale.max()
-    return float((off.max(-1) <= limit).mean())

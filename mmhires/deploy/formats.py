@@ -17,6 +17,9 @@ from mmhires.utils.extras import import_extra
 from .engines import SPEC_FILE
 from .pooling import PoolingAsMatmul
 
+INPUT_AXES = {0: 'batch', 2: 'height', 3: 'width'}
+OUTPUT_AXES = {0: 'batch', 2: 'out_height', 3: 'out_width'}
+
 
 def to_onnx(network: nn.Module,
             image: torch.Tensor,
@@ -29,8 +32,9 @@ def to_onnx(network: nn.Module,
         network (nn.Module): Of one tensor, in eval mode.
         image (Tensor): Input of the size, or a size, that it takes.
         fields (dict[str, str]): Metadata. Default: none.
-        axes (Sequence[int]): Of the input and of the output, whose size may be
-            another: 0 for batches, 2 and 3 for other images. Default: none.
+        axes (Sequence[int]): Of the input, whose size may be another: 0 for
+            batches, 2 and 3 for other images. The output's, which is declared
+            under names of its own, may be too. Default: none.
         opset (int): As of :func:`export`. Default: 17.
 
     Returns:
@@ -41,7 +45,9 @@ def to_onnx(network: nn.Module,
     """
     onnx = import_extra('onnx', 'deploy')
     buffer = io.BytesIO()
-    names = {axis: f'axis{axis}' for axis in axes}
+    names = {axis: INPUT_AXES[axis] for axis in axes}
+    # Two numbers of one name would be declared equal.
+    out_names = {axis: OUTPUT_AXES[axis] for axis in axes}
     with _quiet(), PoolingAsMatmul(2 in axes):
         # The tracing exporter: the newer one takes ten times as long.
         torch.onnx.export(
@@ -51,8 +57,15 @@ def to_onnx(network: nn.Module,
             opset_version=opset,
             input_names=['image'],
             output_names=['out'],
-            dynamic_axes=dict(image=names, out=names))
+            dynamic_axes=dict(image=names, out=out_names))
+        shape = network(image).shape
     proto = onnx.load_model_from_string(buffer.getvalue())
+    # Some of what is fixed is not in the exporter's eyes.
+    declared = proto.graph.output[0].type.tensor_type.shape
+    declared.CopyFrom(
+        onnx.helper.make_tensor_type_proto(
+            1, [out_names.get(axis, n)
+                for axis, n in enumerate(shape)]).tensor_type.shape)
     onnx.helper.set_model_props(proto, fields)
     return proto.SerializeToString()
 
@@ -63,7 +76,7 @@ def to_torch(network: nn.Module, image: torch.Tensor, fields: dict[str, str],
 
     Args:
         network (nn.Module): As of :func:`to_onnx`.
-        image (Tensor): As of :func:`to_onnx`.
+        image (Tensor): As of :func:`to_onnx`; its values do not count.
         fields (dict[str, str]): Metadata.
         axes (Sequence[int]): As of :func:`to_onnx`, 2 and 3 only.
 
@@ -78,8 +91,11 @@ def to_torch(network: nn.Module, image: torch.Tensor, fields: dict[str, str],
     known = hasattr(_config, 'backed_size_oblivious')
     with _quiet(), _config.patch(
             dict(backed_size_oblivious=True) if known else {}):
+        # The program keeps its example, which must not be a user's picture.
         program = torch.export.export(
-            network, (image, ), dynamic_shapes=(shapes, ))
+            network, (torch.zeros_like(image), ), dynamic_shapes=(shapes, ))
+        for node in program.graph.nodes:
+            node.meta.pop('stack_trace', None)  # paths of this machine
         torch.export.save(
             program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
     return buffer.getvalue()

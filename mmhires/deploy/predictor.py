@@ -5,15 +5,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mmhires.utils.errors import first_line
 from mmhires.utils.images import read_image
 
+from .arguments import device_name, is_file_name, thread_count
+from .forks import computing
+from .metadata import check_enlarged, check_metadata
 from .runtimes import load_network
 from .task import Array, is_floating, task_class
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Pipeline:
@@ -43,6 +49,7 @@ class Pipeline:
                  name: str = 'the network',
                  arrays: bool = False) -> None:
         try:
+            check_metadata(spec, name)
             self.task = task_class(spec['task'])(spec)
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
@@ -127,24 +134,23 @@ class Pipeline:
                 boxes: Sequence | np.ndarray | None = None) -> '_Job':
         """Decode an image and make the network's inputs of it."""
         source = 'the image'
-        if not isinstance(image, np.ndarray):
+        if is_file_name(image):
             image, source = read_image(image, **self.decoding), str(image)
-        elif image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError('an image must be BGR of shape (H, W, 3), uint8, '
-                             f'got {image.shape}, {image.dtype}')
         if self.image_shape not in (None, list(image.shape[:2])):
             raise ValueError(
                 '{}: {}x{} pixels, but {} makes labels of {}x{}; export '
                 'without labels inside, or resize the image'.format(
                     source, *image.shape[:2], self.name, *self.image_shape))
+        check_enlarged(self.task.spec, *image.shape[:2], source)
         image = image.astype(self.dtype, copy=False)
-        tensors, metas = self.task.prepare(image, boxes, self.device)
-        if not self.arrays:
-            import torch
-            tensors = [
-                torch.from_numpy(np.ascontiguousarray(tensor)).to(self.device)
-                for tensor in tensors
-            ]
+        with computing():
+            tensors, metas = self.task.prepare(image, boxes, self.device)
+            if not self.arrays:
+                import torch
+                tensors = [
+                    torch.from_numpy(np.ascontiguousarray(tensor)).to(
+                        self.device) for tensor in tensors
+                ]
         want = self.input_shape[2:]
         for inputs in tensors:
             if want[0] is not None and list(inputs.shape[2:]) != want:
@@ -167,11 +173,12 @@ class Pipeline:
             for start in range(0, len(numbers), size)
         ]
         try:
-            for batch in batches:
-                out = self._compute([inputs[i] for i in batch])
-                self._check_names(out)
-                outputs.update(
-                    (i, out[place:place + 1]) for place, i in enumerate(batch))
+            with computing():
+                for batch in batches:
+                    out = self._compute([inputs[i] for i in batch])
+                    self._check_names(out)
+                    outputs.update((i, out[place:place + 1])
+                                   for place, i in enumerate(batch))
         except Exception as error:  # of whatever runs it
             raise ValueError(f'{jobs[0].source}: {self.name} cannot be run: '
                              f'{first_line(error)}') from error
@@ -192,14 +199,21 @@ class Pipeline:
 
     def _check_names(self, outputs: Array) -> None:
         """Refuse to call an output by the name of another."""
-        if is_floating(outputs) and outputs.shape[1] not in (
-                1, len(self.classes)):
-            raise ValueError(f'{self.name} has {outputs.shape[1]} outputs, '
+        if is_floating(outputs):
+            count = outputs.shape[1]
+            count = len(self.classes) if count == 1 else count
+            matches = count == len(self.classes)
+        else:  # labels
+            count = int(outputs.max()) + 1
+            matches = count <= len(self.classes)
+        if not matches:
+            raise ValueError(f'{self.name} has {count} outputs, '
                              f'but names {len(self.classes)}: export it again')
 
     def finish(self, job: '_Job'):
         """The result from what the network gave."""
-        return self.task.finish(job.tensors, job.metas)
+        with computing():
+            return self.task.finish(job.tensors, job.metas)
 
 
 class Predictor(Pipeline):
@@ -209,11 +223,19 @@ class Predictor(Pipeline):
 
         labels = Predictor('model.onnx')('street.png')
 
+    Any number of threads may use it at once, with every engine, on CPUs and
+    GPUs; several ``stream()`` too. A pickled one, as processes that are
+    spawned get it, opens its file again, by its absolute path, and refuses one
+    that is not the same. So does the child of a fork, where PyTorch computes
+    with one thread; OpenVINO refuses where the parent has closed another
+    network of it, and GPUs always do.
+
     Args:
         file (str | Path): What :func:`mmhires.deploy.export` wrote.
-        device (str): ``'cpu'``, ``'cuda'`` or, for ONNX, ``'tensorrt'``; of
-            several GPUs ``'cuda:1'``. Default: ``'cpu'``.
-        threads (int, optional): Of the network. Default: all processors.
+        device (str | torch.device): ``'cpu'``, ``'cuda'`` or, for ONNX,
+            ``'tensorrt'``; of several GPUs ``'cuda:1'``. Default: ``'cpu'``.
+        threads (int, optional): Of the network, at least 1; with ``'torch'``
+            of the whole process. Default: all processors.
         runtime (str): ``'openvino'`` or ``'onnxruntime'`` for ``.onnx``,
             ``'torch'`` for ``.pt2``, or ``'auto'``, which takes the first that
             is installed. Default: ``'auto'``.
@@ -233,12 +255,13 @@ class Predictor(Pipeline):
 
     def __init__(self,
                  file: str | Path,
-                 device: str = 'cpu',
+                 device: 'str | torch.device' = 'cpu',
                  threads: int | None = None,
                  runtime: str = 'auto',
                  precision: str | None = None) -> None:
+        device = device_name(device)
         network, spec, self.runtime = load_network(
-            Path(file), runtime, device, precision, threads)
+            Path(file), runtime, device, precision, thread_count(threads))
         arrays = device == 'cpu' and self.runtime != 'torch'
         where = 'cpu'
         if not arrays:

@@ -5,23 +5,19 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import mean
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from mmengine.evaluator import Evaluator
-from mmengine.registry import DATASETS
-from mmengine.structures import PixelData
-from torch import nn
 
 from mmhires.utils.extras import import_extra
 from mmhires.utils.files import open_whole
 
-from .export import agreement, original_prediction
 from .predictor import Predictor
+from .score import make_score
 from .task import is_floating
+
+__all__ = ['Quantized', 'make_score', 'quantize']
 
 # The others are cheap, and OpenVINO crashes on some of them.
 OPERATORS = ('Conv', 'ConvTranspose', 'Gemm')
@@ -123,45 +119,6 @@ def quantize(file: str | Path,
         f'not written: in int8 the score falls from {before:.2f} to '
         f'{best:.2f} even with {len(tries[best])} of {len(layers)} '
         f'layers in float: {", ".join(tries[best])}')
-
-
-def make_score(model: nn.Module, images: Sequence[str | Path],
-               count: int) -> tuple[str, Callable[[Predictor], float]]:
-    """What :func:`quantize` judges a file by.
-
-    Args:
-        model (nn.Module): From :func:`load_model`.
-        images (Sequence[str | Path]): Pictures to compare on where the test
-            data of the model's config are not there.
-        count (int): Labelled images to test on, at most.
-
-    Returns:
-        tuple[str, Callable]: Its name, and the score of a predictor in
-        percent: ``'mIoU'`` of the test data by the metric of the config, else
-        ``'agreement'`` with the model.
-    """
-    cfg = model.cfg
-    try:
-        dataset = DATASETS.build(cfg.test_dataloader.dataset)
-        picked = np.linspace(0, len(dataset) - 1, min(count, len(dataset)))
-        samples = [dataset[int(i)]['data_samples'] for i in picked]
-        samples = [s for s in samples if 'gt_sem_seg' in s and 'img_path' in s]
-    except (AttributeError, FileNotFoundError, KeyError):
-        samples = []
-    if not samples:
-        wanted = [original_prediction(model, str(path)) for path in images]
-        return 'agreement', lambda predictor: 100 * mean(
-            map(agreement, wanted, map(predictor, images)))
-
-    def miou(predictor: Predictor) -> float:
-        evaluator = Evaluator(cfg.test_evaluator)
-        evaluator.dataset_meta = dataset.metainfo
-        for sample in samples:
-            labels = torch.from_numpy(predictor(sample.img_path))
-            sample.pred_sem_seg = PixelData(data=labels[None].long())
-        return float(evaluator.offline_evaluate(samples)['mIoU'])
-
-    return 'mIoU', miou
 
 
 def _by_disturbance(layers: list[str], write: Callable, reference: Predictor,

@@ -1,20 +1,20 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Which engine runs an exported file."""
-import importlib
-from collections.abc import Callable
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
 from mmhires.utils.errors import first_line
 
-from .task import Array
+from .onnx_file import check_onnx
+from .opened import OpenedFile
 
 # By name of the module in engines/, the best first.
 RUNTIMES = dict(openvino='.onnx', onnxruntime='.onnx', torch='.pt2')
 
 
 def load_network(file: Path, runtime: str, device: str,
-                 *options) -> tuple[Callable[[Array], Array], dict, str]:
+                 *options) -> tuple[OpenedFile, dict, str]:
     """Load an exported file.
 
     Args:
@@ -24,7 +24,7 @@ def load_network(file: Path, runtime: str, device: str,
         *options: ``precision`` and ``threads`` of :class:`Predictor`.
 
     Returns:
-        tuple[Callable, dict, str]: The network, the description of the rest,
+        tuple[OpenedFile, dict, str]: The network, the description of the rest,
         and the name of the engine.
 
     Raises:
@@ -33,30 +33,44 @@ def load_network(file: Path, runtime: str, device: str,
         ValueError: The file is damaged, of another engine or was not exported
             by mmhires, or ``device`` or ``precision`` is not there.
     """
-    fitting = [name for name in RUNTIMES if RUNTIMES[name] == file.suffix]
+    suffix = file.suffix.lower()
+    fitting = [name for name in RUNTIMES if RUNTIMES[name] == suffix]
     if not fitting:
         raise ValueError(f'{file} is neither .onnx nor .pt2')
     if not file.is_file():
         raise FileNotFoundError(f'{file} does not exist')
     if runtime == 'auto':
-        # The last one, which runs on GPUs too, says what to install.
-        runtime = next(
-            (name for name in fitting if device == 'cpu' and find_spec(name)),
-            fitting[-1])
+        return _load_best(file, fitting, device, *options)
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime must be 'auto', {', '.join(RUNTIMES)}, got "
                          f'{runtime!r}')
     if runtime not in fitting:
         raise ValueError(f'{file}: {runtime} runs {RUNTIMES[runtime]} files')
-    engine = importlib.import_module(f'.engines.{runtime}', __package__)
     try:
-        network, spec = engine.load(file, device, *options)
+        if suffix == '.onnx':
+            check_onnx(file)
+        network = OpenedFile(file, runtime, device, *options)
     except (ImportError, ValueError) as error:
         raise type(error)(f'{file}: {error}') from error
     except Exception as error:  # whatever the damaged part of it was
         raise ValueError(
             f'{file} cannot be read: {first_line(error)}') from error
-    if 'task' not in spec:
+    if 'task' not in network.spec:
         raise ValueError(f'{file} was not exported by mmhires: it does not '
                          'say how images are prepared for it')
-    return network, spec, runtime
+    return network, network.spec, runtime
+
+
+def _load_best(file: Path, fitting: list[str], device: str,
+               *options) -> tuple[OpenedFile, dict, str]:
+    """Load a file into the first engine that is there and starts."""
+    *before, last = fitting
+    for runtime in before:
+        if device != 'cpu' or not find_spec(runtime):
+            continue
+        try:
+            return load_network(file, runtime, device, *options)
+        except ImportError as error:
+            warnings.warn(f'{error}; trying the next engine', stacklevel=4)
+    # The last one, which runs on GPUs too, says what to install.
+    return load_network(file, last, device, *options)

@@ -18,8 +18,8 @@ class SegmentationTask(Task):
     Args:
         spec (dict): What :meth:`describe` returned.
     """
-    neutral = ('LoadAnnotations', 'LoadImageFromFile', 'LoadImageFromNDArray',
-               'PackSegInputs')
+    neutral = ('InferencerLoader', 'LoadAnnotations', 'LoadImageFromFile',
+               'LoadImageFromNDArray', 'PackSegInputs')
     steps = ('Resize', )
 
     def __init__(self, spec: dict) -> None:

@@ -60,7 +60,11 @@ class Task:
                                  f'cannot be exported; one each of '
                                  f'{" and ".join(cls.steps)} can')
             found[kind] = step
-        name = next(kind for kind in found if 'LoadImage' in kind)
+        loaders = [kind for kind in found if 'Load' in kind][:1]
+        if not loaders or loaders[0] == 'LoadAnnotations':
+            raise ValueError('test_pipeline does not begin with loading an '
+                             "image: put dict(type='LoadImageFromFile') first")
+        name, = loaders
         loading = _LOADING | found[name]
         if others := list(loading)[len(_LOADING):]:
             raise ValueError(f'test_pipeline has {name} with {others[0]}, '

@@ -3,6 +3,8 @@
 import importlib
 from types import ModuleType
 
+from .errors import first_line
+
 
 def import_extra(module: str, extra: str) -> ModuleType:
     """Import a module of a package that an extra of mmhires installs.
@@ -15,10 +17,21 @@ def import_extra(module: str, extra: str) -> ModuleType:
         ModuleType: The module.
 
     Raises:
-        ImportError: The package is not installed, with what to install.
+        ImportError: The package is not installed, with what to install, or
+            is and cannot be imported, with the reason.
     """
+    package = module.split('.')[0]
+    install = f'pip install "mmhires[{extra}]"'
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        raise ImportError(f'{module.split(".")[0]} is not installed: pip '
-                          f'install "mmhires[{extra}]"') from error
+    except ModuleNotFoundError as error:
+        if error.name in (module, package):
+            raise ImportError(
+                f'{package} is not installed: {install}',
+                name=error.name) from error
+        reason = error
+    except Exception as error:  # of the libraries that it loads
+        reason = error
+    raise ImportError(
+        f'{package} is installed, but cannot be imported: '
+        f'{first_line(reason)}; install it again: {install}') from reason

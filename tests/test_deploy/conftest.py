@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmhires.datasets import StreetsDataset
-from mmhires.deploy import load_model
+from mmhires.deploy import export, load_model
 from mmhires.registry import MODELS
 
 CONFIGS = dict(
@@ -116,3 +116,14 @@ def image(repo_root, tmp_path_factory):
     path = tmp_path_factory.mktemp('image') / 'street.png'
     cv2.imwrite(str(path), cv2.resize(picture, (129, 94)))
     return path
+
+
+@pytest.fixture(scope='session')
+def exported_ddrnet(files_of, image, tmp_path_factory):
+    """DDRNet as one file of each format, by suffix."""
+    pytest.importorskip('onnxruntime')
+    model = load_model(*files_of('ddrnet'))
+    folder = tmp_path_factory.mktemp('ddrnet_files')
+    for suffix in ('.onnx', '.pt2'):
+        export(model, folder / f'model{suffix}', [image])
+    return {suffix: folder / f'model{suffix}' for suffix in ('.onnx', '.pt2')}

@@ -89,7 +89,8 @@ def main() -> None:
     from mmhires.apis.overlay import find_inputs
     from mmhires.zoo import load_model
     try:
-        if args.format and not args.out.endswith(SUFFIXES[args.format]):
+        if args.format and not args.out.lower().endswith(
+                SUFFIXES[args.format]):
             raise ValueError(f'{args.out}: a file of --format {args.format} '
                              f'ends in {SUFFIXES[args.format]}')
         with tempfile.TemporaryDirectory() as folder:
@@ -131,8 +132,11 @@ def export_float(model: 'nn.Module', args: argparse.Namespace, images: list,
         batch=args.batch,
         labels=args.labels)
     worst = min(result.share for result in results)
-    return (f'as the model on {worst:.4%} or more of each of {len(results)} '
+    text = (f'as the model on {worst:.4%} or more of each of {len(results)} '
             'images')
+    uncertain = sum(result.uncertain for result in results)
+    return f'{text}, but for {uncertain} keypoints of which its heatmaps ' \
+        'have several peaks of one height' if uncertain else text
 
 
 def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
@@ -140,7 +144,7 @@ def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
     """Export in fp32, then quantize; what that did, in words."""
     from mmhires.apis.overlay import find_inputs
     from mmhires.deploy.quantize import make_score, quantize
-    if not args.calibration or not args.out.endswith('.onnx'):
+    if not args.calibration or not args.out.lower().endswith('.onnx'):
         raise ValueError('--precision int8 needs --calibration DIRECTORY, and '
                          'writes .onnx')
     pictures = find_inputs(args.calibration)

@@ -14,8 +14,10 @@ from mmhires.deploy.task import Array
 
 # Name of the description among the extra files of torch.export.
 SPEC_FILE = 'mmhires.json'
-# The network, ``(N, 3, H, W)`` to its output, and its description.
-Loaded = tuple[Callable[[Array], Array], dict]
+# ``(N, 3, H, W)`` to the output of the network.
+Network = Callable[[Array], Array]
+# The network and its description.
+Loaded = tuple[Network, dict]
 
 
 def parse_fields(fields: Mapping[str, str]) -> dict:

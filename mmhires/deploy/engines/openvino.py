@@ -1,16 +1,21 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """OpenVINO: ``.onnx`` files, on CPUs."""
 import functools
+import weakref
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import ModuleType
 
 import numpy as np
 
 from mmhires.utils.extras import import_extra
 
+from ..forks import after_fork, in_child
 from . import Loaded, parse_fields
 
 _HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
+# Networks of this process that are closed, and those of its parent.
+_closed = {'here': 0, 'parent': 0}
 
 
 def load(file: Path | bytes, device: str, precision: str | None,
@@ -29,13 +34,22 @@ def load(file: Path | bytes, device: str, precision: str | None,
         description.
 
     Raises:
-        ImportError: OpenVINO is not installed.
+        ImportError: OpenVINO is not installed, or would hang in this child
+            of a fork.
         ValueError: ``device`` or ``precision`` is not there.
         RuntimeError: The file cannot be read.
+
+    Threads may call the network at once: each call has an infer request of its
+    own, and its result is a copy.
     """
     openvino = import_extra('openvino', 'openvino')
     if device != 'cpu':
         raise ValueError(f"openvino runs on device 'cpu', got {device!r}")
+    if in_child() and _closed['parent']:
+        raise ImportError(
+            'openvino would wait for ever in the child of a fork whose parent '
+            "has closed a network of it: start processes by 'spawn', keep the "
+            "parent's Predictors, or take runtime='onnxruntime'")
     core = _core(openvino)
     try:
         model = core.read_model(file)
@@ -58,11 +72,21 @@ def load(file: Path | bytes, device: str, precision: str | None,
         raise ValueError(f'openvino computes in {got} on this processor, not '
                          f'in {wanted}')
 
+    weakref.finalize(compiled, _count_closed)
+    idle = SimpleQueue()
+
     def run(image: np.ndarray) -> np.ndarray:
         try:
-            return compiled(np.ascontiguousarray(image))[0]
+            request = idle.get_nowait()
+        except Empty:
+            request = compiled.create_infer_request()
+        try:
+            out = request.infer([np.ascontiguousarray(image)],
+                                share_inputs=True)[0]
         except RuntimeError as error:
             raise ValueError(_reason(error)) from error
+        idle.put(request)
+        return out
 
     return run, spec
 
@@ -75,6 +99,19 @@ def _core(openvino: ModuleType):
     gone, and the process dies at the next signal that Python handles.
     """
     return openvino.Core()
+
+
+def _count_closed() -> None:
+    _closed['here'] += 1
+
+
+def _begin_child() -> None:
+    """Threads of closed networks wait to be used again, but not in a child."""
+    _closed['parent'] += _closed['here']
+    _closed['here'] = 0
+
+
+after_fork(_begin_child)
 
 
 def _reason(error: Exception) -> str:

@@ -1,11 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """PyTorch: ``.pt2`` files, on CPUs and NVIDIA's GPUs."""
 import json
+import threading
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
-from . import SPEC_FILE, Loaded, parse_fields
+from ..archive import read_archive
+from ..forks import in_child
+from . import SPEC_FILE, Loaded, Network, parse_fields
 
 _AUTOCAST = dict(fp16=torch.float16, bf16=torch.bfloat16)
 
@@ -37,11 +41,11 @@ def load(file: Path, device: str, precision: str | None,
     if kind == 'cuda' and not torch.cuda.is_available():
         raise ValueError(f'the installed torch has no GPU, which device '
                          f'{device!r} needs')
-    if threads:
+    if threads and not in_child():  # which has one
         torch.set_num_threads(threads)
     extra = {SPEC_FILE: ''}
     try:
-        program = torch.export.load(str(file), extra_files=extra)
+        program = torch.export.load(read_archive(file), extra_files=extra)
     except ValueError as error:  # of its format, with no word of the file
         raise RuntimeError(str(error)) from error
     spec = parse_fields(json.loads(extra[SPEC_FILE] or '{}'))
@@ -60,7 +64,32 @@ def load(file: Path, device: str, precision: str | None,
                 module.graph.erase_node(node)  # it insists on fp32
         module.recompile()
     if kind == 'cuda':
-        module = torch.compile(module)
+        module = _in_turn(torch.compile(module))
     if lower:
-        module = torch.autocast(kind, _AUTOCAST[precision])(module)
+        return _lowered(module, kind, _AUTOCAST[precision]), spec
     return module, spec
+
+
+def _in_turn(module: nn.Module) -> Network:
+    """A network for one thread at a time: compiling is not for several."""
+    turn = threading.Lock()
+
+    def run(image: Tensor) -> Tensor:
+        with turn:
+            return module(image)
+
+    return run
+
+
+def _lowered(module: Network, kind: str, dtype: torch.dtype) -> Network:
+    """A network under autocast, with a context for each call.
+
+    A context remembers the state before it, which is another's where threads
+    share it.
+    """
+
+    def run(image: Tensor) -> Tensor:
+        with torch.autocast(kind, dtype):
+            return module(image)
+
+    return run
