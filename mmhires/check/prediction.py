@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 
+import numpy as np
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
@@ -41,6 +42,14 @@ def test_batches(cfg, meta: dict, channels: int,
                 'Load' in str(step.get('type')) for step in steps):
             drawn = take_through(steps, meta, channels)
             batches += [] if drawn is None else [drawn]
+    test_cfg = cfg.model.get('test_cfg') or {}
+    if test_cfg.get('mode') == 'slide' and 'crop_size' in test_cfg:
+        # Windows are of one size: a few of them stand for all.
+        sides = [
+            int(np.max(test_cfg.get(name, 0)))
+            for name in ('crop_size', 'stride')
+        ]
+        return [small(batch, sum(sides) + 64) for batch in batches]
     return batches
 
 

@@ -1,10 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """IoU per class and per group of classes as numbers, not only as a table."""
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 
 import torch
+from mmengine.logging import print_log
 from mmseg.evaluation import IoUMetric
 from torch import Tensor
 
@@ -148,6 +150,14 @@ class ClasswiseIoUMetric(IoUMetric):
         intersect, union = (
             sum(areas).tolist() for areas in zip(*self.image_areas))
         classes = self.dataset_meta['classes']
+        labelled = sum(areas[3] for areas in results).tolist()
+        absent = [name for name, area in zip(classes, labelled) if not area]
+        if len(classes) > 1 and len(absent) == len(classes) - 1:
+            print_log(
+                f'{type(self).__name__}: the labels hold one class only; '
+                f'nothing is measured of {", ".join(absent)}',
+                logger='current',
+                level=logging.WARNING)
         iou = {
             name: round(100 * part / whole, 2)
             for name, part, whole in zip(classes, intersect, union) if whole

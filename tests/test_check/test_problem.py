@@ -1,8 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What is said to do about an error."""
+import ast
+from pathlib import Path
+
 import pytest
 
-from mmhires.check.problem import from_error
+import mmhires.check
+from mmhires.check.problem import attempt, from_error
+
+FILES = sorted(Path(mmhires.check.__file__).parent.glob('*.py'))
 
 
 @pytest.mark.parametrize(
@@ -26,3 +32,24 @@ def test_the_remedy_is_the_one_that_the_error_speaks_of(error, kind, do):
     problem = from_error('model', error)
     assert (problem.kind, problem.do) == (kind, do)
     assert str(error) in problem.seen
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_no_exception_of_any_kind_is_swallowed(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ExceptHandler):
+            everything = node.type is None or 'Exception' in ast.unparse(
+                node.type)
+            used = {
+                name.id
+                for name in ast.walk(node) if isinstance(name, ast.Name)
+            }
+            assert not everything or node.name in used, node.lineno
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node) != 'suppress(Exception)', node.lineno
+
+
+def test_what_could_not_be_tried_is_logged_with_its_reason(caplog):
+    with caplog.at_level('INFO', 'mmhires.check'), attempt('a drawn image'):
+        raise KeyError('depth')
+    assert "not tried: a drawn image (KeyError: 'depth')" in caplog.text

@@ -62,6 +62,10 @@ POSE = [
     'td-hm_res50_8xb64-100e_freihand2d-224x224',
 ]
 HERE = ('missing', 'import')  # data, checkpoints, packages of this machine
+# They cannot be trained: CrossEntropyLoss raises where labels hold 255 and it
+# has class_weight.
+DEFECTS = ('cgnet/cgnet_fcn_4xb8-60k_cityscapes-512x1024',
+           'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes')
 
 
 def test_the_sample_has_forty_configs():
@@ -79,4 +83,9 @@ def test_an_unmodified_config_of_upstream_lacks_nothing_but_files(
         pytest.skip(f'{package} is not installed')
     path = Path(spec.origin).parent / '.mim/configs' / f'{name}.py'
     found = check_config(str(path), samples=1)
-    assert [one for one in found if one.kind not in HERE] == []
+    left = [problem for problem in found if problem.kind not in HERE]
+    if name in DEFECTS:
+        defect, = left
+        assert 'index 255 is out of bounds' in defect.seen
+    else:
+        assert left == []

@@ -84,3 +84,16 @@ def test_group_of_an_unknown_class_is_named_at_the_first_batch():
     metric.dataset_meta = dict(classes=CLASSES)
     with pytest.raises(ValueError, match=r"'thin'.*'sgin'.*'road'"):
         metric.process({}, [])
+
+
+@pytest.mark.parametrize('label, warned', [
+    (LABEL, False),
+    (torch.where(LABEL == 255, 255, 0), True),
+])
+def test_labels_of_one_class_are_said_to_measure_nothing_of_the_others(
+        label, warned, capfd):
+    scores = evaluate([(label.clone(), label)])
+    assert scores['mIoU'] == 100
+    printed = ''.join(capfd.readouterr())
+    assert ('the labels hold one class only; nothing is measured of pole, '
+            'sky, car' in printed) is warned
