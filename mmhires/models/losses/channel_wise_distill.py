@@ -56,7 +56,7 @@ class ChannelWiseDistillLoss(DistanceLoss):
             # Where the class has no probability for being padding, its
             # absence has none either.
             student, teacher = (
-                with_opposite(x).where(x[:, None] > _HIDDEN,
+                with_opposite(x).where(x[:, None] != _HIDDEN,
                                        _HIDDEN).transpose(1, 2)
                 for x in (student, teacher))
         elif student.shape[2:].numel() == 1:
