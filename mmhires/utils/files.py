@@ -68,7 +68,8 @@ def open_whole(path: str | os.PathLike,
         is_unnamed = error.filename is None and error.errno in _DISK_FULL
         name = os.path.basename(str(error.filename))
         if is_unnamed or name.startswith(_PREFIX):
-            error.filename, error.filename2 = os.fspath(path), None
+            raise OSError(error.errno, error.strerror,
+                          os.fspath(path)) from error
         raise
 
 
