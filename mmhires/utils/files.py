@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO
 
@@ -83,8 +84,14 @@ def refuse_overwriting(outputs: Iterable[str | os.PathLike],
 
     Raises:
         ValueError: An output is an input, a link to it, a hard link of it or
-            its name in other letters where case does not matter.
+            its name in other letters where case does not matter; or two
+            outputs are one file.
     """
+    outputs = list(outputs)
+    counts = Counter(map(os.path.realpath, outputs))
+    if twice := [file for file, count in counts.items() if count > 1]:
+        raise ValueError(f'{twice[0]} would be written twice: choose another '
+                         'name for the output')
     read = {_identity(file): file for file in inputs}
     for output in outputs:
         file = _identity(output)

@@ -116,7 +116,7 @@ def _write_with_opencv(frames: Iterator[Frame], file: Path, first: Frame,
                                  float(source.rate), (width, height))
         if not writer.isOpened():
             raise ValueError(f'frames of {width}x{height} cannot be encoded')
-        for count, frame in enumerate(frames, 1):  # noqa: B007
+        for count, frame in enumerate(frames, 1):
             late = frame.time - first.time - (count - 1) / source.rate
             uneven |= abs(late) > 1 / source.rate
             writer.write(frame.image)
