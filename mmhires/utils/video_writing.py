@@ -30,7 +30,7 @@ def write_video(frames: Iterable[Frame], file: Path, source: Video) -> Written:
     """Encode a video, which appears when all its frames can be read back.
 
     PyAV writes it if it is installed, else OpenCV, which can write neither
-    frames of odd sizes nor times.
+    odd sizes nor times.
 
     Args:
         frames: Of one size; without any nothing is written.
@@ -49,13 +49,29 @@ def write_video(frames: Iterable[Frame], file: Path, source: Video) -> Written:
     first = next(frames, None)
     if first is None:
         return Written(0, [])
-    frames = chain([first], frames)
-    if find_spec('av'):
-        with open_whole(file, 'w+b') as stream:
-            count = _write_with_av(frames, stream, first, source)
-            _check(stream, count, file)
-        return Written(count, [])
-    return _write_with_opencv(frames, file, first, source)
+    notes = []
+    frames = _of_one_size(chain([first], frames), notes)
+    if not find_spec('av'):
+        return _write_with_opencv(frames, file, first, source, notes)
+    with open_whole(file, 'w+b') as stream:
+        count = _write_with_av(frames, stream, first, source)
+        _check(stream, count, file)
+    return Written(count, notes)
+
+
+def _of_one_size(frames: Iterator[Frame],
+                 notes: list[str]) -> Iterator[Frame]:
+    """Frames as large as the first one, with a note if one was not."""
+    size = None
+    for frame in frames:
+        got = frame.image.shape[1::-1]
+        size = size or got
+        if got != size:
+            if not notes:
+                notes.append('a frame of {}x{} and others are resized to {}x{}'
+                             ', the first'.format(*got, *size))
+            frame = frame._replace(image=cv2.resize(frame.image, size))
+        yield frame
 
 
 def _write_with_av(frames: Iterator[Frame], stream: IO, first: Frame,
@@ -106,20 +122,27 @@ def _check(stream: IO, count: int, file: Path) -> None:
 
 
 def _write_with_opencv(frames: Iterator[Frame], file: Path, first: Frame,
-                       source: Video) -> Written:
+                       source: Video, notes: list[str]) -> Written:
     """Encode to a folder of its own, as OpenCV opens files by their names."""
     height, width = first.image.shape[:2]
     uneven = False
+    count = found = 0
     with tempfile.TemporaryDirectory() as folder:
         partial = str(Path(folder) / 'video.mp4')
         writer = cv2.VideoWriter(partial, cv2.VideoWriter_fourcc(*'mp4v'),
-                                 float(source.rate), (width, height))
+                                 float(source.rate),
+                                 (width + width % 2, height + height % 2))
         if not writer.isOpened():
-            raise ValueError(f'frames of {width}x{height} cannot be encoded')
+            raise OSError(
+                f'{file} is not written: frames of {width}x{height} cannot be '
+                f'encoded to {folder}; is the disk full?')
         for count, frame in enumerate(frames, 1):
             late = frame.time - first.time - (count - 1) / source.rate
             uneven |= abs(late) > 1 / source.rate
-            writer.write(frame.image)
+            # OpenCV cuts what is odd.
+            writer.write(
+                cv2.copyMakeBorder(frame.image, 0, height % 2, 0, width % 2,
+                                   cv2.BORDER_REPLICATE))
         writer.release()
         found, capture = 0, cv2.VideoCapture(partial)
         while capture.read()[0]:
@@ -131,10 +154,9 @@ def _write_with_opencv(frames: Iterator[Frame], file: Path, first: Frame,
         with open(partial, 'rb') as whole, open_whole(file, 'wb') as stream:
             shutil.copyfileobj(whole, stream)
     cure = 'pip install "mmhires[video]" keeps'
-    notes = []
     if height % 2 or width % 2:
-        notes.append(f'{file}: {width}x{height} is cut to '
-                     f'{width // 2 * 2}x{height // 2 * 2}; {cure} the size')
+        notes.append(f'{file}: {width}x{height} is made even, by a column or '
+                     f'a row more; {cure} the size')
     if uneven:
         notes.append(f'{file}: has {float(source.rate):.4g} frames a second '
                      f'in the place of the times of the input; {cure} them')

@@ -82,6 +82,9 @@ def main() -> None:
         boxes = BoxFile(args.boxes) if args.boxes else None
         predictor = Predictor(args.model, args.device, args.threads,
                               args.runtime, args.precision)
+        if boxes and not predictor.takes_boxes:
+            raise ValueError(f'--boxes are of pose models, {args.model} is a '
+                             'segmentor')
         names, shared = name_outputs(inputs)
         stems = [Path(args.out_dir, name) for name in names]
         refuse_overwriting(
