@@ -42,7 +42,7 @@ def parse_args():
     parser.add_argument(
         '--opacity',
         type=float,
-        help='of the colours, in (0, 1] (default: 0.5, of skeletons 0.8)')
+        help='of the colours, in (0, 1] (default: 0.5, of skeletons 1)')
     parser.add_argument(
         '--with-labels',
         action='store_true',

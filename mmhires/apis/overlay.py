@@ -51,7 +51,7 @@ def make_painter(model: 'BaseModel',
     Args:
         model: A segmentor or a top-down pose estimator, from
             :func:`load_model`.
-        opacity: Of the colours, in (0, 1]. Default: 0.5 of a segmentor, 0.8
+        opacity: Of the colours, in (0, 1]. Default: 0.5 of a segmentor, 1
             of a pose estimator, as MMPose's inferencer has it.
         with_labels: Write the class names too, which takes seconds on large
             images.
@@ -72,7 +72,7 @@ def make_painter(model: 'BaseModel',
     if model.cfg.get('default_scope') == 'mmpose':
         from mmpose.models import TopdownPoseEstimator
         if isinstance(model, TopdownPoseEstimator):
-            return _paint_skeletons(model, opacity or 0.8)
+            return _paint_skeletons(model, opacity or 1)
     raise ValueError(f'a {type(model).__name__} is neither a segmentor nor a '
                      'top-down pose estimator: nothing to paint')
 

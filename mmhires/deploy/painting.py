@@ -54,9 +54,9 @@ def paint_keypoints(image: np.ndarray, keypoints: np.ndarray,
         for (start, end), color in links:
             if seen[start] and seen[end]:
                 cv2.line(image, points[start], points[end], color[::-1],
-                         THICKNESS, cv2.LINE_AA)
+                         THICKNESS)
         for point, color, is_seen in zip(
                 points, spec['palette'], seen, strict=True):
             if is_seen:
-                cv2.circle(image, point, RADIUS, color[::-1], -1, cv2.LINE_AA)
+                cv2.circle(image, point, RADIUS, color[::-1], -1)
     return image

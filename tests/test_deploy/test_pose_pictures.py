@@ -57,14 +57,9 @@ def test_skeletons_are_those_of_mmpose(predictor):
     visualizer.add_datasample('', grey, sample, draw_gt=False, draw_bbox=False)
     want = visualizer.get_image()[..., ::-1]
     found = paint_keypoints(grey, keypoints, scores, spec)
-    # Lines are smoothed here; what is painted, and in what colour, agrees.
-    blurred = [
-        cv2.blur(picture, (9, 9)).astype(int) for picture in (want, found)
-    ]
-    assert abs(blurred[0] - grey).max() > 40
-    assert np.corrcoef(blurred[0].ravel(), blurred[1].ravel())[0, 1] > 0.97
-    assert (found == 90).all(2).mean() == pytest.approx(
-        (want == 90).all(2).mean(), abs=0.05)
+    assert (want != 90).any(2).mean() > 0.05
+    # The ends of lines are rounded to pixels in slightly other ways.
+    assert (found == want).all(2).mean() > 0.99
 
 
 def test_predict_paints_the_persons_in_the_boxes(predictor, tool, image,
