@@ -105,3 +105,22 @@ def test_camvid_converter_keeps_lists_that_lie_where_it_writes(tmp_path):
             convert_camvid(
                 tmp_path / 'src', tmp_path / 'dst', split_dir, force=True)
     assert (lists / 'train.txt').read_text() == 'a'
+
+
+@pytest.mark.parametrize(
+    'argv', [
+        ('pareto.py', 'results.json', '--out', 'results.json'),
+        ('feature_maps.py', 'map.png', '--model', 'mine.py', 'mine.pth',
+         '--out', 'base.py'),
+        ('feature_maps.py', 'map.png', '--model', 'mine.py', 'mine.pth',
+         '--out', './map.png'),
+    ],
+    ids=' '.join)
+def test_plot_refuses_to_take_the_place_of_what_is_drawn(
+        argv, tool, mine, tmp_path):
+    for name in ('results.json', 'map.png'):
+        (tmp_path / name).write_text('mine')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert 'would overwrite the input' in tool(f'analysis_tools/{argv[0]}',
+                                               *argv[1:])
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
