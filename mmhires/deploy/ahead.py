@@ -2,9 +2,15 @@
 """Work that threads do before its results are asked for."""
 import atexit
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from queue import SimpleQueue
 from threading import Lock, Semaphore, Thread
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+import cv2
+
+if TYPE_CHECKING:
+    from .predictor import Pipeline
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -67,3 +73,41 @@ class Ahead(Iterator[Result]):
         except BaseException as error:  # raised again where it is asked for
             self._results.put((None, error))
         self._results.put((_END, None))
+
+
+def predict_ahead(pipeline: 'Pipeline', pairs: Iterable[tuple],
+                  ahead: int) -> Iterator[tuple]:
+    """Prepare and run images in a thread each.
+
+    Args:
+        pipeline: What predicts.
+        pairs: An image and what ``pipeline.prepare`` takes, or an error.
+        ahead: As of :class:`Ahead`; 0 does without threads.
+
+    Yields:
+        tuple: Each image and its result, or an error of it.
+    """
+
+    def each(function: Callable) -> Callable[[tuple], tuple]:
+        """Apply a function to the second of a pair that is not an error."""
+
+        def apply(pair: tuple) -> tuple:
+            image, value = pair
+            if not isinstance(value, Exception):
+                try:
+                    value = function(value)
+                except (OSError, ValueError, MemoryError, cv2.error) as error:
+                    value = error
+            return image, value
+
+        return apply
+
+    prepare = each(lambda value: pipeline.prepare(*value))
+    run = each(lambda job: pipeline.run([job])[0])
+    finish = each(pipeline.finish)
+    if not ahead:
+        yield from map(finish, map(run, map(prepare, pairs)))
+        return
+    with closing(Ahead(prepare, pairs, ahead)) as prepared, \
+            closing(Ahead(run, prepared, ahead)) as done:
+        yield from map(finish, done)

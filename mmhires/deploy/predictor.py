@@ -2,19 +2,17 @@
 """Run a network from an image to labels or keypoints."""
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 
 from mmhires.utils.boxes import check_boxes
 from mmhires.utils.errors import first_line
 from mmhires.utils.images import read_image
 
-from .ahead import Ahead
+from .ahead import predict_ahead
 from .arguments import device_name, is_file_name, thread_count
 from .forks import computing
 from .metadata import check_enlarged, check_metadata
@@ -135,34 +133,7 @@ class Pipeline:
         else:
             check_counts(images, boxes)
             images = own_images(images)
-        return self._stream(join_boxes(images, boxes), ahead)
-
-    def _stream(self, pairs: Iterable, ahead: int) -> Iterator[tuple]:
-        """Images and results of pairs of an image and its boxes."""
-
-        def each(function: Callable) -> Callable[[tuple], tuple]:
-            """Apply a function to the second of a pair that is no error."""
-
-            def apply(pair: tuple) -> tuple:
-                image, value = pair
-                if not isinstance(value, Exception):
-                    try:
-                        value = function(value)
-                    except (OSError, ValueError, MemoryError,
-                            cv2.error) as error:
-                        value = error
-                return image, value
-
-            return apply
-
-        prepare = each(lambda value: self.prepare(*value))
-        run, finish = each(lambda job: self.run([job])[0]), each(self.finish)
-        if not ahead:
-            yield from map(finish, map(run, map(prepare, pairs)))
-            return
-        with closing(Ahead(prepare, pairs, ahead)) as prepared, \
-                closing(Ahead(run, prepared, ahead)) as done:
-            yield from map(finish, done)
+        return predict_ahead(self, join_boxes(images, boxes), ahead)
 
     def prepare(self,
                 image: str | Path | np.ndarray,

@@ -25,13 +25,13 @@ _BACKENDS = dict(
 
 def read_image(file: str | Path,
                flag: str = 'color',
-               backend: str = 'cv2') -> np.ndarray:
+               backend: str | None = 'cv2') -> np.ndarray:
     """Decode a picture file.
 
     Args:
         file: A file that the backend can decode.
         flag: As of :func:`mmcv.imread`.
-        backend: As of :func:`mmcv.imread`.
+        backend: As of :func:`mmcv.imread`; None is OpenCV.
 
     Returns:
         BGR ``(H, W, 3)``, uint8.
@@ -43,6 +43,7 @@ def read_image(file: str | Path,
         ValueError: It is not a picture, or a damaged one; or there is no such
             flag or backend.
     """
+    backend = backend or 'cv2'
     for name, allowed in ((flag, _FLAGS), (backend, _BACKENDS)):
         if name not in allowed:
             raise ValueError(f'{name!r} is not one of {", ".join(allowed)}')
