@@ -16,7 +16,7 @@ from mmhires.utils.inputs import Input, find_inputs, name_outputs
 from mmhires.utils.video_reading import Frame, read_video, stop_on_interrupt
 from mmhires.utils.video_writing import write_video
 
-# predict.py, which runs without MMSegmentation, takes its inputs from here.
+# predict.py, which runs without MMSegmentation, takes its words from here.
 if TYPE_CHECKING:
     from mmengine.model import BaseModel
 

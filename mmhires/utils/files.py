@@ -75,12 +75,12 @@ def open_whole(path: str | os.PathLike,
 
 
 def refuse_overwriting(outputs: Iterable[str | os.PathLike],
-                       inputs: Iterable[str | os.PathLike]) -> None:
+                       inputs: Iterable[str | os.PathLike | int]) -> None:
     """Check that no output replaces an input, under whatever name.
 
     Args:
         outputs: Files to be written, which need not exist.
-        inputs: Files that are read.
+        inputs: Files that are read, addresses and cameras among them.
 
     Raises:
         ValueError: An output is an input, a link to it, a hard link of it or
@@ -101,8 +101,10 @@ def refuse_overwriting(outputs: Iterable[str | os.PathLike],
                              'choose another name for the output')
 
 
-def _identity(file: str | os.PathLike) -> tuple[int, int] | None:
+def _identity(file: str | os.PathLike | int) -> tuple[int, int] | None:
     """What :func:`os.path.samefile` compares, of a regular file."""
+    if isinstance(file, int):  # the number of a camera
+        return None
     try:
         found = os.stat(file)
     except OSError:  # It does not exist, or those who open it say why not.

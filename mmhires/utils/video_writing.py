@@ -59,8 +59,7 @@ def write_video(frames: Iterable[Frame], file: Path, source: Video) -> Written:
     return Written(count, notes)
 
 
-def _of_one_size(frames: Iterator[Frame],
-                 notes: list[str]) -> Iterator[Frame]:
+def _of_one_size(frames: Iterator[Frame], notes: list[str]) -> Iterator[Frame]:
     """Frames as large as the first one, with a note if one was not."""
     size = None
     for frame in frames:

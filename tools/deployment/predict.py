@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat, takewhile
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -35,7 +36,7 @@ from mmhires.utils.video_reading import Frame, read_video, stop_on_interrupt
 from mmhires.utils.video_writing import write_video
 
 # What may be wrong with an input.
-FAULTS = (OSError, ValueError, MemoryError)
+FAULTS = (OSError, ValueError, MemoryError, cv2.error)
 
 
 def parse_args() -> argparse.Namespace:
