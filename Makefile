@@ -52,7 +52,7 @@ else
 endif
 	$(PIP) install --only-binary=:all: $(PINS) -r requirements/runtime.txt \
 	  -r requirements/deploy.txt -r requirements/openvino.txt \
-	  -r requirements/dev.txt
+	  -r requirements/video.txt -r requirements/dev.txt
 	$(PIP) install --no-deps --no-build-isolation -r requirements/openmmlab.txt -e .
 	@touch $@
 

@@ -129,6 +129,7 @@ setup(
         # of 2.6
         deploy=['torch>=2.6', *requirements('deploy')],
         openvino=requirements('openvino'),
+        video=requirements('video'),
         dev=requirements('dev')),
     cmdclass=dict(build_py=BuildWithMim, editable_wheel=EditableWithMim),
     zip_safe=False)

@@ -126,7 +126,7 @@ def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     always = {need.name for need in needs if need.marker is None}
     assert always == {'numpy', 'setuptools', 'torch'}
     assert set(meta.get_all('Provides-Extra')) == {
-        'lite', 'pose', 'pretrain', 'deploy', 'openvino', 'dev'
+        'lite', 'pose', 'pretrain', 'deploy', 'openvino', 'video', 'dev'
     }
     # mmengine and mmcv-lite bring opencv-python: nothing else may own cv2/
     assert {n.name for n in needs if 'opencv' in n.name} == {'opencv-python'}
@@ -244,7 +244,7 @@ def test_every_requirement_has_one_exact_pin(python, repo_root):
     assert all(re.fullmatch('==[^*,]+', str(pin.specifier)) for pin in active)
     names = [pin.name for pin in active]
     assert len(names) == len(set(names))
-    for file in ('runtime', 'deploy', 'openvino', 'dev'):
+    for file in ('runtime', 'deploy', 'openvino', 'video', 'dev'):
         for need in read(file):
             pin = active[names.index(need.name)]
             assert next(iter(pin.specifier)).version in need.specifier

@@ -5,6 +5,9 @@ import sys
 import warnings
 from pathlib import Path
 
+from mmhires.utils.configs import config_files
+from mmhires.utils.files import open_whole, refuse_overwriting
+
 from . import METHODS, adapt
 
 
@@ -41,17 +44,22 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     from .upstream import AdaptError  # after --help, as it takes seconds
     try:
+        if args.out is not None:
+            refuse_overwriting(
+                [args.out],
+                [*config_files(args.config), args.teacher_ckpt or ''])
         with warnings.catch_warnings(record=True) as advice:
             warnings.simplefilter('always')
             text = adapt(**vars(args))
-    except (AdaptError, OSError) as error:
+        if args.out is not None:
+            with open_whole(args.out, encoding='utf-8') as file:
+                file.write(text)
+            text = f'{args.out}\n'
+    except (AdaptError, OSError, ValueError) as error:
         sys.stderr.write(f'{args.config}: {error}\n')
         return 1
     for line in advice:
         sys.stderr.write(f'{args.config}: warning: {line.message}\n')
-    if args.out is not None:
-        args.out.write_text(text)
-        text = f'{args.out}\n'
     sys.stdout.write(text)
     return 0
 

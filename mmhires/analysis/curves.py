@@ -9,6 +9,8 @@ from statistics import mean
 
 from mmengine.logging import print_log
 
+from .figures import save_figure
+
 
 def draw_curves(runs: dict[str, Sequence[str]], metric: str,
                 path: str) -> None:
@@ -38,7 +40,7 @@ def draw_curves(runs: dict[str, Sequence[str]], metric: str,
             steps, [mean(at[step]) for step in steps], color=color, label=name)
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def read_curve(work_dir: str, metric: str) -> list[tuple[int, float]]:

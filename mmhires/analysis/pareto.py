@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+from .figures import save_figure
+
 
 def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
     """Put together what is known of each config.
@@ -122,4 +124,4 @@ def draw_pareto(points: dict[str, tuple[float, float]], cost: str,
             name, point, (4, 4), textcoords='offset points', fontsize=7)
     axes.margins(0.15)
     axes.legend(loc='lower right')
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path, dpi=150)

@@ -10,6 +10,8 @@ import torch
 from mmengine.fileio import dump
 from mmengine.utils import mkdir_or_exist
 
+from mmhires.utils.files import open_whole
+
 
 def device_name(device: str = 'cpu') -> str:
     """What computes, in words.
@@ -52,8 +54,9 @@ def write_records(folder: str, what: str, settings: dict,
         for word in (what, *settings.values())
     ]
     path = osp.join(folder, '_'.join(words))
-    dump(dict(settings, results=results), f'{path}.json', indent=2)
-    with open(f'{path}.csv', 'w', newline='') as file:
+    with open_whole(f'{path}.json') as file:
+        dump(dict(settings, results=results), file, 'json', indent=2)
+    with open_whole(f'{path}.csv', newline='') as file:
         writer = csv.DictWriter(file, [*results[0], *settings])
         writer.writeheader()
         writer.writerows({**result, **settings} for result in results)

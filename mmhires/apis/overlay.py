@@ -1,20 +1,26 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Segment pictures and videos and paint the classes over them."""
+"""Paint predictions over pictures and videos."""
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmhires.utils.images import read_image, read_video, write_video
+from mmhires.utils.boxes import BoxFile, check_boxes
+from mmhires.utils.errors import first_line
+from mmhires.utils.files import refuse_overwriting
+from mmhires.utils.images import read_image, write_image
+from mmhires.utils.inputs import Input, find_inputs, name_outputs
+from mmhires.utils.video_reading import Frame, read_video, stop_on_interrupt
+from mmhires.utils.video_writing import write_video
 
-# predict.py, which runs without MMSegmentation, takes its inputs from here.
+# predict.py, which runs without MMSegmentation, takes its words from here.
 if TYPE_CHECKING:
-    from mmseg.models import BaseSegmentor
+    from mmengine.model import BaseModel
 
-PICTURES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
-VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+__all__ = ['find_inputs', 'make_painter', 'overlay', 'track']
 
 
 def __getattr__(name: str) -> object:
@@ -24,78 +30,65 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
-def find_inputs(path: str | Path) -> list[Path]:
-    """List the files that a path stands for.
+def track(items: Iterable, count: int) -> Iterable:
+    """Items as they are gone through, with a progress bar on stderr.
 
     Args:
-        path (str | Path): A picture, a video, or a directory, of which all
-            pictures are taken.
-
-    Returns:
-        list[Path]: The pictures, sorted, or the one video.
-
-    Raises:
-        FileNotFoundError: ``path`` does not exist or holds no picture.
-        ValueError: ``path`` is neither a picture nor a video by its suffix.
+        items: What is gone through.
+        count: How many there are, or 0 if nobody knows: without a bar.
     """
-    path = Path(path)
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir()
-                       if file.suffix.lower() in PICTURES)
-        if not found:
-            raise FileNotFoundError(
-                f'{path} holds no picture ({", ".join(PICTURES)})')
-        return found
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
-    if path.suffix.lower() not in PICTURES + VIDEOS:
-        raise ValueError(f'{path} is neither a picture ({", ".join(PICTURES)})'
-                         f' nor a video ({", ".join(VIDEOS)})')
-    return [path]
-
-
-def track(items: Iterable, count: int) -> Iterable:
-    """Items as they are gone through, with a progress bar on stderr."""
+    if not count:
+        return items
     from mmengine.utils import track_iter_progress
     return track_iter_progress((items, count), file=sys.stderr)
 
 
-def make_painter(
-        model: 'BaseSegmentor',
-        opacity: float = 0.5,
-        with_labels: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+def make_painter(model: 'BaseModel',
+                 opacity: float | None = None,
+                 with_labels: bool = False) -> Callable[..., np.ndarray]:
     """Make the function that paints a model's prediction over an image.
 
     Args:
-        model (BaseSegmentor): From :func:`load_model`.
-        opacity (float): Of the colours, in (0, 1]. Default: 0.5.
-        with_labels (bool): Write the class names too, which takes seconds on
-            large images. Default: False.
+        model: A segmentor or a top-down pose estimator, from
+            :func:`load_model`.
+        opacity: Of the colours, in (0, 1]. Default: 0.5 of a segmentor, 1
+            of a pose estimator, as MMPose's inferencer has it.
+        with_labels: Write the class names too, which takes seconds on large
+            images.
 
     Returns:
-        Callable: BGR image ``(H, W, 3)``, uint8, to the painted image. That is
-        as large as the prediction, so larger than the image where the model
-        enlarges (``low_res_input``).
+        From an image, BGR ``(H, W, 3)``, uint8, and of a pose estimator boxes
+        of the persons, ``(N, 4)``, to the painted image. It is as large as the
+        prediction, so larger than the image where the model enlarges
+        (``low_res_input``).
 
     Raises:
-        ValueError: ``opacity`` is outside (0, 1], or the model is no
-            segmentor.
+        ValueError: ``opacity`` is outside (0, 1], or the model is neither.
     """
+    if opacity is not None and not 0 < opacity <= 1:
+        raise ValueError(f'opacity must be in (0, 1], got {opacity}')
+    if hasattr(model, 'decode_head'):
+        return _paint_classes(model, opacity or 0.5, with_labels)
+    if model.cfg.get('default_scope') == 'mmpose':
+        from mmpose.models import TopdownPoseEstimator
+        if isinstance(model, TopdownPoseEstimator):
+            return _paint_skeletons(model, opacity or 1)
+    raise ValueError(f'a {type(model).__name__} is neither a segmentor nor a '
+                     'top-down pose estimator: nothing to paint')
+
+
+def _paint_classes(model: 'BaseModel', opacity: float,
+                   with_labels: bool) -> Callable[..., np.ndarray]:
+    """Paint as MMSegmentation does."""
     import mmcv
     from mmseg.apis import inference_model
-    from mmseg.models import BaseSegmentor
     from mmseg.visualization import SegLocalVisualizer
-    if not isinstance(model, BaseSegmentor):
-        raise ValueError(
-            f'a {type(model).__name__} finds no classes to paint: of pose '
-            'models, tools/deployment/predict.py writes the keypoints and '
-            "MMPose's MMPoseInferencer draws them")
-    if not 0 < opacity <= 1:
-        raise ValueError(f'opacity must be in (0, 1], got {opacity}')
     visualizer = SegLocalVisualizer(alpha=opacity)
     visualizer.dataset_meta = model.dataset_meta
 
-    def paint(image: np.ndarray) -> np.ndarray:
+    def paint(image: np.ndarray, boxes: None = None) -> np.ndarray:
+        if boxes is not None:
+            raise ValueError('boxes are of pose estimators')
         sample = inference_model(model, image)
         height, width = sample.pred_sem_seg.shape
         if image.shape[:2] != (height, width):
@@ -108,43 +101,112 @@ def make_painter(
     return paint
 
 
-def overlay(paint: Callable[[np.ndarray], np.ndarray], files: list[Path],
-            out_dir: str | Path) -> list[str]:
-    """Paint pictures or a video, with a progress bar.
+def _paint_skeletons(model: 'BaseModel',
+                     opacity: float) -> Callable[..., np.ndarray]:
+    """Paint as MMPose's inferencer does."""
+    import mmcv
+    from mmpose.apis import inference_topdown
+    from mmpose.structures import merge_data_samples
+    from mmpose.visualization import PoseLocalVisualizer
+    visualizer = PoseLocalVisualizer(alpha=opacity)
+    visualizer.set_dataset_meta(model.dataset_meta)
 
-    A picture that does not decode, or that the model refuses, does not keep
-    the others from being painted.
+    def paint(image: np.ndarray, boxes: list | None = None) -> np.ndarray:
+        boxes = check_boxes(boxes, *image.shape[:2])
+        if not len(boxes):  # nobody in the picture
+            return image
+        samples = inference_topdown(model, image, boxes)
+        visualizer.add_datasample(
+            '',
+            mmcv.bgr2rgb(image),
+            merge_data_samples(samples),
+            draw_gt=False,
+            draw_bbox=False)
+        return mmcv.rgb2bgr(visualizer.get_image())
+
+    return paint
+
+
+def overlay(paint: Callable[..., np.ndarray],
+            inputs: Sequence[Input],
+            out_dir: str | Path,
+            boxes: BoxFile | None = None) -> list[str]:
+    """Paint pictures and videos, with a progress bar.
+
+    An input that cannot be read, painted or written does not keep the others
+    from being painted.
 
     Args:
-        paint (Callable): From :func:`make_painter`.
-        files (list[Path]): From :func:`find_inputs`.
-        out_dir (str | Path): Where the painted files go, under the names they
-            have (a video as ``.mp4``).
+        paint: From :func:`make_painter`.
+        inputs: From :func:`list_inputs`.
+        out_dir: Where the painted files go, in the directories and under the
+            names that they have (a video as ``.mp4``).
+        boxes: Of the persons, for a pose estimator.
 
     Returns:
-        list[str]: What went wrong, a line for each picture at fault.
+        What went wrong, a line for each fault of an input.
 
     Raises:
-        ValueError: ``out_dir`` is the directory of the inputs, or a video
-            cannot be read or written.
+        OSError: ``out_dir`` cannot be made.
+        ValueError: An input would be overwritten.
     """
-    import mmcv
-    out_dir = Path(out_dir)
-    if out_dir.resolve() == files[0].parent.resolve():
-        raise ValueError(f'the output directory {out_dir} is that of the '
-                         'input, which would be overwritten')
-    out_dir.mkdir(parents=True, exist_ok=True)
-    if files[0].suffix.lower() in VIDEOS:
-        reader = read_video(files[0])
-        frames = track(map(paint, reader), reader.frame_cnt)
-        write_video(frames, out_dir / f'{files[0].stem}.mp4', reader.fps)
-        return []
-
+    names, shared = name_outputs([i for i in inputs if i.is_video])
+    videos = iter(names)
+    outputs = [
+        Path(out_dir, f'{next(videos)}.mp4' if i.is_video else i.name)
+        for i in inputs
+    ]
+    refuse_overwriting(outputs,
+                       [i.source
+                        for i in inputs] + ([boxes.file] if boxes else []))
+    Path(out_dir).mkdir(parents=True, exist_ok=True)
+    say_shared(shared)
     problems = []
-    for file in track(files, len(files)):
+    pairs = zip(inputs, outputs, strict=True)
+    is_video = len(inputs) == 1 and inputs[0].is_video  # has a bar of its own
+    for given, out in track(pairs, 0 if is_video else len(inputs)):
         try:
-            mmcv.imwrite(paint(read_image(file)), str(out_dir / file.name))
-        except ValueError as error:
-            reason = str(error).removeprefix(f'{file}: ')
-            problems.append(f'{file}: {reason}')
+            out.parent.mkdir(parents=True, exist_ok=True)
+            chosen = boxes.of(given.name) if boxes else None
+            if given.is_video:
+                problems += _paint_video(
+                    partial(paint, boxes=chosen), given, out)
+            else:
+                write_image(paint(read_image(given.source), chosen), out)
+        except Exception as error:  # of upstream's networks: any kind
+            problems.append(name_problem(given.source, error))
     return problems
+
+
+def _paint_video(paint: Callable[[np.ndarray], np.ndarray], given: Input,
+                 out: Path) -> list[str]:
+    """Paint a video; what was wrong with it."""
+    video = read_video(given.source)
+    painted = (Frame(paint(frame.image), frame.time) for frame in video)
+    with stop_on_interrupt(video):
+        count, notes = write_video(track(painted, video.total), out, video)
+    say(notes)
+    if not count:
+        raise ValueError('no frame of it can be decoded')
+    return list(video.problems())
+
+
+def say_shared(names: Sequence[str]) -> None:
+    """Say on stderr which inputs would have had one name in the outputs."""
+    if names:
+        more = f' and {len(names) - 4} more' * (len(names) > 4)
+        say([
+            f'{", ".join(names[:4])}{more} differ in their suffixes only: '
+            'their outputs keep them'
+        ])
+
+
+def say(lines: Iterable[str]) -> None:
+    """Write lines on stderr that are not of errors."""
+    sys.stderr.writelines(f'{line}\n' for line in lines)
+
+
+def name_problem(source: Path | str | int, error: Exception) -> str:
+    """One line of an error that names the input."""
+    reason = first_line(error)
+    return reason if str(source) in reason else f'{source}: {reason}'

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mmcv import imwrite
 from rich.progress import track
 
-from mmhires.utils.images import read_image
+from mmhires.utils.images import read_image, write_image
 
 from . import camvid_layouts as layouts
 from .camvid_layouts import SPLITS
@@ -55,6 +54,8 @@ def convert_camvid(src: str | Path,
     src, dst = Path(src).resolve(), Path(dst).resolve()
     if dst == src or dst in src.parents or src in dst.parents:
         raise ValueError(f'{src} and {dst} must not lie in one another')
+    if split_dir and dst in (Path(split_dir).resolve() / 'x').parents:
+        raise ValueError(f'{split_dir} lies in {dst}, which would replace it')
     if dst.exists() and any(dst.iterdir()) and not force:
         raise FileExistsError(f'{dst} is not empty; --force replaces it')
     samples, read_label = _find(src, Path(split_dir) if split_dir else None)
@@ -69,7 +70,8 @@ def convert_camvid(src: str | Path,
     with TemporaryDirectory(None, f'.{dst.name}.part-', base) as folder:
         new, old = Path(folder, 'new'), Path(folder, 'old')
         for split in counts:
-            (new / 'images' / split).mkdir(parents=True)
+            for kind in ('images', 'labels'):
+                (new / kind / split).mkdir(parents=True)
         size = None
         for split, image, label in track(samples, 'CamVid'):
             found = read_image(image, 'unchanged', 'pillow').shape[:2]
@@ -80,7 +82,7 @@ def convert_camvid(src: str | Path,
                     raise ValueError(f'{path} has (height, width) {shape}, '
                                      f'expected {size}')
             shutil.copyfile(image, new / 'images' / split / image.name)
-            imwrite(ids, str(new / 'labels' / split / image.name))
+            write_image(ids, new / 'labels' / split / image.name)
         dst.parent.mkdir(parents=True, exist_ok=True)
         try:
             if dst.exists():

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from mmhires.utils.checkpoints import write_checkpoint
 from mmhires.utils.errors import first_line
-from mmhires.utils.files import open_whole
+from mmhires.utils.files import refuse_overwriting
 from mmhires.utils.state_dict import strip_prefixes
 
 StateDict = dict[str, Tensor]
@@ -138,9 +139,11 @@ def convert_file(src: str | os.PathLike,
 
     Returns:
         dict[str, Tensor]: The written ``state_dict``.
+
+    Raises:
+        ValueError: ``dst`` is ``src``, or as of :func:`convert_checkpoint`.
     """
+    refuse_overwriting([dst], [src])
     converted = convert_checkpoint(src, source, reverse)
-    os.makedirs(os.path.dirname(os.path.abspath(dst)), exist_ok=True)
-    with open_whole(dst, 'wb') as file:
-        torch.save(converted, file)
+    write_checkpoint(converted, dst)
     return converted['state_dict']

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 
 from mmhires.utils.errors import first_line
-from mmhires.utils.files import open_whole
-from mmhires.utils.images import read_image
+from mmhires.utils.files import open_whole, refuse_overwriting
+from mmhires.utils.images import read_image, write_image
 from mmhires.version import __version__
 
 from .labels import plain_labels
@@ -105,6 +105,7 @@ def export(model: 'nn.Module',
     if not images:
         raise ValueError('export compares with the original model on images: '
                          'give at least one')
+    refuse_overwriting([out], images)
     require_finite(
         dict([*model.named_parameters(), *model.named_buffers()]),
         type(model).__name__)
@@ -221,5 +222,5 @@ def _other_sizes(path: str | Path, decoding: dict,
              (height * 3 // 4 | 1, width * 3 // 4 | 1), (height, width // 2))
     for h, w in sizes:
         file = f'{folder}/{h}x{w}.png'
-        cv2.imwrite(file, cv2.resize(picture, (w, h)))
+        write_image(cv2.resize(picture, (w, h)), file)
         yield f'{path} at {h}x{w}', file

@@ -182,6 +182,14 @@ def _of_segmentation(spec: dict) -> Iterator[Problem]:
 
 def _of_pose(spec: dict) -> Iterator[Problem]:
     padding, flip = spec['padding'], spec['flip']
+    # What 0.1 wrote has no skeleton.
+    links, colors = spec.get('skeleton', []), spec.get('skeleton_palette', [])
+    ends = range(len(spec['classes']))
+    if not _list_of(links,
+                    lambda link: _list_of(link, lambda end: end in ends, 2)):
+        yield Problem('skeleton', links, f'pairs of 0 to {ends[-1]}')
+    elif not _list_of(colors, _is_color, len(links)):
+        yield Problem('skeleton_palette', colors, f'{len(links)} colours')
     if not _is_number(padding) or not 0 < padding <= 16:
         yield Problem('padding', padding, 'above 0, up to 16')
     for key in ('crop', 'codec'):

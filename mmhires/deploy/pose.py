@@ -1,6 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a pose model, as plain data."""
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import mmpose.codecs
@@ -92,38 +91,26 @@ class PoseTask(Task):
                                  {}).get('padding', 1.25),
             crop=pipeline['TopdownAffine'],
             codec=dict(head.decoder),
-            flip=flip if test_cfg.get('flip_test') else None)
+            flip=flip if test_cfg.get('flip_test') else None,
+            skeleton=[list(map(int, link)) for link in meta['skeleton_links']],
+            skeleton_palette=np.asarray(
+                meta['skeleton_link_colors']).astype(int).tolist())
 
-    def prepare(self, image: np.ndarray, boxes: Sequence | None,
+    def prepare(self, image: np.ndarray, boxes: np.ndarray,
                 device: str) -> tuple[list[Array], list[dict]]:
         """Cut out, normalise and reduce persons.
 
         Args:
             image (np.ndarray): BGR ``(H, W, 3)``, uint8.
-            boxes (Sequence, optional): ``(persons, 4)``, x1, y1, x2, y2.
-                Default: the whole image.
+            boxes (np.ndarray): ``(persons, 4)``, from :func:`check_boxes`.
             device (str): Unused: images are prepared on the CPU.
 
         Returns:
             tuple[list[Array], list[dict]]: ``(1, 3, h, w)`` of each view, and
             for each person what :class:`TopdownAffine` says of its crop.
-
-        Raises:
-            ValueError: Boxes of another shape, or one that has no area.
         """
-        height, width = image.shape[:2]
-        boxes = np.asarray([[0, 0, width, height]] if boxes is None else boxes,
-                           np.float32)
-        if not boxes.size:  # nobody in the image
-            return [], []
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError('boxes must be of shape (N, 4), x1, y1, x2, y2, '
-                             f'got {boxes.shape}')
         tensors, crops = [], []
         for box in boxes:
-            if not (box[2:] > box[:2]).all():
-                raise ValueError(f'the box {box.tolist()} has no area; give '
-                                 'x1, y1, x2, y2 with x2 > x1 and y2 > y1')
             center, scale = bbox_xyxy2cs(
                 box[None], padding=self.spec['padding'])
             crop = self.crop(

@@ -1,21 +1,23 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Run a network from an image to labels or keypoints."""
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mmhires.utils.boxes import check_boxes
 from mmhires.utils.errors import first_line
 from mmhires.utils.images import read_image
 
+from .ahead import predict_ahead
 from .arguments import device_name, is_file_name, thread_count
 from .forks import computing
 from .metadata import check_enlarged, check_metadata
 from .runtimes import load_network
+from .sources import check_counts, join_boxes, open_source, own_images
 from .task import Array, is_floating, task_class
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Pipeline:
         try:
             check_metadata(spec, name)
             self.task = task_class(spec['task'])(spec)
+            self.takes_boxes = spec['task'] == 'pose'
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
         except (ImportError, KeyError, TypeError) as error:
@@ -89,45 +92,48 @@ class Pipeline:
                 take.
         """
         if not isinstance(image, list):
-            return self([image], [boxes])[0]
-        boxes = [None] * len(image) if boxes is None else boxes
-        return list(
-            map(self.finish, self.run(list(map(self.prepare, image, boxes)))))
+            return self([image], boxes if boxes is None else [boxes])[0]
+        check_counts(image, boxes)
+        pairs = join_boxes(image, boxes)
+        jobs = [self.prepare(*given) for _, given in pairs]
+        return list(map(self.finish, self.run(jobs)))
 
     def stream(self,
-               images: Iterable,
-               ahead: int = 2) -> Iterator[tuple[object, object]]:
+               images: Iterable | str | Path | int,
+               ahead: int = 2,
+               boxes: Iterable | None = None) -> Iterator[tuple]:
         """Predict a sequence, while the next are decoded and run already.
 
         Decoding and the network have a thread each; what the caller does with
-        a result, drawing for example, is done beside both.
+        a result, drawing for example, is done beside both. Leaving the loop
+        waits for neither more images nor their source.
 
         Args:
-            images (Iterable): Files or images; it is advanced in the thread
-                that decodes.
-            ahead (int): How many images each thread may be ahead of what
-                takes its results. Default: 2.
+            images: Files or images; or what :func:`list_inputs` takes, a
+                video, a directory, ``'rtsp://...'`` or the number of a camera
+                among them. It is advanced in the thread that decodes, which
+                copies images, so that a source may reuse its memory.
+            ahead: How many images each thread may be ahead of what takes its
+                results; 0 does without threads.
+            boxes: Of a pose model: those of each image, as of a call.
 
         Yields:
-            tuple: Each image as it was given, and its result, or the
-            ValueError or OSError that came of it.
+            tuple: Each image (a copy of an array), and its result, or the
+            ValueError, OSError or MemoryError that came of it. A damaged video
+            ends in None and an OSError.
+
+        Raises:
+            ValueError: ``ahead`` is negative, or there are more or less
+                ``boxes`` than images.
         """
-
-        def each(function: Callable, items: Iterable) -> Iterator[tuple]:
-            """Apply a function to the second of each pair that is no error."""
-            for image, value in items:
-                if not isinstance(value, Exception):
-                    try:
-                        value = function(value)
-                    except (OSError, ValueError) as error:
-                        value = error
-                yield image, value
-
-        pairs = ((image, image) for image in images)
-        prepared = _in_a_thread(each(self.prepare, pairs), ahead)
-        done = _in_a_thread(
-            each(lambda job: self.run([job])[0], prepared), ahead)
-        yield from each(self.finish, done)
+        if not isinstance(ahead, int) or ahead < 0:
+            raise ValueError(f'ahead must be 0, 1, 2, ..., got {ahead!r}')
+        if isinstance(images, (str, Path, int)):
+            images = open_source(images)
+        else:
+            check_counts(images, boxes)
+            images = own_images(images)
+        return predict_ahead(self, join_boxes(images, boxes), ahead)
 
     def prepare(self,
                 image: str | Path | np.ndarray,
@@ -143,6 +149,14 @@ class Pipeline:
                     source, *image.shape[:2], self.name, *self.image_shape))
         check_enlarged(self.task.spec, *image.shape[:2], source)
         image = image.astype(self.dtype, copy=False)
+        try:
+            if self.takes_boxes:
+                boxes = check_boxes(boxes, *image.shape[:2])
+            elif boxes is not None:
+                raise ValueError('boxes are of pose models, but '
+                                 f'{self.name} is a segmentor')
+        except ValueError as error:
+            raise ValueError(f'{source}: {error}') from error
         with computing():
             tensors, metas = self.task.prepare(image, boxes, self.device)
             if not self.arrays:
@@ -276,13 +290,3 @@ class _Job(NamedTuple):
     tensors: list[Array]
     metas: list[dict]
     source: str
-
-
-def _in_a_thread(items: Iterator, ahead: int) -> Iterator:
-    """The same items, computed in a thread before they are asked for."""
-    with ThreadPoolExecutor(1) as thread:
-        end = object()
-        waiting = deque(thread.submit(next, items, end) for _ in range(ahead))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(thread.submit(next, items, end))
-            yield item

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhires.utils.extras import import_extra
-from mmhires.utils.files import open_whole
+from mmhires.utils.files import open_whole, refuse_overwriting
 
 from .predictor import Predictor
 from .score import make_score
@@ -69,6 +69,7 @@ def quantize(file: str | Path,
     ort = import_extra('onnxruntime.quantization', 'deploy')
     if not calibration:
         raise ValueError('int8 needs pictures to calibrate on')
+    refuse_overwriting([out], [file, *calibration])
     reference = Predictor(file, runtime='onnxruntime')
     jobs = map(reference.prepare, calibration)
     inputs = [dict(image=x) for job in jobs for x in job.tensors]

@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO
 
@@ -68,22 +69,29 @@ def open_whole(path: str | os.PathLike,
         is_unnamed = error.filename is None and error.errno in _DISK_FULL
         name = os.path.basename(str(error.filename))
         if is_unnamed or name.startswith(_PREFIX):
-            error.filename, error.filename2 = os.fspath(path), None
+            raise OSError(error.errno, error.strerror,
+                          os.fspath(path)) from error
         raise
 
 
 def refuse_overwriting(outputs: Iterable[str | os.PathLike],
-                       inputs: Iterable[str | os.PathLike]) -> None:
+                       inputs: Iterable[str | os.PathLike | int]) -> None:
     """Check that no output replaces an input, under whatever name.
 
     Args:
         outputs: Files to be written, which need not exist.
-        inputs: Files that are read.
+        inputs: Files that are read, addresses and cameras among them.
 
     Raises:
         ValueError: An output is an input, a link to it, a hard link of it or
-            its name in other letters where case does not matter.
+            its name in other letters where case does not matter; or two
+            outputs are one file.
     """
+    outputs = list(outputs)
+    counts = Counter(map(os.path.realpath, outputs))
+    if twice := [file for file, count in counts.items() if count > 1]:
+        raise ValueError(f'{twice[0]} would be written twice: choose another '
+                         'name for the output')
     read = {_identity(file): file for file in inputs}
     for output in outputs:
         file = _identity(output)
@@ -93,8 +101,10 @@ def refuse_overwriting(outputs: Iterable[str | os.PathLike],
                              'choose another name for the output')
 
 
-def _identity(file: str | os.PathLike) -> tuple[int, int] | None:
+def _identity(file: str | os.PathLike | int) -> tuple[int, int] | None:
     """What :func:`os.path.samefile` compares, of a regular file."""
+    if isinstance(file, int):  # the number of a camera
+        return None
     try:
         found = os.stat(file)
     except OSError:  # It does not exist, or those who open it say why not.

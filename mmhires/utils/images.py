@@ -1,57 +1,92 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Pictures and videos, read in one way, with one set of errors."""
-from collections.abc import Iterable
+"""Picture files, read and written in one way, with one set of errors."""
+import importlib
+import os
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from .files import open_whole
 
-# mmcv, which imports PyTorch, is imported where only it can read a file.
-if TYPE_CHECKING:
-    import mmcv
-
+# As mmcv.imread() names them.
 _FLAGS = dict(
     color=cv2.IMREAD_COLOR,
-    color_ignore_orientation=cv2.IMREAD_COLOR
-    | cv2.IMREAD_IGNORE_ORIENTATION,
     grayscale=cv2.IMREAD_GRAYSCALE,
-    unchanged=cv2.IMREAD_UNCHANGED)
+    unchanged=cv2.IMREAD_UNCHANGED,
+    color_ignore_orientation=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+    grayscale_ignore_orientation=cv2.IMREAD_GRAYSCALE
+    | cv2.IMREAD_IGNORE_ORIENTATION)
+# By name the module that decodes.
+_BACKENDS = dict(
+    cv2='cv2', pillow='PIL', turbojpeg='turbojpeg', tifffile='tifffile')
 
 
 def read_image(file: str | Path,
                flag: str = 'color',
-               backend: str = 'cv2') -> np.ndarray:
+               backend: str | None = 'cv2') -> np.ndarray:
     """Decode a picture file.
 
     Args:
-        file (str | Path): A file that OpenCV can decode.
-        flag (str): As of :func:`mmcv.imread`. Default: ``'color'``.
-        backend (str): As of :func:`mmcv.imread`. Default: ``'cv2'``.
+        file: A file that the backend can decode.
+        flag: As of :func:`mmcv.imread`.
+        backend: As of :func:`mmcv.imread`; None is OpenCV.
 
     Returns:
-        np.ndarray: BGR ``(H, W, 3)``, uint8.
+        BGR ``(H, W, 3)``, uint8.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no picture.
+        ImportError: The backend is not installed.
+        MemoryError: There is no memory for it.
+        OSError: The file cannot be read; the error says why.
+        ValueError: It is not a picture, or a damaged one; or there is no such
+            flag or backend.
     """
-    if not Path(file).is_file():
-        raise FileNotFoundError(f'{file} does not exist')
+    backend = backend or 'cv2'
+    for name, allowed in ((flag, _FLAGS), (backend, _BACKENDS)):
+        if name not in allowed:
+            raise ValueError(f'{name!r} is not one of {", ".join(allowed)}')
+    importlib.import_module(_BACKENDS[backend])
+    content = _read(Path(file))
     try:
-        if backend == 'cv2':
-            content = np.fromfile(file, np.uint8)
-            image = cv2.imdecode(content, _FLAGS[flag])
-        else:
-            import mmcv
-            image = mmcv.imread(str(file), flag=flag, backend=backend)
-    except Exception:  # an empty file; Pillow's decoders raise many kinds
-        image = None
+        image = _decode(content, flag, backend) if content else None
+    except MemoryError as error:
+        raise MemoryError(f'{file}: no memory to decode it') from error
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f'{file}: no memory to decode it') from error
+        raise ValueError(f'{file}: not an image that can be decoded: '
+                         f'{error.err}') from error
+    except Exception as error:  # Pillow's decoders raise many kinds of it.
+        raise ValueError(
+            f'{file}: not an image that can be decoded') from error
     if image is None:
         raise ValueError(f'{file}: not an image that can be decoded')
     return image
+
+
+def _read(file: Path) -> bytes:
+    """Read a regular file; others may have no end."""
+    try:
+        mode = file.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OSError(f'{file} is not a regular file')
+        return file.read_bytes()
+    except FileNotFoundError:
+        why = f'links to {os.readlink(file)}, which does not exist' \
+            if file.is_symlink() else 'does not exist'
+        raise FileNotFoundError(f'{file} {why}') from None
+    except MemoryError:
+        raise MemoryError(f'{file}: no memory to read it') from None
+
+
+def _decode(content: bytes, flag: str, backend: str) -> np.ndarray | None:
+    """Decode with OpenCV, or with another backend of MMCV."""
+    if backend != 'cv2':
+        import mmcv
+        return mmcv.imfrombytes(content, flag, backend=backend)
+    return cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[flag])
 
 
 def write_image(image: np.ndarray, file: str | Path) -> None:
@@ -75,57 +110,3 @@ def write_image(image: np.ndarray, file: str | Path) -> None:
                          f'encoded as {file.suffix}')
     with open_whole(file, 'wb') as stream:
         stream.write(content)
-
-
-def read_video(file: str | Path) -> 'mmcv.VideoReader':
-    """Open a video.
-
-    Args:
-        file (str | Path): A file that OpenCV can decode.
-
-    Returns:
-        mmcv.VideoReader: A sequence of frames, BGR ``(H, W, 3)``, uint8.
-
-    Raises:
-        ValueError: It is no video.
-    """
-    import mmcv
-    reader = mmcv.VideoReader(str(file))
-    if not reader.opened or not reader.width:
-        raise ValueError(f'{file}: not a video that can be decoded')
-    return reader
-
-
-def write_video(frames: Iterable[np.ndarray], file: Path, fps: float) -> int:
-    """Encode a video, which appears when it is whole.
-
-    Args:
-        frames (Iterable[np.ndarray]): BGR ``(H, W, 3)``, uint8, of one size.
-        file (Path): ``.mp4`` to write; without any frame nothing is.
-        fps (float): Frames in a second; 0 stands for 25.
-
-    Returns:
-        int: Number of frames.
-
-    Raises:
-        ValueError: The file cannot be written.
-    """
-    partial = file.with_name(f'.{file.name}')
-    writer, count = None, 0
-    try:
-        for count, frame in enumerate(frames, 1):  # noqa: B007
-            writer = writer or cv2.VideoWriter(
-                str(partial), cv2.VideoWriter_fourcc(*'mp4v'), fps or 25,
-                frame.shape[1::-1])
-            if not writer.isOpened():
-                raise ValueError(f'cannot write the video {file}')
-            writer.write(frame)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    finally:
-        if writer:
-            writer.release()
-    if writer:
-        partial.replace(file)
-    return count

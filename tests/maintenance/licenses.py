@@ -18,16 +18,16 @@ FILES = ('openmmlab', 'runtime', 'deploy', 'openvino')
 NO_DEPENDENCIES = 'openmmlab'
 # What the metadata leaves out, from the licence file in the package.
 KNOWN = dict(openmim='Apache Software License')
-HEAD = """# Licences of the run-time dependencies
-
-Written by `python tests/maintenance/licenses.py` from the metadata of the
-installed packages; the CUDA builds of torch bring NVIDIA's own libraries with
-them, under NVIDIA's licences, which are not listed. Nothing here is part of
-mmhires.
-
-| package | version | licence | asked for by |
-|---|---|---|---|
-"""
+HEAD = (
+    '# Licences of the run-time dependencies\n\n'
+    'Written by `python tests/maintenance/licenses.py` from the metadata of '
+    'the installed packages; the CUDA builds of torch bring NVIDIA\'s\n'
+    'own libraries with them, under NVIDIA\'s licences, which are not listed. '
+    'Nothing here is part of mmhires. The extra `video` is not in the\n'
+    'list: PyAV is under BSD-3-Clause, but its wheels bring FFmpeg '
+    '(LGPL-3.0), x264 and x265 (GPL-2.0), which bind whoever passes\n'
+    'them on; without PyAV, OpenCV reads and writes videos.\n\n'
+    '| package | version | licence | asked for by |\n|---|---|---|---|\n')
 
 
 def requirements(name: str) -> list[Requirement]:

@@ -90,6 +90,7 @@ def test_what_configs_have_is_let_through(resize, spec):
     'key, value',
     [('padding', NAN), ('padding', -1), ('crop', dict(input_size=[10**6] * 2)),
      ('codec', dict(type='UDPHeatmap', input_size=[8, 8], sigma=1e300)),
+     ('skeleton', [[0, 2]]), ('skeleton_palette', [[0, 0, 0]]),
      ('flip', dict(flip_indices=[0, 0], flip_mode='heatmap')),
      ('flip', dict(flip_indices=[1, 0], flip_mode='sideways'))])
 def test_poses_are_looked_at_too(key, value, spec):

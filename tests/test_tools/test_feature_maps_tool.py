@@ -38,5 +38,5 @@ def test_two_models_are_drawn_in_one_row(draw, tmp_path, capsys):
 
 def test_unknown_module_or_no_picture_is_one_line(draw):
     assert "no module 'backbone.layer5'" in draw(['backbone.layer5'])
-    assert 'tiny.py is no picture' in draw([], picture='tiny.py')
+    assert 'tiny.py: not an image' in draw([], picture='tiny.py')
     assert 'none.png' in draw([], picture='none.png')

@@ -129,7 +129,7 @@ def test_weights_of_a_diverged_training_paint_nothing_and_are_named(
 def test_inputs_are_never_overwritten(demo, tmp_path):
     (tmp_path / 'out').mkdir()
     cv2.imwrite(str(tmp_path / 'out/a.png'), GREY)
-    assert 'would be overwritten' in demo(tmp_path / 'out/a.png')
+    assert 'would overwrite the input' in demo(tmp_path / 'out/a.png')
     assert (cv2.imread(str(tmp_path / 'out/a.png')) == GREY).all()
 
 

@@ -6,9 +6,7 @@ import pytest
 
 from mmhires.utils.images import (
     read_image,
-    read_video,
     write_image,
-    write_video,
 )
 
 
@@ -28,24 +26,6 @@ def test_what_is_no_picture_is_named(content, backend, tmp_path):
         read_image(tmp_path / 'a.png', backend=backend)
     with pytest.raises(FileNotFoundError, match='b.png does not exist'):
         read_image(tmp_path / 'b.png', backend=backend)
-
-
-def test_video_has_its_frames_and_one_that_breaks_off_leaves_nothing(tmp_path):
-    frames = [np.full((16, 24, 3), 60 * i, np.uint8) for i in range(3)]
-    assert write_video(iter(frames), tmp_path / 'v.mp4', 7) == 3
-    reader = read_video(tmp_path / 'v.mp4')
-    assert (reader.fps, reader.resolution) == (7, (24, 16))
-    for frame, want in zip(list(reader), frames):
-        assert abs(frame.astype(int) - want).max() < 9
-
-    def broken():
-        yield frames[0]
-        raise ValueError('frame 1')
-
-    with pytest.raises(ValueError, match='frame 1'):
-        write_video(broken(), tmp_path / 'w.mp4', 7)
-    assert write_video([], tmp_path / 'none.mp4', 7) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ['v.mp4']
 
 
 def test_picture_is_written_as_its_suffix_says_or_not_at_all(tmp_path):

@@ -41,18 +41,22 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # After --help, as these take seconds.
-    import mmcv
-
     from mmhires.analysis.feature_maps import (
         capture_features,
         default_layers,
         draw_feature_maps,
     )
+    from mmhires.analysis.figures import save_figure
+    from mmhires.utils.configs import config_files
+    from mmhires.utils.files import refuse_overwriting
+    from mmhires.utils.images import read_image
     from mmhires.zoo import load_model
     try:
-        image = mmcv.imread(args.picture)
-        if image is None:
-            raise ValueError(f'{args.picture} is no picture')
+        read = [args.picture]
+        for config, checkpoint, *_ in args.model:
+            read += [checkpoint, *config_files(config)]
+        refuse_overwriting([args.out], read)
+        image = read_image(args.picture)
         features = []
         for config, checkpoint, *layers in args.model:
             model = load_model(config, checkpoint, args.device)
@@ -62,11 +66,14 @@ def main() -> None:
                                         or default_layers(model))
             features.extend(
                 (f'{name}\n{layer}', maps) for layer, maps in captured.items())
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f'feature_maps.py: {error}')
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    draw_feature_maps(image, features, args.reduction).savefig(
-        args.out, dpi=150, bbox_inches='tight')
+    figure = draw_feature_maps(image, features, args.reduction)
+    try:
+        save_figure(figure, args.out, dpi=150, bbox_inches='tight')
+    except (OSError, ValueError) as error:
+        sys.exit(f'feature_maps.py: {error}')
     print(f'drew {len(features)} maps into {args.out}')
 
 

@@ -37,7 +37,9 @@ def main() -> None:
         pareto_front,
         read_results,
     )
+    from mmhires.utils.files import refuse_overwriting
     try:
+        refuse_overwriting([args.out], args.results)
         points = choose(read_results(args.results), args.cost, args.accuracy)
         draw_pareto(points, args.cost, args.accuracy, args.out)
     except (OSError, ValueError) as error:

@@ -86,13 +86,19 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # After --help, as these take seconds.
-    from mmhires.apis.overlay import find_inputs
+    from mmhires.utils.configs import config_files
+    from mmhires.utils.files import refuse_overwriting
+    from mmhires.utils.inputs import find_inputs
     from mmhires.zoo import load_model
     try:
         if args.format and not args.out.lower().endswith(
                 SUFFIXES[args.format]):
             raise ValueError(f'{args.out}: a file of --format {args.format} '
                              f'ends in {SUFFIXES[args.format]}')
+        refuse_overwriting([args.out], [
+            args.checkpoint or '',
+            *(config_files(args.config) if args.config else ())
+        ])
         with tempfile.TemporaryDirectory() as folder:
             images = [
                 file for path in args.images or [draw_street(folder)]
@@ -142,12 +148,14 @@ def export_float(model: 'nn.Module', args: argparse.Namespace, images: list,
 def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
                 folder: str) -> str:
     """Export in fp32, then quantize; what that did, in words."""
-    from mmhires.apis.overlay import find_inputs
     from mmhires.deploy.quantize import make_score, quantize
+    from mmhires.utils.files import refuse_overwriting
+    from mmhires.utils.inputs import find_inputs
     if not args.calibration or not args.out.lower().endswith('.onnx'):
         raise ValueError('--precision int8 needs --calibration DIRECTORY, and '
                          'writes .onnx')
     pictures = find_inputs(args.calibration)
+    refuse_overwriting([args.out], pictures + images)
     pictures = pictures[::-(-len(pictures) // 32)]
     floats = Path(folder) / 'float.onnx'
     export_float(model, args, images, floats)
@@ -161,15 +169,14 @@ def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
 
 def draw_street(folder: str) -> str:
     """A drawn street, for want of images to compare on."""
-    import cv2
-
     from mmhires.datasets import StreetsDataset
+    from mmhires.utils.images import write_image
     print(
         'export.py: no --images: compared on one drawn street only',
         file=sys.stderr)
     scene = StreetsDataset(size=(256, 512), length=1, pipeline=[])[0]
     file = str(Path(folder) / 'street.png')
-    cv2.imwrite(file, scene['img'])
+    write_image(scene['img'], file)
     return file
 
 

@@ -33,6 +33,9 @@ class DABNet(BaseModule):
         act_cfg (dict): Of every activation. Default: PReLU, a slope for each
             channel.
         init_cfg (dict | list[dict], optional): Default: Kaiming, fan in.
+
+    Raises:
+        ValueError: ``dilations`` of another number of blocks.
     """
     # Of the stem, block 1 and block 2.
     widths = (32, 64, 128)
@@ -46,6 +49,9 @@ class DABNet(BaseModule):
         super().__init__(init_cfg)
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         width, *widths = self.widths
+        if len(dilations) != len(widths):
+            raise ValueError(f'DABNet has {len(widths)} blocks, but dilations '
+                             f'of {len(dilations)}: {dilations!r}')
         conv = partial(conv_norm_act, kernel_size=3, padding=1, **cfg)
         self.stem = nn.Sequential(
             conv(in_channels, width, stride=2), conv(width, width),

@@ -77,3 +77,10 @@ def test_every_parameter_gets_a_gradient():
     net.init_weights()
     sum(x.sum() for x in net(torch.randn(2, 3, 33, 47))).backward()
     assert all(p.grad is not None for p in net.parameters())
+
+
+@pytest.mark.parametrize('dilations', [((2, ), ), ((2, ), (4, ), (8, ))])
+def test_dilations_of_more_or_less_blocks_are_not_cut(dilations):
+    with pytest.raises(
+            ValueError, match=f'2 blocks, but dilations of {len(dilations)}'):
+        DABNet(dilations=dilations)
