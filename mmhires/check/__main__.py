@@ -36,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
         LOGGER.setLevel(logging.INFO)
     found = check_config(args.config, args.cfg_options, args.samples)
     counts = dict(problem=0, warning=0)
-    for one in sorted(found, key=lambda one: one.warning):
+    # Labels last, beside the counts: nothing else would show in a training.
+    for one in sorted(
+            found, key=lambda one: (one.warning, one.kind == 'labels')):
         if one.kind == 'config':  # nothing else was seen
             sys.stdout.write(f'{args.config}: {one.key}: {one.seen}'
                              f'{one.do and f"; {one.do}"}\n')
