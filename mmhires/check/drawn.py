@@ -2,7 +2,7 @@
 """Training samples drawn at random, taken through a config's own pipeline."""
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -25,7 +25,8 @@ def draw_batch(cfg,
                meta: dict,
                channels: int = COLOURS,
                count: int = 2,
-               limit: int | None = None) -> dict | None:
+               limit: int | None = None,
+               pad: tuple[int, int] | None = None) -> dict | None:
     """What a data loader would hand to the model, without any file.
 
     Transforms that load are left out, and those that cannot be built; the
@@ -36,8 +37,9 @@ def draw_batch(cfg,
         meta: Meta information of the training data.
         channels: Of the images that the model takes.
         count: Number of images.
-        limit: Crop images of segmentation to a height and width of at most
-            about this, by a multiple of 64.
+        limit: Crop images of segmentation, as :func:`reduced_size` says.
+        pad: Size that the data preprocessor pads images to. Images are
+            cropped as that is, so that the batch is what it stands for.
 
     Returns:
         ``inputs`` and ``data_samples`` of the images; None where the config
@@ -74,7 +76,11 @@ def draw_batch(cfg,
                 if len(samples[0]['inputs']) == channels:
                     if limit is not None and scope == 'mmseg':
                         samples = [
-                            cropped(sample, limit) for sample in samples
+                            cropped(
+                                sample,
+                                reduced_size(
+                                    pad or sample['inputs'].shape[-2:], limit))
+                            for sample in samples
                         ]
                     return pseudo_collate(samples)
     return None
@@ -122,20 +128,23 @@ def _built(steps: list) -> Compose:
     return Compose(transforms)
 
 
-def cropped(sample: dict, limit: int, keep_rest: bool = True) -> dict:
+def reduced_size(size: Sequence[int], limit: int) -> tuple[int, int]:
+    """Make a height and width smaller than a limit by multiples of 64."""
+    height, width = (min(side, limit - 64 + side % 64) for side in size)
+    return height, width
+
+
+def cropped(sample: dict, size: tuple[int, int]) -> dict:
     """Cut the corner out of a packed sample, with all its maps.
 
     Args:
         sample: ``inputs`` and ``data_samples``.
-        limit: Height and width are at most this.
-        keep_rest: Leave the rest of a division by 64 as it is.
+        size: Height and width, at most.
 
     Returns:
         A new sample.
     """
-    height, width = (
-        min(side, limit - 64 + side % 64 if keep_rest else limit)
-        for side in sample['inputs'].shape[-2:])
+    height, width = map(min, sample['inputs'].shape[-2:], size)
     data_sample = sample['data_samples'].clone()
     for name, field in data_sample.items():
         if isinstance(field, PixelData):

@@ -163,8 +163,7 @@ def _real(tree, label: Tensor, samples: list, sharp: float):
     def with_label(sample):
         sample = cropped(
             dict(inputs=torch.zeros(3, SIDE, SIDE), data_samples=sample),
-            SIDE,
-            keep_rest=False)['data_samples']
+            (SIDE, SIDE))['data_samples']
         sample.set_data(dict(gt_sem_seg=PixelData(data=label[None])))
         return sample
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmhires.utils.input_channels import input_channels
 
 from . import probe
-from .drawn import draw_batch
+from .drawn import draw_batch, reduced_size
 from .losses import label_problems, recorded_losses
 from .norms import batch_norm_problems, norms_of_one_value, smallest_batch
 from .prediction import (
@@ -25,7 +25,6 @@ from .prediction import (
 )
 from .problem import Problem, Problems, attempt, from_error
 from .samples import Samples
-from .sizes import training_size
 from .walk import each, part_of
 
 PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head',
@@ -114,11 +113,11 @@ def _with_values(cfg, meta: dict, channels: int, batch: dict,
         if unpredicted:
             tests = [small(test, LARGEST) for test in tests]
             return unpredicted if predict_error(model, tests) else Problems()
-        batch = draw_batch(cfg, meta, channels, limit=LARGEST) or batch
-        if pad := getattr(model.data_preprocessor, 'size', None):
-            cut = np.max([x.shape[-2:] for x in batch['inputs']], 0)
-            model.data_preprocessor.size = tuple(
-                np.maximum(np.array(pad) - training_size(cfg), 0) + cut)
+        pad = getattr(model.data_preprocessor, 'size', None)
+        smaller = draw_batch(cfg, meta, channels, limit=LARGEST, pad=pad)
+        if smaller and pad:
+            model.data_preprocessor.size = reduced_size(pad, LARGEST)
+        batch = smaller or batch
         if train_error(model, batch):
             return _diagnose(model, cfg.model, batch)
         return Problems(prediction_problems(model, [_one(batch)]))

@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
-from .drawn import cropped, take_through
+from .drawn import cropped, reduced_size, take_through
 from .problem import Problem, named
 from .samples import Samples
 from .walk import first
@@ -58,7 +58,8 @@ def small(batch: dict, limit: int) -> dict:
     if not hasattr(batch['data_samples'][0], 'gt_sem_seg'):
         return batch
     sample = {name: values[0] for name, values in batch.items()}
-    return pseudo_collate([cropped(sample, limit)])
+    size = reduced_size(sample['inputs'].shape[-2:], limit)
+    return pseudo_collate([cropped(sample, size)])
 
 
 def predict_error(model: nn.Module, tests: list[dict]) -> Exception | None:
