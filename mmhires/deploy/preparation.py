@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-# Distance at which the weight of a filter is 0, in pixels of the small image.
-_RADIUS = dict(bilinear=1, bicubic=2)
+from .reduction import Reduction
+
 _RESIZES = dict(
     nearest=cv2.INTER_NEAREST,
     bilinear=cv2.INTER_LINEAR,
@@ -52,7 +52,8 @@ class Preparation:
         self.factor = 1 if low_res_input else scale
         self.enlargement = scale if low_res_input else 1
         self.padding = test_cfg or dict(size_divisor=self.factor)
-        self.interpolation = interpolation
+        if self.factor > 1:
+            self.reduction = Reduction(self.factor, interpolation)
         values = np.arange(256, dtype=np.float32)[:, None]
         self.tables = ((values - self.mean) / self.std).T.copy()
 
@@ -78,24 +79,56 @@ class Preparation:
         if full[0] % self.factor or full[1] % self.factor:
             raise ValueError(f'scale={self.factor} does not divide images of '
                              f'{full} pixels; change their size')
-        out = np.empty((1, 3, *full), np.float32)
-        out[..., height:, :] = out[..., width:] = self.pad_val
+        make = self._reduced if self.factor > 1 else self._normalised
+        out = make(image, full)
+        padding = 0, full[1] - width, 0, full[0] - height
+        more = self.enlargement
+        return out[None], dict(
+            size=tuple(more * side for side in full),
+            padding=tuple(more * side for side in padding))
+
+    def _normalised(self, image: np.ndarray, full: tuple[int,
+                                                         int]) -> np.ndarray:
+        """Normalise and pad, exactly as PyTorch does."""
+        height, width = image.shape[:2]
+        out = np.empty((3, *full), np.float32)
+        out[:, height:] = out[..., width:] = self.pad_val
         for number, source in enumerate(self.channels):
             plane = cv2.extractChannel(image, source)
-            target = out[0, number, :height, :width]
+            target = out[number, :height, :width]
             if image.dtype == np.uint8:
-                target[:] = cv2.LUT(plane, self.tables[number])
+                cv2.LUT(plane, self.tables[number], dst=target)
             else:
                 np.subtract(plane, self.mean[number], out=target)
                 target /= self.std[number]
-        if self.factor > 1:
-            for axis in (2, 3):
-                out = reduce_axis(out, axis, self.factor, self.interpolation)
-        padding = 0, full[1] - width, 0, full[0] - height
-        more = self.enlargement
-        return out, dict(
-            size=tuple(more * side for side in full),
-            padding=tuple(more * side for side in padding))
+        return out
+
+    def _reduced(self, image: np.ndarray, full: tuple[int, int]) -> np.ndarray:
+        """Pad, reduce and then normalise, of which there is less to do."""
+        weight = self.reduction.weight
+        sizes = list(zip(image.shape, full))
+        if image.shape[:2] != full:
+            bottom, right = (side - length for length, side in sizes)
+            image = cv2.copyMakeBorder(image, 0, bottom, 0, right,
+                                       cv2.BORDER_CONSTANT)
+        # What makes up for the weights beyond the padding, and how much of
+        # the others is of the image.
+        gains = [1 / weight(side, side) for _, side in sizes]
+        rows, columns = (np.float32(weight(*size) * gain)
+                         for size, gain in zip(sizes, gains))
+        tall, wide = map(np.float32, gains)
+        out = np.empty((3, len(rows), len(columns)), np.float32)
+        for part, filtered in self.reduction.bands(image):
+            inside = rows[part, None] * columns
+            outside = (1 - inside) * self.pad_val
+            for number, source in enumerate(self.channels):
+                target = out[number, part]
+                np.multiply(
+                    filtered[..., source], wide / self.std[number], out=target)
+                target *= tall[part, None]
+                target -= inside * (self.mean[number] / self.std[number])
+                target += outside
+        return out
 
     def _padded_size(self, height: int, width: int) -> tuple[int, int]:
         size = self.padding.get('size')
@@ -103,61 +136,6 @@ class Preparation:
             return max(size[-2], height), max(size[-1], width)
         step = self.padding.get('size_divisor') or 1
         return -(-height // step) * step, -(-width // step) * step
-
-
-def reduce_axis(images: np.ndarray, axis: int, factor: int,
-                interpolation: str) -> np.ndarray:
-    """Reduce an axis with the anti-aliasing filter that PyTorch has.
-
-    Args:
-        images: Float32.
-        axis: Its length is a multiple of ``factor``.
-        factor: Reduction factor.
-        interpolation: ``'bilinear'`` or ``'bicubic'``.
-
-    Returns:
-        The axis is ``factor`` times shorter.
-    """
-    images = np.moveaxis(images, axis, -2 if axis == 2 else -1)
-    at = (lambda part:
-          (..., part, slice(None))) if axis == 2 else (lambda part:
-                                                       (..., part))
-    length = images.shape[axis]
-    count, radius = length // factor, _RADIUS[interpolation] * factor
-    middle = factor / 2
-    first = int(np.floor(middle - radius + 0.5))
-    offsets = np.arange(first, int(np.floor(middle + radius + 0.5)))
-    weights = _filter((offsets + 0.5 - middle) / factor, interpolation)
-    out, total = None, np.zeros(count, np.float64)
-    for offset, weight in zip(offsets, weights):
-        # Outputs for which the filter reaches into the image here.
-        begin = max(0, -(offset // factor))
-        end = min(count, -((offset - length) // factor))
-        if end <= begin or not weight:
-            continue
-        start = offset + begin * factor
-        part = images[at(
-            slice(start, start + (end - begin - 1) * factor + 1,
-                  factor))] * np.float32(weight)
-        total[begin:end] += weight
-        if out is None:
-            shape = list(images.shape)
-            shape[axis] = count
-            out = np.zeros(shape, np.float32)
-        out[at(slice(begin, end))] += part
-    scale = (1 / total).astype(np.float32)
-    out *= scale[:, None] if axis == 2 else scale
-    return out
-
-
-def _filter(distance: np.ndarray, interpolation: str) -> np.ndarray:
-    x = np.abs(distance)
-    if interpolation == 'bilinear':
-        return np.maximum(1 - x, 0)
-    a = -0.5  # Keys' cubic, as anti-aliasing filters have it
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    far = ((x - 5) * x + 8) * x * a - 4 * a
-    return np.where(x < 1, near, np.where(x < 2, far, 0))
 
 
 def resize(image: np.ndarray,

@@ -49,13 +49,30 @@ def test_normalised_image_is_bit_for_bit_that_of_the_data_preprocessor(
 @pytest.mark.parametrize('interpolation', ['bilinear', 'bicubic'])
 @pytest.mark.parametrize('scale, shape', [(2, (38, 51)), (3, (20, 31)),
                                           (4, (64, 48)), (2, (2, 2)),
-                                          (8, (8, 24))])
+                                          (8, (8, 24)), (2, (301, 40)),
+                                          (3, (230, 31))])
 def test_reduced_image_is_that_of_the_anti_aliasing_filter(
         interpolation, scale, shape):
     options = dict(NORM, scale=scale, interpolation=interpolation)
     inputs, _ = Preparation(**options)(picture(*shape))
     want, _, _ = original(picture(*shape), **options)
     np.testing.assert_allclose(inputs, want, atol=2e-6)
+
+
+@pytest.mark.parametrize('padding', [
+    dict(size_divisor=24),
+    dict(size=(240, 264)),
+])
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+def test_reduced_image_fades_into_the_padding_as_the_models_does(
+        dtype, padding):
+    options = dict(
+        NORM, bgr_to_rgb=True, scale=3, pad_val=-2, test_cfg=padding)
+    image = picture(173, 95, dtype)
+    inputs, found = Preparation(**options)(image)
+    want, size, cut = original(image, **options)
+    np.testing.assert_allclose(inputs, want, atol=2e-6)
+    assert found == dict(size=tuple(size), padding=tuple(cut))
 
 
 @pytest.mark.parametrize('options', [
