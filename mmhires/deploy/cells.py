@@ -12,6 +12,11 @@ from .bands import Bands
 
 # Pixels that are computed at a time: their logits stay in the cache.
 _CHUNK = 2**15
+# Cells whose candidates are counted before a way is chosen.
+_SAMPLE = 256
+# Share of all classes in all cells above which computing all of them in order
+# takes less time than those that can win, one by one (measured).
+_DENSE = 0.2
 
 
 def label_image(logits: np.ndarray, rows: Bands, columns: Bands) -> np.ndarray:
@@ -29,7 +34,7 @@ def label_image(logits: np.ndarray, rows: Bands, columns: Bands) -> np.ndarray:
         disputed |= ~agree[:, other] | (above[:, other] != classes)
     out = classes.repeat(columns.sizes, 1).repeat(rows.sizes, 0)
     cells, threads = np.flatnonzero(disputed), _threads()
-    if 2 * len(cells) > disputed.size:
+    if _many_candidates(logits, rows, columns, cells):
         work = partial(_compute, logits, rows, columns, out)
         parts = np.array_split(np.arange(len(rows.sizes)), threads)
     else:
@@ -59,6 +64,43 @@ def _winners(logits: np.ndarray) -> np.ndarray:
     return winners
 
 
+def _many_candidates(logits: np.ndarray, rows: Bands, columns: Bands,
+                     cells: np.ndarray) -> bool:
+    """Whether to compute all pixels takes less than to settle the cells."""
+    sample = cells[::len(cells) // _SAMPLE + 1]
+    if not len(sample):
+        return False
+    _, possible = _corners(logits, rows, columns, sample)
+    expected = possible.sum(0).mean() * len(cells)
+    return expected > _DENSE * len(logits) * len(rows.sizes) * len(
+        columns.sizes)
+
+
+def _corners(logits: np.ndarray, rows: Bands, columns: Bands,
+             cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the corners of cells are, and which classes can win in them.
+
+    Args:
+        logits: ``(C, h, w)``.
+        rows: Of the image.
+        columns: Of the image.
+        cells: Numbers of cells, of which a row has one for each column band.
+
+    Returns:
+        Places in the flattened map ``(taps, taps, n)``, and whether a class
+        can win ``(C, n)``.
+    """
+    row, column = np.divmod(cells, len(columns.sizes))
+    sources = (
+        rows.sources.T.take(row, 1)[:, None] * logits.shape[2] +
+        columns.sources.T.take(column, 1))
+    corners = logits.reshape(len(logits),
+                             -1).take(sources.reshape(-1, len(cells)), 1)
+    # Whoever wins in a cell has a corner that is not below the worst corner
+    # of any class.
+    return sources, corners.max(1) >= corners.min(1).max(0)
+
+
 def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
              bands: np.ndarray) -> None:
     """Write the classes of all pixels of some bands of rows.
@@ -73,6 +115,10 @@ def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
     # Reversed: of equal logits the first class has the greatest code.
     code = np.arange(len(logits))[::-1].astype(out.dtype)[:, None]
     wide = {}  # enlarged source rows ``(C, W)`` that the next band may need
+    # As many rows at a time as stay in the cache.
+    most = max(1, 2 * _CHUNK // (len(logits) * out.shape[1]))
+    shape = min(most, len(rows.pixels)), len(logits), out.shape[1]
+    mixed, spare = np.empty((2, *shape), np.float32)
     for band in bands:
         wide = {
             source:
@@ -81,11 +127,15 @@ def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
                  for taps in columns.taps.T), columns.shares.T)
             for source in dict.fromkeys(rows.sources[band])
         }
-        pixels = rows.pixels[:rows.sizes[band], band]
-        mixed = _blend((wide[source] for source in rows.sources[band]),
-                       rows.shares[pixels].T[..., None, None])
-        won = (mixed == mixed.max(1, keepdims=True)) * code
-        out[pixels] = len(logits) - 1 - won.max(1)
+        lines = [wide[source] for source in rows.sources[band]]
+        for start in range(0, rows.sizes[band], most):
+            pixels = rows.pixels[start:min(start + most, rows.sizes[band]),
+                                 band]
+            shares = rows.shares[pixels].T[..., None, None]
+            total = _blend(lines, shares, mixed[:len(pixels)],
+                           spare[:len(pixels)])
+            won = (total == total.max(1, keepdims=True)) * code
+            out[pixels] = len(logits) - 1 - won.max(1)
 
 
 def _settle(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
@@ -99,15 +149,9 @@ def _settle(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
         out: Classes ``(H, W)``, written.
         cells: Numbers of cells, of which a row has one for each column band.
     """
+    sources, possible = _corners(logits, rows, columns, cells)
     row, column = np.divmod(cells, len(columns.sizes))
-    sources = (
-        rows.sources.T.take(row, 1)[:, None] * logits.shape[2] +
-        columns.sources.T.take(column, 1))
     flat = logits.reshape(len(logits), -1)
-    corners = flat.take(sources.reshape(-1, len(cells)), 1)
-    # Whoever wins in a cell has a corner that is not below the worst corner
-    # of any class.
-    possible = corners.max(1) >= corners.min(1).max(0)
     # The cells of a round, in which each has a candidate left, stand first.
     count = possible.sum(0)
     order = np.argsort(-count)
@@ -154,14 +198,16 @@ def _mix(corners: np.ndarray, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
 
 
 def _blend(values: Iterable[np.ndarray],
-           weights: Iterable[np.ndarray]) -> np.ndarray:
-    """Weighted sum, in place where it can be."""
+           weights: Iterable[np.ndarray],
+           out: np.ndarray | None = None,
+           spare: np.ndarray | None = None) -> np.ndarray:
+    """Weighted sum, in ``out`` if it is given; ``spare`` is overwritten."""
     total = None
     for value, weight in zip(values, weights):
         if total is None:
-            total = value * weight
+            total = np.multiply(value, weight, out=out)
         else:
-            total += value * weight
+            total += np.multiply(value, weight, out=spare)
     return total
 
 
