@@ -34,7 +34,9 @@ def labels(logits: Logits,
     other pixels are computed, from the classes that can win there.
 
     Of equal logits the first class wins. Infinite logits count as 1e38, and
-    nan as the least, so that the class of a nan is not taken.
+    nan as the least, so that the class of a nan is not taken. Where the two
+    best are equal to within the rounding of float32, either may be taken: so
+    PyTorch does, whose resize rounds differently from processor to processor.
 
     Args:
         logits: ``(N, C, h, w)``, an array or a tensor.
