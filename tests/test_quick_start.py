@@ -66,6 +66,55 @@ def test_first_picture_needs_no_torch_and_no_host_package(runtime, file):
     assert not {name for name in HEAVY if name in imported}
 
 
+@pytest.fixture(scope='module')
+def pose_file(tmp_path_factory):
+    """A network whose keypoints are where red and where blue is."""
+    colors = nn.Conv2d(3, 2, 1, bias=False)
+    colors.weight.data = torch.eye(3)[[0, 2]][..., None, None]
+    spec = dict(
+        task='pose',
+        classes=['red', 'blue'],
+        palette=[[255, 0, 0], [0, 0, 255]],
+        loading=dict(flag='color', backend='cv2', to_float32=False),
+        preprocessing=dict(
+            scale=1, mean=[0.] * 3, std=[255.] * 3, bgr_to_rgb=True),
+        padding=1.,
+        crop=dict(input_size=[48, 64]),
+        codec=dict(
+            type='MSRAHeatmap',
+            input_size=[48, 64],
+            heatmap_size=[12, 16],
+            sigma=2),
+        flip=dict(
+            flip_indices=[0, 1], flip_mode='heatmap', shift_heatmap=False),
+        input_shape=[1, 3, 64, 48],
+        precision='fp32')
+    path = tmp_path_factory.mktemp('quick') / 'pose.onnx'
+    fields = {key: json.dumps(value) for key, value in spec.items()}
+    network = nn.Sequential(nn.AvgPool2d(4), colors)
+    path.write_bytes(to_onnx(network, torch.zeros(1, 3, 64, 48), fields))
+    image = np.zeros((64, 48, 3), np.uint8)
+    image[20:24, 12:16] = 0, 0, 255
+    image[52:56, 40:44] = 128, 0, 0
+    cv2.imwrite(str(path.with_name('pose.png')), image)
+    return path
+
+
+@pytest.mark.parametrize('runtime', ['openvino', 'onnxruntime'])
+def test_first_pose_needs_no_torch_and_no_host_package(runtime, pose_file):
+    pytest.importorskip(runtime)
+    keypoints, scores, imported = run(
+        'import json, sys\n'
+        'from mmhires.deploy import Predictor\n'
+        'found = Predictor(sys.argv[1], runtime=sys.argv[3])(sys.argv[2])\n'
+        'print(json.dumps([found.keypoints.tolist(), found.scores.tolist(),'
+        ' list(sys.modules)]))', str(pose_file),
+        str(pose_file.with_name('pose.png')), runtime)
+    np.testing.assert_allclose(keypoints, [[[12, 20], [40, 52]]], atol=1e-4)
+    np.testing.assert_allclose(scores, [[1, 128 / 255]], atol=1e-4)
+    assert not {name for name in HEAVY if name in imported}
+
+
 def test_help_of_no_tool_imports_torch_or_a_host_package(repo_root):
     tools = sorted(map(str, (repo_root / 'tools').rglob('*.py')))
     modules = ['mmhires', 'mmhires.adapt', 'mmhires.check', 'mmhires.compat']

@@ -1,20 +1,17 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a pose model, as plain data."""
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import mmpose.codecs
 import numpy as np
-import torch
-from mmpose.datasets.transforms import TopdownAffine
-from mmpose.models import PoseDataPreprocessor
-from mmpose.models.utils.tta import flip_heatmaps
-from mmpose.structures.bbox import bbox_xyxy2cs
-from torch import nn
 
-from mmhires.models.pose import LowResPoseDataPreprocessor
-
+from .crops import Crop, crop_person
+from .heatmaps import flip_back, make_codec
 from .preparation import Preparation
-from .task import Array, Task
+from .task import Array, Task, to_array
+
+# An exported file runs without PyTorch and MMPose.
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Keypoints(NamedTuple):
@@ -30,6 +27,7 @@ class PoseTask(Task):
         spec (dict): What :meth:`describe` returned.
 
     Raises:
+        ImportError: The codec is a rare one, and MMPose is not there.
         ValueError: The codec is not one of MMPose's.
     """
     neutral = ('LoadImage', 'PackPoseInputs')
@@ -39,22 +37,20 @@ class PoseTask(Task):
         super().__init__(spec)
         self.prepared = Preparation(
             **spec['preprocessing'], test_cfg=dict(size_divisor=1))
-        self.crop = TopdownAffine(**spec['crop'])
-        codec = dict(spec['codec'])
-        name = codec.pop('type')
-        if name not in mmpose.codecs.__all__:
-            raise ValueError(f'unknown codec {name!r}')
-        self.codec = getattr(mmpose.codecs, name)(**codec)
+        self.codec = make_codec(**spec['codec'])
         # The network is run on each crop and, for the flip test, its mirror.
         self.views = 1 if spec['flip'] is None else 2
 
     @staticmethod
     def preprocessors() -> tuple[type, ...]:
         """Data preprocessors that are part of an exported file."""
+        from mmpose.models import PoseDataPreprocessor
+
+        from mmhires.models.pose import LowResPoseDataPreprocessor
         return PoseDataPreprocessor, LowResPoseDataPreprocessor
 
     @classmethod
-    def describe(cls, model: nn.Module) -> dict:
+    def describe(cls, model: 'nn.Module') -> dict:
         """All that is known of a model but its network.
 
         Args:
@@ -97,7 +93,7 @@ class PoseTask(Task):
                 meta['skeleton_link_colors']).astype(int).tolist())
 
     def prepare(self, image: np.ndarray, boxes: np.ndarray,
-                device: str) -> tuple[list[Array], list[dict]]:
+                device: str) -> tuple[list[Array], list[Crop]]:
         """Cut out, normalise and reduce persons.
 
         Args:
@@ -106,26 +102,24 @@ class PoseTask(Task):
             device (str): Unused: images are prepared on the CPU.
 
         Returns:
-            tuple[list[Array], list[dict]]: ``(1, 3, h, w)`` of each view, and
-            for each person what :class:`TopdownAffine` says of its crop.
+            tuple[list[Array], list[Crop]]: ``(1, 3, h, w)`` of each view, and
+            for each person where it was.
         """
         tensors, crops = [], []
         for box in boxes:
-            center, scale = bbox_xyxy2cs(
-                box[None], padding=self.spec['padding'])
-            crop = self.crop(
-                dict(img=image, bbox_center=center, bbox_scale=scale))
-            inputs, _ = self.prepared(crop['img'])
+            crop = crop_person(image, box, self.spec['padding'],
+                               **self.spec['crop'])
+            inputs, _ = self.prepared(crop.image)
             tensors += [inputs, inputs[..., ::-1]][:self.views]
             crops.append(crop)
         return tensors, crops
 
-    def finish(self, outputs: list[Array], crops: list[dict]) -> Keypoints:
+    def finish(self, outputs: list[Array], crops: list[Crop]) -> Keypoints:
         """Keypoints of all persons, who may be none, in pixels of the image.
 
         Args:
-            outputs (list[Tensor]): Heatmaps of each view.
-            crops (list[dict]): From :meth:`prepare`.
+            outputs (list[Array]): Heatmaps of each view.
+            crops (list[Crop]): From :meth:`prepare`.
 
         Returns:
             Keypoints: In the order of the boxes.
@@ -134,14 +128,14 @@ class PoseTask(Task):
         nobody = np.empty((0, count, 2), np.float32)
         persons = [(nobody, nobody[..., 0])]
         for i, crop in enumerate(crops):
-            # MMPose's functions are of tensors.
             heatmaps, *mirrored = map(
-                torch.as_tensor, outputs[self.views * i:self.views * (i + 1)])
+                to_array, outputs[self.views * i:self.views * (i + 1)])
             for other in mirrored:
-                heatmaps = 0.5 * (
-                    heatmaps + flip_heatmaps(other, **self.spec['flip']))
-            keypoints, scores = self.codec.decode(heatmaps[0].cpu().numpy())
-            keypoints = keypoints / np.float32(crop['input_size']) - 0.5
-            keypoints = keypoints * crop['input_scale'] + crop['input_center']
+                heatmaps = np.float32(0.5) * (
+                    heatmaps + flip_back(other, **self.spec['flip']))
+            keypoints, scores = self.codec.decode(heatmaps[0])
+            size = np.float32(self.spec['crop']['input_size'])
+            keypoints = keypoints / size - 0.5
+            keypoints = keypoints * crop.scale + crop.center
             persons.append((keypoints, scores))
         return Keypoints(*map(np.concatenate, zip(*persons)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from .labels import labels
 from .preparation import Preparation, resize
-from .task import Array, Task, is_floating
+from .task import Array, Task, is_floating, to_array
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,4 +101,4 @@ class SegmentationTask(Task):
         out, = outputs
         if is_floating(out):  # else the network has made them
             out = labels(out, **metas[0])
-        return out[0] if isinstance(out, np.ndarray) else out[0].cpu().numpy()
+        return to_array(out[0])

@@ -118,10 +118,12 @@ def is_floating(array: Array) -> bool:
     return array.is_floating_point()
 
 
-def task_class(name: str) -> type[Task]:
-    """The task of a name, ``'segmentation'`` or ``'pose'``.
+def to_array(array: Array) -> np.ndarray:
+    """An array of an array or of a tensor, whose device does not matter."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()
 
-    It is imported when needed, as pose needs MMPose.
-    """
+
+def task_class(name: str) -> type[Task]:
+    """The task of a name, ``'segmentation'`` or ``'pose'``."""
     module = importlib.import_module(f'.{name}', __package__)
     return getattr(module, _TASKS[name])
