@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Bilinear interpolation along an axis, as runs of pixels."""
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,13 @@ class Bands(NamedTuple):
     weights: np.ndarray
 
 
+@lru_cache(maxsize=16)
 def make_bands(source: int, size: int, before: int, after: int,
                out: int | None, align_corners: bool) -> Bands | None:
-    """How an axis is resized, cut and resized again; None if all is cut."""
+    """How an axis is resized, cut and resized again; None if all is cut.
+
+    Kept for the next picture: the arrays are not to be written.
+    """
     taps, shares = _taps(source, size, align_corners)
     taps, shares = taps[before:size - after], shares[before:size - after]
     if not len(taps):

@@ -107,7 +107,8 @@ class Preparation:
         """Pad, reduce and then normalise, of which there is less to do."""
         weight = self.reduction.weight
         sizes = list(zip(image.shape, full))
-        if image.shape[:2] != full:
+        padded = image.shape[:2] != full
+        if padded:
             bottom, right = (side - length for length, side in sizes)
             image = cv2.copyMakeBorder(image, 0, bottom, 0, right,
                                        cv2.BORDER_CONSTANT)
@@ -119,15 +120,17 @@ class Preparation:
         tall, wide = map(np.float32, gains)
         out = np.empty((3, len(rows), len(columns)), np.float32)
         for part, filtered in self.reduction.bands(image):
-            inside = rows[part, None] * columns
-            outside = (1 - inside) * self.pad_val
+            inside = rows[part, None] * columns if padded else np.float32(1)
+            outside = (1 - inside) * np.float32(self.pad_val)
+            at_border = (tall[part] != 1).any()
             for number, source in enumerate(self.channels):
                 target = out[number, part]
                 np.multiply(
                     filtered[..., source], wide / self.std[number], out=target)
-                target *= tall[part, None]
-                target -= inside * (self.mean[number] / self.std[number])
-                target += outside
+                if at_border:
+                    target *= tall[part, None]
+                shift = self.mean[number] / self.std[number]
+                target -= inside * shift - outside
         return out
 
     def _padded_size(self, height: int, width: int) -> tuple[int, int]:
