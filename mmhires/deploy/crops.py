@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Persons cut out of a picture as MMPose does, without MMPose."""
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -20,44 +21,48 @@ class Crop(NamedTuple):
     scale: np.ndarray
 
 
-def crop_person(image: np.ndarray,
-                box: np.ndarray,
-                padding: float,
-                input_size: Sequence[int],
-                use_udp: bool = False) -> Crop:
-    """Cut out a box, as GetBBoxCenterScale and TopdownAffine of MMPose do.
+@dataclass
+class PersonCropper:
+    """GetBBoxCenterScale and TopdownAffine of MMPose, for a box.
 
     Args:
-        image: ``(H, W, 3)``.
-        box: x1, y1, x2, y2, float32.
         padding: By how much the box is enlarged.
         input_size: Width and height of the crop; the box is enlarged to their
             ratio.
         use_udp: Centres of the corner pixels are mapped to each other, not
-            the borders of the picture.
-
-    Returns:
-        Crop: The person.
+            the borders of the picture. Default: False.
     """
-    width, height = input_size
-    center, (wide,
-             high) = (box[:2] + box[2:]) * 0.5, (box[2:] - box[:2]) * padding
-    ratio = width / height
-    if wide > high * ratio:
-        scale = np.float32([wide, wide / ratio])
-    else:
-        scale = np.float32([high * ratio, high])
-    if use_udp:
-        factors = np.subtract(input_size, 1) / scale
-        matrix = np.float32(
-            np.column_stack(
-                [np.diag(factors), factors * (0.5 * scale - center)]))
-    else:
-        # By the width alone: the ratios agree.
-        corners = np.float32([[0, 0], [-0.5, 0], [-0.5, 0.5]])
-        matrix = cv2.getAffineTransform(
-            center + corners * scale[0],
-            np.float32([width / 2, height / 2]) + corners * width)
-    return Crop(
-        cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR),
-        center, scale)
+    padding: float
+    input_size: Sequence[int]
+    use_udp: bool = False
+
+    def __call__(self, image: np.ndarray, box: np.ndarray) -> Crop:
+        """Cut out a box.
+
+        Args:
+            image: ``(H, W, 3)``.
+            box: x1, y1, x2, y2, float32.
+
+        Returns:
+            Crop: The person.
+        """
+        size = tuple(map(int, self.input_size))
+        center = (box[:2] + box[2:]) * 0.5
+        width, height = (box[2:] - box[:2]) * self.padding
+        ratio = size[0] / size[1]
+        if width > height * ratio:
+            scale = np.float32([width, width / ratio])
+        else:
+            scale = np.float32([height * ratio, height])
+        if self.use_udp:
+            factors = (np.float32(size) - 1) / scale
+            shift = factors * (0.5 * scale - center)
+            matrix = np.column_stack([np.diag(factors), shift])
+        else:
+            # By the width alone: the ratios agree.
+            corners = np.float32([[0, 0], [-0.5, 0], [-0.5, 0.5]])
+            matrix = cv2.getAffineTransform(
+                center + corners * scale[0],
+                np.float32(size) / 2 + corners * size[0])
+        crop = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+        return Crop(crop, center, scale)

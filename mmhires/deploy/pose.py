@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .crops import Crop, crop_person
+from .crops import Crop, PersonCropper
 from .heatmaps import flip_back, make_codec
 from .preparation import Preparation
 from .task import Array, Task, to_array
@@ -37,6 +37,7 @@ class PoseTask(Task):
         super().__init__(spec)
         self.prepared = Preparation(
             **spec['preprocessing'], test_cfg=dict(size_divisor=1))
+        self.crop = PersonCropper(spec['padding'], **spec['crop'])
         self.codec = make_codec(**spec['codec'])
         # The network is run on each crop and, for the flip test, its mirror.
         self.views = 1 if spec['flip'] is None else 2
@@ -107,8 +108,7 @@ class PoseTask(Task):
         """
         tensors, crops = [], []
         for box in boxes:
-            crop = crop_person(image, box, self.spec['padding'],
-                               **self.spec['crop'])
+            crop = self.crop(image, box)
             inputs, _ = self.prepared(crop.image)
             tensors += [inputs, inputs[..., ::-1]][:self.views]
             crops.append(crop)
@@ -134,8 +134,7 @@ class PoseTask(Task):
                 heatmaps = np.float32(0.5) * (
                     heatmaps + flip_back(other, **self.spec['flip']))
             keypoints, scores = self.codec.decode(heatmaps[0])
-            size = np.float32(self.spec['crop']['input_size'])
-            keypoints = keypoints / size - 0.5
+            keypoints = keypoints / np.float32(self.crop.input_size) - 0.5
             keypoints = keypoints * crop.scale + crop.center
             persons.append((keypoints, scores))
         return Keypoints(*map(np.concatenate, zip(*persons)))

@@ -11,8 +11,9 @@ from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.structures.bbox import bbox_xyxy2cs
 
 from mmhires.deploy import heatmaps as ours
-from mmhires.deploy.crops import crop_person
+from mmhires.deploy.crops import PersonCropper
 from mmhires.deploy.heatmaps import flip_back, make_codec
+from mmhires.deploy.pose import PoseTask
 
 SIZES = dict(input_size=(96, 128), heatmap_size=(24, 32))
 CODECS = [
@@ -96,10 +97,27 @@ def test_crops_are_those_of_mmposes_pipeline(size, box, use_udp):
     center, scale = bbox_xyxy2cs(box[None], padding=1.25)
     want = TopdownAffine(size, use_udp)(
         dict(img=image, bbox_center=center, bbox_scale=scale))
-    got = crop_person(image, box, 1.25, size, use_udp)
+    got = PersonCropper(1.25, size, use_udp)(image, box)
     np.testing.assert_array_equal(got.image, want['img'])
     np.testing.assert_allclose(got.center, want['input_center'], rtol=1e-6)
     np.testing.assert_allclose(got.scale, want['input_scale'], rtol=1e-6)
+
+
+@pytest.mark.parametrize('key, value', [
+    ('codec', dict(SIZES, type='UDPHeatmap', new=1)),
+    ('crop', dict(input_size=[96, 128], rotated=True)),
+])
+def test_option_that_is_not_known_is_refused_when_the_file_is_opened(
+        key, value):
+    spec = dict(
+        preprocessing={},
+        padding=1.25,
+        flip=None,
+        crop=dict(input_size=[96, 128]),
+        codec=dict(SIZES, type='UDPHeatmap'))
+    PoseTask(spec)
+    with pytest.raises(TypeError, match='new|rotated'):
+        PoseTask(spec | {key: value})
 
 
 def test_rare_codec_is_mmposes():
