@@ -113,8 +113,10 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
     blocks = informative_blocks(ours, baseline, classes)
     if blocks < MIN_BLOCKS:
         return Difference(mean, -math.inf, math.inf, math.nan)
-    tail = 100 * _expand(0.025, blocks)
-    low, high = np.percentile(drawn, [tail, 100 - tail]).tolist()
+    drawn.sort()
+    # Of ranks, so that p and the interval agree to the last draw.
+    rank = max(1, int(_expand(0.025, blocks) * (1 + len(drawn))))
+    low, high = float(drawn[rank - 1]), float(drawn[-rank])
     other = 1 + int(np.sum((np.sign(drawn) != np.sign(mean)) | (mean == 0)))
     p = 2 * _contract(other / (1 + len(drawn)), blocks)
     return Difference(mean, low, high, min(1., p))
