@@ -54,10 +54,14 @@ class _Workers(ProcessPoolExecutor):
             multiprocessing.get_context('spawn'),
             initializer=_start_worker)
 
-    def terminate(self) -> None:
-        """End the processes at once, and what is waiting with them."""
+    def end_processes(self) -> None:
+        """End them at once, which fails what they do."""
         for process in list(self._processes.values()):
             process.terminate()
+
+    def terminate(self) -> None:
+        """End the processes at once, and what is waiting with them."""
+        self.end_processes()
         self.shutdown(cancel_futures=True)
 
 
@@ -92,10 +96,10 @@ class _FreshWorkers(ThreadPoolExecutor):
 
     def terminate(self) -> None:
         """End the processes at once, and what is waiting with them."""
-        with self._lock:
-            running, self._running = self._running, None
-        for worker in running:
-            worker.terminate()
+        with self._lock:  # none is shut down by its thread meanwhile
+            for worker in self._running:
+                worker.end_processes()
+            self._running = None
         self.shutdown(cancel_futures=True)
 
 
