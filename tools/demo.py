@@ -12,21 +12,18 @@ import argparse
 import contextlib
 import copy
 import json
-import logging
 import os
 import os.path as osp
 import queue
 import sys
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
 from multiprocessing.managers import SyncManager
 from typing import TYPE_CHECKING
 
 from demo_page import print_table, table_rows, write_page
+from demo_worker import CONFIG_DIR, TRAINED, WEIGHTS, draw, run
 from mmengine.config import Config
-from mmengine.fileio import load
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -42,11 +39,8 @@ from mmhires.utils.processes import end_with_parent, process_pool
 
 # What takes seconds to import is imported where it is used, after --help.
 if TYPE_CHECKING:
-    from mmengine.hooks import Hook
     from torch import nn
 
-CONFIG_DIR = osp.join(osp.dirname(osp.abspath(__file__)), '..', 'configs/demo')
-WEIGHTS = osp.join(CONFIG_DIR, 'deeplabv3plus-r18s_streets-192x384.pth')
 PLAIN = 'deeplabv3plus-r18s_1xb4-400_streets-96x192'
 CONFIGS = {
     'full size': 'deeplabv3plus-r18s_1xb8-3000_streets-192x384',
@@ -56,7 +50,6 @@ CONFIGS = {
     'HRFR': f'hrfr_{PLAIN}-to-192x384',
 }
 UNTAUGHT = f'dsrl-no-teacher_{PLAIN}-to-192x384'
-TRAINED = ('HRFR', 'DSRL', 'plain')  # the longest first, no core waits for it
 
 
 def parse_args() -> argparse.Namespace:
@@ -164,46 +157,6 @@ def draw_streets(configs: dict, pool: ProcessPoolExecutor,
         progress.advance(task)
 
 
-def draw(cfg: dict, scenes: Sequence[int]) -> None:
-    from mmengine.registry import init_default_scope
-
-    from mmhires.registry import DATASETS
-    init_default_scope('mmseg')
-    dataset = DATASETS.build(cfg)
-    for scene in scenes:
-        dataset[scene]
-
-
-def make_report(messages: queue.Queue, name: str) -> 'Hook':
-    """A hook that tells another process how far a runner is."""
-    from mmengine.hooks import Hook
-
-    class Report(Hook):
-
-        def after_train_iter(self, runner, *args, **kwargs) -> None:
-            self._report('train', runner.iter + 1, runner.max_iters)
-
-        def after_test_iter(self, runner, batch_idx, *args, **kwargs) -> None:
-            self._report('test', batch_idx + 1, len(runner.test_dataloader))
-
-        def _report(self, verb: str, done: int, total: int) -> None:
-            if not done % 5 or done == total:
-                messages.put((f'{verb} {name}', done, total))
-
-    return Report()
-
-
-class Forward(logging.Handler):
-    """Sends what there is to say to the process that the user sees."""
-
-    def __init__(self, messages: queue.Queue) -> None:
-        super().__init__()
-        self.messages = messages
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.put(record.getMessage())
-
-
 def measure(args: argparse.Namespace, configs: dict, jobs: int,
             pool: ProcessPoolExecutor, progress: Progress) -> dict[str, dict]:
     """Train and test everything, ``jobs`` at a time."""
@@ -247,58 +200,6 @@ def follow(futures: dict[str, Future], messages: queue.Queue, bars: dict,
             if bar not in bars:
                 bars[bar] = progress.add_task(bar)
             progress.update(bars[bar], completed=done, total=total)
-
-
-def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
-        messages: queue.Queue) -> dict:
-    """One network, in a process of its own whose output goes to a file."""
-    import torch
-
-    from mmhires.analysis import test_weights, train_and_test
-    # One process may run several networks.
-    logging.getLogger('mmhires').handlers = [Forward(messages)]
-    report = make_report(messages, name)
-    os.makedirs(folder, exist_ok=True)
-    log = os.open(
-        osp.join(folder, 'output.log'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    warnings.simplefilter('ignore')
-    torch.set_num_threads(threads)
-    if name not in TRAINED:
-        test_weights(cfg, folder, WEIGHTS, [report])
-    else:
-        start = WEIGHTS
-        if name == 'HRFR':
-            start = match_features(cfg, folder)
-        train_and_test(cfg, folder, seed, start, [report])
-    return dict(
-        load(osp.join(folder, 'areas.json')),
-        metrics=load(osp.join(folder, 'metrics.json')))
-
-
-def match_features(cfg: Config, folder: str) -> str:
-    """Where HRFR starts: small features mapped to full-size ones linearly."""
-    import torch
-    from mmengine.runner import Runner
-
-    from mmhires.analysis import collect_moments, start_neck
-    from mmhires.analysis.provenance import content_hash, fits, keep, origin
-    path = osp.join(folder, 'matched.pth')
-    of = origin(cfg, start=content_hash(WEIGHTS))
-    if fits(path, of):
-        return path
-    cfg = copy.deepcopy(cfg)
-    cfg.work_dir, cfg.load_from = folder, None
-    runner = Runner.from_cfg(cfg)
-    runner.model.init_weights()
-    loader = runner.build_dataloader(cfg.train_dataloader, seed=0)
-    moments = collect_moments(runner.model, islice(loader, 16), True)
-    start_neck(runner.model, moments, 'lstsq')
-    with open_whole(path, 'wb') as file:
-        torch.save(dict(state_dict=runner.model.state_dict()), file)
-    keep(path, of)
-    return path
 
 
 def load_networks(args: argparse.Namespace,

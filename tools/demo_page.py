@@ -35,10 +35,13 @@ def table_rows(results: dict[str, dict]) -> list[list[str]]:
     measured = {name: accuracies(of) for name, of in results.items()}
     rows = []
     for name, of in results.items():
-        cells = [with_error(draws, 1) for draws in measured[name].values()]
+        images = len(of['areas'])
+        cells = [
+            with_error(draws, images, 1) for draws in measured[name].values()
+        ]
         rows.append([
             name, *cells,
-            won_back(measured, name), f'{of["gmacs"]:.3f}',
+            won_back(measured, name, images), f'{of["gmacs"]:.3f}',
             f'{of["latency"]:.1f}'
         ])
     return rows
@@ -58,7 +61,7 @@ def thin_classes(of: dict) -> list[int]:
     return [of['classes'].index(name) for name in of['groups']['thin']]
 
 
-def won_back(measured: dict, name: str) -> str:
+def won_back(measured: dict, name: str, images: int) -> str:
     """Share of what the plain network loses, with its standard error."""
     if LOST not in measured or name in ('full size', LOST):
         return ''
@@ -66,16 +69,16 @@ def won_back(measured: dict, name: str) -> str:
         measured[key]['all'] for key in (name, LOST, 'full size'))
     lost = full - plain
     share = 100 * (ours - plain) / np.where(lost, lost, np.nan)
-    return with_error(share, 0)
+    return with_error(share, images, 0)
 
 
-def with_error(draws: np.ndarray, digits: int) -> str:
+def with_error(draws: np.ndarray, images: int, digits: int) -> str:
     """A number with its standard error, of which one image has none."""
-    drawn = draws[1:][np.isfinite(draws[1:])]
+    from mmhires.analysis import standard_error
     if not np.isfinite(draws[0]):  # none of the classes, or nothing was lost
         return ''
-    text = f'{draws[0]:.{digits}f}'
-    return f'{text} ± {drawn.std():.{digits}f}' if np.ptp(drawn) else text
+    text, error = f'{draws[0]:.{digits}f}', standard_error(draws[1:], images)
+    return f'{text} ± {error:.{digits}f}' if error > 0 else text
 
 
 def print_table(rows: list[list[str]], images: int) -> None:

@@ -27,6 +27,7 @@ from .statistics import (
     bootstrap_difference,
     bootstrap_mean_iou,
     paired_difference,
+    standard_error,
 )
 from .training import measure_training, random_batch
 
@@ -39,5 +40,6 @@ __all__ = [
     'initial_weights', 'measure_in_turns', 'measure_latency',
     'measure_training', 'network_input', 'on_split', 'paired_difference',
     'pareto_front', 'random_batch', 'read_results', 'save_initial_weights',
-    'start_neck', 'test_weights', 'train_and_test', 'write_records'
+    'standard_error', 'start_neck', 'test_weights', 'train_and_test',
+    'write_records'
 ]

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-# Of fewer blocks a bootstrap is too sure: of two equal networks, 5 % of draws
-# should seem to differ; it is 50 % with 2 blocks, 17 % with 5, 9 % with 12.
+# Blocks from which on an interval of 95 % misses in 5 to 6 % of the test sets,
+# also of skewed metrics and blocks of unequal size; with 7 it is 7 %, with 5
+# it is 8 %.
 MIN_BLOCKS = 12
 
 
@@ -91,10 +92,10 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
 
     Returns:
         Difference: Of ``ours - baseline`` in percent, averaged over seeds,
-        with the percentile interval; p is twice the share of draws on the
-        other side of zero, of which the observed difference counts as one.
-        With fewer than ``MIN_BLOCKS`` blocks that have any of the classes,
-        the interval is infinite and p is nan.
+        with the expanded percentile interval (see :func:`_expand`) and the p
+        at which such an interval ends at zero; the observed difference counts
+        as a draw on the other side. With fewer than ``MIN_BLOCKS`` blocks
+        that have any of the classes, the interval is infinite and p is nan.
 
     Raises:
         ValueError: The two differ in shape.
@@ -109,11 +110,51 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
     mean, drawn = float(mean), np.array(drawn)
     drawn = drawn[np.isfinite(drawn)]  # there may be none of the classes
     classes = args[0] if args else kwargs.get('classes')
-    if informative_blocks(ours, baseline, classes) < MIN_BLOCKS:
+    blocks = informative_blocks(ours, baseline, classes)
+    if blocks < MIN_BLOCKS:
         return Difference(mean, -math.inf, math.inf, math.nan)
-    low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
+    drawn.sort()
+    # Of ranks, so that p and the interval agree to the last draw.
+    rank = max(1, int(_expand(0.025, blocks) * (1 + len(drawn))))
+    low, high = float(drawn[rank - 1]), float(drawn[-rank])
     other = 1 + int(np.sum((np.sign(drawn) != np.sign(mean)) | (mean == 0)))
-    return Difference(mean, low, high, min(1., 2 * other / (1 + len(drawn))))
+    p = 2 * _contract(other / (1 + len(drawn)), blocks)
+    return Difference(mean, low, high, min(1., p))
+
+
+def _expand(tail: float, blocks: int) -> float:
+    """Share of draws to leave out on each side, for a tail of Student's t.
+
+    The draws vary less than other test sets would, by a factor of
+    ``sqrt((blocks - 1) / blocks)``, and know nothing of the error of their
+    own spread, for which Student has t in the place of the normal
+    distribution: Hesterberg, What Teachers Should Know About the Bootstrap,
+    2015, section 5.3, the expanded percentile interval.
+    """
+    wide = math.sqrt(blocks / (blocks - 1)) * stats.t.ppf(tail, blocks - 1)
+    return float(stats.norm.cdf(wide))
+
+
+def _contract(share: float, blocks: int) -> float:
+    """Tail of Student's t for a share of draws: undoes :func:`_expand`."""
+    narrow = math.sqrt((blocks - 1) / blocks) * stats.norm.ppf(share)
+    return float(stats.t.cdf(narrow, blocks - 1))
+
+
+def standard_error(drawn: np.ndarray, blocks: int) -> float:
+    """Standard error of what a bootstrap has drawn.
+
+    Args:
+        drawn (np.ndarray): A number of each draw, which may be nan.
+        blocks (int): Number of blocks that were drawn from.
+
+    Returns:
+        float: Nan where fewer than two blocks say nothing of it.
+    """
+    drawn = drawn[np.isfinite(drawn)]
+    if blocks < 2 or not drawn.size:
+        return math.nan
+    return float(drawn.std() * math.sqrt(blocks / (blocks - 1)))
 
 
 def informative_blocks(ours: np.ndarray,
@@ -150,8 +191,6 @@ def bootstrap_mean_iou(areas: np.ndarray,
     Returns:
         np.ndarray: ``(1 + draws, )``, averaged over seeds: of the blocks as
         they are, then of each draw; nan of one without any of the classes.
-        The standard deviation of the draws is
-        the standard error of the first.
     """
     blocks = areas.shape[1]
     # How often each block is drawn, rather than the blocks themselves.

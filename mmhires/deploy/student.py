@@ -8,6 +8,7 @@ from mmengine.registry import init_default_scope
 
 from mmhires.models.distillation import Distillation
 from mmhires.registry import MODELS
+from mmhires.utils.errors import first_line
 
 
 def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
@@ -55,6 +56,6 @@ def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError(
-            f'the checkpoint is not of this config: {error}') from error
+        raise ValueError('the checkpoint is not of this config: '
+                         f'{first_line(error)}') from error
     return cfg, weights

@@ -6,8 +6,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from typing import Any
 
 # Seconds between two looks at the parent.
 INTERVAL = 0.5
@@ -38,8 +45,66 @@ def _start_worker() -> None:
     end_with_parent()
 
 
+class _Workers(ProcessPoolExecutor):
+    """Spawned processes that end with their parent."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(
+            jobs,
+            multiprocessing.get_context('spawn'),
+            initializer=_start_worker)
+
+    def end_processes(self) -> None:
+        """End them at once, which fails what they do."""
+        for process in list(self._processes.values()):
+            process.terminate()
+
+    def terminate(self) -> None:
+        """End the processes at once, and what is waiting with them."""
+        self.end_processes()
+        self.shutdown(cancel_futures=True)
+
+
+class _FreshWorkers(ThreadPoolExecutor):
+    """As :class:`_Workers`, with a process of its own for every task.
+
+    Python 3.10's executor has no ``max_tasks_per_child``. A thread for each
+    process waits for its result.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs)
+        self._lock = threading.Lock()
+        self._running: set[_Workers] | None = set()
+
+    def submit(self, task: Callable, /, *args, **kwargs) -> Future:
+        return super().submit(self._run, task, *args, **kwargs)
+
+    def _run(self, task: Callable, *args, **kwargs) -> Any:
+        with _Workers(1) as worker:
+            with self._lock:
+                if self._running is None:  # terminated
+                    raise CancelledError
+                self._running.add(worker)
+                result = worker.submit(task, *args, **kwargs)
+            try:
+                return result.result()
+            finally:
+                with self._lock:
+                    if self._running:
+                        self._running.discard(worker)
+
+    def terminate(self) -> None:
+        """End the processes at once, and what is waiting with them."""
+        with self._lock:  # none is shut down by its thread meanwhile
+            for worker in self._running:
+                worker.end_processes()
+            self._running = None
+        self.shutdown(cancel_futures=True)
+
+
 @contextlib.contextmanager
-def process_pool(jobs: int, **kwargs) -> Iterator[ProcessPoolExecutor]:
+def process_pool(jobs: int, fresh: bool = False) -> Iterator[Executor]:
     """Pool of spawned processes that do not outlive its block.
 
     An error or Ctrl-C in the block terminates the workers at once, where a
@@ -47,23 +112,17 @@ def process_pool(jobs: int, **kwargs) -> Iterator[ProcessPoolExecutor]:
     process follow it.
 
     Args:
-        jobs: Number of processes.
-        **kwargs: Of :class:`ProcessPoolExecutor`.
+        jobs: Number of processes at the same time.
+        fresh: Whether every task gets a process of its own.
 
     Yields:
         The pool.
     """
-    pool = ProcessPoolExecutor(
-        jobs,
-        multiprocessing.get_context('spawn'),
-        initializer=_start_worker,
-        **kwargs)
+    pool = (_FreshWorkers if fresh else _Workers)(jobs)
     try:
         yield pool
     except BaseException:
-        for process in list(pool._processes.values()):
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
+        pool.terminate()
         raise
     finally:
         pool.shutdown()

@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import CheckpointLoader
@@ -64,7 +65,7 @@ def load_model(name_or_config: str | Path | Config,
         raise ValueError(f'{name_or_config}: which checkpoint? A config needs '
                          'one, the names of mmhires.list_models() have theirs')
 
-    weights, saved = _read(str(checkpoint))
+    weights, saved = read_checkpoint(str(checkpoint))
     scope = cfg.get('default_scope', 'mmseg')
     if 'teacher' in cfg.model:
         from mmhires.deploy.student import extract_student
@@ -83,8 +84,21 @@ def load_model(name_or_config: str | Path | Config,
     return model.to(get_device() if device == 'auto' else device)
 
 
-def _read(checkpoint: str) -> tuple[Mapping, dict]:
-    """Weights and meta information of the data set, if they are there."""
+def read_checkpoint(checkpoint: str) -> tuple[Mapping, dict]:
+    """Read a checkpoint of ours or a published one.
+
+    Args:
+        checkpoint (str): As of :func:`load_model`.
+
+    Returns:
+        tuple[Mapping, dict]: Weights, and meta information of the data set,
+        empty if there is none.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        OSError: A download fails.
+        ValueError: It cannot be read, or holds no weights.
+    """
     if checkpoint.startswith(PREFIX):
         content = load_published(checkpoint.removeprefix(PREFIX))
     elif '://' not in checkpoint and not Path(checkpoint).is_file():
@@ -98,12 +112,18 @@ def _read(checkpoint: str) -> tuple[Mapping, dict]:
         except Exception as error:  # whatever the damaged part of it was
             raise ValueError(f'{checkpoint} is no checkpoint that can be '
                              f'read: {first_line(error)}') from error
+    weights = content
+    if isinstance(content, Mapping):
+        weights = content.get('state_dict', content)
+    if not isinstance(weights, Mapping) or not any(
+            map(torch.is_tensor, weights.values())):
+        raise ValueError(f'{checkpoint} holds no weights')
     meta = content.get('meta', {})
     saved = meta.get('dataset_meta') or {
         key.lower(): meta[key]
         for key in ('CLASSES', 'PALETTE') if meta.get(key)  # MMSegmentation 0
     }
-    return content.get('state_dict', content), saved
+    return weights, saved
 
 
 def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:

@@ -2,6 +2,7 @@
 """HRFR from a training in two processes to its student alone."""
 import runpy
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -58,16 +59,21 @@ def trained(tiny, tiny_weights, run, repo_root, free_port, tmp_path_factory):
 
 
 @pytest.fixture
-def extract(trained, repo_root, monkeypatch):
-    """Run the script in this process, which saves the imports."""
+def tool(repo_root, monkeypatch):
+    """Run a script in this process, which saves the imports."""
+
+    def tool(name, *args):
+        script = repo_root / f'tools/model_converters/{name}.py'
+        monkeypatch.setattr(sys, 'argv', [str(x) for x in (script, *args)])
+        runpy.run_path(str(script), run_name='__main__')
+
+    return tool
+
+
+@pytest.fixture
+def extract(trained, tool, monkeypatch):
     monkeypatch.syspath_prepend(trained)  # custom_imports of the config
-
-    def extract(*args):
-        tool = repo_root / 'tools/model_converters/extract_student.py'
-        monkeypatch.setattr(sys, 'argv', [str(x) for x in (tool, *args)])
-        runpy.run_path(str(tool), run_name='__main__')
-
-    return extract
+    return partial(tool, 'extract_student')
 
 
 def test_both_processes_end_with_the_same_student_and_teacher(
@@ -117,5 +123,42 @@ def test_what_cannot_be_extracted_is_said_without_a_traceback(
     with pytest.raises(SystemExit) as info:
         extract(folder / config, tiny / checkpoint, tmp_path / 'x.pth')
     assert info.value.code.startswith('extract_student.py: ')
-    assert message in info.value.code
+    assert message in info.value.code and '\n' not in info.value.code
     assert not list(tmp_path.iterdir())
+
+
+def torn(path, weights):
+    path.write_bytes(weights.read_bytes()[:-5000])
+
+
+def pickled_list(path, _):
+    torch.save([1, 2], path)
+
+
+def other_content(path, _):
+    torch.save(dict(state_dict=dict(epoch=1), meta={}), path)
+
+
+def text(path, _):
+    path.write_text('<html>quota exceeded</html>')
+
+
+@pytest.mark.parametrize('bad', [torn, pickled_list, other_content, text])
+@pytest.mark.parametrize('name', ['extract_student', 'map_classes'])
+def test_a_file_that_is_not_a_checkpoint_is_named_in_one_line(
+        name, bad, tool, tiny_weights, tmp_path, repo_root):
+    path, out = tmp_path / 'bad.pth', tmp_path / 'new/out.pth'
+    bad(path, tiny_weights)
+    configs = repo_root / 'configs'
+    args = [next(configs.glob('demo/hrfr_*.py')), path, out]
+    if name == 'map_classes':
+        args = [
+            path, out, '--class-map',
+            configs / '_base_/class_maps/cityscapes_to_camvid.py', '--dataset',
+            'mmhires.CamVidDataset'
+        ]
+    with pytest.raises(SystemExit) as info:
+        tool(name, *args)
+    # A text, of which the exit code is 1.
+    assert str(path) in info.value.code and '\n' not in info.value.code
+    assert not out.parent.exists()

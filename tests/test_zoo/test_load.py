@@ -182,7 +182,8 @@ def test_file_that_names_another_number_of_classes_does_not_predict(zoo):
 
     image = np.zeros((32, 64, 3), np.uint8)
     assert Pipeline(spec, network)(image).shape == (32, 64)
-    spec['classes'] = spec['classes'][:11]
+    for key in ('classes', 'palette'):
+        spec[key] = spec[key][:11]
     with pytest.raises(ValueError, match='has 20 outputs, but names 11'):
         Pipeline(spec, network)(image)
 

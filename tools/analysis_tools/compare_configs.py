@@ -171,7 +171,7 @@ def run_all(args: argparse.Namespace, names: dict,
     """The tasks and their records, as they are done."""
     start, done = time.time(), 0
     # A process each: runs of one process share loggers and random streams.
-    with process_pool(args.jobs, max_tasks_per_child=1) as pool:
+    with process_pool(args.jobs, fresh=True) as pool:
         waiting = {
             pool.submit(run, args, names[name], name, seed): (name, seed)
             for name, seed in tasks

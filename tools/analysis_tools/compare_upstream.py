@@ -178,7 +178,7 @@ def measure(models: dict, folder: Path, threads: int,
             track=partial(track_iter_progress, file=sys.stderr))
     first = next(iter(models))
     # A process each, as what one has freed would hide what the next takes.
-    with process_pool(2, max_tasks_per_child=1) as pool:
+    with process_pool(2, fresh=True) as pool:
         memory = pool.map(peak_memory, steps, repeat(folder), repeat(threads),
                           repeat(args))
     return [

@@ -25,26 +25,20 @@ def main() -> None:
     args = parse_args()
     # After --help, as these take seconds.
     from mmengine.config import Config
-    from mmengine.runner import CheckpointLoader
 
     from mmhires.deploy import extract_student
     from mmhires.utils.checkpoints import write_checkpoint
     from mmhires.utils.configs import config_files
     from mmhires.utils.files import open_whole, refuse_overwriting
+    from mmhires.zoo.load import read_checkpoint
     config = f'{osp.splitext(args.out)[0]}.py'
     try:
         refuse_overwriting([args.out, config],
                            [args.checkpoint, *config_files(args.config)])
-        checkpoint = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
-        cfg, weights = extract_student(
-            Config.fromfile(args.config),
-            checkpoint.get('state_dict', checkpoint))
+        weights, dataset = read_checkpoint(args.checkpoint)
+        cfg, weights = extract_student(Config.fromfile(args.config), weights)
         # Classes and palette, which inference reads.
-        meta = {
-            key: value
-            for key, value in checkpoint.get('meta', {}).items()
-            if key == 'dataset_meta'
-        }
+        meta = dict(dataset_meta=dataset) if dataset else {}
         write_checkpoint(dict(state_dict=weights, meta=meta), args.out)
         with open_whole(config, encoding='utf-8') as file:
             file.write(cfg.pretty_text)

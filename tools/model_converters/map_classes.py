@@ -25,22 +25,21 @@ def main() -> None:
     args = parse_args()
     # After --help, as these take seconds.
     from mmengine.config import Config
-    from mmengine.runner import CheckpointLoader
 
     from mmhires.converters import map_classes
     from mmhires.registry import DATASETS
     from mmhires.utils.checkpoints import write_checkpoint
     from mmhires.utils.configs import config_files
     from mmhires.utils.files import refuse_overwriting
+    from mmhires.zoo.load import read_checkpoint
     dataset = DATASETS.get(args.dataset)
     if dataset is None:
         sys.exit(f'error: {args.dataset} is not in the dataset registry')
     try:
         refuse_overwriting([args.dst],
                            [args.src, *config_files(args.class_map)])
-        checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu')
         weights = map_classes(
-            checkpoint.get('state_dict', checkpoint),
+            read_checkpoint(args.src)[0],
             Config.fromfile(args.class_map).class_map,
             dataset.METAINFO['classes'])
         meta = dict(dataset_meta=dict(dataset.METAINFO))

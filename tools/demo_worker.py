@@ -1,0 +1,116 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""What the demo's processes do: draw streets, train and test a network."""
+import copy
+import logging
+import os
+import os.path as osp
+import queue
+import warnings
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mmengine.config import Config
+from mmengine.fileio import load
+
+from mmhires.utils.files import open_whole
+
+# What takes seconds to import is imported where it is used, after --help.
+if TYPE_CHECKING:
+    from mmengine.hooks import Hook
+
+CONFIG_DIR = osp.join(osp.dirname(osp.abspath(__file__)), '..', 'configs/demo')
+WEIGHTS = osp.join(CONFIG_DIR, 'deeplabv3plus-r18s_streets-192x384.pth')
+TRAINED = ('HRFR', 'DSRL', 'plain')  # the longest first, no core waits for it
+
+
+def draw(cfg: dict, scenes: Sequence[int]) -> None:
+    from mmengine.registry import init_default_scope
+
+    from mmhires.registry import DATASETS
+    init_default_scope('mmseg')
+    dataset = DATASETS.build(cfg)
+    for scene in scenes:
+        dataset[scene]
+
+
+def make_report(messages: queue.Queue, name: str) -> 'Hook':
+    """A hook that tells another process how far a runner is."""
+    from mmengine.hooks import Hook
+
+    class Report(Hook):
+
+        def after_train_iter(self, runner, *args, **kwargs) -> None:
+            self._report('train', runner.iter + 1, runner.max_iters)
+
+        def after_test_iter(self, runner, batch_idx, *args, **kwargs) -> None:
+            self._report('test', batch_idx + 1, len(runner.test_dataloader))
+
+        def _report(self, verb: str, done: int, total: int) -> None:
+            if not done % 5 or done == total:
+                messages.put((f'{verb} {name}', done, total))
+
+    return Report()
+
+
+class Forward(logging.Handler):
+    """Sends what there is to say to the process that the user sees."""
+
+    def __init__(self, messages: queue.Queue) -> None:
+        super().__init__()
+        self.messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.put(record.getMessage())
+
+
+def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
+        messages: queue.Queue) -> dict:
+    """One network, in a process of its own whose output goes to a file."""
+    import torch
+
+    from mmhires.analysis import test_weights, train_and_test
+    # One process may run several networks.
+    logging.getLogger('mmhires').handlers = [Forward(messages)]
+    report = make_report(messages, name)
+    os.makedirs(folder, exist_ok=True)
+    log = os.open(
+        osp.join(folder, 'output.log'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    warnings.simplefilter('ignore')
+    torch.set_num_threads(threads)
+    if name not in TRAINED:
+        test_weights(cfg, folder, WEIGHTS, [report])
+    else:
+        start = WEIGHTS
+        if name == 'HRFR':
+            start = match_features(cfg, folder)
+        train_and_test(cfg, folder, seed, start, [report])
+    return dict(
+        load(osp.join(folder, 'areas.json')),
+        metrics=load(osp.join(folder, 'metrics.json')))
+
+
+def match_features(cfg: Config, folder: str) -> str:
+    """Where HRFR starts: small features mapped to full-size ones linearly."""
+    import torch
+    from mmengine.runner import Runner
+
+    from mmhires.analysis import collect_moments, start_neck
+    from mmhires.analysis.provenance import content_hash, fits, keep, origin
+    path = osp.join(folder, 'matched.pth')
+    of = origin(cfg, start=content_hash(WEIGHTS))
+    if fits(path, of):
+        return path
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.load_from = folder, None
+    runner = Runner.from_cfg(cfg)
+    runner.model.init_weights()
+    loader = runner.build_dataloader(cfg.train_dataloader, seed=0)
+    moments = collect_moments(runner.model, islice(loader, 16), True)
+    start_neck(runner.model, moments, 'lstsq')
+    with open_whole(path, 'wb') as file:
+        torch.save(dict(state_dict=runner.model.state_dict()), file)
+    keep(path, of)
+    return path
