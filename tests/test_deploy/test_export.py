@@ -156,10 +156,10 @@ def test_what_an_exporter_refuses_is_one_line_with_a_way_out(
 
 def test_network_that_fails_names_the_image_and_the_file(onnx_file, image):
     predictor = Predictor(onnx_file)
-    predictor.network = lambda image: image.view(-1, 7)
+    predictor.network = lambda image: image.reshape(-1, 7)
     with pytest.raises(
             ValueError, match=r'street.png: .*dsrl.onnx cannot be '
-            'run: shape'):
+            'run: cannot reshape'):
         predictor(image)
 
 
