@@ -158,7 +158,8 @@ def test_network_that_fails_names_the_image_and_the_file(onnx_file, image):
     predictor = Predictor(onnx_file)
     predictor.network = lambda image: image.reshape(-1, 7)
     with pytest.raises(
-            ValueError, match=r'street.png: .*dsrl.onnx cannot be '
+            ValueError,
+            match=r'street.png: .*dsrl.onnx cannot be '
             'run: cannot reshape'):
         predictor(image)
 
