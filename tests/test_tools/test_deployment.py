@@ -49,7 +49,7 @@ def test_exported_file_paints_what_the_model_predicts(script, tiny,
     assert np.array(picture.convert('RGB'))[0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize('options, count', [([], 1), (['--batch'], 'axis0')])
+@pytest.mark.parametrize('options, count', [([], 1), (['--batch'], 'batch')])
 def test_file_with_labels_inside_puts_out_bytes(options, count, script, tiny,
                                                 tiny_weights, tmp_path):
     import onnxruntime
