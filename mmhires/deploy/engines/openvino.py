@@ -4,7 +4,6 @@ import functools
 import weakref
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import ModuleType
 
 import numpy as np
 
@@ -42,7 +41,7 @@ def load(file: Path | bytes, device: str, precision: str | None,
     Threads may call the network at once: each call has an infer request of its
     own, and its result is a copy.
     """
-    openvino = import_extra('openvino', 'openvino')
+    import_extra('openvino', 'openvino')
     if device != 'cpu':
         raise ValueError(f"openvino runs on device 'cpu', got {device!r}")
     if in_child() and _closed['parent']:
@@ -50,7 +49,7 @@ def load(file: Path | bytes, device: str, precision: str | None,
             'openvino would wait for ever in the child of a fork whose parent '
             "has closed a network of it: start processes by 'spawn', keep the "
             "parent's Predictors, or take runtime='onnxruntime'")
-    core = _core(openvino)
+    core = the_core()
     try:
         model = core.read_model(file)
     except RuntimeError as error:
@@ -92,13 +91,14 @@ def load(file: Path | bytes, device: str, precision: str | None,
 
 
 @functools.cache
-def _core(openvino: ModuleType):
-    """The only one: each gives the process a signal stack of its own.
+def the_core() -> 'openvino.Core':  # noqa: F821, an optional package
+    """Return the only core of this process.
 
-    Of two, the one that goes last puts back the stack of the other, which is
-    gone, and the process dies at the next signal that Python handles.
+    Each gives the process a signal stack of its own. Of two, the one that goes
+    last puts back the stack of the other, which is gone, and the process dies
+    at the next signal that Python handles.
     """
-    return openvino.Core()
+    return import_extra('openvino', 'openvino').Core()
 
 
 def _count_closed() -> None:
