@@ -111,7 +111,7 @@ def _build(cfg: Config) -> nn.Module:
 def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
     """Images and what is to be learnt of them."""
     if cfg.default_scope == 'mmpose':
-        metas = check_data(Problems(), cfg, 1)
+        metas, _ = check_data(Problems(), cfg, 1)
         return draw_batch(cfg, next(iter(metas.values())),
                           input_channels(model))
     preprocessor = model.data_preprocessor
