@@ -122,7 +122,8 @@ def _check_dataset(problems: Problems, key: str, cfg: dict, count: int,
         meta = getattr(component(cfg['type']), 'METAINFO', {})
         meta = {**meta, **(cfg.get('metainfo') or {})}
         meta = _pose_meta(meta) if 'from_file' in meta else meta
-    if found and root and not osp.isdir(root):  # which is why
+    known = component(cfg['type']) is not None
+    if found and known and root and not osp.isdir(root):  # which is why
         found = [Problem('missing', f'{key}.data_root', f'no {root}', DO)]
     problems += found
     return meta
