@@ -53,7 +53,7 @@ def paired_difference(ours: Sequence[float],
     mean = float(differences.mean())
     if len(differences) > 1 and not differences.any():
         return Difference(0., 0., 0., 1.)
-    # Of metrics rounded to 0.01, equal differences are no certainty.
+    # Equal differences of metrics rounded to 0.01 do not make it certain.
     if len(differences) < 2 or np.ptp(differences) < 1e-6:
         return Difference(mean, -math.inf, math.inf, math.nan)
     test = stats.ttest_rel(*pairs)
