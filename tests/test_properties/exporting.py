@@ -67,13 +67,22 @@ def components() -> list[tuple[str, str]]:
     """Kind and name of all that an exported file may hold."""
     registry.MODELS.import_from_location()
     kinds = list(KINDS)
-    found = sorted((kinds.index(kind), name)
-                   for name, cls in registry.MODELS.module_dict.items()
-                   if (kind := cls.__module__.split('.')[2]) in kinds
-                   and name not in NOT_IN_A_FILE)
+    found = sorted(
+        (kinds.index(kind), name)
+        for name, cls in registry.MODELS.module_dict.items()
+        if (kind := room(cls)) in kinds and name not in NOT_IN_A_FILE)
     return [(KINDS[kinds[kind]], name)
             for kind, name in found] + [('Of MMSegmentation', name)
                                         for name in UPSTREAM]
+
+
+def room(cls: type) -> str:
+    """Folder of ``mmhires.models`` that has a class, '' for other classes.
+
+    A test file that was collected before may have registered its own.
+    """
+    package, _, rest = cls.__module__.partition('mmhires.models.')
+    return '' if package else rest.partition('.')[0]
 
 
 class OnImage(nn.Module):
