@@ -106,6 +106,8 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['mmhires', 'mmhires.*']),
+    package_data={'mmhires.demo': ['page.html']},
+    entry_points=dict(console_scripts=['mmhires = mmhires.cli:main']),
     python_requires='>=3.10',
     # What `import mmhires` needs, but for the host packages, which are left to
     # the user. Neither mmcv nor mmcv-lite: they own the same folder, and one

@@ -17,10 +17,16 @@ FLOORS = (
     {'evaluation', 'converters', 'deploy'},
     {'zoo', 'analysis'},
     {'apis', 'check', 'upstream'},
-    {'adapt', '__main__', '__init__'},
+    {'adapt', 'demo'},
+    {'cli'},
+    {'__main__', '__init__'},
 )
 # Nothing but the old name of what has moved up.
-ALIASES = {Path('mmhires/deploy/load.py')}
+ALIASES = {
+    Path('mmhires/deploy/load.py'),
+    Path('mmhires/adapt/__main__.py'),
+    Path('mmhires/check/__main__.py')
+}
 
 
 def room_of(module):

@@ -13,6 +13,7 @@ from mmhires.utils.errors import first_line
 from mmhires.utils.files import refuse_overwriting
 from mmhires.utils.images import read_image, write_image
 from mmhires.utils.inputs import Input, find_inputs, name_outputs
+from mmhires.utils.progress import track
 from mmhires.utils.video_reading import Frame, read_video, stop_on_interrupt
 from mmhires.utils.video_writing import write_video
 
@@ -20,7 +21,7 @@ from mmhires.utils.video_writing import write_video
 if TYPE_CHECKING:
     from mmengine.model import BaseModel
 
-__all__ = ['find_inputs', 'make_painter', 'overlay', 'track']
+__all__ = ['find_inputs', 'make_painter', 'overlay']
 
 
 def __getattr__(name: str) -> object:
@@ -28,19 +29,6 @@ def __getattr__(name: str) -> object:
         from mmhires.zoo import load_model
         return load_model
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-
-
-def track(items: Iterable, count: int) -> Iterable:
-    """Items as they are gone through, with a progress bar on stderr.
-
-    Args:
-        items: What is gone through.
-        count: How many there are, or 0 if nobody knows: without a bar.
-    """
-    if not count:
-        return items
-    from mmengine.utils import track_iter_progress
-    return track_iter_progress((items, count), file=sys.stderr)
 
 
 def make_painter(model: 'BaseModel',

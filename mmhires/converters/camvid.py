@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rich.progress import track
-
 from mmhires.utils.images import read_image, write_image
+from mmhires.utils.progress import track
 
 from . import camvid_layouts as layouts
 from .camvid_layouts import SPLITS
@@ -73,7 +72,7 @@ def convert_camvid(src: str | Path,
             for kind in ('images', 'labels'):
                 (new / kind / split).mkdir(parents=True)
         size = None
-        for split, image, label in track(samples, 'CamVid'):
+        for split, image, label in track(samples, text='CamVid'):
             found = read_image(image, 'unchanged', 'pillow').shape[:2]
             size = size or found
             ids = read_label(label)

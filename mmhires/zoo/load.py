@@ -14,7 +14,7 @@ from torch import nn
 from mmhires.utils.errors import first_line
 from mmhires.utils.finite import require_finite
 
-from .published import PREFIX, config_folder, find, load_published, source_of
+from .published import PREFIX, config_of, load_published, source_of
 
 
 def load_model(name_or_config: str | Path | Config,
@@ -53,14 +53,8 @@ def load_model(name_or_config: str | Path | Config,
     elif Path(name_or_config).suffix in ('.py', '.json', '.yml', '.yaml'):
         cfg = Config.fromfile(name_or_config)
     else:
-        entry = find(str(name_or_config))
-        if entry.config is None:
-            raise ValueError(
-                f'{entry.name} is a backbone, no whole model; a config takes '
-                "it as init_cfg=dict(type='Pretrained', "
-                f"checkpoint='{PREFIX}{entry.name}')")
-        cfg = Config.fromfile(config_folder() / entry.config)
-        checkpoint = checkpoint or f'{PREFIX}{entry.name}'
+        cfg = Config.fromfile(config_of(str(name_or_config)))
+        checkpoint = checkpoint or f'{PREFIX}{name_or_config}'
     if checkpoint is None:
         raise ValueError(f'{name_or_config}: which checkpoint? A config needs '
                          'one, the names of mmhires.list_models() have theirs')

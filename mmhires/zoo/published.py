@@ -90,6 +90,21 @@ def find(name: str) -> Published:
     return entries[name]
 
 
+def config_of(name: str) -> Path:
+    """Look up the config of a name.
+
+    Raises:
+        ValueError: There is no such name, or it is of a backbone alone.
+    """
+    entry = find(name)
+    if entry.config is None:
+        raise ValueError(
+            f'{entry.name} is a backbone, no whole model; a config takes '
+            "it as init_cfg=dict(type='Pretrained', "
+            f"checkpoint='{PREFIX}{entry.name}')")
+    return config_folder() / entry.config
+
+
 def source_of(file: str) -> str | None:
     """Converter of a file that has its published name.
 

@@ -1,51 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Write the student of a trained HRFR model as an ordinary segmentor.
-
-    python tools/model_converters/extract_student.py HRFR.py iter_1000.pth \
-        student.pth
-
-writes the weights to student.pth and a config that names no teacher to
-student.py, for test.py and whatever else takes an EncoderDecoder.
-"""
-import argparse
-import os.path as osp
+"""``mmhires convert student`` by the name that OpenMMLab's tools have."""
 import sys
 
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Write the student of an HRFR model')
-    parser.add_argument('config', help='of the HRFR model')
-    parser.add_argument('checkpoint', help='of the HRFR model')
-    parser.add_argument('out', help='.pth to write; the config goes beside it')
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    # After --help, as these take seconds.
-    from mmengine.config import Config
-
-    from mmhires.deploy import extract_student
-    from mmhires.utils.checkpoints import write_checkpoint
-    from mmhires.utils.configs import config_files
-    from mmhires.utils.files import open_whole, refuse_overwriting
-    from mmhires.zoo.load import read_checkpoint
-    config = f'{osp.splitext(args.out)[0]}.py'
-    try:
-        refuse_overwriting([args.out, config],
-                           [args.checkpoint, *config_files(args.config)])
-        weights, dataset = read_checkpoint(args.checkpoint)
-        cfg, weights = extract_student(Config.fromfile(args.config), weights)
-        # Classes and palette, which inference reads.
-        meta = dict(dataset_meta=dataset) if dataset else {}
-        write_checkpoint(dict(state_dict=weights, meta=meta), args.out)
-        with open_whole(config, encoding='utf-8') as file:
-            file.write(cfg.pretty_text)
-    except (OSError, ValueError) as error:
-        sys.exit(f'extract_student.py: {error}')
-    print(f'{args.out}: {len(weights)} tensors; {config}')
-
+from mmhires.cli import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main(command='convert student'))

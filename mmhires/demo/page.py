@@ -3,20 +3,24 @@
 import base64
 import io
 import os.path as osp
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from jinja2 import Environment, FileSystemLoader
+from mmseg.structures import SegDataSample
 from PIL import Image, ImageDraw
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
+from mmhires.analysis import (
+    bootstrap_mean_iou,
+    draw_pareto,
+    standard_error,
+)
+from mmhires.evaluation import SuperResolutionMetric
 from mmhires.utils.files import open_whole
-
-# What takes seconds to import is imported where it is used, after --help.
-if TYPE_CHECKING:
-    from torch import nn
 
 LOST = 'plain'  # what it loses is what the methods are to win back
 ABOUT = {
@@ -49,7 +53,6 @@ def table_rows(results: dict[str, dict]) -> list[list[str]]:
 
 def accuracies(of: dict) -> dict[str, np.ndarray]:
     """MIoU of all and of thin classes, and boundary IoU, with their draws."""
-    from mmhires.analysis import bootstrap_mean_iou
     areas, bands = (np.array(of[key])[None] for key in ('areas', 'BIoU'))
     return dict(
         all=bootstrap_mean_iou(areas, draws=1000),
@@ -58,6 +61,7 @@ def accuracies(of: dict) -> dict[str, np.ndarray]:
 
 
 def thin_classes(of: dict) -> list[int]:
+    """Indices of the thin classes."""
     return [of['classes'].index(name) for name in of['groups']['thin']]
 
 
@@ -74,7 +78,6 @@ def won_back(measured: dict, name: str, images: int) -> str:
 
 def with_error(draws: np.ndarray, images: int, digits: int) -> str:
     """A number with its standard error, of which one image has none."""
-    from mmhires.analysis import standard_error
     if not np.isfinite(draws[0]):  # none of the classes, or nothing was lost
         return ''
     text, error = f'{draws[0]:.{digits}f}', standard_error(draws[1:], images)
@@ -82,6 +85,7 @@ def with_error(draws: np.ndarray, images: int, digits: int) -> str:
 
 
 def print_table(rows: list[list[str]], images: int) -> None:
+    """Print the table."""
     table = Table(
         'network',
         *COLUMNS,
@@ -97,7 +101,7 @@ def print_table(rows: list[list[str]], images: int) -> None:
 
 
 def write_page(results: dict, rows: list[list[str]],
-               networks: dict[str, 'nn.Module'], dataset, out_dir: str) -> str:
+               networks: dict[str, nn.Module], dataset, out_dir: str) -> str:
     """Write ``index.html``, which needs no other file, and a picture.
 
     Returns:
@@ -116,7 +120,7 @@ def write_page(results: dict, rows: list[list[str]],
         }
     template = Environment(
         loader=FileSystemLoader(osp.dirname(osp.abspath(__file__))),
-        autoescape=True).get_template('demo_page.html')
+        autoescape=True).get_template('page.html')
     path = osp.join(out_dir, 'index.html')
     html = template.render(
         columns=COLUMNS,
@@ -134,7 +138,6 @@ def write_page(results: dict, rows: list[list[str]],
 
 def draw_plots(results: dict, out_dir: str) -> list[str]:
     """Accuracy against MACs and against latency, as SVG."""
-    from mmhires.analysis import draw_pareto
     plots = []
     for cost, label in (('gmacs', 'GMACs'), ('latency',
                                              'milliseconds an image')):
@@ -165,7 +168,7 @@ def choose_scenes(results: dict) -> dict[str, int]:
 
 
 def draw_layers(dataset, index: int,
-                networks: dict[str, 'nn.Module']) -> dict[str, np.ndarray]:
+                networks: dict[str, nn.Module]) -> dict[str, np.ndarray]:
     """RGB pictures of one scene: what is there and what each network sees."""
     sample = dataset[index]
     palette = np.array(dataset.metainfo['palette'], np.uint8)
@@ -188,8 +191,8 @@ def draw_layers(dataset, index: int,
     return pictures
 
 
-def predict(network: 'nn.Module', sample: dict):
-    import torch
+def predict(network: nn.Module, sample: dict) -> SegDataSample:
+    """Predict one sample of the dataset."""
     with torch.no_grad():
         return network.test_step(
             dict(
@@ -223,11 +226,10 @@ def data_uri(pixels: np.ndarray) -> str:
     return f'data:image/{"png" if few else "jpeg"};base64,{content}'
 
 
-def rebuild(networks: dict[str, 'nn.Module'],
+def rebuild(networks: dict[str, nn.Module],
             dataset,
             count: int = 50) -> dict | None:
     """What SISR makes of small images, against bicubic interpolation."""
-    from mmhires.evaluation import SuperResolutionMetric
     if 'DSRL' not in networks:
         return None
     metric, count = SuperResolutionMetric(scale=2), min(count, len(dataset))

@@ -8,35 +8,40 @@ import queue
 import warnings
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
+import torch
 from mmengine.config import Config
 from mmengine.fileio import load
+from mmengine.hooks import Hook
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 
+from mmhires.analysis import (
+    collect_moments,
+    start_neck,
+    test_weights,
+    train_and_test,
+)
+from mmhires.analysis.provenance import content_hash, fits, keep, origin
+from mmhires.registry import DATASETS
 from mmhires.utils.files import open_whole
+from mmhires.zoo.published import config_folder
 
-# What takes seconds to import is imported where it is used, after --help.
-if TYPE_CHECKING:
-    from mmengine.hooks import Hook
-
-CONFIG_DIR = osp.join(osp.dirname(osp.abspath(__file__)), '..', 'configs/demo')
+CONFIG_DIR = str(config_folder() / 'demo')
 WEIGHTS = osp.join(CONFIG_DIR, 'deeplabv3plus-r18s_streets-192x384.pth')
 TRAINED = ('HRFR', 'DSRL', 'plain')  # the longest first, no core waits for it
 
 
 def draw(cfg: dict, scenes: Sequence[int]) -> None:
-    from mmengine.registry import init_default_scope
-
-    from mmhires.registry import DATASETS
+    """Draw scenes into the cache of their dataset."""
     init_default_scope('mmseg')
     dataset = DATASETS.build(cfg)
     for scene in scenes:
         dataset[scene]
 
 
-def make_report(messages: queue.Queue, name: str) -> 'Hook':
+def make_report(messages: queue.Queue, name: str) -> Hook:
     """A hook that tells another process how far a runner is."""
-    from mmengine.hooks import Hook
 
     class Report(Hook):
 
@@ -61,15 +66,13 @@ class Forward(logging.Handler):
         self.messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Send the text."""
         self.messages.put(record.getMessage())
 
 
 def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
         messages: queue.Queue) -> dict:
     """One network, in a process of its own whose output goes to a file."""
-    import torch
-
-    from mmhires.analysis import test_weights, train_and_test
     # One process may run several networks.
     logging.getLogger('mmhires').handlers = [Forward(messages)]
     report = make_report(messages, name)
@@ -94,11 +97,6 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
 
 def match_features(cfg: Config, folder: str) -> str:
     """Where HRFR starts: small features mapped to full-size ones linearly."""
-    import torch
-    from mmengine.runner import Runner
-
-    from mmhires.analysis import collect_moments, start_neck
-    from mmhires.analysis.provenance import content_hash, fits, keep, origin
     path = osp.join(folder, 'matched.pth')
     of = origin(cfg, start=content_hash(WEIGHTS))
     if fits(path, of):

@@ -1,0 +1,67 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Export a model and say how far the file agrees with it."""
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmhires.utils.progress import track
+
+from .overlay import say
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def export_float(model: 'nn.Module', args: argparse.Namespace, images: list,
+                 out: str | Path) -> str:
+    """Export; how far the file agrees, in words."""
+    from mmhires.deploy import export
+    results = export(
+        model,
+        out,
+        images,
+        precision='fp32' if args.precision == 'int8' else args.precision,
+        dynamic=args.dynamic,
+        opset=args.opset,
+        track=track,
+        batch=args.batch,
+        labels=args.labels)
+    worst = min(result.share for result in results)
+    text = (f'as the model on {worst:.4%} or more of each of {len(results)} '
+            'images')
+    uncertain = sum(result.uncertain for result in results)
+    return f'{text}, but for {uncertain} keypoints of which its heatmaps ' \
+        'have several peaks of one height' if uncertain else text
+
+
+def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
+                folder: str) -> str:
+    """Export in fp32, then quantize; what that did, in words."""
+    from mmhires.deploy.quantize import make_score, quantize
+    from mmhires.utils.files import refuse_overwriting
+    from mmhires.utils.inputs import find_inputs
+    if not args.calibration or not args.out.lower().endswith('.onnx'):
+        raise ValueError('--precision int8 needs --calibration DIRECTORY, and '
+                         'writes .onnx')
+    pictures = find_inputs(args.calibration)
+    refuse_overwriting([args.out], pictures + images)
+    pictures = pictures[::-(-len(pictures) // 32)]
+    floats = Path(folder) / 'float.onnx'
+    export_float(model, args, images, floats)
+    name, score = make_score(model, images, args.max_images)
+    limit = 0.5 if name == 'mIoU' else 1
+    before, after, kept = quantize(floats, args.out, pictures, score, limit,
+                                   track)
+    text = f'{name} {before:.2f} before, {after:.2f} in int8'
+    return f'{text}; in float for that: {", ".join(kept)}' if kept else text
+
+
+def draw_street(folder: str) -> str:
+    """A drawn street, for want of images to compare on."""
+    from mmhires.datasets import StreetsDataset
+    from mmhires.utils.images import write_image
+    say(['no --images: compared on one drawn street only'])
+    scene = StreetsDataset(size=(256, 512), length=1, pipeline=[])[0]
+    file = str(Path(folder) / 'street.png')
+    write_image(scene['img'], file)
+    return file

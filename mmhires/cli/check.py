@@ -1,0 +1,48 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""List what in a config and its data would stop a training.
+
+    mmhires check CONFIG
+"""
+import argparse
+import logging
+import sys
+
+from .options import add_config, add_overrides, at_least, read_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of :func:`run`."""
+    add_config(parser)
+    add_overrides(parser)
+    add = parser.add_argument
+    add('--samples', type=at_least(0), default=8, help='labels to look into')
+    add('--verbose',
+        action='store_true',
+        help='also what could not be tried, and why')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print problems and warnings; 1 if there is a problem."""
+    from mmhires.check import check_config
+    from mmhires.check.problem import LOGGER
+    if args.verbose:
+        logging.basicConfig(format='%(message)s')
+        LOGGER.setLevel(logging.INFO)
+    config = read_config(args)
+    found = check_config(config, args.cfg_options, args.samples)
+    counts = dict(problem=0, warning=0)
+    # Labels last, beside the counts: nothing else would show in a training.
+    for one in sorted(
+            found, key=lambda one: (one.warning, one.kind == 'labels')):
+        if one.kind == 'config':  # nothing else was seen
+            sys.stdout.write(f'{config}: {one.key}: {one.seen}'
+                             f'{one.do and f"; {one.do}"}\n')
+            return 1
+        title = 'warning' if one.warning else 'problem'
+        counts[title] += 1
+        sys.stdout.write(f'{title} ({one.kind}) {one.key}\n'
+                         f'    seen: {one.seen}\n' +
+                         (one.do and f'    do:   {one.do}\n'))
+    sys.stdout.write(f'{config}: {counts["problem"]} problems, '
+                     f'{counts["warning"]} warnings\n')
+    return int(counts['problem'] > 0)

@@ -1,0 +1,39 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Print versions, device and engines, and where help is."""
+import argparse
+import platform
+import sys
+
+from mmhires.compat.__main__ import PACKAGES, _version
+from mmhires.version import __version__
+
+# Packages that run an exported file.
+ENGINES = ('torch', 'onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
+HELP = """
+mmhires --help                   the commands
+python -m mmhires.check CONFIG   what would stop a training, all at once
+python -m mmhires.compat         what the compatibility layer does here
+README.md                        components, tools, methods
+CONTRIBUTING.md                  where things are, how to add one
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """There are none."""
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print it."""
+    import torch
+    from mmengine.device import get_device
+    device = get_device()
+    what = (
+        torch.cuda.get_device_name()
+        if device == 'cuda' else f'{torch.get_num_threads()} threads')
+    groups = (('mmhires', __version__), ('python', platform.python_version()),
+              *((name, _version(name))
+                for name in PACKAGES), ('\ndevice', f' {device}, {what}'),
+              ('\nengine', ''), *((name, _version(name)) for name in ENGINES))
+    for name, value in groups:
+        sys.stdout.write(f'{name:<24}{value}\n')
+    sys.stdout.write(HELP)

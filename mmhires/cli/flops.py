@@ -1,0 +1,98 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+r"""Print multiply-accumulates and parameters of the models of configs.
+
+    mmhires flops BASELINE.py OURS.py --shape 512 1024
+
+Multiply-accumulates are those of one forward pass of the inference form at the
+given network input. FLOPs of papers are often twice that. With several configs
+the last column compares with the first. --per-branch adds where they are
+spent, in the inference form and in the forward pass of a training step.
+"""
+import argparse
+from typing import TYPE_CHECKING
+
+from .options import add_configs, read_configs
+
+# What takes seconds to import is imported where it is used, after --help.
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of :func:`run`."""
+    add_configs(parser)
+    add = parser.add_argument
+    add('--shape',
+        nargs=2,
+        type=int,
+        default=[512, 1024],
+        metavar=('H', 'W'),
+        help='network input in pixels')
+    add('--per-branch',
+        action='store_true',
+        help='GMACs of backbone, neck and parts of the heads; computes the '
+        'losses of one image, so take your time or a small shape')
+    add('--out', help='folder for a JSON and a CSV file')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Count, print a table and write the files that were asked for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmhires.analysis import (
+        build_model,
+        config_name,
+        count_branches,
+        count_params,
+        count_training_branches,
+        write_records,
+    )
+    console = Console(width=160)
+    table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '')
+    branches, results = [], []
+    for path in read_configs(args):
+        model = build_model(path)
+        spent = count_branches(model, (3, *args.shape))
+        trained, deployed = count_params(model)
+        result = dict(
+            config=config_name(path),
+            gmacs=spent[''] / 1e9,
+            params_m=deployed / 1e6,
+            trained_params_m=trained / 1e6)
+        results.append(result)
+        table.add_row(
+            result['config'], f'{result["gmacs"]:.3f}',
+            f'{result["params_m"]:.3f}', f'{result["trained_params_m"]:.3f}',
+            f'{100 * (result["gmacs"] / results[0]["gmacs"] - 1):+.2f} %')
+        if args.per_branch:
+            scale = getattr(model.data_preprocessor, 'scale', 1)
+            try:
+                training = count_training_branches(
+                    model, [scale * side for side in args.shape])
+            except (OSError, ValueError) as error:
+                raise ValueError(f'{path}: {error}') from error
+            branches.append(branch_table(result['config'], spent, training))
+    console.print(table, *branches)
+    if args.out:
+        shape = 'x'.join(map(str, args.shape))
+        write_records(args.out, f'complexity_{results[0]["config"]}',
+                      dict(input=shape), results)
+
+
+def branch_table(name: str, inference: dict, training: dict) -> 'Table':
+    """Make the table of ``--per-branch``."""
+    from rich.table import Table
+    table = Table('branch', 'inference', 'training forward', title=name)
+    for counts in (inference, training):
+        total = counts.pop('')
+        counts.update(rest=total - sum(counts.values()), total=total)
+    for branch in [
+            *(name for name in training if name not in ('rest', 'total')),
+            'rest', 'total'
+    ]:
+        table.add_row(
+            branch,
+            *(f'{counts.get(branch, 0) / 1e9:.3f}'
+              for counts in (inference, training)))
+    return table

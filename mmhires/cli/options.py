@@ -1,0 +1,112 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Arguments that several subcommands take."""
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+# What takes seconds to import is imported where it is used, after --help.
+if TYPE_CHECKING:
+    from torch import nn
+
+INPUTS = ("a picture or a video, a directory of pictures (those of "
+          "directories within too), a pattern ('streets/*/*.png'), the "
+          'address of a stream (rtsp://..., http://...) or the number of a '
+          'camera, which Ctrl-C ends')
+BOXES = ('JSON of the persons, for a pose model: a list of x1, y1, x2, y2 for '
+         'all pictures, or an object of such lists by names of pictures; '
+         'without it one person fills the picture')
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``CONFIG CHECKPOINT`` or ``--model NAME``."""
+    add = parser.add_argument
+    add('config', nargs='?', help='config file of the model')
+    add('checkpoint', nargs='?', help='its weights, a file or a URL')
+    _add_name(parser, 'CONFIG and CHECKPOINT')
+
+
+def load_model(args: argparse.Namespace, device: str) -> 'nn.Module':
+    """Load the model of :func:`add_model`."""
+    _require_one(args.config, args.model, 'CONFIG and CHECKPOINT')
+    from mmhires.zoo import load_model
+    return load_model(args.model or args.config, args.checkpoint, device)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add ``CONFIG`` or ``--model NAME``."""
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help="config file, or the name of one of upstream's, mmseg::...")
+    _add_name(parser, 'CONFIG')
+
+
+def read_config(args: argparse.Namespace) -> str:
+    """Return the config file of :func:`add_config`."""
+    _require_one(args.config, args.model, 'CONFIG')
+    return args.config or _config_file(args.model)
+
+
+def add_configs(parser: argparse.ArgumentParser) -> None:
+    """Add ``CONFIG ...`` and ``--model NAME ...``."""
+    parser.add_argument('configs', nargs='*', help='baseline first')
+    _add_name(parser, 'a config, after them', nargs='+', default=[])
+
+
+def read_configs(args: argparse.Namespace) -> list[str]:
+    """Return the config files of :func:`add_configs`."""
+    if not args.configs and not args.model:
+        raise ValueError('give CONFIG, or --model NAME')
+    return [*args.configs, *map(_config_file, args.model)]
+
+
+def _add_name(parser: argparse.ArgumentParser, instead_of: str,
+              **options) -> None:
+    parser.add_argument(
+        '--model',
+        metavar='NAME',
+        help=f'instead of {instead_of}: a name that `mmhires zoo` lists',
+        **options)
+
+
+def _require_one(config: str | None, name: str | None, what: str) -> None:
+    if bool(config) == bool(name):
+        raise ValueError(f'give {what}, or --model NAME'
+                         f'{", not both" if config else ""}')
+
+
+def _config_file(name: str) -> str:
+    from mmhires.zoo.published import config_of
+    return str(config_of(name))
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    from mmengine.config import DictAction
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='overrides for all configs, as in tools/train.py')
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Make the type of an argument that is a whole number.
+
+    Args:
+        least: The smallest number that is accepted.
+
+    Returns:
+        From the text of an argument to the number.
+    """
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(
+                f'must be at least {least}, got {value}')
+        return value
+
+    return number
