@@ -1,6 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import contextlib
+import io
 import os
+import runpy
 import socket
+import sys
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -24,6 +28,37 @@ torch.set_num_threads(1)
 def repo_root():
     """The source tree."""
     return ROOT
+
+
+class Kept(io.StringIO):
+    """What is written to a stream, which gets it too."""
+
+    def __init__(self, stream):
+        super().__init__()
+        self.stream = stream
+
+    def write(self, text):
+        self.stream.write(text)
+        return super().write(text)
+
+
+@pytest.fixture
+def call_tool(monkeypatch, repo_root):
+    """Run a file of ``tools`` here; None, or the lines of its error."""
+
+    def call_tool(path, *argv):
+        path = str(repo_root / 'tools' / path)
+        monkeypatch.setattr(sys, 'argv', [path, *map(str, argv)])
+        with contextlib.redirect_stderr(Kept(sys.stderr)) as said, \
+                pytest.raises(SystemExit) as stop:
+            runpy.run_path(path, run_name='__main__')
+        call_tool.code = stop.value.code
+        errors = '\n'.join(line for line in said.getvalue().splitlines()
+                           if line.startswith('mmhires '))
+        assert bool(errors) == bool(call_tool.code)
+        return errors or None
+
+    return call_tool
 
 
 @pytest.fixture(scope='session')

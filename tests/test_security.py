@@ -86,9 +86,10 @@ def checkpoint(request, tmp_path, ran):
     return str(path)
 
 
-def run_tool(repo_root, monkeypatch, path, *args):
-    monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
-    runpy.run_path(str(repo_root / path), run_name='__main__')
+def run_tool(call_tool, path, *args):
+    error = call_tool(path.removeprefix('tools/'), *args)
+    if error:
+        raise ValueError(error)
 
 
 # Configs
@@ -216,20 +217,19 @@ def by_check(path, **_):
     raise ValueError(str(problems))
 
 
-def by_convert(path, repo_root, monkeypatch, tmp_path, **_):
-    run_tool(repo_root, monkeypatch, 'tools/model_converters/convert.py', path,
+def by_convert(path, call_tool, tmp_path, **_):
+    run_tool(call_tool, 'tools/model_converters/convert.py', path,
              tmp_path / 'out.pth', '--source', 'ddrnet')
 
 
-def by_extract_student(path, repo_root, monkeypatch, tmp_path, **_):
-    run_tool(repo_root, monkeypatch,
-             'tools/model_converters/extract_student.py', repo_root / DEMO,
-             path, tmp_path / 'out.pth')
+def by_extract_student(path, repo_root, call_tool, tmp_path, **_):
+    run_tool(call_tool, 'tools/model_converters/extract_student.py',
+             repo_root / DEMO, path, tmp_path / 'out.pth')
 
 
-def by_map_classes(path, repo_root, monkeypatch, tmp_path, **_):
-    run_tool(repo_root, monkeypatch, 'tools/model_converters/map_classes.py',
-             path, tmp_path / 'out.pth', '--class-map',
+def by_map_classes(path, repo_root, call_tool, tmp_path, **_):
+    run_tool(call_tool, 'tools/model_converters/map_classes.py', path,
+             tmp_path / 'out.pth', '--class-map',
              repo_root / 'configs/_base_/class_maps/cityscapes_to_camvid.py',
              '--dataset', 'mmhires.CamVidDataset')
 
@@ -242,13 +242,14 @@ def by_map_classes(path, repo_root, monkeypatch, tmp_path, **_):
 ])
 def test_code_in_a_checkpoint_is_refused_and_not_run(load, checkpoint, ran,
                                                      repo_root, monkeypatch,
-                                                     tmp_path):
+                                                     call_tool, tmp_path):
     with pytest.raises((pickle.UnpicklingError, ValueError, SystemExit),
                        match='(?i)weights.only|Unsupported|mkdir|safely'):
         load(
             checkpoint,
             repo_root=repo_root,
             monkeypatch=monkeypatch,
+            call_tool=call_tool,
             tmp_path=tmp_path)
     assert not ran.exists()
     assert not (tmp_path / 'out.pth').exists()
@@ -589,17 +590,15 @@ def test_pickled_annotations_run_code(tmp_path, ran):
 
 
 @holds('Results that are read back')
-def test_results_read_back_run_nothing(tmp_path, ran, repo_root, monkeypatch,
-                                       caplog):
+def test_results_read_back_run_nothing(tmp_path, ran, call_tool, caplog):
     from mmhires.analysis.provenance import fits
     path = tmp_path / 'metrics.json'
     for file in (path, tmp_path / 'metrics.json.of', tmp_path / 'r.pkl'):
         file.write_bytes(pickle.dumps(Payload(ran), protocol=0))
     assert not fits(str(path), {})
-    with pytest.raises(SystemExit, match='--from .*r.pkl'):
-        run_tool(repo_root, monkeypatch,
-                 'tools/analysis_tools/compare_configs.py', '--from',
-                 tmp_path / 'r.pkl')
+    with pytest.raises(ValueError, match='--from .*r.pkl'):
+        run_tool(call_tool, 'tools/analysis_tools/compare_configs.py',
+                 '--from', tmp_path / 'r.pkl')
     assert not ran.exists()
 
 

@@ -11,8 +11,8 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 
+from mmhires.utils import processes
 from mmhires.utils.locks import FolderInUseError, claim_folder
-from mmhires.utils.processes import process_pool
 
 from .compare import initial_weights, train_and_test
 from .provenance import say
@@ -92,7 +92,7 @@ class Study:
         tasks = [(name, seed) for seed in self.seeds for name in self.configs]
         start, done = time.time(), 0
         # A process each: runs of one share loggers and random streams.
-        with process_pool(self.jobs, fresh=True) as pool:
+        with processes.process_pool(self.jobs, fresh=True) as pool:
             waiting = {pool.submit(self._run, *task): task for task in tasks}
             for future in as_completed(waiting):
                 done += 1

@@ -209,7 +209,7 @@ def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):
     for more, seen in ((['--scale', '0'], 'scale=0 reduces nothing'),
                        (['-o', str(tmp_path / 'nowhere/x.py')],
                         f'no folder {tmp_path / "nowhere"}')):
-        assert main(['dsrl', PSPNET, *more]) == 1
+        assert main(['dsrl', PSPNET, *more]) == 2
         assert seen in capsys.readouterr().err
 
 
@@ -219,11 +219,11 @@ def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):
     ("default_scope = 'mmdet3d'\nmodel = dict()", 'mmdet3d'),
     (None, 'no file'),
 ])
-def test_bad_input_is_one_line_and_exit_code_1(text, seen, tmp_path, capsys):
+def test_bad_input_is_one_line_and_exit_code_2(text, seen, tmp_path, capsys):
     path = tmp_path / 'broken.py'
     if text is not None:
         path.write_text(text)
-    assert main(['dsrl', str(path)]) == 1
+    assert main(['dsrl', str(path)]) == 2
     out, error = capsys.readouterr()
     assert out == '' and seen in error
     assert len(error.splitlines()) == 1

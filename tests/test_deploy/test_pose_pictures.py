@@ -1,8 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Skeletons painted by ``predict.py`` and by ``image_demo.py``."""
 import json
-import runpy
-import sys
 
 import cv2
 import numpy as np
@@ -19,21 +17,6 @@ def predictor(files_of, image, tmp_path_factory):
     file = tmp_path_factory.mktemp('pose') / 'm.onnx'
     export(load_model(*files_of('pose')), file, [image])
     return Predictor(file)
-
-
-@pytest.fixture
-def tool(monkeypatch, repo_root):
-    """Run a tool; its exit status."""
-
-    def tool(name, *argv):
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, argv)])
-        try:
-            runpy.run_path(
-                str(repo_root / 'tools' / name), run_name='__main__')
-        except SystemExit as stop:
-            return stop.code
-
-    return tool
 
 
 def test_skeletons_are_those_of_mmpose(predictor):
@@ -62,7 +45,7 @@ def test_skeletons_are_those_of_mmpose(predictor):
     assert (found == want).all(2).mean() > 0.99
 
 
-def test_predict_paints_the_persons_in_the_boxes(predictor, tool, image,
+def test_predict_paints_the_persons_in_the_boxes(predictor, call_tool, image,
                                                  tmp_path, monkeypatch):
     from mmhires.deploy import painting
     monkeypatch.setattr(painting, 'MIN_SCORE', -9)  # random weights
@@ -70,8 +53,8 @@ def test_predict_paints_the_persons_in_the_boxes(predictor, tool, image,
     boxes = tmp_path / 'boxes.json'
     boxes.write_text(json.dumps({image.name: [box]}))
     out = tmp_path / 'out'
-    assert tool('deployment/predict.py', predictor.name, image, '--boxes',
-                boxes, '--out-dir', out) is None
+    assert call_tool('deployment/predict.py', predictor.name, image, '--boxes',
+                     boxes, '--out-dir', out) is None
     want = predictor(image, [box])
     found = json.loads((out / 'street.json').read_text())
     np.testing.assert_allclose(found['keypoints'], want.keypoints)
@@ -87,8 +70,8 @@ def test_predict_paints_the_persons_in_the_boxes(predictor, tool, image,
         writer.write(picture)
     writer.release()
     boxes.write_text(json.dumps([box, [40, 20, 120, 60]]))
-    assert tool('deployment/predict.py', predictor.name, video, '--boxes',
-                boxes, '--out-dir', out) is None
+    assert call_tool('deployment/predict.py', predictor.name, video, '--boxes',
+                     boxes, '--out-dir', out) is None
     frames = json.loads((out / 'v.json').read_text())
     assert [len(frame['keypoints']) for frame in frames] == [2] * 3
     assert cv2.VideoCapture(str(out / 'v.mp4')).get(
@@ -96,30 +79,30 @@ def test_predict_paints_the_persons_in_the_boxes(predictor, tool, image,
 
 
 def test_picture_without_boxes_and_boxes_that_cannot_be_are_a_line(
-        predictor, tool, image, tmp_path):
+        predictor, call_tool, image, tmp_path):
     for content, text in (({
             'other.png': []
     }, 'has no boxes of it'), ([[5, 5, 1, 1]], 'is reversed'),
                           ([[0, 0, 9, 1e999]], 'is not finite')):
         boxes = tmp_path / 'boxes.json'
         boxes.write_text(json.dumps(content))
-        error = tool('deployment/predict.py', predictor.name, image, '--boxes',
-                     boxes, '--out-dir', tmp_path / 'out')
+        error = call_tool('deployment/predict.py', predictor.name, image,
+                          '--boxes', boxes, '--out-dir', tmp_path / 'out')
         assert text in error and 'street.png' in error and '\n' not in error
         assert not list((tmp_path / 'out').iterdir())
 
 
-def test_boxes_file_is_not_overwritten_by_keypoints(predictor, tool, image,
-                                                    tmp_path):
+def test_boxes_file_is_not_overwritten_by_keypoints(predictor, call_tool,
+                                                    image, tmp_path):
     boxes = tmp_path / 'street.json'
     boxes.write_text('[[0, 0, 50, 60]]')
-    error = tool('deployment/predict.py', predictor.name, image, '--boxes',
-                 boxes, '--out-dir', tmp_path)
+    error = call_tool('deployment/predict.py', predictor.name, image,
+                      '--boxes', boxes, '--out-dir', tmp_path)
     assert 'street.json would overwrite the input' in error
     assert boxes.read_text() == '[[0, 0, 50, 60]]'
 
 
-def test_image_demo_paints_skeletons_as_mmpose_does(files_of, tool, image,
+def test_image_demo_paints_skeletons_as_mmpose_does(files_of, call_tool, image,
                                                     tmp_path):
     from mmpose.apis import inference_topdown
     from mmpose.structures import merge_data_samples
@@ -130,8 +113,8 @@ def test_image_demo_paints_skeletons_as_mmpose_does(files_of, tool, image,
     box = [10, 5, 70, 90]
     boxes = tmp_path / 'boxes.json'
     boxes.write_text(json.dumps([box]))
-    assert tool('image_demo.py', image, config, weights, '--boxes', boxes,
-                '--device', 'cpu', '--out-dir', tmp_path / 'out') is None
+    assert call_tool('image_demo.py', image, config, weights, '--boxes', boxes,
+                     '--device', 'cpu', '--out-dir', tmp_path / 'out') is None
     model = load_model(config, weights, 'cpu')
     picture = cv2.imread(str(image))
     samples = inference_topdown(model, picture, np.array([box], np.float32))

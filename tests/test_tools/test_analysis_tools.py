@@ -1,8 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Of ``benchmark``, ``compare_configs``, ``get_flops`` and ``pareto``."""
 import json
-import runpy
-import sys
 from concurrent.futures import Executor, Future
 
 import numpy as np
@@ -10,13 +8,13 @@ import pytest
 
 
 @pytest.fixture
-def tool(monkeypatch, repo_root, capsys):
+def tool(call_tool, capsys):
     """Run a script; the rows of its tables, by first column, and its text."""
 
     def tool(name, *args):
-        script = str(repo_root / f'tools/analysis_tools/{name}.py')
-        monkeypatch.setattr(sys, 'argv', [script, *map(str, args)])
-        runpy.run_path(script, run_name='__main__')
+        error = call_tool(f'analysis_tools/{name}.py', *args)
+        if error:
+            raise ValueError(error)
         out = capsys.readouterr().out
         rows = [[cell.strip() for cell in line.strip('│\n').split('│')]
                 for line in out.splitlines() if line.startswith('│')]
@@ -96,7 +94,7 @@ def test_training_is_timed_at_full_size_too_and_recorded(
 
 
 def test_full_size_of_a_model_that_reduces_nothing_is_refused(tool, tiny):
-    with pytest.raises(SystemExit, match='tiny reduces no images'):
+    with pytest.raises(ValueError, match='tiny reduces no images'):
         tool('benchmark', tiny / 'tiny.py', '--shape', 64, 96, '--full-size')
 
 
@@ -120,10 +118,10 @@ def test_branches_add_up_and_records_go_on_to_the_picture(
 
 def test_pareto_answers_a_missing_file_and_a_missing_number_in_a_line(
         tool, tmp_path):
-    with pytest.raises(SystemExit, match='pareto.py: .*nowhere.json'):
+    with pytest.raises(ValueError, match='mmhires pareto: .*nowhere.json'):
         tool('pareto', tmp_path / 'nowhere.json')
     (tmp_path / 'a.json').write_text('[{"config": "a", "gmacs": 1}]')
-    with pytest.raises(SystemExit, match="a has no 'mIoU'"):
+    with pytest.raises(ValueError, match="a has no 'mIoU'"):
         tool('pareto', tmp_path / 'a.json')
     assert not list(tmp_path.glob('*.png'))
 
@@ -150,20 +148,20 @@ def test_differences_are_to_the_baseline_named_and_paired_by_seed(
     assert rows['more'][1] == '-1.00'
     # One seed: to the baseline's of that seed, without interval.
     assert rows['few'] == ['54.00 ± 0.00', '+1.00', '', '']
-    with pytest.raises(SystemExit, match='--baseline theirs is none of'):
+    with pytest.raises(ValueError, match='--baseline theirs is none of'):
         tool('compare_configs', *kept, '--baseline', 'theirs')
 
 
 @pytest.mark.parametrize(('args', 'said'), [
     (('--seeds', 0, 0), 'seed 0 is given twice'),
-    (('--seeds', 2, -1), '--seeds must be at least 0, got -1'),
-    (('--jobs', 0), '--jobs must be at least 1, got 0'),
-    (('--block', 0), '--block must be at least 1, got 0'),
-    (('--threads', -2), '--threads must be at least 1, got -2'),
+    (('--seeds', 2, -1), '--seeds: must be at least 0, got -1'),
+    (('--jobs', 0), '--jobs: must be at least 1, got 0'),
+    (('--block', 0), '--block: must be at least 1, got 0'),
+    (('--threads', -2), '--threads: must be at least 1, got -2'),
 ])
 def test_options_that_cannot_be_are_refused_before_training(
         args, said, tool, tiny, tmp_path, capsys):
-    with pytest.raises(SystemExit):
+    with pytest.raises(ValueError):
         tool('compare_configs', tiny / 'tiny.py', '--work-dir', tmp_path,
              *args)
     assert said in capsys.readouterr().err
@@ -172,7 +170,7 @@ def test_options_that_cannot_be_are_refused_before_training(
 
 def test_one_config_twice_is_no_comparison(tool, tiny, tmp_path, capsys):
     (tmp_path / 'link.py').symlink_to(tiny / 'tiny.py')
-    with pytest.raises(SystemExit):
+    with pytest.raises(ValueError):
         tool('compare_configs', tiny / 'tiny.py', tmp_path / 'link.py',
              '--work-dir', tmp_path / 'runs')
     assert 'tiny.py is given twice' in capsys.readouterr().err
@@ -181,7 +179,7 @@ def test_one_config_twice_is_no_comparison(tool, tiny, tmp_path, capsys):
 def test_split_that_is_not_there_is_refused_before_training(
         tool, tiny, tmp_path):
     with pytest.raises(
-            SystemExit, match='tiny.py: --split test: nothing in the test'):
+            ValueError, match='tiny.py: --split test: nothing in the test'):
         tool('compare_configs', tiny / 'tiny.py', '--split', 'test',
              '--work-dir', tmp_path / 'runs')
     assert not (tmp_path / 'runs').exists()
@@ -204,9 +202,9 @@ def test_records_are_paired_once_and_say_what_is_missing(tool, tmp_path):
         'mIoU': 50. + seed,
         'IoU.pole': 9.
     }) for seed in range(3))
-    with pytest.raises(SystemExit, match='ours has several records of one'):
+    with pytest.raises(ValueError, match='ours has several records of one'):
         table(plain=[a, b], ours=[a, a])
-    with pytest.raises(SystemExit, match=r"mIuO: none of \['IoU.pole'"):
+    with pytest.raises(ValueError, match=r"mIuO: none of \['IoU.pole'"):
         table('--metrics', 'mIuO', plain=[a, b])
     rows, out = table(
         '--metrics',

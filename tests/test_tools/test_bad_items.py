@@ -3,9 +3,7 @@
 import contextlib
 import errno
 import os
-import runpy
 import shutil
-import sys
 
 import cv2
 import numpy as np
@@ -26,21 +24,15 @@ def tiny_onnx(tiny, tiny_weights, tmp_path_factory):
 
 
 @pytest.fixture(params=['predict', 'image_demo'])
-def tool(request, monkeypatch, repo_root, tiny, tiny_weights, tiny_onnx):
-    """Run one of the tools on inputs; its exit status."""
+def tool(request, call_tool, tiny, tiny_weights, tiny_onnx):
+    """Run one of the tools on inputs; an error or None."""
 
     def tool(source, out_dir):
         argv = [source, tiny / 'tiny.py', tiny_weights, '--device', 'cpu']
         name = 'image_demo.py'
         if request.param == 'predict':
             name, argv = 'deployment/predict.py', [tiny_onnx, source]
-        argv = [name, *argv, '--out-dir', out_dir]
-        monkeypatch.setattr(sys, 'argv', list(map(str, argv)))
-        try:
-            runpy.run_path(
-                str(repo_root / 'tools' / name), run_name='__main__')
-        except SystemExit as stop:
-            return stop.code
+        return call_tool(name, *argv, '--out-dir', out_dir)
 
     tool.name = request.param
     return tool
@@ -182,10 +174,10 @@ def test_inputs_of_one_stem_are_all_kept_and_it_is_said(
     assert 'a.avi, a.avi.mov, a.mov differ' in capsys.readouterr().err
 
 
-def test_more_than_256_classes_do_not_wrap_round(tmp_path, repo_root):
-    tool = runpy.run_path(str(repo_root / 'tools/deployment/predict.py'))
+def test_more_than_256_classes_do_not_wrap_round(tmp_path):
+    from mmhires.apis.prediction import write_labels
     labels = np.arange(300, dtype=np.int32).reshape(10, 30)
     file = str(tmp_path / 'a.png')
-    tool['write_labels'](labels, [[0, 0, 0]] * 300, file)
+    write_labels(labels, [[0, 0, 0]] * 300, file)
     np.testing.assert_array_equal(
         cv2.imread(file, cv2.IMREAD_UNCHANGED), labels)

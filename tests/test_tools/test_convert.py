@@ -1,6 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-import runpy
-import sys
+from functools import partial
 
 import pytest
 import torch
@@ -12,15 +11,9 @@ from mmhires.models.decode_heads import DAPPMHead
 
 
 @pytest.fixture
-def tool(repo_root, monkeypatch):
-    """Run the tool in this process."""
-    path = repo_root / 'tools/model_converters/convert.py'
-
-    def tool(*args):
-        monkeypatch.setattr(sys, 'argv', [str(arg) for arg in (path, *args)])
-        runpy.run_path(str(path), run_name='__main__')
-
-    return tool
+def tool(call_tool):
+    """Run the tool; an error or None."""
+    return partial(call_tool, 'model_converters/convert.py')
 
 
 @pytest.fixture(scope='module')
@@ -42,10 +35,9 @@ def published(net, tmp_path):
 
 
 def refused(tool, *args):
-    with pytest.raises(SystemExit) as info:
-        tool(*args)
-    assert '\n' not in str(info.value.code)
-    return str(info.value.code)
+    error = tool(*args)
+    assert '\n' not in error
+    return error.removeprefix('mmhires convert checkpoint: ')
 
 
 @pytest.mark.parametrize(
@@ -102,7 +94,7 @@ def test_reverse_gives_the_authors_names_back(net, published, tool, capsys,
 def test_a_bad_file_is_one_line_that_names_it(published, tool, tmp_path):
     dst = tmp_path / 'ours.pth'
     message = refused(tool, tmp_path / 'none.pth', dst, '--source', 'ddrnet')
-    assert message.startswith('error: ') and 'none.pth' in message
+    assert 'none.pth' in message
 
     data = published.read_bytes()
     published.write_bytes(data[:len(data) // 2])
@@ -135,7 +127,7 @@ def test_a_wrong_source_leaves_the_old_result(published, tool, tmp_path):
     message = refused(tool, published, dst, '--source', 'mmseg-ddrnet')
     assert "weights of 'ddrnet', not of 'mmseg-ddrnet'" in message
     message = refused(tool, published, dst, '--source', 'fastfcn')
-    assert message.startswith('error: ') and message[7] != "'"
+    assert message[0] != "'"
     message = refused(tool, published, dst, '--source', 'fastfcn', '--reverse')
     assert "unknown target 'fastfcn'; there are dabnet" in message
     assert dst.read_text() == 'the old one'
@@ -152,7 +144,7 @@ def test_a_half_written_file_does_not_replace_the_old_result(
 
     monkeypatch.setattr(torch, 'save', full_disk)
     message = refused(tool, published, dst, '--source', 'ddrnet')
-    assert message == 'error: No space left on device'
+    assert message == 'No space left on device'
     assert dst.read_text() == 'the old one'
     assert sorted(
         p.name for p in tmp_path.iterdir()) == ['ours.pth', 'published.pth']

@@ -1,30 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``tools/analysis_tools/feature_maps.py``."""
-import runpy
-import sys
-
 import cv2
 import pytest
 
 
 @pytest.fixture
-def draw(monkeypatch, repo_root, tiny, tiny_weights, tmp_path):
+def draw(call_tool, tiny, tiny_weights, tmp_path):
     """Run the script on ``tiny.py``, shown once for each list of modules."""
 
     def draw(*models, picture='images/0.png'):
-        argv = [
-            'feature_maps.py', tiny / picture, '--out',
-            tmp_path / 'new' / 'maps.png'
-        ]
+        argv = [tiny / picture, '--out', tmp_path / 'new' / 'maps.png']
         for modules in models:
             argv += ['--model', tiny / 'tiny.py', tiny_weights, *modules]
-        monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])
-        try:
-            runpy.run_path(
-                str(repo_root / 'tools/analysis_tools/feature_maps.py'),
-                run_name='__main__')
-        except SystemExit as stop:
-            return stop.code
+        return call_tool('analysis_tools/feature_maps.py', *argv)
 
     return draw
 

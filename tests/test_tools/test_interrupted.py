@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Trainings of the commands that a user types, killed and started again."""
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -160,7 +159,7 @@ def start(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_comparison_trains_no_longer_and_its_folder_is_one_s_own(
-        tiny, tmp_path, repo_root, start, monkeypatch):
+        tiny, tmp_path, repo_root, start, monkeypatch, call_tool):
     monkeypatch.setattr('mmhires.utils.locks.PATIENCE', 0.)
     config = tmp_path / 'long.py'
     config.write_text(f"_base_ = {str(tiny / 'tiny.py')!r}\n"
@@ -176,10 +175,7 @@ def test_a_killed_comparison_trains_no_longer_and_its_folder_is_one_s_own(
     workers = children(first.pid)
     # The process that trains, and one of Python's.
     assert len(workers) == 2
-    monkeypatch.setattr(sys, 'argv', list(map(str, argv)))
-    with pytest.raises(
-            SystemExit, match=f'study is in use: process {first.pid} on'):
-        runpy.run_path(str(script), run_name='__main__')
+    assert f'study is in use: process {first.pid} on' in call_tool(*argv)
     first.kill()
     first.wait()
     wait_for(lambda: not any(map(alive, workers)), 10)

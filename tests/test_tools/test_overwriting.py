@@ -1,26 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Tools that write beside what they read."""
 import os
-import runpy
-import sys
 
 import pytest
 import torch
-
-
-@pytest.fixture
-def tool(monkeypatch, repo_root):
-    """Run a tool; its exit status."""
-
-    def tool(name, *argv):
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, argv)])
-        try:
-            runpy.run_path(
-                str(repo_root / 'tools' / name), run_name='__main__')
-        except SystemExit as stop:
-            return stop.code
-
-    return tool
 
 
 @pytest.fixture
@@ -57,8 +40,9 @@ def mine(tmp_path, monkeypatch):
         ('deployment/export.py', 'mine.py', 'mine.pth', 'link.py'),
     ],
     ids=lambda argv: ' '.join(argv[0:1] + argv[-1:]))
-def test_tool_refuses_to_write_over_what_it_reads(argv, tool, mine, tmp_path):
-    error = tool(*argv)
+def test_tool_refuses_to_write_over_what_it_reads(argv, call_tool, mine,
+                                                  tmp_path):
+    error = call_tool(*argv)
     assert '\n' not in error
     assert 'would overwrite the input' in error or 'written twice' in error
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == mine
@@ -69,7 +53,7 @@ def test_adapt_refuses_to_write_over_a_config_or_its_base(
         out, mine, tmp_path, capsys):
     from mmhires.adapt.__main__ import main
     argv = ['dsrl', 'mine.py', '-o', out, '--teacher-ckpt', 'mine.pth']
-    assert main(argv) == 1
+    assert main(argv) == 2
     error = capsys.readouterr().err
     assert 'would overwrite the input' in error and error.count('\n') == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == mine
@@ -117,10 +101,10 @@ def test_camvid_converter_keeps_lists_that_lie_where_it_writes(tmp_path):
     ],
     ids=' '.join)
 def test_plot_refuses_to_take_the_place_of_what_is_drawn(
-        argv, tool, mine, tmp_path):
+        argv, call_tool, mine, tmp_path):
     for name in ('results.json', 'map.png'):
         (tmp_path / name).write_text('mine')
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    assert 'would overwrite the input' in tool(f'analysis_tools/{argv[0]}',
-                                               *argv[1:])
+    assert 'would overwrite the input' in call_tool(
+        f'analysis_tools/{argv[0]}', *argv[1:])
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

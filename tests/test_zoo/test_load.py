@@ -1,8 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """From a name or files to a model, with EdgeNets' real weights."""
 import dataclasses
-import runpy
-import sys
 
 import cv2
 import numpy as np
@@ -40,15 +38,6 @@ def street(shared_dir):
     return image, {'road': label == 3, 'building': label == 1}
 
 
-def run(repo_root, monkeypatch, script, *args):
-    """Run a script here; its exit status, an error line or None."""
-    monkeypatch.setattr(sys, 'argv', [script, *map(str, args)])
-    try:
-        runpy.run_path(str(repo_root / 'tools' / script), run_name='__main__')
-    except SystemExit as stop:
-        return stop.code
-
-
 def test_name_gives_a_model_that_says_where_its_weights_are_from(
         zoo, cache, capfd):
     model = load_model(NAME, device='cpu')
@@ -61,21 +50,21 @@ def test_name_gives_a_model_that_says_where_its_weights_are_from(
 
 
 def test_one_command_paints_a_street_in_the_networks_own_colours(
-        zoo, street, tmp_path, repo_root, monkeypatch):
+        zoo, street, tmp_path, call_tool):
     picture, where = street
-    assert run(repo_root, monkeypatch, 'image_demo.py', picture, '--model',
-               NAME, '--out-dir', tmp_path / 'out', '--opacity', '1',
-               '--device', 'cpu') is None
+    assert call_tool('image_demo.py', picture, '--model', NAME, '--out-dir',
+                     tmp_path / 'out', '--opacity', '1', '--device',
+                     'cpu') is None
     out = cv2.imread(str(tmp_path / 'out' / picture.name))[..., ::-1]
     for name, color in (('road', ROAD), ('building', BUILDING)):
         assert (out[where[name]] == color).all(1).mean() > 0.6, name
 
 
 def test_one_command_exports_a_file_with_the_networks_own_classes(
-        zoo, street, tmp_path, repo_root, monkeypatch):
+        zoo, street, tmp_path, call_tool):
     picture, where = street
-    assert run(repo_root, monkeypatch, 'deployment/export.py', '--model', NAME,
-               tmp_path / 'm.pt2', '--images', picture) is None
+    assert call_tool('deployment/export.py', '--model', NAME,
+                     tmp_path / 'm.pt2', '--images', picture) is None
     predictor = Predictor(tmp_path / 'm.pt2')
     assert len(predictor.classes) == len(predictor.palette) == 20
     labels = predictor(picture)
@@ -88,18 +77,16 @@ def test_one_command_exports_a_file_with_the_networks_own_classes(
     ('espnetv2-s05_cityscapes-256x512', f'did you mean {NAME}'),
     ('resnet50s_imagenet', 'is a backbone, no whole model'),
 ])
-def test_bad_names_are_one_line(name, message, street, repo_root, monkeypatch):
-    error = run(repo_root, monkeypatch, 'image_demo.py', street[0], '--model',
-                name)
-    assert error.startswith('image_demo.py: ') and message in error
+def test_bad_names_are_one_line(name, message, street, call_tool):
+    error = call_tool('image_demo.py', street[0], '--model', name)
+    assert error.startswith('mmhires paint: ') and message in error
     assert '\n' not in error
 
 
 def test_no_network_is_one_line_that_names_the_address(zoo, server, street,
-                                                       repo_root, monkeypatch):
+                                                       call_tool):
     server.files.clear()
-    error = run(repo_root, monkeypatch, 'image_demo.py', street[0], '--model',
-                NAME)
+    error = call_tool('image_demo.py', street[0], '--model', NAME)
     assert '404' in error and FILE in error and '\n' not in error
 
 
@@ -110,10 +97,9 @@ def test_config_without_a_checkpoint_is_asked_for_one():
 
 
 def test_weights_of_another_network_are_refused_not_painted(
-        zoo, street, repo_root, monkeypatch):
+        zoo, street, call_tool):
     config = config_folder() / published()['dabnet_cityscapes'].config
-    error = run(repo_root, monkeypatch, 'image_demo.py', street[0], config,
-                f'mmhires://{NAME}')
+    error = call_tool('image_demo.py', street[0], config, f'mmhires://{NAME}')
     assert 'is not of this config' in error and '\n' not in error
 
 
