@@ -17,7 +17,9 @@ def result_of(result: dict) -> str:
     """A cell of the results: metrics, of what, and how they are known."""
     metrics = result.get('Metrics', {})
     source = result.get('Source')
-    return ', '.join(f'{key} {value}' for key, value in metrics.items()) + (
+    # The name of a metric ends in where it is from, for `mim search`.
+    return ', '.join(f'{key.rsplit(" (", 1)[0]} {value}'
+                     for key, value in metrics.items()) + (
         f' ({result["Dataset"]}, '
         f'{source if source == "measured" else "published"})')
 
