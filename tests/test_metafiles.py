@@ -80,16 +80,18 @@ def test_mim_search_shows_every_number_and_whose_it_is(tmp_path):
     pytest.importorskip('mim')
     from mim.commands.search import convert2df
     from modelindex.load_model_index import load
+    publishers = {
+        name: entry.publisher.split()[-1]
+        for name, entry in published().items()
+    } | dict(published='paper')
     shown = convert2df(load(str(ROOT / 'model-index.yml'))).T
     for name, model in MODELS.items():
         said = shown[name].dropna()
         assert sum('/' in key for key in said.index) == len(metrics(model))
         for result in model['Results']:
-            source = result.get('Source')
-            whose = dict(published='paper', measured='measured').get(source)
-            if whose is None:
-                whose = published()[source].publisher.split()[-1]
             for key, value in result.get('Metrics', {}).items():
+                source = result['Source']
+                whose = publishers.get(source, source)
                 assert key.endswith(f' ({whose})'), (name, key)
                 key = f'{result["Dataset"]}/{"_".join(key.split())}'
                 assert said[key.lower()] == value, (name, key)

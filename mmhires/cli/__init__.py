@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None, command: str = '') -> int:
 
     Args:
         argv: Arguments. Default: those of the process.
-        command: Subcommand that they are of, for scripts that are one.
-            Default: the first of the arguments, or the first two.
+        command: Subcommand that they are of. Default: the first of the
+            arguments, or the first two.
 
     Returns:
         The exit code: 0, 1 if the command found or met problems, 2 if it
@@ -77,6 +77,13 @@ def main(argv: Sequence[str] | None = None, command: str = '') -> int:
         if name in COMMANDS:
             return _run(name, argv[words:])
     return _no_command(argv)
+
+
+def run_script(command: str) -> None:
+    """Be a script of another name that does what a subcommand does."""
+    code = main(command=command)
+    if code:
+        sys.exit(code)
 
 
 def _run(name: str, argv: Sequence[str]) -> int:

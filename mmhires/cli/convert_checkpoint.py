@@ -6,6 +6,7 @@
 import argparse
 import sys
 
+# Of mmhires.converters, which takes seconds to import.
 SOURCES = ('dabnet', 'ddrnet', 'ddrnet-imagenet', 'espnetv2', 'fastfcn',
            'mmseg-ddrnet', 'mmseg-fastfcn')
 
@@ -15,7 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('src', help='checkpoint to read')
     add('dst', help='checkpoint to write')
-    add('--source', required=True, choices=SOURCES, help='who published it')
+    add('--source',
+        required=True,
+        choices=SOURCES,
+        metavar='SOURCE',
+        help='who published it: %(choices)s')
     add('--reverse',
         action='store_true',
         help='src is ours, dst gets the names of the source')

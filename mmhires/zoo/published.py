@@ -3,12 +3,15 @@
 import difflib
 import fnmatch
 import functools
+import io
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 from mmengine.logging import print_log
+from rich.console import Console
+from rich.table import Table
 
 from .download import cache_folder, cached_file, fetch, is_intact
 
@@ -122,10 +125,11 @@ def source_of(file: str) -> str | None:
 
 
 def list_models(pattern: str = '*') -> list[str]:
-    """Print a table of the published weights.
+    """Print the published weights, in lines of at most 100 columns.
 
     Args:
-        pattern (str): Shell-style, of the names. Default: ``'*'``, all.
+        pattern (str): Shell-style, of the names. Of a single one the config
+            is printed too. Default: ``'*'``, all.
 
     Returns:
         list[str]: The names in it, for :func:`load_model` or, with
@@ -133,12 +137,16 @@ def list_models(pattern: str = '*') -> list[str]:
         ``load_from``.
     """
     names = fnmatch.filter(published(), pattern)
-    rows = [('name', 'weights of', 'licence', 'published', 'config')]
-    rows += [(entry.name, entry.publisher, entry.license, entry.results,
-              entry.config or 'backbone alone') for entry in map(find, names)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    line = '  '.join(f'{{:{width}}}' for width in widths)
-    print_log('\n'.join(line.format(*row).rstrip() for row in rows))
+    table = Table('name', 'weights of', 'licence', 'published', box=None)
+    for entry in map(find, names):
+        table.add_row(entry.name, entry.publisher, entry.license, entry.results
+                      or 'backbone alone')
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(table)
+    lines = [line[1:].rstrip() for line in console.file.getvalue().splitlines()]
+    if len(names) == 1:
+        lines.append(f'config: {entry.config or "none, a backbone alone"}')
+    print_log('\n'.join(lines))
     return names
 
 

@@ -222,14 +222,28 @@ def test_hashes_are_those_of_the_files_that_are_here(shared_dir):
 def test_table_names_publisher_licence_and_metric(capsys):
     names = list_models('ddrnet-23*_cityscapes')
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == [
-        'name', 'weights', 'of', 'licence', 'published', 'config'
-    ]
+    assert header.split() == ['name', 'weights', 'of', 'licence', 'published']
+    rows = [row for row in rows if row[0] != ' ']
     assert [row.split()[0] for row in rows] == names
     assert 'ddrnet-23-slim_cityscapes' in names
     assert rows[0].split()[1:6] == [
         'MMSegmentation', 'Apache-2.0', 'Cityscapes', 'mIoU', '77.84,'
     ]
+    list_models('hrnet-w32_coco*')
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        'config: dsrl_pose/td-hm-hrnet-w32_8xb64-210e_coco-256x192.py')
+
+
+def test_table_fits_100_columns_and_cuts_nothing(capsys):
+    names = list_models()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    words = ' '.join(lines).split()
+    for name in names:
+        entry = find(name)
+        said = (name, entry.license, *entry.publisher.split(),
+                *entry.results.replace(',', ' ').split())
+        assert {word.strip(',') for word in words} >= set(said), name
 
 
 def test_unknown_name_is_answered_with_the_nearest():

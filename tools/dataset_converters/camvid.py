@@ -1,8 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``mmhires convert camvid`` by the name that OpenMMLab's tools have."""
-import sys
-
-from mmhires.cli import main
+from mmhires.cli import run_script
 
 if __name__ == '__main__':
-    sys.exit(main(command='convert camvid'))
+    run_script('convert camvid')
