@@ -80,13 +80,21 @@ def _config_file(name: str) -> str:
     return str(config_of(name))
 
 
+class Overrides(argparse.Action):
+    """MMEngine's ``DictAction``, imported when it is used."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args) -> None:
+        """Read the values."""
+        from mmengine.config import DictAction
+        DictAction(self.option_strings, self.dest)(parser, *args)
+
+
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options``."""
-    from mmengine.config import DictAction
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         default={},
         metavar='KEY=VALUE',
         help='overrides for all configs, as in tools/train.py')

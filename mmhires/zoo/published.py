@@ -143,7 +143,8 @@ def list_models(pattern: str = '*') -> list[str]:
                       or 'backbone alone')
     console = Console(width=100, file=io.StringIO(), color_system=None)
     console.print(table)
-    lines = [line[1:].rstrip() for line in console.file.getvalue().splitlines()]
+    text = console.file.getvalue()
+    lines = [line[1:].rstrip() for line in text.splitlines()]
     if len(names) == 1:
         lines.append(f'config: {entry.config or "none, a backbone alone"}')
     print_log('\n'.join(lines))
