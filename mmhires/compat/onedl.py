@@ -53,11 +53,28 @@ class _ForkFinder(DistributionFinder):
 
     def find_distributions(self, context=DistributionFinder.Context()):
         fork = FORKS.get((context.name or '').lower())
-        return map(_Fork, _installed(fork, context.path)) if fork else ()
+        if fork is None:
+            return ()
+        return map(_Fork, Distribution.discover(name=fork, path=context.path))
 
 
-def _installed(name: str, path: list[str]) -> list[Distribution]:
-    return list(Distribution.discover(name=name, path=path))
+def installed_fork(name: str) -> str | None:
+    """Return the fork that stands for a package of upstream's.
+
+    Args:
+        name: Upstream's name of the distribution.
+
+    Returns:
+        The fork's name; None if upstream's package or neither is installed.
+    """
+    fork = FORKS[name]
+    upstream = [
+        found for found in Distribution.discover(name=name)
+        if not isinstance(found, _Fork)
+    ]
+    if upstream or not list(Distribution.discover(name=fork)):
+        return None
+    return fork
 
 
 def _add_forks(pkg_resources: ModuleType) -> None:
@@ -80,15 +97,12 @@ def install() -> tuple[bool, str]:
     Returns:
         tuple[bool, str]: Whether anything was changed, and why.
     """
-    forks = [
-        fork for name, fork in FORKS.items()
-        if _installed(fork, sys.path) and not _installed(name, sys.path)
-    ]
+    forks = list(filter(None, map(installed_fork, FORKS)))
     if not forks:
-        return False, 'no fork is installed without upstream\'s package'
+        return False, "no fork is installed without upstream's package"
     sys.meta_path.append(_ForkFinder())
     # MMEngine reloads it with every question.
     intercept('pkg_resources', _load_with_forks)
     if 'pkg_resources' in sys.modules:
         _add_forks(sys.modules['pkg_resources'])
-    return True, f'found by upstream\'s names: {", ".join(forks)}'
+    return True, f"found by upstream's names: {', '.join(forks)}"
