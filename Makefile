@@ -2,13 +2,16 @@
 # They make .venv once, and again when a pinned version changes.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+# openmmlab, or onedl: its maintained forks. Not from the environment, where
+# some shells have the machine's name.
+HOST := openmmlab
 WORKERS ?= 2
 
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 PINS := -c requirements/constraints.txt
-STAMP := $(VENV)/.installed
+STAMP := $(VENV)/.installed$(addprefix -,$(filter-out openmmlab,$(HOST)))
 SOURCES := mmhires tools tests configs setup.py
 
 .PHONY: help demo test lint format install clean
@@ -20,7 +23,8 @@ help:
 	@echo "make install  make .venv only"
 	@echo "make clean    remove .venv and everything else that was built"
 	@echo "PYTHON=python3.12 and TORCH='torch==2.6.0' choose what .venv is made"
-	@echo "with; to change them, make clean first"
+	@echo "with; to change them, make clean first. HOST=onedl, with every command,"
+	@echo "installs the maintained forks instead of OpenMMLab's packages"
 
 demo: $(STAMP)
 	$(RUN) tools/demo.py $(ARGS)
@@ -39,7 +43,7 @@ format: $(STAMP)
 
 install: $(STAMP)
 
-$(STAMP): setup.py $(wildcard requirements/*.txt)
+$(STAMP): setup.py requirements/$(HOST).txt $(wildcard requirements/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || \
 	  { echo "mmhires needs Python 3.10 to 3.13; choose one with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -53,7 +57,8 @@ endif
 	$(PIP) install --only-binary=:all: $(PINS) -r requirements/runtime.txt \
 	  -r requirements/deploy.txt -r requirements/openvino.txt \
 	  -r requirements/video.txt -r requirements/dev.txt
-	$(PIP) install --no-deps --no-build-isolation -r requirements/openmmlab.txt -e .
+	$(PIP) install --no-deps -r requirements/$(HOST).txt
+	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 clean:

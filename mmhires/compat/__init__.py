@@ -13,10 +13,13 @@ its own. ``python -m mmhires.compat`` prints what was done and why.
 from ._item import Item
 
 ITEMS = (
+    Item('onedl', 'configs named mmseg:: are not found with the forks'),
     Item('mmcv_ext', 'mmcv-lite has no compiled operators'),
     Item('checkpoint_globals',
          'torch.load refuses the checkpoints of MMEngine', 'torch'),
     Item('url_checkpoints', 'checkpoints of web addresses run code',
+         'mmengine.runner.checkpoint'),
+    Item('checkpoint_fallback', 'the forks run the code of checkpoints',
          'mmengine.runner.checkpoint'),
     Item('cpu', 'a launcher needs CUDA even where there is none',
          'mmengine.runner'),

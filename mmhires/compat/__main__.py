@@ -5,22 +5,24 @@ import importlib
 import platform
 import sys
 import warnings
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
 from . import ITEMS, apply
 
 PACKAGES = ('torch', 'torchvision', 'numpy', 'opencv-python',
             'opencv-python-headless', 'mmengine', 'mmcv', 'mmcv-lite',
-            'mmsegmentation', 'mmpose', 'mmdet', 'pycocotools', 'xtcocotools',
-            'setuptools')
+            'mmsegmentation', 'mmpose', 'mmdet', 'mmpretrain', 'openmim',
+            'pycocotools', 'xtcocotools', 'setuptools')
 
 
 def _version(package: str) -> str:
     try:
-        return version(package)
+        found = distribution(package)
     except PackageNotFoundError:
         return 'not installed'
+    name = found.metadata['Name']
+    return f'{found.version} ({name})' if 'onedl' in name else found.version
 
 
 def main() -> None:

@@ -9,19 +9,27 @@ from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
 from ._import_hook import StandIn
+from .onedl import installed_fork
+
+LITE = 'mmcv-lite'
+CURE = 'pip uninstall mmcv-lite, then pip install mmcv==2.1.0'
+FORK_CURE = ('pip install --force-reinstall --no-deps --no-cache-dir '
+             '--no-build-isolation onedl-mmcv')
 
 
 def _operator(name: str):
     """Stand-in for the operator ``name``, or for a function of build info."""
     # MMCV and MMSegmentation print these two with their environment.
     if name in ('get_compiler_version', 'get_compiling_cuda_version'):
-        return lambda: 'not available (mmcv-lite)'
+        return lambda: f'not available ({installed_fork("mmcv") or LITE})'
 
     def missing(*args, **kwargs):
+        fork = installed_fork('mmcv')
+        build = f'{fork} without compiled operators' if fork else LITE
+        cure = FORK_CURE if fork else CURE
         raise RuntimeError(
             f'the MMCV operator "{name}" needs the full mmcv, this is '
-            'mmcv-lite: pip uninstall mmcv-lite, then '
-            'pip install mmcv==2.1.0 (compiles for about ten minutes)')
+            f'{build}: {cure} (compiles for about ten minutes)')
 
     missing.__name__ = name
     return missing
@@ -43,5 +51,6 @@ def install() -> tuple[bool, str]:
     if PathFinder.find_spec('mmcv._ext', mmcv.submodule_search_locations):
         return False, 'mmcv has its compiled operators'
     sys.meta_path.append(StandIn('mmcv._ext', _operator))
-    return True, ('mmcv-lite: operators raise an error that names them when '
-                  'they are called')
+    return True, (
+        f'{installed_fork("mmcv") or LITE}: operators raise an error '
+        'that names them when they are called')

@@ -7,6 +7,8 @@ anything. Both fail with a bare "No module named 'pkg_resources'".
 import warnings
 from importlib.util import find_spec
 
+from .onedl import installed_fork
+
 ADVICE = ('setuptools 82 and later lack pkg_resources, which MMEngine ("mmseg'
           '::" configs) and mim import: pip install "setuptools<81"')
 
@@ -19,5 +21,7 @@ def install() -> tuple[bool, str]:
     """
     if find_spec('pkg_resources') is not None:
         return False, 'pkg_resources is there'
+    if installed_fork('mmengine'):
+        return False, 'onedl-mmengine does not import it'
     warnings.warn(ADVICE, stacklevel=2)
     return False, ADVICE

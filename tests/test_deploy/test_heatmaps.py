@@ -5,15 +5,18 @@ import builtins
 import numpy as np
 import pytest
 import torch
-from mmpose import codecs
-from mmpose.datasets.transforms import TopdownAffine
-from mmpose.models.utils.tta import flip_heatmaps
-from mmpose.structures.bbox import bbox_xyxy2cs
 
 from mmhires.deploy import heatmaps as ours
 from mmhires.deploy.crops import PersonCropper
 from mmhires.deploy.heatmaps import flip_back, make_codec
 from mmhires.deploy.pose import PoseTask
+
+pytest.importorskip('mmpose')
+
+from mmpose import codecs
+from mmpose.datasets.transforms import TopdownAffine
+from mmpose.models.utils.tta import flip_heatmaps
+from mmpose.structures.bbox import bbox_xyxy2cs
 
 SIZES = dict(input_size=(96, 128), heatmap_size=(24, 32))
 CODECS = [

@@ -1,0 +1,108 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Lets the maintained forks be found by the names of upstream's packages.
+
+OneDL's forks keep the names of the modules and rename the distributions:
+``mmseg`` comes with ``onedl-mmsegmentation``. MMEngine, theirs too, looks for
+``mmsegmentation`` where a config is named ``mmseg::...``. Whoever looks for an
+upstream distribution that is not installed, by ``importlib.metadata`` or by
+``pkg_resources``, finds the fork.
+"""
+import sys
+from importlib.metadata import Distribution, DistributionFinder
+from types import ModuleType
+
+from ._import_hook import Execute, intercept
+
+# By upstream's name of a distribution, the fork's.
+FORKS = {
+    'mmcv': 'onedl-mmcv',
+    'mmdeploy': 'onedl-mmdeploy',
+    'mmdet': 'onedl-mmdetection',
+    'mmengine': 'onedl-mmengine',
+    'mmpretrain': 'onedl-mmpretrain',
+    'mmrotate': 'onedl-mmrotate',
+    'mmsegmentation': 'onedl-mmsegmentation',
+    'openmim': 'onedl-mim',
+}
+
+
+class _Fork(Distribution):
+    """A fork's distribution, asked for by upstream's name."""
+
+    def __init__(self, distribution: Distribution) -> None:
+        self.distribution = distribution
+
+    def read_text(self, filename) -> str | None:
+        text = self.distribution.read_text(filename)
+        if filename == 'top_level.txt' and text:
+            # MMEngine takes the first module; some list docs and tests before
+            # their own.
+            names = sorted(text.split(), key=lambda name: name[0] != 'm')
+            text = '\n'.join(names)
+        return text
+
+    def locate_file(self, path):
+        return self.distribution.locate_file(path)
+
+
+class _ForkFinder(DistributionFinder):
+    """Finds forks by upstream's names; the last finder to be asked."""
+
+    def find_spec(self, name, path=None, target=None) -> None:
+        """Leave modules to others: the forks did not rename them."""
+
+    def find_distributions(self, context=DistributionFinder.Context()):
+        fork = FORKS.get((context.name or '').lower())
+        if fork is None:
+            return ()
+        return map(_Fork, Distribution.discover(name=fork, path=context.path))
+
+
+def installed_fork(name: str) -> str | None:
+    """Return the fork that stands for a package of upstream's.
+
+    Args:
+        name: Upstream's name of the distribution.
+
+    Returns:
+        The fork's name; None if upstream's package or neither is installed.
+    """
+    fork = FORKS[name]
+    upstream = [
+        found for found in Distribution.discover(name=name)
+        if not isinstance(found, _Fork)
+    ]
+    if upstream or not list(Distribution.discover(name=fork)):
+        return None
+    return fork
+
+
+def _add_forks(pkg_resources: ModuleType) -> None:
+    """Let ``pkg_resources`` know the forks by upstream's names, too."""
+    known = pkg_resources.working_set
+    for name, fork in FORKS.items():
+        if fork in known.by_key and name not in known.by_key:
+            renamed = known.by_key[fork].clone(project_name=name)
+            known.add(renamed, insert=False)
+
+
+def _load_with_forks(module: ModuleType, execute: Execute) -> None:
+    execute(module)
+    _add_forks(module)
+
+
+def install() -> tuple[bool, str]:
+    """Answer for upstream's names where only the forks are installed.
+
+    Returns:
+        tuple[bool, str]: Whether anything was changed, and why.
+    """
+    forks = list(filter(None, map(installed_fork, FORKS)))
+    if not forks:
+        return False, "no fork is installed without upstream's package"
+    sys.meta_path.append(_ForkFinder())
+    # MMEngine reloads it with every question.
+    intercept('pkg_resources', _load_with_forks)
+    if 'pkg_resources' in sys.modules:
+        _add_forks(sys.modules['pkg_resources'])
+    return True, f"found by upstream's names: {', '.join(forks)}"
