@@ -109,7 +109,8 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     images = {
         name:
         args.image or [
-            side * getattr(model.data_preprocessor, 'scale', 1)
+            enlarged_side(
+                side, as_ratio(getattr(model.data_preprocessor, 'scale', 1)))
             for side in args.shape
         ]
         for name, model in models.items()
