@@ -45,7 +45,7 @@ def _optimizer(cfg: Config, method: str, part: str) -> str:
     changes = []
     if 'lr' in optimizer:
         changes.append(f"optimizer=dict(lr={RATE * optimizer['lr']:.4g})")
-    if 'constructor' not in wrapper:
+    if 'constructor' not in wrapper and method in NEW:
         keys = ', '.join(f'{key!r}: dict(lr_mult=5.0)' for key in NEW[method])
         present = wrapper.get('paramwise_cfg')
         anew = "_delete_=True, " if 'paramwise_cfg' in wrapper and (
@@ -92,7 +92,7 @@ def _hooks(cfg: Config, method: str, by_epoch: bool, length: int,
         metric, rule = _METRICS.get(kind, 'mIoU'), 'greater'
     hooks['checkpoint'] = (f"by_epoch={by_epoch}, interval={interval}, "
                            f'save_best={metric!r}, rule={rule!r}')
-    of = '' if method == 'dsrl' else ", of='teacher'"
+    of = ", of='teacher'" if method == 'hrfr' else ''
     less = '' if rule == 'greater' else ', greater=False'
     hooks['step_zero'] = (f"type='mmhires.StepZeroHook', metric={metric!r}"
                           f'{of}{less}')

@@ -101,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     """Models, and sizes of the images that they get, by name."""
     from mmhires.analysis import build_model, distinct_names
+    from mmhires.utils.ratio import as_ratio, enlarged_side
     configs = read_configs(args)
     models = {
         name: build_model(path, args.cfg_options)
