@@ -15,9 +15,11 @@ METHODS = ('dsrl', 'hrfr', 'jpu')
 def adapt(method: str,
           config: str,
           out: Path | None = None,
-          scale: int = 2,
+          scale: float = 2,
           teacher_ckpt: str | None = None,
-          steps: int = 10) -> str:
+          steps: int = 10,
+          schedule: str = 'fine-tune',
+          iters: int | None = None) -> str:
     """Write a child of a config that has a method of this package.
 
     Widths, indices and strides are those of the config's model, which is run
@@ -29,11 +31,17 @@ def adapt(method: str,
         config (str): File, or a name such as ``'mmseg::pspnet/....py'``.
         out (Path, optional): Where the child will be; its ``_base_`` is
             relative to that. Default: the working directory.
-        scale (int): Full-size image : network input. Default: 2.
+        scale (float): Full-size image : network input. One that is not whole
+            is made a multiple of 1 / stride of a segmentor. Default: 2.
         teacher_ckpt (str, optional): Weights of the config's model, which is
             the teacher of HRFR or, where they are given, of DSRL.
         steps (int): Training steps of the trial, which take seconds or, of a
             large network, a minute. 0 leaves it at shapes alone. Default: 10.
+        schedule (str): ``'fine-tune'``, where ``teacher_ckpt`` is given, or
+            that of the ``'base'``. Default: ``'fine-tune'``.
+        iters (int, optional): Length of the fine-tuning, in iterations, or
+            epochs where the config counts these. Default: None, half of the
+            config's.
 
     Returns:
         str: The child config.
@@ -43,20 +51,26 @@ def adapt(method: str,
         FileNotFoundError: There is no such config, or no folder of ``out``.
     """
     from .hooks import hook_lines
+    from .schedule import schedule_lines
     from .upstream import AdaptError, Upstream
-    if scale < 2:
-        raise AdaptError(f'scale={scale} reduces nothing: give 2 or more')
     if out and not out.parent.is_dir():
         raise FileNotFoundError(f'no folder {out.parent} to write {out} to')
     changes = import_module(f'.{method}', __package__).changes
     with silence():
         upstream = Upstream(config, out)
+        if method != 'jpu':
+            scale = upstream.fitting_scale(scale)
         start = (f'_base_ = {upstream.base!r}\n'
                  f'custom_imports = dict(imports={upstream.imports!r}, '
                  'allow_failed_imports=False)\n')
         first_error = None
         for part in changes(upstream, scale, teacher_ckpt):
-            text = f'{start}{part}{hook_lines(upstream.cfg)}'
+            hooks = {}
+            if method != 'jpu' and teacher_ckpt and schedule != 'base':
+                lines, hooks = schedule_lines(upstream.cfg, method, part,
+                                              iters)
+                part += lines
+            text = f'{start}{part}{hook_lines(upstream.cfg, hooks)}'
             try:
                 advice = _try(text, out, steps)
                 break
@@ -64,6 +78,13 @@ def adapt(method: str,
                 first_error = first_error or error
         else:
             raise first_error
+    if method != 'jpu' and upstream.rounds(scale):
+        sizes = (upstream.size, upstream.padded(scale),
+                 upstream.reduced(scale))
+        advice.append(
+            'images of {}x{} are padded to {}x{} and get to the network as '
+            '{}x{}'.format(*sizes[0], *sizes[1], *sizes[2]) +
+            f', reduced by {scale}')
     for line in advice:
         warnings.warn(line, stacklevel=2)
     return text

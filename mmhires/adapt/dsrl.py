@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DSRL in the place of a decode head or a heatmap head."""
 import copy
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -10,17 +9,18 @@ from mmengine.registry import MODELS
 from mmhires.check import probe
 from mmhires.models.losses.feature_affinity import fitting_subsample
 from mmhires.utils.input_channels import input_channels
+from mmhires.utils.ratio import as_ratio, full_step
 
 from .upstream import AdaptError, Upstream, number, refusing
 
 
-def changes(upstream: Upstream, scale: int,
+def changes(upstream: Upstream, scale: float,
             teacher_ckpt: str | None) -> Iterator[str]:
     """Yield the part ``model`` of a child config.
 
     Args:
         upstream (Upstream): The config.
-        scale (int): Full-size image : network input.
+        scale (float): Full-size image : network input.
         teacher_ckpt (str, optional): Weights of the config's model, to start
             from and to be taught by, in the place of SISR and FA.
 
@@ -37,17 +37,17 @@ def changes(upstream: Upstream, scale: int,
     if upstream.cfg.default_scope == 'mmpose':
         kind, name, inner = 'DSRLHeatmapHead', 'head', 'heatmap_head'
         wrapped = _heatmap_head(upstream, scale)
+        rounds = upstream.rounds(scale)
+        divisor = f', size_divisor={upstream.stride}' if rounds else ''
         preprocessor = (
             f'dict({upstream.top_preprocessor}\n        type='
-            f"'mmhires.LowResPoseDataPreprocessor', scale={scale})")
-        whole = ''
+            f"'mmhires.LowResPoseDataPreprocessor', scale={scale}{divisor})")
     else:
         upstream.expect('EncoderDecoder',
                         'DSRL takes the place of its one decode head')
         kind, name, inner = 'DSRLHead', 'decode_head', 'seg_head'
         wrapped = '_base_.model.decode_head'
         preprocessor = preprocessing(upstream, scale)
-        whole = whole_test(cfg)
     dsrl = {'type': f'mmhires.{kind}', inner: cfg[name], 'scale': scale}
     other_scale = '' if scale == 2 else f'\n        scale={scale},'
     yield f'''model = dict(
@@ -55,11 +55,11 @@ def changes(upstream: Upstream, scale: int,
     {name}=dict(
         _delete_=True, type='mmhires.{kind}',
         {inner}={wrapped},{other_scale}
-        {_super_resolution(upstream, scale, dsrl)}){whole})
+        {_super_resolution(upstream, scale, dsrl)}))
 '''
 
 
-def _taught(upstream: Upstream, scale: int, teacher_ckpt: str) -> str:
+def _taught(upstream: Upstream, scale: float, teacher_ckpt: str) -> str:
     """Sub-pixel SSSR, started and taught by the full-size network."""
     upstream.expect('EncoderDecoder', 'DSRL with a teacher is a child of that')
     return f'''load_from = {teacher_ckpt!r}
@@ -73,12 +73,11 @@ model = dict(
         sssr='subpixel'),
     teacher={upstream.whole_model},
     teacher_ckpt={teacher_ckpt!r},
-    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)]{
-        whole_test(upstream.cfg.model)})
+    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)])
 '''
 
 
-def _heatmap_head(upstream: Upstream, scale: int) -> str:
+def _heatmap_head(upstream: Upstream, scale: float) -> str:
     """The head to wrap, where DSRL can wrap it."""
     from mmpose.models.heads import HeatmapHead
     upstream.expect('TopdownPoseEstimator',
@@ -88,7 +87,8 @@ def _heatmap_head(upstream: Upstream, scale: int) -> str:
     if kind is None or not issubclass(kind, HeatmapHead):
         raise AdaptError(f'{head.get("type")} predicts no heatmaps as '
                          'HeatmapHead does, so there is nothing to enlarge')
-    if any(side % scale for side in upstream.size):
+    if not upstream.rounds(scale) and any(side % scale
+                                          for side in upstream.size):
         raise AdaptError(
             f'crops of {upstream.size} are no multiple of {scale}')
     loss, wrapped = head.get('loss'), '_base_.model.head'
@@ -101,7 +101,7 @@ def _heatmap_head(upstream: Upstream, scale: int) -> str:
             f'{wrapped}.loss, loss_weight={weight!r}))')
 
 
-def _super_resolution(upstream: Upstream, scale: int, dsrl: dict) -> str:
+def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:
     """The lines of SISR and FA, which differ from network to network."""
     model, maps = upstream.maps(scale)
     upscale = _stride(upstream, scale, dsrl, maps)
@@ -122,25 +122,23 @@ def _super_resolution(upstream: Upstream, scale: int, dsrl: dict) -> str:
         f"        loss_fa=dict(type='mmhires.FALoss'{pooling})")
 
 
-def _stride(upstream: Upstream, scale: int, dsrl: dict, maps: list) -> int:
+def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
     """Full-size image : SSSR features.
 
     Networks round the sizes of maps up: of an image that no stride divides
     they are larger than the stride says. So one is asked that strides divide,
     unless the network takes images of its own size alone.
     """
-    step = 64 * scale
+    step = full_step(as_ratio(scale), 64)
     even = [-(-side // step) * step for side in upstream.size]
-    size = upstream.size
+    size = upstream.padded(scale)
     if upstream.cfg.default_scope == 'mmseg':
         with suppress(AdaptError):
             maps, size = upstream.maps(scale, even)[1], even
     with refusing(), probe.shapes_only():
         head = MODELS.build(copy.deepcopy(dsrl)).to('meta')
         features = head.sssr_features(maps).shape[-2:]
-    strides = [
-        -(-side // scale) * scale / got for side, got in zip(size, features)
-    ]
+    strides = [side / got for side, got in zip(size, features)]
     upscale = round(strides[0])
     if upscale < 1 or round(strides[1]) != upscale:
         raise AdaptError(
@@ -151,7 +149,7 @@ def _stride(upstream: Upstream, scale: int, dsrl: dict, maps: list) -> int:
     return upscale
 
 
-def preprocessing(upstream: Upstream, scale: int) -> str:
+def preprocessing(upstream: Upstream, scale: float) -> str:
     """Segmentation: the data preprocessor, with padding that scale divides.
 
     In testing each map has to be the double of the next one, as it is for the
@@ -164,22 +162,16 @@ def preprocessing(upstream: Upstream, scale: int) -> str:
     if cfg.get('type') != 'SegDataPreProcessor' and not whole:
         raise AdaptError(f'data preprocessor {cfg.get("type")} is not that of '
                          'MMSegmentation')
-    _, maps = upstream.maps(scale)
-    coarsest = min(x.shape[2] for x in probe.maps_of(maps).values())
-    divisor = scale * 2**round(math.log2(upstream.size[0] / scale / coarsest))
+    divisor = full_step(as_ratio(scale), upstream.stride)
+    step = divisor if upstream.rounds(scale) else scale
     text = (f"{upstream.top_preprocessor}\n        type='mmhires."
             f"LowResSegDataPreProcessor', scale={scale}")
     size = cfg.get('size')
-    if size and any(side % scale for side in size):
-        text += f', size={tuple(-(-side // scale) * scale for side in size)}'
+    if size and any(side % step for side in size):
+        text += f', size={tuple(-(-side // step) * step for side in size)}'
+    elif upstream.rounds(scale) and not size:
+        text += f', size_divisor={step}'
     merged = cfg.get('test_cfg') and not upstream.top_preprocessor
     anew = '_delete_=True, ' if merged else ''
     text += f',\n        test_cfg=dict({anew}size_divisor={divisor})'
     return f'dict({text})'
-
-
-def whole_test(cfg: dict) -> str:
-    """Segmentation: windows would be cut out of the small image."""
-    if (cfg.get('test_cfg') or {}).get('mode') != 'slide':
-        return ''
-    return ",\n    test_cfg=dict(_delete_=True, mode='whole')"

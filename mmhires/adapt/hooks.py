@@ -6,7 +6,7 @@ from mmengine.hooks import CheckpointHook
 from mmhires.check import probe
 
 
-def hook_lines(cfg: Config) -> str:
+def hook_lines(cfg: Config, more: dict[str, str] | None = None) -> str:
     """Write the hooks that resume a training and stop a diverged one.
 
     They are default hooks, which add to those of the base; its custom hooks
@@ -14,6 +14,7 @@ def hook_lines(cfg: Config) -> str:
 
     Args:
         cfg: The base.
+        more: Arguments of further hooks by key, or of the one that saves.
 
     Returns:
         Python text.
@@ -24,6 +25,8 @@ def hook_lines(cfg: Config) -> str:
         for hook in [*default.values(), *(cfg.get('custom_hooks') or [])]
         if hook
     }
+    more = dict(more or {})
+    saved = more.pop('checkpoint', '')
     lines = [
         f"{key}=dict(type='mmhires.{name}')"
         for key, name in (('exact_resume', 'ExactResumeHook'),
@@ -33,9 +36,13 @@ def hook_lines(cfg: Config) -> str:
     # What MMEngine's runner has where a config names none.
     saving = default.get('checkpoint', dict(type='CheckpointHook'))
     if saving and probe.component(saving['type']) is CheckpointHook:
-        interval = '' if 'checkpoint' in default else ', interval=1'
+        interval = '' if 'checkpoint' in default or saved else ', interval=1'
+        options = f', {saved}' if saved else interval
         lines.insert(
             0, "checkpoint=dict(type='mmhires.AtomicCheckpointHook'"
-            f'{interval})')
+            f'{options})')
+    elif saving and saved:
+        lines.insert(0, f'checkpoint=dict({saved})')
+    lines += [f'{key}=dict({options})' for key, options in more.items()]
     text = ',\n    '.join(lines)
     return f'default_hooks = dict(\n    {text})\n' if lines else ''

@@ -9,14 +9,14 @@ from torch.utils._pytree import tree_leaves
 
 from mmhires.check import probe
 
-from .dsrl import preprocessing, whole_test
+from .dsrl import preprocessing
 from .upstream import AdaptError, Upstream, number, refusing
 
 LOGITS = """
     distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)],"""
 
 
-def changes(upstream: Upstream, scale: int,
+def changes(upstream: Upstream, scale: float,
             teacher_ckpt: str | None) -> Iterator[str]:
     """Yield the part ``model`` of a child config.
 
@@ -28,7 +28,7 @@ def changes(upstream: Upstream, scale: int,
 
     Args:
         upstream (Upstream): The config.
-        scale (int): Full-size image : network input.
+        scale (float): Full-size image : network input.
         teacher_ckpt (str, optional): Weights of the config's model.
 
     Yields:
@@ -56,7 +56,7 @@ def changes(upstream: Upstream, scale: int,
     neck={neck},
     loss_srr=dict(type='mmhires.FeatureL2Loss', reduction='relative'),{logits}
     teacher={upstream.whole_model},
-    teacher_ckpt={teacher_ckpt!r}{whole_test(cfg)})
+    teacher_ckpt={teacher_ckpt!r})
 '''
 
 

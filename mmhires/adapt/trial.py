@@ -17,6 +17,7 @@ from mmhires.check.data import check_data
 from mmhires.check.drawn import draw_batch
 from mmhires.check.problem import Problems
 from mmhires.utils.input_channels import input_channels
+from mmhires.utils.ratio import as_ratio, full_step
 
 from .upstream import AdaptError, refusing, training_size
 
@@ -59,7 +60,8 @@ def check_training(path: str, steps: int = 10) -> None:
 def _small(cfg: Config, size: Sequence[int]) -> tuple[int, ...]:
     """Height and width of the trial's images."""
     scale = cfg.model.data_preprocessor.get('scale', 1)
-    return tuple(min(side, SIDE * scale) for side in size)
+    step = full_step(as_ratio(scale), SIDE)
+    return tuple(min(side, step) for side in size)
 
 
 def _train(cfg: Config, size: tuple[int, ...],
@@ -116,7 +118,7 @@ def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
                           input_channels(model))
     preprocessor = model.data_preprocessor
     if preprocessor.size is not None:
-        step = getattr(preprocessor, 'scale', 1)
+        step = as_ratio(getattr(preprocessor, 'scale', 1)).numerator
         preprocessor.size = tuple(-(-side // step) * step for side in size)
     return _coloured(size, input_channels(model), model.num_classes)
 

@@ -1,9 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What there is to know about the config that a method is brought to."""
 import copy
+import math
 import os.path as osp
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,6 +19,7 @@ from mmhires.check.check import import_scope
 from mmhires.check.sizes import training_size
 from mmhires.utils.errors import first_line
 from mmhires.utils.input_channels import input_channels
+from mmhires.utils.ratio import as_number, as_ratio, full_step, reduced_side
 
 
 class AdaptError(ValueError):
@@ -90,16 +94,85 @@ class Upstream:
         names = [names] if isinstance(names, str) else list(names)
         return [*(name for name in names if name != 'mmhires'), 'mmhires']
 
+    @cached_property
+    def stride(self) -> int:
+        """Image : coarsest map."""
+        _, maps = self.maps(1)
+        coarsest = min(x.shape[2] for x in probe.maps_of(maps).values())
+        return 2**round(math.log2(self.size[0] / coarsest))
+
+    def fitting_scale(self, scale: float) -> int | float:
+        """Nearest scale of which images are the size that maps halve evenly.
+
+        Args:
+            scale (float): Full-size image : network input.
+
+        Returns:
+            int | float: A whole one as it is; otherwise a multiple of
+            1 / stride of segmentors, whose images are padded.
+
+        Raises:
+            AdaptError: It reduces nothing, or leaves less than one pixel of
+                the coarsest map.
+        """
+        try:
+            ratio = as_ratio(scale)
+        except ValueError as error:
+            raise AdaptError(str(error)) from error
+        if ratio == 1:
+            raise AdaptError(f'scale={scale} reduces nothing: give more')
+        if ratio.denominator > 1 and self.cfg.default_scope == 'mmseg':
+            ratio = Fraction(round(scale * self.stride), self.stride)
+        small = min(self.size) / ratio
+        if ratio == 1 or (small < 64 and small < self.stride):
+            least, most = 1 + 1 / self.stride, min(self.size) / self.stride
+            raise AdaptError(
+                f'scale={scale} is of no use for images of {self.size} and a '
+                f'network of stride {self.stride}; give a scale from '
+                f'{least:.3g} to {most:g}')
+        return as_number(ratio)
+
+    def rounds(self, scale: float) -> bool:
+        """Whether sizes are made such that maps halve evenly.
+
+        They are left as they are by the scales that always were there, of
+        which training crops halve evenly as often as at full size.
+        """
+        return scale not in (1, 2, 4, 8, 16)
+
+    def padded(self, scale: float) -> tuple[int, ...]:
+        """Height and width of training images as they are reduced.
+
+        Args:
+            scale (float): From :meth:`fitting_scale`.
+
+        Returns:
+            tuple[int]: With padding; crops of persons have none.
+        """
+        if self.rounds(scale) and self.cfg.default_scope == 'mmpose':
+            return self.size
+        ratio = as_ratio(scale)
+        step = full_step(ratio, self.stride if self.rounds(scale) else 1)
+        return tuple(-(-side // step) * step for side in self.size)
+
+    def reduced(self, scale: float) -> tuple[int, ...]:
+        """Height and width of what the network gets of training images."""
+        divisor = self.stride if self.rounds(scale) else 1
+        return tuple(
+            reduced_side(side, as_ratio(scale), divisor)
+            for side in self.padded(scale))
+
     def maps(self,
-             scale: int,
+             scale: float,
              size: Sequence[int] | None = None,
              **changes) -> tuple[torch.nn.Module, list]:
         """Run backbone and neck on the meta device.
 
         Args:
-            scale (int): Full-size image : network input.
+            scale (float): Full-size image : network input.
             size (Sequence[int], optional): Height and width of the full-size
-                image. Default: that of training images.
+                image, which ``scale`` divides. Default: that of training
+                images.
             **changes: Of parts of the model's config.
 
         Returns:
@@ -110,9 +183,13 @@ class Upstream:
         """
         cfg = copy.deepcopy(self.cfg.model)
         cfg.update(changes)  # into what is there
-        size = tuple(size or self.size)
-        small = [-(-side // scale) for side in size]
-        with refusing(f'the model does not run at 1/{scale} of {size}: '):
+        if size is None:
+            size, small = self.size, self.reduced(scale)
+        else:
+            ratio = as_ratio(scale)
+            small = [reduced_side(side, ratio) for side in size]
+        with refusing('the model does not run at '
+                      f'1/{scale} of {tuple(size)}: '):
             model = probe.build(cfg)
             image = torch.zeros(2, input_channels(model), *small)
             with probe.shapes_only():

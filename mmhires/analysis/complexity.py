@@ -3,6 +3,7 @@
 import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import partial
 
 import torch
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmhires.deploy import strip
 from mmhires.models.layers.encoding import Encoding
+from mmhires.models.preprocessing import ImageReduction
 from mmhires.utils.input_channels import input_channels
 
 from .build import forward_tensor
@@ -149,20 +151,32 @@ def _branches(model: nn.Module):
 
 
 def network_input(model: nn.Module,
-                  image_size: Sequence[int]) -> tuple[int, ...]:
+                  image_size: Sequence[int],
+                  padded: bool = False) -> tuple[int, ...]:
     """Shape in which an image reaches the network.
 
     Args:
-        model (nn.Module): A model of OpenMMLab. The ``scale`` of its data
-            preprocessor, if it has one, is what it reduces images by.
+        model (nn.Module): A model of OpenMMLab, of which the data preprocessor
+            may reduce images.
         image_size (Sequence[int]): Height and width of the image.
+        padded (bool): As ``test_cfg`` of the data preprocessor says. Default:
+            False, as little as the reduction needs.
 
     Returns:
-        tuple[int, ...]: ``(1, C, H, W)``, rounded up.
+        tuple[int, ...]: ``(1, C, H, W)``.
     """
-    scale = getattr(model.data_preprocessor, 'scale', 1)
-    return (1, input_channels(model), *(-(-side // scale)
-                                        for side in image_size))
+    preprocessor = model.data_preprocessor
+    reduces = isinstance(preprocessor, ImageReduction)
+    padding = (padded and getattr(preprocessor, 'test_cfg', None)) or {}
+    factor = preprocessor.factor if reduces else Fraction(1)
+    step = padding.get('size_divisor') or factor.numerator
+    least = padding.get('size') or (0, 0)
+    size = tuple(
+        max(-(-side // step) * step, low)
+        for side, low in zip(image_size, least))
+    if reduces:
+        size = preprocessor.reduced_size(size)
+    return (1, input_channels(model), *size)
 
 
 def count_params(model: nn.Module) -> tuple[int, int]:

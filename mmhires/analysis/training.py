@@ -11,6 +11,7 @@ from torch import nn
 
 from mmhires.engine import BF16OptimWrapper
 from mmhires.utils.input_channels import input_channels
+from mmhires.utils.ratio import as_ratio
 
 from .latency import Latency, measure_in_turns
 
@@ -59,14 +60,16 @@ def in_training(model: nn.Module, image_size: Sequence[int]) -> nn.Module:
     Args:
         model (nn.Module): A segmentor; it is changed.
         image_size (Sequence[int]): Height and width of the images, to which
-            the data preprocessor pads.
+            the data preprocessor pads, or to the next that it can reduce.
 
     Returns:
         nn.Module: The model.
     """
     model = revert_sync_batchnorm(model)
     model.train()
-    model.data_preprocessor.size = tuple(image_size)
+    step = as_ratio(getattr(model.data_preprocessor, 'scale', 1)).numerator
+    model.data_preprocessor.size = tuple(-(-side // step) * step
+                                         for side in image_size)
     model.data_preprocessor.size_divisor = None
     return model
 

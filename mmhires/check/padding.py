@@ -7,6 +7,7 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 
 from mmhires.utils.input_channels import input_channels
+from mmhires.utils.ratio import full_step
 
 from . import probe
 from .drawn import draw_batch
@@ -29,9 +30,9 @@ def check_padding(problems: Problems, cfg, model: nn.Module, meta: dict,
         meta (dict): Meta information of the training data.
         samples: What the data sets give.
     """
-    scale = getattr(model.data_preprocessor, 'factor', 1)
+    factor = getattr(model.data_preprocessor, 'factor', 1)
     first = next(samples.of('test', 'val'), None)
-    if scale == 1 or cfg.default_scope != 'mmseg' or first is None:
+    if factor == 1 or cfg.default_scope != 'mmseg' or first is None:
         return
     # Of what does not run other checks tell.
     with attempt('maps of a test image'), probe.shapes_only():
@@ -39,7 +40,8 @@ def check_padding(problems: Problems, cfg, model: nn.Module, meta: dict,
         seen, trained = _sides(model, batch, True)
         image, tested = _sides(model, pseudo_collate([first]), False)
         if _nested(trained) and not _nested(tested):
-            divisor = scale * 2**round(math.log2(seen[0] / trained[-1][0]))
+            stride = 2**round(math.log2(seen[0] / trained[-1][0]))
+            divisor = full_step(factor, stride)
             problems.add(
                 'size', 'model.data_preprocessor.test_cfg',
                 f'a test image gets to the network as {_text(image)}, whose '

@@ -2,10 +2,13 @@
 """Test images as the validation gives them, and a prediction of each."""
 import copy
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 from mmengine.dataset import pseudo_collate
 from torch import nn
+
+from mmhires.utils.ratio import full_step
 
 from .drawn import cropped, reduced_size, take_through
 from .problem import Problem, named
@@ -101,14 +104,14 @@ def _remedy(model: nn.Module, test: dict) -> str:
     before = getattr(preprocessor, 'test_cfg', None)
     if not hasattr(preprocessor, 'test_cfg') or (before or {}).get('size'):
         return ''
-    scale = getattr(preprocessor, 'factor', 1)
+    factor = getattr(preprocessor, 'factor', Fraction(1))
     try:
         for divisor in DIVISORS:
-            preprocessor.test_cfg = dict(
-                before or {}, size_divisor=scale * divisor)
+            step = full_step(factor, divisor)
+            preprocessor.test_cfg = dict(before or {}, size_divisor=step)
             if predict_error(model, [test]) is None:
                 return ('set model.data_preprocessor.test_cfg='
-                        f'dict(size_divisor={scale * divisor})')
+                        f'dict(size_divisor={step})')
     finally:
         preprocessor.test_cfg = before
     return ''

@@ -22,15 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add('-o', '--out', type=Path, help='file to write; printed without it')
     add('--scale',
-        type=int,
+        type=float,
         default=2,
-        help='full-size image : network input, of dsrl and hrfr')
+        help='full-size image : network input, of dsrl and hrfr; made one of '
+        'which maps halve evenly')
     add('--teacher-ckpt',
         help="weights of the config's model, the teacher of hrfr and dsrl")
     add('--steps',
         type=at_least(0),
         default=10,
         help='training steps of the trial, 0 for shapes alone')
+    add('--schedule',
+        choices=('fine-tune', 'base'),
+        default='fine-tune',
+        help='with --teacher-ckpt: one for fine-tuning, or that of CONFIG')
+    add('--iters',
+        type=at_least(1),
+        help='length of the fine-tuning, in epochs where CONFIG counts these; '
+        'without it half of that of CONFIG')
 
 
 def run(args: argparse.Namespace) -> None:

@@ -101,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     """Models, and sizes of the images that they get, by name."""
     from mmhires.analysis import build_model, distinct_names
+    from mmhires.utils.ratio import as_ratio, enlarged_side
     configs = read_configs(args)
     models = {
         name: build_model(path, args.cfg_options)
@@ -109,7 +110,8 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     images = {
         name:
         args.image or [
-            side * getattr(model.data_preprocessor, 'scale', 1)
+            enlarged_side(
+                side, as_ratio(getattr(model.data_preprocessor, 'scale', 1)))
             for side in args.shape
         ]
         for name, model in models.items()

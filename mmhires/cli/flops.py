@@ -1,12 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 r"""Print multiply-accumulates and parameters of the models of configs.
 
-    mmhires flops BASELINE.py OURS.py --shape 512 1024
+    mmhires flops BASELINE.py OURS.py --shape 1024 2048
 
-Multiply-accumulates are those of one forward pass of the inference form at the
-given network input. FLOPs of papers are often twice that. With several configs
-the last column compares with the first. --per-branch adds where they are
-spent, in the inference form and in the forward pass of a training step.
+Multiply-accumulates are those of one forward pass of the inference form for an
+image of the given size, of which the network sees what the data preprocessor
+leaves: reduced, and padded as in testing. Both sizes are printed. FLOPs of
+papers are often twice that. With several configs a column compares with the
+first. --per-branch adds where they are spent, in the inference form and in the
+forward pass of a training step.
 """
 import argparse
 from typing import TYPE_CHECKING
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=[512, 1024],
         metavar=('H', 'W'),
-        help='network input in pixels')
+        help='image in pixels, before a data preprocessor reduces it')
     add('--per-branch',
         action='store_true',
         help='GMACs of backbone, neck and parts of the heads; computes the '
@@ -46,17 +48,22 @@ def run(args: argparse.Namespace) -> None:
         count_branches,
         count_params,
         count_training_branches,
+        network_input,
         write_records,
     )
     console = Console(width=160)
-    table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '')
+    table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '',
+                  'image', 'network input')
+    shape = 'x'.join(map(str, args.shape))
     branches, results = [], []
     for path in read_configs(args):
         model = build_model(path)
-        spent = count_branches(model, (3, *args.shape))
+        inputs = network_input(model, args.shape, padded=True)
+        spent = count_branches(model, inputs)
         trained, deployed = count_params(model)
         result = dict(
             config=config_name(path),
+            input='x'.join(map(str, inputs[2:])),
             gmacs=spent[''] / 1e9,
             params_m=deployed / 1e6,
             trained_params_m=trained / 1e6)
@@ -64,20 +71,18 @@ def run(args: argparse.Namespace) -> None:
         table.add_row(
             result['config'], f'{result["gmacs"]:.3f}',
             f'{result["params_m"]:.3f}', f'{result["trained_params_m"]:.3f}',
-            f'{100 * (result["gmacs"] / results[0]["gmacs"] - 1):+.2f} %')
+            f'{100 * (result["gmacs"] / results[0]["gmacs"] - 1):+.2f} %',
+            shape, result['input'])
         if args.per_branch:
-            scale = getattr(model.data_preprocessor, 'scale', 1)
             try:
-                training = count_training_branches(
-                    model, [scale * side for side in args.shape])
+                training = count_training_branches(model, args.shape)
             except (OSError, ValueError) as error:
                 raise ValueError(f'{path}: {error}') from error
             branches.append(branch_table(result['config'], spent, training))
     console.print(table, *branches)
     if args.out:
-        shape = 'x'.join(map(str, args.shape))
         write_records(args.out, f'complexity_{results[0]["config"]}',
-                      dict(input=shape), results)
+                      dict(image=shape), results)
 
 
 def branch_table(name: str, inference: dict, training: dict) -> 'Table':

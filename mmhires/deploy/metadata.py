@@ -127,8 +127,11 @@ def _of_preprocessing(own: dict) -> Iterator[Problem]:
         yield Problem('preprocessing', own, 'a dictionary')
         return
     scale = own.get('scale', 1)
-    if not _is_side(scale) or scale > 16:
+    if not _is_number(scale) or not 1 <= scale <= 16:
         yield Problem('preprocessing.scale', scale, 'from 1 to 16')
+    divisor = own.get('size_divisor')
+    if divisor is not None and not (_is_side(divisor) and divisor <= 4096):
+        yield Problem('preprocessing.size_divisor', divisor, 'from 1 to 4096')
     for key, least in (('mean', -math.inf), ('std', 0)):
         values = own.get(key)
         if values is not None and not (_list_of(

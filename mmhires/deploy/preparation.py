@@ -1,11 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What a data preprocessor makes of a test image, without PyTorch."""
 from collections.abc import Sequence
+from fractions import Fraction
 
 import cv2
 import numpy as np
 
-from .reduction import Reduction
+from mmhires.utils.ratio import as_number, as_ratio, enlarged_side
+
+from .reduction import FractionalReduction, Reduction
 
 _RESIZES = dict(
     nearest=cv2.INTER_NEAREST,
@@ -34,6 +37,10 @@ class Preparation:
             filter. Default: ``'bilinear'``.
         low_res_input: The images are small already; the prediction is
             ``scale`` times their size. Default: False.
+        size_divisor: Sides of the network's input are the multiples of it
+            nearest to ``scale``, for crops, which are not padded; 1 with a
+            whole ``scale`` is as None. Default: None, ``scale`` has to divide
+            images.
     """
 
     def __init__(self,
@@ -42,18 +49,25 @@ class Preparation:
                  bgr_to_rgb: bool = False,
                  pad_val: float = 0,
                  test_cfg: dict | None = None,
-                 scale: int = 1,
+                 scale: float = 1,
                  interpolation: str = 'bilinear',
-                 low_res_input: bool = False) -> None:
+                 low_res_input: bool = False,
+                 size_divisor: int | None = None) -> None:
         self.mean = np.float32([0] * 3 if mean is None else mean)
         self.std = np.float32([1] * 3 if mean is None else std)
         self.channels = (2, 1, 0) if bgr_to_rgb else (0, 1, 2)
         self.pad_val = pad_val
-        self.factor = 1 if low_res_input else scale
-        self.enlargement = scale if low_res_input else 1
-        self.padding = test_cfg or dict(size_divisor=self.factor)
-        if self.factor > 1:
-            self.reduction = Reduction(self.factor, interpolation)
+        ratio, whole = as_ratio(scale), Fraction(1)
+        self.factor = whole if low_res_input else ratio
+        self.enlargement = ratio if low_res_input else whole
+        self.padding = test_cfg or dict(size_divisor=self.factor.numerator)
+        rounded = size_divisor and max(size_divisor, ratio.denominator) > 1
+        self.step = 1 if rounded else self.factor.numerator
+        if rounded or self.factor.denominator > 1:
+            self.reduction = FractionalReduction(self.factor, interpolation,
+                                                 size_divisor or 1)
+        elif self.factor > 1:
+            self.reduction = Reduction(int(self.factor), interpolation)
         values = np.arange(256, dtype=np.float32)[:, None]
         self.tables = ((values - self.mean) / self.std).T.copy()
 
@@ -76,16 +90,21 @@ class Preparation:
             raise ValueError('the image has values that are nan or infinite')
         height, width = image.shape[:2]
         full = self._padded_size(height, width)
-        if full[0] % self.factor or full[1] % self.factor:
-            raise ValueError(f'scale={self.factor} does not divide images of '
-                             f'{full} pixels; change their size')
+        if full[0] % self.step or full[1] % self.step:
+            raise ValueError(
+                f'scale={as_number(self.factor)} does not divide images of '
+                f'{full} pixels; change their size')
         make = self._reduced if self.factor > 1 else self._normalised
         out = make(image, full)
-        padding = 0, full[1] - width, 0, full[0] - height
-        more = self.enlargement
+        size = self.enlarged(full)
+        inside = self.enlarged((height, width))
         return out[None], dict(
-            size=tuple(more * side for side in full),
-            padding=tuple(more * side for side in padding))
+            size=size,
+            padding=(0, size[1] - inside[1], 0, size[0] - inside[0]))
+
+    def enlarged(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Size of the prediction for an image of a size."""
+        return tuple(enlarged_side(side, self.enlargement) for side in size)
 
     def _normalised(self, image: np.ndarray, full: tuple[int,
                                                          int]) -> np.ndarray:

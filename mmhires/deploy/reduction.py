@@ -1,9 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Reduce images with the anti-aliasing filter that PyTorch has."""
 from collections.abc import Iterator
+from fractions import Fraction
 
 import cv2
 import numpy as np
+
+from mmhires.utils.ratio import reduced_side
 
 # Distance at which the weight of a filter is 0, in pixels of the small image.
 _RADIUS = dict(bilinear=1, bicubic=2)
@@ -69,6 +72,90 @@ class Reduction:
         """
         pixels = np.arange(0, length, self.factor)[:, None] + self.offsets
         return ((pixels >= 0) & (pixels < inside)) @ self.weights
+
+
+class FractionalReduction:
+    """The same by a factor that is not whole, with weights of each pixel.
+
+    Args:
+        ratio: Reduction factor, above 1.
+        interpolation: ``'bilinear'`` or ``'bicubic'``.
+        divisor: Sides of the small image are multiples of it. Default: 1.
+    """
+
+    def __init__(self,
+                 ratio: Fraction,
+                 interpolation: str,
+                 divisor: int = 1) -> None:
+        self.ratio, self.divisor = ratio, divisor
+        self.interpolation = interpolation
+
+    def bands(self, image: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Reduce some rows at a time.
+
+        Args:
+            image: ``(H, W, C)``, uint8 or float32.
+
+        Yields:
+            Rows of the small image, and what is in them: ``(rows, w, C)``,
+            float32.
+        """
+        height, width, channels = image.shape
+        across = list(self._blocks(width))
+        for rows, source, weights in self._blocks(height):
+            full = np.float32(image[source]).reshape(len(weights.T), -1)
+            # Channels first, so that columns are the last axis of a product.
+            full = (weights @ full).reshape(-1, width, channels)
+            full = np.ascontiguousarray(full.transpose(2, 0, 1))
+            yield rows, np.concatenate([
+                full[..., columns] @ weights.T
+                for _, columns, weights in across
+            ], -1).transpose(1, 2, 0)
+
+    def weight(self, inside: int, length: int) -> np.ndarray:
+        """Sum of the weights in the first pixels of an axis.
+
+        Args:
+            inside: Number of the first pixels.
+            length: Of the axis.
+
+        Returns:
+            Of each pixel of the small image, float64.
+        """
+        pixels, weights = self._taps(length)
+        return np.where(pixels < inside, weights, 0).sum(1)
+
+    def _taps(self, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels that each pixel of the small image is made of, and weights.
+
+        Both are ``(small, taps)``; as PyTorch has them.
+        """
+        small = reduced_side(length, self.ratio, self.divisor)
+        factor = length / small
+        radius = _RADIUS[self.interpolation] * max(factor, 1)
+        middle = (np.arange(small) + 0.5)[:, None] * factor
+        pixels = np.floor(middle - radius + 0.5).astype(int) + np.arange(
+            int(np.ceil(2 * radius)) + 1)
+        weights = _filter((pixels + 0.5 - middle) / max(factor, 1),
+                          self.interpolation)
+        within = (pixels >= 0) & (pixels < length) & (
+            pixels < np.floor(middle + radius + 0.5))
+        weights = np.where(within, weights, 0)
+        return (pixels.clip(0, length - 1),
+                weights / weights.sum(1, keepdims=True))
+
+    def _blocks(self,
+                length: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Parts of an axis: of the small image, of the image, and weights."""
+        pixels, weights = self._taps(length)
+        for start in range(0, len(pixels), _ROWS):
+            part = slice(start, min(start + _ROWS, len(pixels)))
+            first, last = pixels[part].min(), pixels[part].max() + 1
+            matrix = np.zeros((part.stop - start, last - first), np.float32)
+            np.add.at(matrix,
+                      (np.arange(len(matrix))[:, None], pixels[part] - first),
+                      weights[part])
+            yield part, slice(first, last), matrix
 
 
 def _filter(distance: np.ndarray, interpolation: str) -> np.ndarray:

@@ -85,8 +85,7 @@ class SegmentationTask(Task):
             tuple[list[Array], list[dict]]: ``(1, 3, h, w)``, and arguments of
             :func:`labels` for the network's logits.
         """
-        more = self.prepared.enlargement
-        out_size = tuple(more * side for side in image.shape[:2])
+        out_size = self.prepared.enlarged(image.shape[:2])
         if self.resize is not None:
             image = resize(image, **self.resize)
         inputs, options = self.prepared(image)

@@ -30,7 +30,7 @@ class SuperResolutionMetric(BaseMetric):
     :class:`SuperResolvingSegmentor` leaves there.
 
     Args:
-        scale (int, optional): Also measure the bicubic enlargement of the
+        scale (float, optional): Also measure the bicubic enlargement of the
             image reduced by ``scale``, as ``PSNR.bicubic`` and
             ``SSIM.bicubic``: what needs no network. Default: None.
         interpolation (str): How the network's images are reduced, as of
@@ -46,12 +46,12 @@ class SuperResolutionMetric(BaseMetric):
     default_prefix = ''  # None would be warned of
 
     def __init__(self,
-                 scale: int | None = None,
+                 scale: float | None = None,
                  interpolation: str = 'bilinear',
                  **kwargs) -> None:
         super().__init__(**kwargs)
         if scale is not None:
-            check_reduction(self, scale, interpolation)
+            self.ratio = check_reduction(self, scale, interpolation)
         self.scale = scale
         self.interpolation = interpolation
         try:
@@ -127,7 +127,8 @@ class SuperResolutionMetric(BaseMetric):
 
     def _bicubic(self, truth: Tensor) -> Tensor:
         height, width = truth.shape[-2:]
-        pad = [0, -width % self.scale, 0, -height % self.scale]
+        step = self.ratio.numerator
+        pad = [0, -width % step, 0, -height % step]
         full = F.pad(truth[None].float(), pad, mode='replicate')
         small = reduce_images(full, self.scale, self.interpolation)
         enlarged = F.interpolate(small, size=full.shape[-2:], mode='bicubic')

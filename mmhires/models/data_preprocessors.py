@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data preprocessor that feeds a network a down-sampled copy of its images."""
+import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from mmseg.structures import SegDataSample
 from mmhires.models import reduced  # noqa: F401  teaches upstream's segmentors
 from mmhires.models.preprocessing import ImageReduction, reduce_labels
 from mmhires.registry import MODELS
+from mmhires.utils.ratio import as_ratio, enlarged_side, full_step
 
 
 @MODELS.register_module()
@@ -36,7 +39,9 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
     ``low_res_input``), see :func:`mmhires.models.reduced.slide_over_reduced`.
 
     Args:
-        scale (int): Full-size image : network input, at least 1. Default: 2.
+        scale (float): Full-size image : network input, at least 1, whole or
+            not. The nearest fraction of a denominator up to 64 is used, which
+            the attribute ``scale`` says. Default: 2.
         interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
             anti-aliasing. Default: ``'bilinear'``.
         low_res_label (bool): Supervise with labels reduced to the network's
@@ -50,24 +55,28 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         min_size (int): Shortest side in pixels that the network can take,
             usually the stride of its backbone. Default: 32.
         size (tuple[int], optional): Full size ``(H, W)`` to pad training
-            images to, a multiple of ``scale``.
+            images to, a multiple of ``scale``. With a ``scale`` that is not
+            whole it is rounded up to one.
         size_divisor (int, optional): Pad training images to a multiple of it,
-            itself a multiple of ``scale``. Default: ``scale``, unless ``size``
-            is given.
+            itself a multiple of ``scale``, or made one if that is not whole.
+            Default: ``scale``, unless ``size`` is given; with a ``scale`` that
+            is not whole, what makes the small image a multiple of
+            ``min_size``, unless its fraction, such as 6/5, would need more
+            than twice that padding.
         test_cfg (dict, optional): ``size`` or ``size_divisor`` for testing.
             A multiple of ``scale`` times the stride of the coarsest map is
             the most accurate as a rule: maps of odd sides, unlike those of
             training, are not half of the one before.
-            Default: ``dict(size_divisor=scale)``.
+            Default: the default of ``size_divisor``.
         **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
 
     Raises:
-        ValueError: A ``scale`` below 1 or not whole, or padding that ``scale``
-            does not divide.
+        ValueError: A ``scale`` below 1, or padding that a whole ``scale`` does
+            not divide.
     """
 
     def __init__(self,
-                 scale: int = 2,
+                 scale: float = 2,
                  low_res_label: bool = False,
                  low_res_input: bool = False,
                  min_size: int = 32,
@@ -75,31 +84,31 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
                  size_divisor: int | None = None,
                  test_cfg: dict | None = None,
                  **kwargs) -> None:
+        ratio = as_ratio(scale, type(self).__name__)
+        # Small pixels that are whole ones of the prediction, or full-size.
+        step = ratio.denominator if low_res_input else ratio.numerator
+        even = _even_step(ratio, min_size)
         if size is None and size_divisor is None:
-            size_divisor = scale
-        step = 1 if low_res_input else scale
-        test_cfg = test_cfg or dict(size_divisor=step)
-        super().__init__(
-            scale=scale,
-            size=size,
-            size_divisor=size_divisor,
-            test_cfg=test_cfg,
-            **kwargs)
-        for where, cfg in (('', dict(size=size, size_divisor=size_divisor)),
-                           ('test_cfg.', test_cfg)):
-            for key in ('size', 'size_divisor'):
-                if np.any(np.mod(cfg.get(key) or step, step)):
-                    raise ValueError(
-                        f'LowResSegDataPreProcessor: {where}{key}={cfg[key]} '
-                        f'must be a multiple of scale={scale}')
+            size_divisor = even
+        padding = dict(size=size, size_divisor=size_divisor)
+        test_cfg = test_cfg or dict(
+            size_divisor=step if low_res_input else even)
+        if ratio.denominator > 1:
+            padding = _rounded(padding, ratio.numerator, even)
+            test_cfg = _rounded(test_cfg, step,
+                                step if low_res_input else even)
+        else:
+            _check_padding(padding, step, scale)
+            _check_padding(test_cfg, step, scale, 'test_cfg.')
+        super().__init__(scale=scale, test_cfg=test_cfg, **padding, **kwargs)
         self.low_res_label = low_res_label
         self.low_res_input = low_res_input
         self.min_size = min_size
 
     @property
-    def factor(self) -> int:
-        """By how much images are reduced; not at all if they are small."""
-        return 1 if self.low_res_input else self.scale
+    def factor(self) -> Fraction:
+        """Downsampling factor; 1 if the inputs are small already."""
+        return Fraction(1) if self.low_res_input else self.ratio
 
     def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
         """Normalise, pad and down-sample a batch.
@@ -132,7 +141,7 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
                 f'{self.scale}), fewer than min_size={self.min_size}; give '
                 'larger images or pad them through size / test_cfg')
         if self.low_res_input:
-            _enlarge_meta(samples, self.scale)
+            _enlarge_meta(samples, self.ratio)
         if training and self.low_res_label:
             for sample in samples:
                 self._reduce_label(sample)
@@ -170,7 +179,7 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         return sample
 
     def _reduce_label(self, sample: SegDataSample) -> None:
-        label = reduce_labels(sample.gt_sem_seg.data, self.scale)
+        label = reduce_labels(sample.gt_sem_seg.data, self.ratio)
         sample.gt_sem_seg = PixelData(data=label)
 
 
@@ -191,10 +200,44 @@ def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:
     ]
 
 
-def _enlarge_meta(samples: list[SegDataSample], scale: int) -> None:
-    """Say ``scale`` times the size, which is the size of the prediction."""
-    keys = ('ori_shape', 'img_shape', 'pad_shape', 'img_padding_size')
+def _even_step(ratio: Fraction, stride: int) -> int:
+    """Default of ``size_divisor``."""
+    if ratio.denominator == 1:
+        return ratio.numerator
+    step = full_step(ratio, stride)
+    return step if step <= 2 * ratio * stride else ratio.numerator
+
+
+def _check_padding(padding: dict,
+                   step: int,
+                   scale: int,
+                   where: str = '') -> None:
+    """Refuse padding that a whole scale does not divide."""
+    for key in ('size', 'size_divisor'):
+        if np.any(np.mod(padding.get(key) or step, step)):
+            raise ValueError(
+                f'LowResSegDataPreProcessor: {where}{key}={padding[key]} '
+                f'must be a multiple of scale={scale}')
+
+
+def _rounded(padding: dict, step: int, even: int) -> dict:
+    """Padding that ``step`` divides; sizes that it does not are made even."""
+    padding = dict(padding)
+    size, divisor = padding.get('size'), padding.get('size_divisor')
+    if size is not None and any(side % step for side in size):
+        padding['size'] = tuple(-(-side // even) * even for side in size)
+    if divisor is not None:
+        padding['size_divisor'] = math.lcm(divisor, step)
+    return padding
+
+
+def _enlarge_meta(samples: list[SegDataSample], ratio: Fraction) -> None:
+    """Multiply sizes by ``ratio``, to that of the prediction."""
+    # What one rounds up the other rounds down: the sum is the padded size.
+    signs = dict(ori_shape=1, img_shape=1, pad_shape=1, img_padding_size=-1)
     for sample in samples:
-        for key in set(keys) & set(sample.metainfo_keys()):
-            size = tuple(scale * side for side in sample.metainfo[key])
+        for key in signs.keys() & set(sample.metainfo_keys()):
+            sign = signs[key]
+            size = tuple(sign * enlarged_side(sign * side, ratio)
+                         for side in sample.metainfo[key])
             sample.set_metainfo({key: size})

@@ -1,11 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """How full-size images become the small ones that a network gets."""
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor, nn
+
+from mmhires.utils.ratio import as_number, as_ratio, reduced_side
 
 _KEPT = '_full_size'
 
@@ -14,28 +17,56 @@ class ImageReduction:
     """What makes a data preprocessor reduce images, to inherit from before it.
 
     Args:
-        scale (int): Full-size image : network input, at least 1. Default: 2.
+        scale (float): Full-size image : network input, at least 1; the nearest
+            fraction of a denominator up to 64 is used. Default: 2.
         interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
             anti-aliasing. Default: ``'bilinear'``.
         **kwargs: Of the data preprocessor.
+
+    Attributes:
+        scale (int | float): What is used.
 
     Raises:
         ValueError: ``scale`` or ``interpolation`` out of range.
     """
 
     def __init__(self,
-                 scale: int = 2,
+                 scale: float = 2,
                  interpolation: str = 'bilinear',
                  **kwargs) -> None:
-        check_reduction(self, scale, interpolation)
+        ratio = check_reduction(self, scale, interpolation)
         super().__init__(**kwargs)
-        self.scale = scale
+        self.scale = as_number(ratio)
         self.interpolation = interpolation
 
     @property
-    def factor(self) -> int:
-        """By how much images are reduced."""
-        return self.scale
+    def ratio(self) -> Fraction:
+        """``scale`` as a fraction."""
+        return as_ratio(self.scale)
+
+    @property
+    def factor(self) -> Fraction:
+        """Downsampling factor."""
+        return self.ratio
+
+    def reduced_size(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Size that an image has for the network.
+
+        Args:
+            size (Sequence[int]): ``(H, W)``, padding included.
+
+        Returns:
+            tuple[int]: ``(H / factor, W / factor)``.
+
+        Raises:
+            ValueError: ``factor`` does not divide it.
+        """
+        if any(side % self.factor.numerator for side in size):
+            raise ValueError(
+                f'{type(self).__name__}: scale={self.scale} does not divide '
+                f'images of {tuple(size)} pixels; change their size, that '
+                'of crops by the input_size of TopdownAffine')
+        return tuple(reduced_side(side, self.factor) for side in size)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Prepare a batch as the data preprocessor does, and reduce it.
@@ -59,13 +90,8 @@ class ImageReduction:
         check_images(self, data['inputs'], data.get('data_samples'))
         data = super().forward(data, training)
         images, samples = data['inputs'], data['data_samples']
-        height, width = images.shape[-2:]
-        if height % self.factor or width % self.factor:
-            raise ValueError(
-                f'{type(self).__name__}: scale={self.scale} does not divide '
-                f'images of {(height, width)} pixels; change their size, that '
-                'of crops by the input_size of TopdownAffine')
-        inputs = reduce_images(images, self.factor, self.interpolation)
+        inputs = resize_images(images, self.reduced_size(images.shape[-2:]),
+                               self.interpolation)
         for sample, image, small in zip(samples, images, inputs):
             full_size = dict(
                 gt_img=PixelData(data=image), input_img=PixelData(data=small))
@@ -117,24 +143,27 @@ def restored(sample: BaseDataElement) -> BaseDataElement:
     return sample.new(**dict(sample.items()), **kept)
 
 
-def check_reduction(owner: object, scale: int, interpolation: str) -> None:
+def check_reduction(owner: object, scale: float,
+                    interpolation: str) -> Fraction:
     """Refuse what :func:`reduce_images` cannot do.
 
     Args:
         owner (object): Whose arguments they are, for the error.
-        scale (int): As of :func:`reduce_images`.
+        scale (float): Full size : reduced size, at least 1.
         interpolation (str): As of :func:`reduce_images`.
+
+    Returns:
+        Fraction: The scale that is used.
 
     Raises:
         ValueError: ``scale`` or ``interpolation`` out of range.
     """
     name = type(owner).__name__
-    if not isinstance(scale, int) or scale < 1:
-        raise ValueError(f'{name}: scale must be a whole number of at least '
-                         f'1, got {scale!r}')
+    ratio = as_ratio(scale, name)
     if interpolation not in ('bilinear', 'bicubic'):
         raise ValueError(f"{name}: interpolation must be 'bilinear' or "
                          f"'bicubic', got {interpolation!r}")
+    return ratio
 
 
 def check_images(owner: object, images: Sequence[Tensor],
@@ -208,48 +237,72 @@ def as_in_training(model: nn.Module, samples: Sequence) -> Sequence:
     return [preprocessor.as_in_training(sample) for sample in samples]
 
 
-def reduce_images(images: Tensor, scale: int, interpolation: str) -> Tensor:
+def reduce_images(images: Tensor, scale: float, interpolation: str) -> Tensor:
     """Reduce images with an anti-aliasing filter.
 
     Args:
         images (Tensor): ``(N, C, H, W)``; ``scale`` divides H and W.
-        scale (int): Full size : reduced size, at least 1.
+        scale (float): Full size : reduced size, at least 1.
         interpolation (str): ``'bilinear'`` or ``'bicubic'``.
 
     Returns:
         Tensor: ``(N, C, H / scale, W / scale)``.
     """
-    if scale == 1:
+    ratio = as_ratio(scale)
+    size = [reduced_side(side, ratio) for side in images.shape[-2:]]
+    return resize_images(images, size, interpolation)
+
+
+def resize_images(images: Tensor, size: Sequence[int],
+                  interpolation: str) -> Tensor:
+    """Resize images ``(N, C, H, W)`` with an anti-aliasing filter."""
+    if tuple(images.shape[-2:]) == tuple(size):
         return images
-    height, width = images.shape[-2:]
     return F.interpolate(
-        images,
-        size=(height // scale, width // scale),
-        mode=interpolation,
-        antialias=True)
+        images, size=tuple(size), mode=interpolation, antialias=True)
 
 
-def reduce_labels(labels: Tensor, scale: int) -> Tensor:
-    """Reduce labels by the class of most pixels of each cell.
+def reduce_labels(labels: Tensor, scale: float) -> Tensor:
+    """Reduce labels by the class of the largest area of each cell.
 
-    The first or the last of equally frequent ones in turn, like the fields of
-    a chessboard: always the same one would move every boundary that runs
-    through the middle of cells by half a cell.
+    Ties alternate between the first and the last class in a checkerboard
+    pattern: always the same one would move every boundary that runs through
+    the middle of cells by half a cell.
 
     Args:
         labels (Tensor): ``(N, H, W)``; ``scale`` divides H and W.
-        scale (int): Full size : reduced size, at least 1.
+        scale (float): Full size : reduced size, at least 1.
 
     Returns:
         Tensor: ``(N, H / scale, W / scale)``.
     """
-    count, height, width = labels.shape
-    cells = labels.view(count, height // scale, scale, width // scale, scale)
-    cells = cells.transpose(2, 3).flatten(3)
-    votes = (cells[..., None] == cells[..., None, :]).sum(-1)
+    (rows, tall), (columns, wide) = (
+        _overlaps(side, as_ratio(scale), labels.device)
+        for side in labels.shape[1:])
+    cells = labels[:, rows][..., columns].transpose(2, 3).flatten(3)
+    areas = (tall[:, None, :, None] * wide[:, None]).flatten(2)
+    votes = torch.stack([((cells == pixel[..., None]) * areas).sum(-1)
+                         for pixel in cells.unbind(-1)], -1)
     first = votes.argmax(-1, keepdim=True)
     last = votes.shape[-1] - 1 - votes.flip(-1).argmax(-1, keepdim=True)
-    rows, columns = (
+    row, column = (
         torch.arange(side, device=labels.device) for side in cells.shape[1:3])
-    odd = (rows[:, None] + columns).remainder(2).bool()[..., None]
+    odd = (row[:, None] + column).remainder(2).bool()[..., None]
     return cells.gather(-1, first.where(~odd, last)).squeeze(-1)
+
+
+def _overlaps(side: int, ratio: Fraction,
+              device: torch.device) -> tuple[Tensor, Tensor]:
+    """Pixels under each cell of an axis, and how much of them it covers.
+
+    Returns:
+        tuple[Tensor, Tensor]: ``(side / ratio, taps)``; covered are as many
+        parts of which a pixel has the ratio's denominator.
+    """
+    up, down = ratio.as_integer_ratio()
+    starts = up * torch.arange(side * down // up, device=device)[:, None]
+    taps = torch.arange(-(-(up + down - 1) // down), device=device)
+    pixels = starts // down + taps
+    covered = torch.minimum(pixels * down + down, starts + up) - torch.maximum(
+        pixels * down, starts)
+    return pixels.clamp(max=side - 1), covered.clamp(min=0)

@@ -2,6 +2,7 @@
 """Segmentors on images that a data preprocessor has reduced."""
 import functools
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 import torch
 from mmseg.models.segmentors import (
@@ -12,6 +13,8 @@ from mmseg.models.segmentors import (
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from mmhires.utils.ratio import enlarged_side
+
 from .preprocessing import ImageReduction, as_in_training
 
 
@@ -21,7 +24,9 @@ def slide_over_reduced(model: nn.Module, inputs: Tensor,
 
     ``crop_size`` and ``stride`` of the segmentor's ``test_cfg`` are in pixels
     of the full-size image. Where ``scale`` does not divide them, windows are
-    the next larger and steps the next smaller multiple of it.
+    the next larger and steps the next smaller multiple of it, or of the
+    numerator of its fraction: 3 pixels of the image are 2 of the network's for
+    a scale of 1.5.
 
     Args:
         model (nn.Module): A segmentor in sliding mode, its data preprocessor
@@ -36,21 +41,24 @@ def slide_over_reduced(model: nn.Module, inputs: Tensor,
         where windows overlap.
 
     Raises:
-        ValueError: The logits of a window are no whole number of times as
-            large as the window.
+        ValueError: The logits of a window are neither a whole number of times
+            nor ``scale`` times as large as the window.
     """
-    scale = model.data_preprocessor.scale
-    crop = [-(-side // scale) for side in model.test_cfg['crop_size']]
-    stride = [max(1, side // scale) for side in model.test_cfg['stride']]
+    # A grid of cells that are whole pixels at both sizes.
+    ratio = model.data_preprocessor.ratio
+    full, small = ratio.as_integer_ratio()
+    crop = [-(-side // full) for side in model.test_cfg['crop_size']]
+    stride = [max(1, side // full) for side in model.test_cfg['stride']]
+    grid = [-(-side // small) for side in inputs.shape[-2:]]
     # Upstream makes meta information up with the size of the inputs.
     made_up = isinstance(batch_img_metas[0]['img_shape'], torch.Size)
     total = count = None
-    for rows in _windows(inputs.shape[2], crop[0], stride[0]):
-        for columns in _windows(inputs.shape[3], crop[1], stride[1]):
+    for rows in _windows(grid[0], crop[0], stride[0], small):
+        for columns in _windows(grid[1], crop[1], stride[1], small):
             window = inputs[..., rows, columns]
             size = window.shape[-2:]
             if not made_up:
-                size = tuple(scale * side for side in size)
+                size = tuple(enlarged_side(side, ratio) for side in size)
             logits = model.encode_decode(window, [{
                 **meta, 'img_shape': size,
                 'pad_shape': size
@@ -59,27 +67,33 @@ def slide_over_reduced(model: nn.Module, inputs: Tensor,
             if total is None:
                 total = logits.new_zeros(
                     *logits.shape[:2],
-                    *(times * side for side in inputs.shape[-2:]))
+                    *(int(times * side) for side in inputs.shape[-2:]))
                 count = total.new_zeros(total.shape[-2:])
-            place = (..., *(slice(times * part.start, times * part.stop)
-                            for part in (rows, columns)))
+            place = (..., *(
+                slice(int(times * part.start),
+                      int(times * part.start) + side)
+                for part, side in zip((rows, columns), logits.shape[-2:])))
             total[place] += logits
             count[place] += 1
     return total / count
 
 
-def _windows(side: int, crop: int, stride: int) -> Iterator[slice]:
-    """Windows along one side as upstream lays them: the last ends with it."""
+def _windows(side: int, crop: int, stride: int, cell: int) -> Iterator[slice]:
+    """Windows along one side as upstream lays them: the last ends with it.
+
+    ``side``, ``crop`` and ``stride`` are in cells, the windows in pixels.
+    """
     for i in range(max(side - crop + stride - 1, 0) // stride + 1):
         stop = min(i * stride + crop, side)
-        yield slice(max(stop - crop, 0), stop)
+        yield slice(cell * max(stop - crop, 0), cell * stop)
 
 
-def _times(model: nn.Module, logits: Tensor, window: Tensor) -> int:
+def _times(model: nn.Module, logits: Tensor, window: Tensor) -> Fraction:
     """How many times a window's logits are as large as the window."""
     got, small = tuple(logits.shape[-2:]), tuple(window.shape[-2:])
-    times = got[0] // small[0]
-    if got != (times * small[0], times * small[1]):
+    times = Fraction(got[0], small[0])
+    whole = times.denominator == 1 or times == model.data_preprocessor.ratio
+    if not whole or got[1] != times * small[1]:
         raise ValueError(
             f'{type(model).__name__}: a window of {small} pixels has logits '
             f"of {got}, which cannot be glued; use test_cfg=dict(mode='whole')"

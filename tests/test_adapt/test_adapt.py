@@ -21,10 +21,8 @@ COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
         'size_divisor=16'
     ]),
     ('dsrl', 'mmseg::segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
-     '1024x1024.py', [
-         'in_channels=[32, 256], in_index=[0, 3], upscale=4',
-         'size_divisor=64', "test_cfg=dict(_delete_=True, mode='whole')"
-     ]),
+     '1024x1024.py',
+     ['in_channels=[32, 256], in_index=[0, 3], upscale=4', 'size_divisor=64']),
     ('dsrl', 'mmseg::fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
      ['in_channels=[64, 128], in_index=[0, 1], upscale=8']),
     ('dsrl', 'mmseg::deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-'
@@ -206,7 +204,7 @@ def test_a_teacher_is_for_segmentation():
 
 
 def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):
-    for more, seen in ((['--scale', '0'], 'scale=0 reduces nothing'),
+    for more, seen in ((['--scale', '0'], 'at least 1, got 0'),
                        (['-o', str(tmp_path / 'nowhere/x.py')],
                         f'no folder {tmp_path / "nowhere"}')):
         assert main(['dsrl', PSPNET, *more]) == 2

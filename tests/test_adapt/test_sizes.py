@@ -4,10 +4,11 @@ import re
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from mmhires.adapt import dsrl
-from mmhires.adapt.upstream import Upstream
+from mmhires.adapt import adapt, dsrl
+from mmhires.adapt.upstream import AdaptError, Upstream
 from mmhires.models.losses import FALoss
 
 PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
@@ -75,3 +76,52 @@ def test_channels_are_those_of_the_first_convolution(channels, stride_32):
             in_index=0,
             image_channels=channels))
     assert head.to_image.upsample_conv.out_channels == channels * 4**2
+
+
+@pytest.mark.parametrize('asked, scale, padding, small', [
+    (1.5, 1.5, (528, 1056), (352, 704)),
+    (1.4, 45 / 32, (540, 1035), (384, 736)),
+    (3, 3, (576, 1056), (192, 352)),
+    (2, 2, (512, 1024), (256, 512)),
+])
+def test_maps_halve_evenly_and_sizes_used_are_said(asked, scale, padding,
+                                                   small, stride_32):
+    upstream = stride_32((512, 1024))
+    assert upstream.fitting_scale(asked) == scale
+    assert upstream.padded(scale) == padding
+    assert upstream.reduced(scale) == small
+    assert numbers(upstream, scale)[0] == 32
+    pre, = re.findall(r'data_preprocessor=(dict\(.*?\)\))',
+                      next(dsrl.changes(upstream, scale, None)), re.DOTALL)
+    cfg = eval(pre)
+    if asked != 2:
+        assert cfg.get('size') == padding
+    assert cfg['test_cfg']['size_divisor'] == round(32 * scale)
+
+
+def test_crops_of_persons_are_reduced_side_by_side(tmp_path):
+    pytest.importorskip('mmpose')
+    child = tmp_path / 'child.py'
+    with pytest.warns(match='get to the network as 160x128'):
+        child.write_text(
+            adapt(
+                'dsrl', 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
+                'td-hm_mobilenetv2_8xb64-210e_coco-256x192.py',
+                child,
+                scale=1.5,
+                steps=2))
+    cfg = Config.fromfile(child)
+    assert cfg.model.data_preprocessor.size_divisor == 32
+    assert cfg.model.head.sisr_head.upscale == 4
+
+
+@pytest.mark.parametrize('scale, seen', [
+    (0.5, 'scale must be a number of at least 1, got 0.5'),
+    (1, 'scale=1 reduces nothing'),
+    (1.01, 'scale=1.01 is of no use.*from 1.03 to 16'),
+    (100, 'scale=100 is of no use.*from 1.03 to 16'),
+])
+def test_a_scale_without_a_use_is_refused_in_a_line(scale, seen, stride_32):
+    with pytest.raises(AdaptError, match=seen) as error:
+        stride_32((512, 1024)).fitting_scale(scale)
+    assert len(str(error.value).splitlines()) == 1

@@ -32,6 +32,13 @@ CONFIGS = dict(
 JPU = dict(in_channels=256, channels=64, num_classes=11)
 # By name the method whose config is changed, and to what.
 CHILDREN = dict(
+    dsrl_fraction=('dsrl', """dict(
+    data_preprocessor=dict(scale=1.5, size_divisor=48, min_size=16),
+    decode_head=dict(scale=1.5, sssr='subpixel', sisr_head=None,
+                     loss_fa=None))"""),
+    pose_fraction=('pose', """dict(
+    data_preprocessor=dict(scale=1.5, size_divisor=32),
+    head=dict(scale=1.5, sisr_head=None, loss_fa=None))"""),
     dsrl_pspnet=('dsrl_pspnet', """dict(
     backbone=dict(depth=18, base_channels=16),
     decode_head=dict(
@@ -92,7 +99,7 @@ def files_of(repo_root, randomize, image, tmp_path_factory):
             init_default_scope(cfg.default_scope)
             weights = folder / 'weights.pth'
             model = randomize(MODELS.build(cfg.model))
-            if method != 'pose':
+            if base != 'pose':
                 _balance(model, cv2.imread(str(image)))
             torch.save(model.state_dict(), weights)
             made[method] = config, weights

@@ -63,6 +63,27 @@ def test_engine_predicts_what_the_model_does(method, runtime, exported, image):
             assert (got == want).mean() >= 0.999
 
 
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
+@pytest.mark.parametrize('method', ['dsrl_fraction', 'pose_fraction'])
+def test_networks_of_a_fraction_predict_what_the_model_does(
+        method, runtime, exported, image):
+    """3/2 of the network's sides, which for persons are rounded apart."""
+    pytest.importorskip(runtime)
+    if method == 'pose_fraction':
+        pytest.importorskip('mmpose.apis')
+    file, want = exported(method)
+    predictor = Predictor(file, runtime=runtime, threads=1)
+    tensors = predictor.prepare(image).tensors
+    got = predictor(image)
+    if method == 'pose_fraction':
+        assert {x.shape[2:] for x in tensors} == {(160, 128)}
+        np.testing.assert_allclose(got.keypoints, want, atol=0.05)
+    else:
+        assert tensors[0].shape == (1, 3, 64, 96)  # of 96x144, padded
+        assert len(np.unique(want)) > 1
+        assert (got == want).mean() >= 0.999
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('method, runtime', [
     *((method, runtime) for method in ('dsrl', 'hrfr', 'fastfcn', 'ddrnet')

@@ -35,6 +35,7 @@ def picture(height, width, dtype=np.uint8):
     dict(NORM, bgr_to_rgb=True, pad_val=7, test_cfg=dict(size_divisor=32)),
     dict(NORM, test_cfg=dict(size=(64, 90))),
     dict(NORM, scale=2, low_res_input=True, test_cfg=dict(size_divisor=8)),
+    dict(NORM, scale=1.5, low_res_input=True, test_cfg=dict(size_divisor=8)),
 ])
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
 def test_normalised_image_is_bit_for_bit_that_of_the_data_preprocessor(
@@ -50,29 +51,53 @@ def test_normalised_image_is_bit_for_bit_that_of_the_data_preprocessor(
 @pytest.mark.parametrize('scale, shape', [(2, (38, 51)), (3, (20, 31)),
                                           (4, (64, 48)), (2, (2, 2)),
                                           (8, (8, 24)), (2, (301, 40)),
-                                          (3, (230, 31))])
+                                          (3, (230, 31)), (1.5, (200, 37)),
+                                          (45 / 32, (90, 100)), (2.5, (6, 7)),
+                                          (1.01, (100, 101))])
 def test_reduced_image_is_that_of_the_anti_aliasing_filter(
         interpolation, scale, shape):
     options = dict(NORM, scale=scale, interpolation=interpolation)
     inputs, _ = Preparation(**options)(picture(*shape))
     want, _, _ = original(picture(*shape), **options)
-    np.testing.assert_allclose(inputs, want, atol=2e-6)
+    np.testing.assert_allclose(inputs, want, atol=4e-6)
 
 
 @pytest.mark.parametrize('padding', [
     dict(size_divisor=24),
     dict(size=(240, 264)),
 ])
+@pytest.mark.parametrize('scale', [3, 1.5])
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
 def test_reduced_image_fades_into_the_padding_as_the_models_does(
-        dtype, padding):
+        dtype, scale, padding):
     options = dict(
-        NORM, bgr_to_rgb=True, scale=3, pad_val=-2, test_cfg=padding)
+        NORM, bgr_to_rgb=True, scale=scale, pad_val=-2, test_cfg=padding)
     image = picture(173, 95, dtype)
     inputs, found = Preparation(**options)(image)
     want, size, cut = original(image, **options)
     np.testing.assert_allclose(inputs, want, atol=2e-6)
     assert found == dict(size=tuple(size), padding=tuple(cut))
+
+
+@pytest.mark.parametrize('scale, divisor', [(1.5, 1), (1.5, 32), (2, 64)])
+def test_a_crop_is_rounded_as_the_pose_model_rounds_it(scale, divisor):
+    pytest.importorskip('mmpose')
+    from mmpose.structures import PoseDataSample
+
+    from mmhires.models.pose import LowResPoseDataPreprocessor
+    options = dict(NORM, scale=scale, size_divisor=divisor)
+    image = picture(256, 192)
+    inputs, _ = Preparation(**options, test_cfg=dict(size_divisor=1))(image)
+    tensor = torch.from_numpy(image.transpose(2, 0, 1).copy())
+    want = LowResPoseDataPreprocessor(**options)(dict(
+        inputs=[tensor], data_samples=[PoseDataSample()]))['inputs']
+    assert want.shape[2:] == {
+        1: (171, 128),
+        32: (160, 128),
+        64: (128, 128)
+    }[divisor]
+    # PyTorch's places of pixels are float32.
+    np.testing.assert_allclose(inputs, want, atol=3e-5)
 
 
 @pytest.mark.parametrize('options', [

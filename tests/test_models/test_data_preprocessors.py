@@ -103,6 +103,39 @@ def test_low_res_input_is_not_reduced_and_asks_for_twice_its_size():
     assert meta['ori_shape'] == meta['img_shape'] == (96, 126)
 
 
+@pytest.mark.parametrize('config, full, small', [
+    (dict(scale=1.5), (144, 192), (96, 128)),
+    (dict(scale=1.5, min_size=1), (102, 150), (68, 100)),
+    (dict(scale=1.25), (120, 160), (96, 128)),
+    (dict(scale=6 / 5, min_size=32), (102, 150), (85, 125)),
+    (dict(scale=1.5, size=(128, 160)), (144, 192), (96, 128)),
+    (dict(scale=1.5, size_divisor=16), (144, 192), (96, 128)),
+    (dict(scale=1.5, size_divisor=6), (102, 150), (68, 100)),
+])
+def test_with_a_fraction_maps_halve_evenly_where_that_is_cheap(
+        config, full, small):
+    preprocess = LowResSegDataPreProcessor(**config)
+    data = preprocess(batch((100, 150)), training=True)
+    assert data['inputs'].shape[2:] == small
+    assert data['data_samples'][0].gt_img.shape == full
+    assert data['data_samples'][0].gt_sem_seg.shape == full
+    assert isinstance(preprocess.scale, float)
+
+
+def test_the_scale_that_is_used_is_a_fraction_of_small_numbers():
+    assert LowResSegDataPreProcessor(scale=1.37).scale == 37 / 27
+    assert LowResSegDataPreProcessor(scale=2.).scale == 2
+    assert isinstance(LowResSegDataPreProcessor(scale=2.).scale, int)
+
+
+def test_small_images_of_a_fraction_come_out_at_full_size():
+    preprocess = LowResSegDataPreProcessor(scale=1.5, low_res_input=True)
+    meta = preprocess(batch((67, 100)))['data_samples'][0].metainfo
+    assert meta['ori_shape'] == meta['img_shape'] == (101, 150)
+    assert meta['pad_shape'] == (102, 150)
+    assert meta['img_padding_size'] == (0, 0, 0, 1)
+
+
 @pytest.mark.parametrize('config, message', [
     (dict(scale=0), 'scale'),
     (dict(scale=0.5), 'scale'),

@@ -9,6 +9,7 @@ from mmhires.models.preprocessing import (
     reduce_images,
     reduce_labels,
 )
+from mmhires.utils.ratio import as_ratio
 
 
 def test_texture_finer_than_the_small_image_becomes_its_mean():
@@ -27,7 +28,9 @@ def test_scale_1_leaves_the_images():
 
 @pytest.mark.parametrize('scale, interpolation, message', [
     (0, 'bilinear', 'list: scale .* got 0'),
-    (1.5, 'bilinear', 'scale .* got 1.5'),
+    (0.9, 'bilinear', 'scale .* at least 1, got 0.9'),
+    (float('nan'), 'bilinear', 'got nan'),
+    ('2', 'bilinear', "got '2'"),
     (2, 'nearest', "interpolation .* got 'nearest'"),
 ])
 def test_a_setting_that_cannot_work_is_named_with_its_owner(
@@ -83,3 +86,19 @@ def test_reduced_labels_are_those_of_most_pixels():
     label = torch.tensor([[[1, 2, 3, 255], [2, 2, 255, 255]]])
     assert reduce_labels(label, 2).tolist() == [[[2, 255]]]
     torch.testing.assert_close(reduce_labels(label, 1), label)
+
+
+@pytest.mark.parametrize('scale', [1.5, 1.25, 2.5, 3])
+def test_reduced_labels_are_those_of_the_largest_area(scale):
+    up, down = as_ratio(scale).as_integer_ratio()
+    side = 4 * up
+    labels = torch.randint(
+        3, (2, side, side), generator=torch.Generator().manual_seed(0))
+    got = reduce_labels(labels, scale)
+    assert got.shape == (2, 4 * down, 4 * down)
+    # Pixels of 1/down: every cell has up x up of them.
+    fine = labels.repeat_interleave(down, 1).repeat_interleave(down, 2)
+    cells = fine.unfold(1, up, up).unfold(2, up, up).flatten(3)
+    votes = torch.stack([(cells == i).sum(-1) for i in range(3)], -1)
+    most = votes.gather(-1, got[..., None])[..., 0]
+    torch.testing.assert_close(most, votes.amax(-1))

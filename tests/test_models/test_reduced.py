@@ -122,6 +122,11 @@ CASCADE = dict(
         dict(),
         dict(scale=4),
         dict(scale=3, padding=dict(size_divisor=48)),
+        dict(scale=1.5),
+        dict(scale=2.5, padding=dict(size=(128, 192))),
+        dict(scale=45 / 32),
+        dict(scale=1.5, decode_head=dict(DSRL, scale=1.5)),
+        dict(scale=3, decode_head=dict(DSRL, scale=3)),
         dict(padding=dict(size_divisor=64)),
         dict(padding=dict(size=(128, 192))),
         dict(decode_head=DSRL),
@@ -144,6 +149,17 @@ def test_windows_see_what_the_whole_image_shows(settings, crop, step):
         assert iou(whole) > .94 and iou(glued) > .94
         agree = glued.pred_sem_seg.data == whole.pred_sem_seg.data
         assert agree.float().mean() > .997
+
+
+def test_windows_of_a_fraction_begin_and_end_at_whole_pixels():
+    """Of a scale of 3/2 two pixels of the network are three of the image."""
+    model, seen = build(slide((32, 20), (20, 9)), scale=1.5), []
+    model.backbone.register_forward_pre_hook(
+        lambda module, args: seen.append(tuple(args[0].shape[-2:])))
+    result, = model.test_step(batch((63, 30)))
+    # 21 x 10 cells, windows of 11 x 7 cells in steps of 6 and 3
+    assert seen == [(22, 14)] * (3 * 2)
+    assert result.seg_logits.shape == (63, 30)
 
 
 def test_a_single_window_is_the_whole_image():
@@ -303,14 +319,29 @@ MODELS_WITH_LOSSES = dict(
             loss=dict(type='mmhires.FeatureL2Loss'))))
 
 
-def trainable(low_res_label=False, **settings):
+def at_scale(cfg, scale):
+    """A config whose parts that know a scale have another one."""
+    if isinstance(cfg, list):
+        return [at_scale(value, scale) for value in cfg]
+    if not isinstance(cfg, dict):
+        return cfg
+    cfg = {key: at_scale(value, scale) for key, value in cfg.items()}
+    if cfg.get('type') in ('mmhires.DSRLHead', 'mmhires.SRRNeck'):
+        cfg['scale'] = scale
+    return cfg
+
+
+def trainable(low_res_label=False, scale=2, **settings):
     init_default_scope('mmseg')
     torch.manual_seed(0)
+    settings = at_scale(settings, scale)
+    divisor = 64 if scale == 2 else int(32 * scale)
     pre = dict(
         type='mmhires.LowResSegDataPreProcessor',
-        size_divisor=64,
+        scale=scale,
+        size_divisor=divisor,
         low_res_label=low_res_label,
-        test_cfg=dict(size_divisor=64),
+        test_cfg=dict(size_divisor=divisor),
         **STATISTICS)
     cfg = dict(
         dict(TEACHER, train_cfg=dict(), data_preprocessor=pre), **settings)
@@ -318,9 +349,12 @@ def trainable(low_res_label=False, **settings):
 
 
 @pytest.mark.parametrize('name', MODELS_WITH_LOSSES)
-@pytest.mark.parametrize('size', [(64, 128), (100, 150)])
-def test_a_validation_loss_is_the_training_loss(name, size, random_batch):
-    model, data = trainable(**MODELS_WITH_LOSSES[name]), random_batch(5, size)
+@pytest.mark.parametrize('size, scale', [((64, 128), 2), ((100, 150), 2),
+                                         ((100, 150), 1.5), ((90, 100), 3)])
+def test_a_validation_loss_is_the_training_loss(name, size, scale,
+                                                random_batch):
+    model = trainable(scale=scale, **MODELS_WITH_LOSSES[name])
+    data = random_batch(5, size)
     want = model.loss(**model.data_preprocessor(copy.deepcopy(data), True))
     prepared = model.data_preprocessor(copy.deepcopy(data), False)
     with torch.no_grad():

@@ -98,6 +98,25 @@ def test_full_size_of_a_model_that_reduces_nothing_is_refused(tool, tiny):
         tool('benchmark', tiny / 'tiny.py', '--shape', 64, 96, '--full-size')
 
 
+def test_costs_are_those_of_what_the_network_sees_of_an_image(
+        tool, tiny, low, tmp_path):
+    """Half the sides are a quarter of the cost, whatever it is padded to."""
+    padded = tmp_path / 'padded.py'
+    padded.write_text(f"_base_ = {str(low)!r}\nmodel = dict("
+                      'data_preprocessor=dict(scale=1.5, test_cfg=dict('
+                      'size_divisor=96)))')
+    rows, _ = tool('get_flops', tiny / 'tiny.py', low, padded, '--shape', 96,
+                   186)
+    sizes = {name: row[4:] for name, row in rows.items()}
+    assert sizes == dict(
+        tiny=['96x186', '96x186'],
+        low=['96x186', '48x93'],
+        padded=['96x186', '64x128'])
+    assert float(rows['low'][3][:-2]) == pytest.approx(-75, abs=3)
+    full, _ = tool('get_flops', tiny / 'tiny.py', '--shape', 64, 128)
+    assert rows['padded'][0] == full['tiny'][0]
+
+
 def test_branches_add_up_and_records_go_on_to_the_picture(
         tool, tiny, tmp_path):
     rows, _ = tool('get_flops', tiny / 'tiny.py', '--shape', 64, 96,

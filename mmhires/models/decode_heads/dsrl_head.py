@@ -14,6 +14,7 @@ from mmhires.models.layers.upsample import (
 )
 from mmhires.models.super_resolution import DualSuperResolution
 from mmhires.registry import MODELS
+from mmhires.utils.ratio import as_ratio, enlarged_side
 
 
 @MODELS.register_module()
@@ -45,7 +46,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             ``cls_seg(features)`` and computes its losses as
             ``BaseDecodeHead`` does, for instance of FCN, PSPNet, DeepLabV3,
             DeepLabV3+, UPerNet, SegFormer, Fast-SCNN.
-        scale (int): Label size : network input, a power of two. Default: 2.
+        scale (float): Label size : network input, above 1. What doubles, as
+            all but ``'subpixel'`` does, is resized at last if it is not a
+            power of two. Default: 2.
         sssr (str): What enlarges what. ``'features'``: deconvolutions, norm
             and activation, as the paper describes it, with a new classifier
             behind them. ``'logits'``: deconvolutions of class maps, as the
@@ -56,8 +59,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             Default: ``'features'``.
         sssr_channels (int): Width of the deconvolutions of features, which the
             paper leaves open. Default: 32.
-        sssr_scale (int, optional): By how much SSSR enlarges, a power of two.
-            Default: None, ``scale``.
+        sssr_scale (float, optional): By how much SSSR enlarges. Default: None,
+            ``scale``.
         sisr_head (dict, optional): Config of :class:`SISRHead`; ``scale``,
             ``norm_cfg`` and ``align_corners`` are taken from here unless it
             names them. Default: None.
@@ -68,8 +71,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
     Raises:
         TypeError: ``seg_head`` is a cascade or exposes no features.
         ValueError: ``loss_fa`` without ``sisr_head``, a ``scale`` that is not
-            a power of two or not that of ``sisr_head``, or an unknown
-            ``sssr``.
+            above 1 or not that of ``sisr_head``, or an unknown ``sssr``.
     """  # noqa: E501
 
     wrapped = 'seg_head'
@@ -80,10 +82,10 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
 
     def __init__(self,
                  seg_head: ConfigType,
-                 scale: int = 2,
+                 scale: float = 2,
                  sssr: str = 'features',
                  sssr_channels: int = 32,
-                 sssr_scale: int | None = None,
+                 sssr_scale: float | None = None,
                  sisr_head: ConfigType | None = None,
                  loss_fa: ConfigType | None = None,
                  **kwargs) -> None:
@@ -221,6 +223,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
                     f"data_preprocessor=dict(type='{self.preprocessor}', "
                     f'scale={self.scale}); with another one windows are added '
                     'up at the size of the small image')
-            size = tuple(self.scale * side for side in meta['img_shape'])
+            ratio = as_ratio(self.scale)
+            size = tuple(
+                enlarged_side(side, ratio) for side in meta['img_shape'])
             batch_img_metas = [dict(img_shape=size)]
         return super().predict_by_feat(seg_logits, batch_img_metas)

@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Efficient pyramid pooling of EdgeNets."""
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import partial
 
 import torch
@@ -9,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmhires.models.layers.norm_act import NormAct, conv_norm_act
-from mmhires.models.layers.resize import resize_to
+from mmhires.models.layers.resize import resize_to, scaled_side
 
 
 class EfficientPyramidPooling(nn.Module):
@@ -79,21 +78,3 @@ class EfficientPyramidPooling(nn.Module):
         if scale > 1:
             return F.adaptive_avg_pool2d(branch(resize(x, scaled)), size)
         return branch(x)
-
-
-def scaled_side(side: int, scale: float, smallest: int) -> int:
-    """Side times scale, rounded up, in whole numbers that can be traced.
-
-    Args:
-        side (int): Pixels, a tensor where ``torch.jit`` traces.
-        scale (float): A fraction of a denominator of at most 1000.
-        smallest (int): The least result.
-
-    Returns:
-        int: Pixels, of the type of ``side``.
-    """
-    up, down = Fraction(scale).limit_denominator(1000).as_integer_ratio()
-    scaled = (side * up + down - 1) // down
-    if isinstance(scaled, Tensor):
-        return scaled.clamp(min=smallest)
-    return torch.sym_max(scaled, smallest)

@@ -1,28 +1,31 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Learned upsampling by transposed convolutions."""
+import math
 
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
+from mmhires.models.layers.resize import enlarge_to
 
-def count_doublings(scale: int) -> int:
-    """How many doublings make a factor.
+
+def count_doublings(scale: float) -> int:
+    """How many doublings reach a factor.
 
     Args:
-        scale (int): The factor, a power of two of at least 2.
+        scale (float): The factor, above 1.
 
     Returns:
-        int: Its logarithm to base 2.
+        int: Its logarithm to base 2, rounded up.
 
     Raises:
-        ValueError: Doubling does not reach ``scale``.
+        ValueError: There is nothing to enlarge.
     """
-    if scale < 2 or scale & (scale - 1):
-        raise ValueError('upsampling doubles the size a step: scale must '
-                         f'be a power of two of at least 2, got {scale}')
-    return scale.bit_length() - 1
+    if not scale > 1:
+        raise ValueError(
+            f'upsampling enlarges: scale must be above 1, got {scale}')
+    return math.ceil(math.log2(scale))
 
 
 def bilinear_kernel() -> Tensor:
@@ -69,25 +72,31 @@ class DeconvUpsample(nn.Sequential):
 
     DSRL's extra upsampling module ("a stack of deconvolution layers, each
     followed by BatchNorm and ReLU", section 3.2 of the paper):
-    ``(N, in_channels, H, W)`` to ``(N, channels, scale * H, scale * W)``.
+    ``(N, in_channels, H, W)`` to ``(N, channels, scale * H, scale * W)``. A
+    scale that is not a power of two is doubled beyond and resized.
 
     Args:
         in_channels (int): Width of the input.
         channels (int): Width of every step.
-        scale (int): Total factor, a power of two.
+        scale (float): Total factor, above 1.
         **cfg: ``norm_cfg`` and ``act_cfg``. Default: None and ReLU.
 
     Raises:
-        ValueError: ``scale`` is not a power of two of at least 2.
+        ValueError: ``scale`` is not above 1.
     """
 
-    def __init__(self, in_channels: int, channels: int, scale: int,
+    def __init__(self, in_channels: int, channels: int, scale: float,
                  **cfg: dict | None) -> None:
         cfg.update(stride=2, padding=1, conv_cfg=dict(type=BilinearDeconv))
         super().__init__()
+        self.scale = scale
         for step in range(count_doublings(scale)):
             width = channels if step else in_channels
             self.append(ConvModule(width, channels, 4, **cfg))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, channels, s H, s W)``."""
+        return enlarge_to(super().forward(x), x.shape[-2:], self.scale)
 
 
 class LogitUpsample(nn.Sequential):
@@ -95,18 +104,20 @@ class LogitUpsample(nn.Sequential):
 
     Where the released code of DSRL has its extra upsampling: behind the
     classifier. A stack of it that was not trained is the plain network,
-    bilinearly doubled ``log2(scale)`` times, up to the last pixel.
+    bilinearly doubled ``log2(scale)`` times, up to the last pixel. A scale
+    that is not a power of two is doubled beyond and resized.
 
     Args:
         channels (int): Number of class maps.
-        scale (int): Total factor, a power of two.
+        scale (float): Total factor, above 1.
 
     Raises:
-        ValueError: ``scale`` is not a power of two of at least 2.
+        ValueError: ``scale`` is not above 1.
     """
 
-    def __init__(self, channels: int, scale: int) -> None:
+    def __init__(self, channels: int, scale: float) -> None:
         super().__init__()
+        self.scale = scale
         cfg = dict(stride=2, padding=3, bias=False, identity=True)
         for _ in range(count_doublings(scale)):
             # The border continues, as it does for a resize: with zeros
@@ -116,7 +127,8 @@ class LogitUpsample(nn.Sequential):
 
     def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
         """``(N, K, H, W)`` to ``(N, K, s H, s W)``; ``feat`` is not read."""
-        return super().forward(logits)
+        return enlarge_to(super().forward(logits), logits.shape[-2:],
+                          self.scale)
 
 
 class SubpixelUpsample(nn.Module):
@@ -125,26 +137,32 @@ class SubpixelUpsample(nn.Module):
     The sub-pixel convolution of `ESPCN <https://arxiv.org/abs/1609.05158>`_
     with a kernel of 1x1 at the resolution of the features, which costs as much
     as ``scale^2`` classifiers. It starts at zero: the plain network, resized.
+    Of a scale that is not whole the convolution is of the next whole one.
 
     Args:
         in_channels (int): Width of the features.
         channels (int): Number of class maps.
-        scale (int): Factor, a power of two.
+        scale (float): Factor, above 1.
 
     Raises:
-        ValueError: ``scale`` is not a power of two of at least 2.
+        ValueError: ``scale`` is not above 1.
     """
 
-    def __init__(self, in_channels: int, channels: int, scale: int) -> None:
+    def __init__(self, in_channels: int, channels: int, scale: float) -> None:
         super().__init__()
         count_doublings(scale)
         self.scale = scale
-        self.conv = nn.Conv2d(in_channels, channels * scale**2, 1)
+        self.phases = math.ceil(scale)
+        self.conv = nn.Conv2d(in_channels, channels * self.phases**2, 1)
         nn.init.zeros_(self.conv.weight)
         nn.init.zeros_(self.conv.bias)
 
     def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
         """``(N, K, H, W)`` and ``(N, C, H, W)`` to ``(N, K, s H, s W)``."""
-        resized = F.interpolate(
-            logits, scale_factor=self.scale, mode='bilinear')
-        return resized + F.pixel_shuffle(self.conv(feat), self.scale)
+        detail = F.pixel_shuffle(self.conv(feat), self.phases)
+        if self.phases != self.scale:
+            size = logits.shape[-2:]
+            resized = enlarge_to(logits, size, self.scale)
+            return resized + enlarge_to(detail, size, self.scale)
+        return detail + F.interpolate(
+            logits, scale_factor=self.phases, mode='bilinear')

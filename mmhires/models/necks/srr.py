@@ -8,6 +8,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmhires.models.layers.resize import enlarge_to
 from mmhires.models.layers.upsample import bilinear_kernel, count_doublings
 from mmhires.registry import MODELS
 
@@ -41,8 +42,8 @@ class SRRNeck(BaseModule):
             Default: 2048.
         in_index (int | Sequence[int]): Which maps these are. More than one
             for a head that reads several, as DDRNet's. Default: -1, the last.
-        scale (int): Full-size image : network input, a power of two of at
-            least 2. Default: 2.
+        scale (float): Full-size image : network input, above 1. Maps that are
+            doubled beyond it are resized. Default: 2.
         bottleneck (int | Sequence[int], optional): k, below the width of its
             map; of all maps or of each. None deconvolves at full width, the
             paper's "Non-neck". Default: 512.
@@ -68,15 +69,15 @@ class SRRNeck(BaseModule):
             std=0.01)`` fixes it.
 
     Raises:
-        ValueError: ``scale`` is not a power of two, the lengths of widths,
-            indices and bottlenecks differ, or a bottleneck is not below the
+        ValueError: ``scale`` is not above 1, the lengths of widths, indices
+            and bottlenecks differ, or a bottleneck is not below the
             width of its map.
     """
 
     def __init__(self,
                  in_channels: int | Sequence[int] = 2048,
                  in_index: int | Sequence[int] = -1,
-                 scale: int = 2,
+                 scale: float = 2,
                  bottleneck: int | Sequence[int] | None = 512,
                  aux_channels: Sequence[int] = (),
                  aux_index: Sequence[int] = (1, 2),
@@ -85,7 +86,7 @@ class SRRNeck(BaseModule):
                  **cfg: dict | None) -> None:
         super().__init__(init_cfg)
         self.scale = scale
-        cfg.update(steps=count_doublings(scale))
+        cfg.update(scale=scale)
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
         self.srr = _Modules('in', self.in_channels, self.in_index, bottleneck,
@@ -156,12 +157,17 @@ class _Modules(nn.ModuleList):
         widths (Sequence[int]): Of the maps.
         indices (Sequence[int]): Which maps.
         bottleneck (int | Sequence[int], optional): Of all or of each.
+        scale (float): By how much maps are enlarged. Default: 2.
         **cfg: Of :func:`_recovering`.
     """
 
-    def __init__(self, kind: str, widths: Sequence[int],
+    def __init__(self,
+                 kind: str,
+                 widths: Sequence[int],
                  indices: Sequence[int],
-                 bottleneck: int | Sequence[int] | None, **cfg) -> None:
+                 bottleneck: int | Sequence[int] | None,
+                 scale: float = 2,
+                 **cfg) -> None:
         necks = bottleneck
         if bottleneck is None or isinstance(bottleneck, int):
             necks = [bottleneck] * len(widths)
@@ -175,10 +181,12 @@ class _Modules(nn.ModuleList):
                     f'SRRNeck: bottleneck {neck} of {kind}_index {index} must '
                     f'be from 1 to below the width {width} of its map; None '
                     'is without a bottleneck')
+        steps = count_doublings(scale)
         super().__init__(
-            _recovering(width, neck, **cfg)
+            _recovering(width, neck, steps, **cfg)
             for width, neck in zip(widths, necks))
         self.kind, self.widths, self.indices = kind, widths, indices
+        self.scale = scale
 
     def forward(self, inputs: Sequence[Tensor]) -> dict[int, Tensor]:
         given = [x.shape[1] for x in inputs]
@@ -189,7 +197,9 @@ class _Modules(nn.ModuleList):
                     f'{width} channels ({self.kind}_channels), but the maps '
                     f'have {given}')
         return {
-            index: module(inputs[index])
+            index:
+            enlarge_to(
+                module(inputs[index]), inputs[index].shape[-2:], self.scale)
             for index, module in zip(self.indices, self)
         }
 

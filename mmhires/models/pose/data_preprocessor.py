@@ -1,10 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data preprocessor that feeds a pose network down-sampled crops."""
+from collections.abc import Sequence
+
 import numpy as np
 from mmpose.models import PoseDataPreprocessor
 
 from mmhires.models.preprocessing import ImageReduction
 from mmhires.registry import MODELS
+from mmhires.utils.ratio import reduced_side
 
 
 @MODELS.register_module()
@@ -22,15 +25,44 @@ class LowResPoseDataPreprocessor(ImageReduction, PoseDataPreprocessor):
     size that the codec says, so that targets, decoding, flip test and
     visualisation hold unchanged.
 
+    A crop cannot be padded. Of a ``scale`` that is not whole, or with
+    ``size_divisor``, height and width of the network's input are rounded, each
+    for itself: with 1.5 and 32 a crop of 256x192 becomes 160x128.
+
     Args:
-        scale (int): Full-size crop : network input, at least 1. Default: 2.
+        scale (float): Full-size crop : network input, at least 1. Default: 2.
+        size_divisor (int): Sides of the network's input are the multiples of
+            it nearest to ``scale``. Networks that add maps of several strides
+            need the coarsest stride. Default: 1.
         interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
             anti-aliasing. Default: ``'bilinear'``.
         **kwargs: Of :class:`mmpose.models.PoseDataPreprocessor`.
 
     Raises:
-        ValueError: A ``scale`` below 1 or not whole.
+        ValueError: A ``scale`` below 1.
     """
+
+    def __init__(self, *args, size_divisor: int = 1, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.size_divisor = size_divisor
+
+    def reduced_size(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Size that a crop has for the network.
+
+        Args:
+            size (Sequence[int]): ``(H, W)``.
+
+        Returns:
+            tuple[int]: ``(h, w)``.
+
+        Raises:
+            ValueError: A whole ``scale`` without ``size_divisor`` does not
+                divide it.
+        """
+        if self.size_divisor == self.ratio.denominator == 1:
+            return super().reduced_size(size)
+        return tuple(
+            reduced_side(side, self.ratio, self.size_divisor) for side in size)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and down-sample a batch.

@@ -12,7 +12,8 @@ from mmpose.utils.typing import (
 )
 from torch import Tensor, nn
 
-from mmhires.models.layers.upsample import DeconvUpsample
+from mmhires.models.layers.resize import resize_to
+from mmhires.models.layers.upsample import DeconvUpsample, count_doublings
 from mmhires.models.super_resolution import DualSuperResolution
 from mmhires.registry import MODELS
 
@@ -49,8 +50,9 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
             deconvolutions, or of a subclass that keeps its losses and its
             prediction, such as ``ViPNASHead``. Its ``loss``, ``decoder`` and
             ``final_layer`` are used at the enlarged resolution.
-        scale (int): Full-size crop : network input, a power of two.
-            Default: 2.
+        scale (float): Full-size crop : network input, above 1. If it is not a
+            power of two, enlarged features are resized to the heatmaps of the
+            ``decoder``. Default: 2.
         sssr_channels (int): Width of the deconvolutions, which the paper
             leaves open. Default: 32.
         sisr_head (dict, optional): Config of :class:`SISRHead`. ``scale`` and
@@ -64,7 +66,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
     Raises:
         TypeError: ``heatmap_head`` exposes no features.
         ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that is
-            not a power of two or not that of ``sisr_head``.
+            not above 1 or not that of ``sisr_head``.
     """
 
     wrapped = 'heatmap_head'
@@ -75,7 +77,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
 
     def __init__(self,
                  heatmap_head: ConfigType,
-                 scale: int = 2,
+                 scale: float = 2,
                  sssr_channels: int = 32,
                  sisr_head: ConfigType | None = None,
                  loss_fa: ConfigType | None = None,
@@ -106,6 +108,22 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         self.predictor = HeatmapHead(
             sssr_channels, inner.out_channels, deconv_out_channels=None, **own)
         self.decoder = self.predictor.decoder
+
+    def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
+        """Features of the wrapped head, enlarged by SSSR.
+
+        Args:
+            inputs (tuple[Tensor]): As of :meth:`head_features`.
+
+        Returns:
+            Tensor: ``(N, channels, scale * H, scale * W)``, or of the size of
+            the codec's heatmaps if ``scale`` is not a power of two.
+        """
+        feat = super().sssr_features(inputs)
+        size = getattr(self.decoder, 'heatmap_size', None)
+        if size is None or 2**count_doublings(self.scale) == self.scale:
+            return feat
+        return resize_to(feat, size[::-1])
 
     def forward(self, feats: tuple[Tensor]) -> Tensor:
         """Heatmaps.

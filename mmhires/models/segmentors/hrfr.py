@@ -14,6 +14,7 @@ from mmhires.models.preprocessing import as_in_training
 from mmhires.models.recording import MAPS, record
 from mmhires.registry import MODELS
 from mmhires.utils.errors import first_line
+from mmhires.utils.ratio import as_ratio
 
 from .distilled import DistilledSegmentor
 
@@ -105,7 +106,7 @@ class HRFR(DistilledSegmentor):
                 'LowResSegDataPreProcessor, which keeps the full-size image '
                 f'for the teacher, got {type(self.data_preprocessor).__name__}'
             )
-        if self.data_preprocessor.scale != srr.scale:
+        if self.data_preprocessor.ratio != as_ratio(srr.scale):
             raise ValueError(
                 f'HRFR: SRRNeck(scale={srr.scale}) needs a data preprocessor '
                 f'of the same scale, got {self.data_preprocessor.scale}')

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
+from mmhires.models.layers.resize import scaled_side
 from mmhires.models.padding import image_pixels
 from mmhires.models.preprocessing import full_size_images, restored
 from mmhires.registry import MODELS
@@ -160,8 +161,10 @@ class DualSuperResolution:
     def _rebuild(self, inputs: tuple[Tensor], size: torch.Size,
                  image: Tensor | None) -> tuple[Tensor, Tensor]:
         if self.sisr_head.residual:
-            image = F.interpolate(
-                image, scale_factor=self.scale, mode='bicubic')
+            full = [
+                scaled_side(side, self.scale, 1) for side in image.shape[-2:]
+            ]
+            image = F.interpolate(image, full, mode='bicubic')
         return self.sisr_head(inputs, size, image)
 
     def super_resolution_losses(self, inputs: tuple[Tensor], feat: Tensor,

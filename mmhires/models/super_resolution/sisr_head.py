@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmhires.models.layers.resize import resize_to
 from mmhires.models.layers.upsample import count_doublings
 from mmhires.registry import MODELS
+from mmhires.utils.ratio import as_ratio
 
 
 @MODELS.register_module()
@@ -34,8 +35,8 @@ class SISRHead(BaseModule):
         in_index (int | Sequence[int]): Which outputs of the backbone or neck to
             read. A shallow one makes a sharper image. Default: -1.
         channels (int): Width of the branch. Default: 64.
-        scale (int): Full-size image : network input, a power of two.
-            Default: 2.
+        scale (float): Full-size image : network input, above 1. What is
+            doubled beyond it is resized. Default: 2.
         upscale (int): Full-size image : SSSR features. It is the stride of the
             wrapped head's features, e.g. 4 for DeepLabV3+ and 8 for FCN or
             PSPNet on a backbone of output stride 8. Default: 4.
@@ -60,14 +61,14 @@ class SISRHead(BaseModule):
 
     Raises:
         ValueError: ``in_channels`` and ``in_index`` differ in length,
-            ``scale`` is not a power of two, or an unknown ``reduction``.
+            ``scale`` is not above 1, or an unknown ``reduction``.
     """  # noqa: E501
 
     def __init__(self,
                  in_channels: int | Sequence[int],
                  in_index: int | Sequence[int] = -1,
                  channels: int = 64,
-                 scale: int = 2,
+                 scale: float = 2,
                  upscale: int = 4,
                  image_channels: int = 3,
                  residual: bool = False,
@@ -132,13 +133,16 @@ class SISRHead(BaseModule):
                 is not there, or not as wide as ``in_channels`` says.
         """
         self._check_maps(inputs)
-        small = [pixels // self.scale for pixels in size]
+        ratio = as_ratio(self.scale)
+        small = [int(pixels // ratio) for pixels in size]
         maps = [
             project(self._shared(inputs[i]))
             for project, i in zip(self.project, self.in_index)
         ]
         shared = sum(resize_to(x, small, self.align_corners) for x in maps)
         feat = self.upsample(shared)
+        if ratio.denominator > 1 or ratio.numerator.bit_count() > 1:
+            feat = resize_to(feat, size, self.align_corners)
         image = self.to_image(feat)
         if self.residual:
             image = self._cut(image, enlarged) + enlarged
@@ -208,9 +212,12 @@ class SISRHead(BaseModule):
                 f'full-size images are {tuple(full.shape)}; set '
                 f'image_channels={full.shape[1]}')
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
-        # the full-size image at most for the maps compared here.
+        # the full-size image at most for the maps compared here; SSSR rounds
+        # up by less than another upscale where scale is not whole.
         surplus = image.shape[-2] - height, image.shape[-1] - width
-        if min(surplus) < 0 or max(surplus) >= self.upscale * self.scale:
+        whole = as_ratio(self.scale).denominator == 1
+        limit = self.upscale * (self.scale + (not whole))
+        if min(surplus) < 0 or max(surplus) >= limit:
             fitting = self.upscale * height / image.shape[-2]
             raise ValueError(
                 f'SISRHead(upscale={self.upscale}) rebuilt '

@@ -36,8 +36,8 @@ def test_each_step_doubles_and_keeps_the_bilinear_start(scale, steps):
         torch.testing.assert_close(kernel[0] * 3, kernel[1])
 
 
-@pytest.mark.parametrize('scale', [0, 1, 3, 6])
-def test_a_scale_that_doubling_cannot_reach_is_refused(scale):
+@pytest.mark.parametrize('scale', [0, 0.5, 1])
+def test_a_scale_that_enlarges_nothing_is_refused(scale):
     with pytest.raises(ValueError, match=f'got {scale}'):
         DeconvUpsample(6, 4, scale)
 
@@ -67,6 +67,22 @@ def test_subpixel_convolution_starts_as_a_resize_and_learns_the_phases():
     lambda scale: LogitUpsample(5, scale),
     lambda scale: SubpixelUpsample(9, 5, scale)
 ])
-def test_a_scale_of_class_maps_that_doubling_cannot_reach_is_refused(build):
-    with pytest.raises(ValueError, match='got 3'):
-        build(3)
+def test_a_scale_of_class_maps_that_enlarges_nothing_is_refused(build):
+    with pytest.raises(ValueError, match='got 1'):
+        build(1)
+
+
+@pytest.mark.parametrize('scale', [1.5, 2.5, 3])
+def test_any_scale_starts_where_a_resize_would_be(scale):
+    logits, feat = torch.randn(2, 5, 6, 8), torch.randn(2, 9, 6, 8)
+    size = (int(6 * scale), int(8 * scale))
+    resized = F.interpolate(logits, size, mode='bilinear')
+    module = SubpixelUpsample(9, 5, scale)
+    torch.testing.assert_close(module(logits, feat), resized)
+    assert DeconvUpsample(5, 4, scale)(logits).shape == (2, 4, *size)
+    # A ramp stays one, but at the border, which it is not continued over.
+    rows = torch.arange(6.)[:, None].expand(1, 5, 6, 8)
+    margin = int(2 * scale)
+    torch.testing.assert_close(
+        LogitUpsample(5, scale)(rows, feat)[..., margin:-margin, :],
+        F.interpolate(rows, size, mode='bilinear')[..., margin:-margin, :])

@@ -149,8 +149,8 @@ def test_norm_and_activation_go_between_the_layers():
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(scale=3), 'power of two.*3'),
-    (dict(scale=1), 'power of two.*1'),
+    (dict(scale=0.5), 'above 1.*0.5'),
+    (dict(scale=1), 'above 1.*1'),
     (dict(bottleneck=16), 'bottleneck 16.*width 16'),
     (dict(bottleneck=0), 'bottleneck 0'),
     (dict(in_index=(1, 2)), r'in_index=\(1, 2\)'),

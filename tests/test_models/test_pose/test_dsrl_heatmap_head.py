@@ -286,8 +286,27 @@ def test_a_head_that_returns_something_else_is_named_when_it_runs():
 @pytest.mark.parametrize('settings, message', [
     (dict(loss_fa=FA), 'DSRLHeatmapHead: loss_fa.*sisr_head'),
     (dict(scale=4, sisr_head=dict(SISR, scale=2)), 'same scale'),
-    (dict(scale=3), 'power of two'),
+    (dict(scale=1), 'above 1'),
 ])
 def test_settings_that_contradict_each_other_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         build(**settings)
+
+
+@pytest.mark.parametrize('scale', [1.5, 3])
+def test_any_scale_has_the_heatmaps_of_the_codec(scale):
+    """Also where height and width are reduced by different factors."""
+    head = build(scale=scale, sisr_head=dict(SISR, upscale=4)).eval()
+    small = [torch.randn(2, 8, 10, 16), torch.randn(2, 24, 5, 8)]
+    assert head(small).shape == (2, KEYPOINTS, 16, 24)
+    # A bright cell of the features is found where it lies in the crop.
+    head.head_features = lambda feats: feats[0]
+    head.sssr = torch.nn.Upsample(scale_factor=2, mode='bilinear')
+    head.predictor = torch.nn.Sequential()
+    spot = torch.zeros(1, 1, 10, 16)
+    spot[..., 5, 12] = 1
+    heatmap = head.sssr_features((spot, ))
+    index = int(heatmap.flatten().argmax())
+    assert heatmap.shape == (1, 1, 16, 24)
+    assert abs(index // 24 + 0.5 - 5.5 * 1.6) < 1
+    assert abs(index % 24 + 0.5 - 12.5 * 1.5) < 1

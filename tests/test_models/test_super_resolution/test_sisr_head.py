@@ -10,11 +10,11 @@ def inputs():
     return [torch.randn(2, 8, 12, 16), torch.randn(2, 24, 3, 4)]
 
 
-@pytest.mark.parametrize('scale, upscale', [(2, 4), (4, 8)])
+@pytest.mark.parametrize('scale, upscale', [(2, 4), (4, 8), (1.5, 4), (3, 1)])
 def test_features_have_the_sssr_size_and_the_image_upscale_times_it(
         scale, upscale):
     head = SISRHead([8, 24], [0, 1], channels=16, scale=scale, upscale=upscale)
-    size = (12 * scale, 16 * scale)
+    size = (int(12 * scale), int(16 * scale))
     feat, image = head(inputs(), size)
     assert feat.shape == (2, 16, *size)
     assert image.shape == (2, 3, size[0] * upscale, size[1] * upscale)
@@ -101,7 +101,7 @@ def test_an_upscale_that_misses_the_image_is_answered_with_the_right_one(size):
 
 @pytest.mark.parametrize('config, message', [
     (dict(in_channels=[8, 24], in_index=0), 'in_index'),
-    (dict(in_channels=8, scale=3), 'got 3'),
+    (dict(in_channels=8, scale=1), 'got 1'),
     (dict(in_channels=8, reduction='max'), "reduction.*'max'"),
 ])
 def test_a_setting_that_cannot_work_is_named(config, message):

@@ -1,0 +1,144 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Fine-tuning measured against doing nothing."""
+import logging
+
+import torch
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmhires.registry import HOOKS
+
+_START, _BEST = 'step_0', 'best_after_step_0'
+
+
+@HOOKS.register_module()
+class StepZeroHook(Hook):
+    """Validate before the first step, and say at the end if training helped.
+
+    A network that is fed small images without any training is often hard to
+    beat with few images. Its score is logged as that of step 0. The student is
+    validated by the runner's own loop, so that a ``CheckpointHook`` with
+    ``save_best`` keeps its start unless training beats it.
+
+    Args:
+        metric (str): Name among what the validation returns.
+        of (str): What step 0 is: the ``'student'`` before training, or its
+            ``'teacher'``, fed the student's images, for students that start as
+            another network. Of a segmentor only. Default: ``'student'``.
+        greater (bool): Whether more is better. Default: True.
+
+    Raises:
+        ValueError: An unknown ``of``.
+    """
+    # After hooks that prepare to save and to average.
+    priority = 'LOWEST'
+
+    def __init__(self,
+                 metric: str,
+                 of: str = 'student',
+                 greater: bool = True) -> None:
+        if of not in ('student', 'teacher'):
+            raise ValueError("StepZeroHook: of must be 'student' or "
+                             f"'teacher', got {of!r}")
+        self.metric, self.of, self.greater = metric, of, greater
+
+    def before_train(self, runner: Runner) -> None:
+        """Validate, unless the training is resumed.
+
+        Args:
+            runner (Runner): The runner of the training.
+
+        Raises:
+            KeyError: The validation has no such metric.
+        """
+        known = runner.message_hub.runtime_info
+        if runner.iter > 0 or runner.val_loop is None or _START in known:
+            return
+        if self.of == 'teacher':
+            metrics = self._validate_teacher(runner)
+        else:
+            self._start_averages(runner)
+            metrics = runner.val_loop.run()
+        score = self._score(metrics)
+        runner.message_hub.update_info(_START, score)
+        runner.logger.info(
+            f'Step 0, small images without training: {self.metric} {score:.4g}'
+        )
+
+    def after_val_epoch(self,
+                        runner: Runner,
+                        metrics: dict[str, float] | None = None) -> None:
+        """Remember the best validation after the first step.
+
+        Args:
+            runner (Runner): The runner.
+            metrics (dict[str, float], optional): Results.
+        """
+        if runner.iter == 0 or not metrics:
+            return
+        score = self._score(metrics)
+        known = runner.message_hub.runtime_info
+        if _BEST not in known or self._better(score, known[_BEST][0]):
+            runner.message_hub.update_info(_BEST, (score, runner.iter))
+
+    def after_train(self, runner: Runner) -> None:
+        """Say in one line whether anything beat step 0.
+
+        Args:
+            runner (Runner): The runner of the training.
+        """
+        known = runner.message_hub.runtime_info
+        if _START not in known or _BEST not in known:
+            return
+        start, (best, step) = known[_START], known[_BEST]
+        seen = (f'best {self.metric} of training {best:.4g} (iteration {step})'
+                f', step 0 {start:.4g}')
+        if self._better(best, start):
+            runner.logger.info(f'Training beat step 0: {seen}')
+        else:
+            runner.logger.log(
+                logging.WARNING, f'Nothing beat step 0: {seen}. Small images '
+                'without training are as good')
+
+    def _score(self, metrics: dict[str, float]) -> float:
+        try:
+            return float(metrics[self.metric])
+        except KeyError as error:
+            raise KeyError(
+                f'StepZeroHook(metric={self.metric!r}): the validation '
+                f'returns {", ".join(metrics)}') from error
+
+    def _better(self, score: float, than: float) -> bool:
+        return score > than if self.greater else score < than
+
+    def _validate_teacher(self, runner: Runner) -> dict[str, float]:
+        """Scores of the teacher as it predicts from the student's images."""
+        student = _unwrapped(runner.model)
+        teacher, loop = student.teacher, runner.val_loop
+        own = teacher.data_preprocessor
+        teacher.data_preprocessor = student.data_preprocessor
+        try:
+            with torch.no_grad():
+                for batch in loop.dataloader:
+                    loop.evaluator.process(
+                        data_samples=teacher.val_step(batch), data_batch=batch)
+        finally:
+            teacher.data_preprocessor = own
+        return loop.evaluator.evaluate(len(loop.dataloader.dataset))
+
+    @staticmethod
+    def _start_averages(runner: Runner) -> None:
+        """Have averages begin with the weights that the training begins with.
+
+        MMEngine copies the model before it is initialised.
+        """
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                hook.ema_model.module.load_state_dict(
+                    hook.src_model.state_dict())
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model

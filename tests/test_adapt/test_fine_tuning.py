@@ -1,0 +1,227 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The schedule that ``adapt`` writes, and what a student has to beat."""
+import json
+import runpy
+import shutil
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from mmhires.adapt import adapt
+from mmhires.adapt.schedule import schedule_lines
+from mmhires.cli import main
+from mmhires.engine import StepZeroHook
+from mmhires.registry import MODELS
+
+FULL_SIZE = 'configs/demo/deeplabv3plus-r18s_1xb8-3000_streets-192x384.py'
+WEIGHTS = 'configs/demo/deeplabv3plus-r18s_streets-192x384.pth'
+LOADER = ('num_workers=0, persistent_workers=False, '
+          'dataset=dict(size=(96, 192), cache=None, ')
+
+
+@pytest.fixture
+def mine(repo_root, tmp_path, monkeypatch):
+    """A folder with ``mine.py``, ``mine.pth`` and a picture."""
+    (tmp_path /
+     'mine.py').write_text(f"""_base_ = {str(repo_root / FULL_SIZE)!r}
+model = dict(data_preprocessor=dict(size=(96, 192), min_size=16))
+train_dataloader = dict(batch_size=2, {LOADER}length=4))
+val_dataloader = dict({LOADER}length=3))
+test_dataloader = val_dataloader
+""")
+    shutil.copy(repo_root / WEIGHTS, tmp_path / 'mine.pth')
+    picture = np.random.default_rng(0).integers(0, 256, (96, 192, 3))
+    cv2.imwrite(str(tmp_path / 'street.png'), picture)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def score_on_small_images():
+    """mIoU of ``mine.pth`` on half of the sides, without a student."""
+    cfg = Config.fromfile('mine.py')
+    cfg.merge_from_dict(
+        dict(
+            model=dict(data_preprocessor=dict(scale=2)),
+            load_from='mine.pth',
+            work_dir='plain'))
+    cfg.model.data_preprocessor.test_cfg = dict(size_divisor=32)
+    cfg.val_evaluator = dict(type='mmhires.ClasswiseIoUMetric')
+    return Runner.from_cfg(cfg).val()['mIoU']
+
+
+@pytest.mark.parametrize('method', ['dsrl', 'hrfr'])
+def test_four_commands_make_a_student_no_worse_than_doing_nothing(
+        mine, repo_root, method, monkeypatch):
+    adapting = [
+        'adapt', method, 'mine.py', '--teacher-ckpt', 'mine.pth', '--iters',
+        '2', '--steps', '2', '-o', 'student.py'
+    ]
+    assert main(adapting) == 0
+    assert main(['check', 'student.py']) == 0
+    monkeypatch.setattr(sys, 'argv',
+                        ['train.py', 'student.py', '--work-dir', 'student'])
+    runpy.run_path(str(repo_root / 'tools/train.py'), run_name='__main__')
+    best, = (mine / 'student').glob('best_mIoU_iter_*.pth')
+    assert main([
+        'export', 'student.py',
+        str(best), 'student.onnx', '--images', 'street.png'
+    ]) == 0
+    assert (mine / 'student.onnx').stat().st_size > 1e6
+
+    log, = (mine / 'student').glob('*/*.log')
+    plain, text = score_on_small_images(), log.read_text()
+    info = torch.load(best, weights_only=False)['message_hub']['runtime_info']
+    # The student of DSRL is resized twice, from a quarter and then to full.
+    assert info['step_0'] == pytest.approx(plain, abs=.5)
+    assert 'Step 0, small images without training: mIoU' in text
+    assert 'beat step 0: best mIoU of training' in text
+    scalars, = (mine / 'student').glob('*/vis_data/scalars.json')
+    validated = [
+        line for line in map(json.loads,
+                             scalars.read_text().splitlines())
+        if 'mIoU' in line
+    ]
+    assert [line['step'] for line in validated][-1] == 2
+    if method == 'dsrl':  # it starts as the plain network
+        assert validated[0]['step'] == 0
+        assert info['best_score'] >= info['step_0']
+    assert info['best_score'] == pytest.approx(
+        max(line['mIoU'] for line in validated), abs=.01)
+
+
+def test_the_average_has_statistics_of_its_own_and_starts_at_step_0(mine):
+    (mine / 'student.py').write_text(
+        adapt('dsrl', 'mine.py', teacher_ckpt='mine.pth', iters=100, steps=0))
+    cfg = Config.fromfile('student.py')
+    ema = cfg.default_hooks.ema
+    assert (ema.type, ema.update_buffers) == ('EMAHook', True)
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='AdamW', lr=.5 * 2e-3, weight_decay=0.01)
+    warm_up, poly = cfg.param_scheduler
+    assert (warm_up.end, poly.begin, poly.end) == (10, 10, 100)
+    assert poly.get('eta_min', 0) == 0
+    assert cfg.train_cfg.max_iters == 100 and cfg.train_cfg.val_interval == 10
+    assert cfg.default_hooks.checkpoint.save_best == 'mIoU'
+    init_default_scope('mmseg')
+    model = MODELS.build(cfg.model)
+    wrapper = Runner.build_optim_wrapper(
+        Runner.from_cfg(cfg), dict(cfg.optim_wrapper))
+    rates = {
+        name: group['lr']
+        for name, parameter in model.named_parameters()
+        for group in wrapper.optimizer.param_groups
+        if group['params'][0].shape == parameter.shape
+    }
+    assert rates['decode_head.sssr.conv.weight'] == pytest.approx(5e-3)
+
+
+def test_the_base_s_schedule_is_kept_where_it_is_asked_for(mine):
+    text = adapt(
+        'dsrl', 'mine.py', teacher_ckpt='mine.pth', steps=0, schedule='base')
+    for word in ('train_cfg', 'param_scheduler', 'EMAHook', 'optim_wrapper'):
+        assert word not in text
+    # Without weights there is nothing to fine-tune.
+    assert 'StepZero' not in adapt('dsrl', 'mine.py', steps=0)
+
+
+@pytest.mark.parametrize('base, lines, hooks', [
+    (dict(
+        train_cfg=dict(max_epochs=210, val_interval=10),
+        val_dataloader=dict(batch_size=1),
+        optim_wrapper=dict(
+            optimizer=dict(type='Adam', lr=5e-4), paramwise_cfg=None),
+        default_hooks=dict(checkpoint=dict(save_best='coco/AP'))), [
+            'max_epochs=105, val_interval=10', 'lr=0.00025',
+            'by_epoch=True, convert_to_iter_based=True', '_delete_=True'
+        ], ["metric='coco/AP'", "save_best='coco/AP'"]),
+    (dict(
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=8),
+        val_dataloader=dict(batch_size=1),
+        val_evaluator=dict(type='mmpose.PCKAccuracy'),
+        custom_hooks=[dict(type='EMAHook')]), ['max_epochs=4'
+                                               ], ["metric='PCK'"]),
+    (dict(
+        train_cfg=dict(max_iters=80000),
+        optim_wrapper=dict(
+            constructor='LayerDecayOptimizerConstructor',
+            optimizer=dict(lr=1e-4))),
+     ['max_iters=40000', 'end=200', 'lr=5e-05'], ['momentum=0.00025']),
+])
+def test_rate_length_and_metric_follow_the_base(base, lines, hooks):
+    text, found = schedule_lines(Config(base), 'dsrl', '', None)
+    for line in lines:
+        assert line in text
+    for option in hooks:
+        assert any(option in options for options in found.values())
+    assert ('ema' in found) == ('custom_hooks' not in base)
+    assert ('step_zero' in found) == ('val_dataloader' in base)
+    assert ('custom_keys' in text) == ('constructor'
+                                       not in base.get('optim_wrapper', {}))
+
+
+def test_weights_of_another_network_are_refused_in_a_line(mine, capsys):
+    other = torch.load('mine.pth')
+    state = other.get('state_dict', other)
+    torch.save(
+        dict(state_dict={
+            key.replace('backbone', 'stem'): value
+            for key, value in state.items()
+        }), 'other.pth')
+    assert main([
+        'adapt', 'dsrl', 'mine.py', '--teacher-ckpt', 'other.pth', '-o',
+        'student.py'
+    ]) == 1
+    error = capsys.readouterr().err
+    assert 'other.pth' in error and 'does not fit' in error
+    assert len(error.splitlines()) == 1 and not (mine / 'student.py').exists()
+
+
+class Log:
+    """A runner that keeps what is logged."""
+
+    def __init__(self, **info):
+        self.lines, self.message_hub = [], self
+        self.runtime_info, self.iter = info, 0
+        self.logger = self
+
+    def update_info(self, key, value):
+        self.runtime_info[key] = value
+
+    def info(self, line):
+        self.lines.append(line)
+
+    def log(self, level, line):
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize('scores, greater, seen', [
+    ([70., 68.], True, 'Nothing beat step 0: best x of training 70 (iter'
+     'ation 1), step 0 70'),
+    ([70., 71.], True, 'Training beat step 0: best x of training 71 (itera'
+     'tion 2), step 0 70'),
+    ([69., 71.], False, 'Training beat step 0: best x of training 69 (itera'
+     'tion 1), step 0 70'),
+])
+def test_one_line_at_the_end_says_whether_training_helped(
+        scores, greater, seen):
+    hook, runner = StepZeroHook('x', greater=greater), Log(step_0=70.)
+    for score in scores:
+        runner.iter += 1
+        hook.after_val_epoch(runner, dict(x=score))
+    hook.after_train(runner)
+    assert len(runner.lines) == 1 and seen in runner.lines[0]
+
+
+def test_a_metric_that_is_not_there_and_an_unknown_start_are_named():
+    with pytest.raises(ValueError, match="got 'nobody'"):
+        StepZeroHook('mIoU', of='nobody')
+    runner = Log()
+    runner.iter = 1
+    with pytest.raises(KeyError, match="'mIoU'.*returns AP"):
+        StepZeroHook('mIoU').after_val_epoch(runner, dict(AP=1.))
