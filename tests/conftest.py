@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import contextlib
+import functools
+import gc
 import io
 import os
 import runpy
@@ -12,16 +14,66 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.config import config as mmengine_config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmengine.visualization import Visualizer
+from preloaded_python import preloaded_python
 
 # Before any test module imports mmseg or mmpose, which need its compat.
 import mmhires  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
+# Files about the repository itself: configs, pages, metafiles, packaging.
+REPOSITORY = {
+    'test_configs.py', 'test_contributing.py', 'test_dsrl_configs.py',
+    'test_licenses.py', 'test_metafiles.py', 'test_own_dataset.py',
+    'test_packaging.py', 'test_pose_configs.py',
+    'test_published_complexity.py', 'test_rooms.py'
+}
+# Files that take longest. They come first: no process works on one of them
+# when the others have nothing left to do.
+LONGEST = [
+    'test_demo.py', 'test_exportability.py', 'test_engines.py',
+    'test_pose_end_to_end.py', 'test_compare_upstream.py',
+    'test_properties.py', 'test_configs.py', 'test_dist_methods.py'
+]
 torch.set_num_threads(1)
+
+
+def pytest_configure(config):
+    # Else pytest-xdist begins with the files of most tests.
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in REPOSITORY:
+            item.add_marker('repository')
+    items.sort(key=lambda item: LONGEST.index(item.path.name)
+               if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish():
+    # What is imported stays: the garbage collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def configs_are_formatted_once():
+    """A runner formats its config four times, which takes a second."""
+    format_code = mmengine_config.FormatCode
+
+    @functools.cache
+    def format_once(text, style):
+        return format_code(text, style_config=dict(style))
+
+    mmengine_config.FormatCode = lambda text, style_config: format_once(
+        text, tuple(style_config.items()))
+    yield
+    mmengine_config.FormatCode = format_code
 
 
 @pytest.fixture(scope='session')
@@ -70,6 +122,13 @@ def shared_dir():
     if not path.is_dir():
         pytest.skip('no ../shared beside the repository')
     return path
+
+
+@pytest.fixture(scope='session')
+def python(tmp_path_factory):
+    """Stands in for ``sys.executable``, with the host packages imported."""
+    with preloaded_python(tmp_path_factory.mktemp('python')) as python:
+        yield python
 
 
 @pytest.fixture(scope='session')

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def test_the_ordinary_test_loop_scores_sliding_windows(streets_config,
 
 
 @pytest.mark.slow
-def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
+def test_mim_trains_and_tests_on_real_camvid(shared_dir, python, tmp_path):
     camvid = shared_dir / 'data' / 'camvid'
     options = [
         'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
@@ -62,20 +61,20 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
             f'{dataset}.data_prefix.img_path={split}',
             f'{dataset}.data_prefix.seg_map_path={split}annot'
         ]
-    mim('train', '--work-dir', str(tmp_path), '--cfg-options', *options)
+    mim(python, 'train', '--work-dir', str(tmp_path), '--cfg-options',
+        *options)
     (log, ) = tmp_path.glob('*/vis_data/scalars.json')
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert 0 <= records[-1]['mIoU'] <= 100
-    mim('test', '--checkpoint', str(tmp_path / 'iter_2.pth'), '--work-dir',
-        str(tmp_path), '--cfg-options', *options)
+    mim(python, 'test', '--checkpoint', str(tmp_path / 'iter_2.pth'),
+        '--work-dir', str(tmp_path), '--cfg-options', *options)
 
 
-def mim(command, *args):
-    done = subprocess.run([
-        sys.executable, '-m', 'mim', command, 'mmsegmentation',
-        str(CAMVID), *args
-    ],
-                          capture_output=True,
-                          text=True,
-                          env=dict(os.environ, PYTHONPATH=str(ROOT)))
+def mim(python, command, *args):
+    done = subprocess.run(
+        [python, '-m', 'mim', command, 'mmsegmentation',
+         str(CAMVID), *args],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr[-2000:]

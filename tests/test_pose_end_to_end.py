@@ -141,10 +141,11 @@ def test_exported_model_finds_the_same_keypoints(model, persons, tmp_path):
 
 
 @pytest.mark.slow
-def test_mim_tests_a_checkpoint_of_ours_as_the_runner_does(learned, tmp_path):
+def test_mim_tests_a_checkpoint_of_ours_as_the_runner_does(
+        learned, python, tmp_path):
     done = subprocess.run([
-        sys.executable, '-m', 'mim', 'test', 'mmpose', learned[0],
-        '--checkpoint', learned[1], '--work-dir',
+        python, '-m', 'mim', 'test', 'mmpose', learned[0], '--checkpoint',
+        learned[1], '--work-dir',
         str(tmp_path)
     ],
                           capture_output=True,
@@ -157,23 +158,21 @@ def test_mim_tests_a_checkpoint_of_ours_as_the_runner_does(learned, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_and_agree(shared_dir, free_port, tmp_path):
+def test_two_processes_train_and_agree(shared_dir, python, free_port,
+                                       tmp_path):
     cfg = on_sample(shared_dir, tmp_path)
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     cfg.train_dataloader.batch_size = 3
     cfg.default_hooks.checkpoint.interval = 1
     cfg.dump(tmp_path / 'mine.py')
-    done = subprocess.run(
-        [
-            str(ROOT / 'tools' / 'dist_train.sh'),
-            str(tmp_path / 'mine.py'), '2'
-        ],
-        capture_output=True,
-        text=True,
-        env=dict(
-            os.environ,
-            PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
-            PORT=free_port()))
+    done = subprocess.run([
+        str(ROOT / 'tools' / 'dist_train.sh'),
+        str(tmp_path / 'mine.py'), '2'
+    ],
+                          capture_output=True,
+                          text=True,
+                          env=dict(
+                              os.environ, PYTHON=python, PORT=free_port()))
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'Epoch(train) [1][2/2]' in done.stdout
     assert (tmp_path / 'epoch_1.pth').is_file()

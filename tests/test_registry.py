@@ -38,8 +38,8 @@ for case, function, *args in (
 '''
 
 
-def run(code):
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code],
+def run(python, code):
+    done = subprocess.run([python, '-W', 'ignore', '-c', code],
                           capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stderr
@@ -47,10 +47,10 @@ def run(code):
 
 
 @pytest.fixture(scope='module')
-def printed():
+def printed(python):
     """What each case printed, by its name."""
     return dict(
-        line.split(' ', 1) for line in run(CASES).splitlines()
+        line.split(' ', 1) for line in run(python, CASES).splitlines()
         if line.count(' '))
 
 
@@ -64,7 +64,8 @@ def test_upstream_registries_get_nothing_from_us(printed):
 
 
 def test_import_of_the_package_loads_no_host_package():
-    assert run('''
+    assert run(
+        sys.executable, '''
 import sys, mmhires
 print(sorted({"mmseg", "mmpose", "torchvision"} & set(sys.modules)))''').strip(
-    ) == '[]'
+        ) == '[]'

@@ -2,7 +2,6 @@
 """A tiny model of mmseg's own parts, with pictures, for the scripts."""
 import os
 import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -90,8 +89,8 @@ def tiny_weights(tiny):
 
 
 @pytest.fixture(scope='session')
-def run(repo_root):
-    """Run a command with this Python and this source tree; its output."""
+def run(repo_root, python):
+    """Run a command with this source tree; its output."""
 
     def run(*args, check=True, **env):
         path = os.pathsep.join(
@@ -100,7 +99,7 @@ def run(repo_root):
             [str(arg) for arg in args],
             # without GPUs: how many there are would decide what can run
             env={
-                **os.environ, 'PYTHON': sys.executable,
+                **os.environ, 'PYTHON': python,
                 'PYTHONPATH': path,
                 'CUDA_VISIBLE_DEVICES': '',
                 **env

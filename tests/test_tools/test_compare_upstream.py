@@ -1,20 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import json
-import sys
 
 import pytest
 
 
 @pytest.mark.slow
 def test_equal_weights_give_equal_labels_on_every_engine(
-        run, repo_root, tmp_path):
+        run, python, repo_root, tmp_path):
     pytest.importorskip('openvino')
     forms = [
         'openvino fp32', 'openvino fp32, labels inside', 'openvino int8',
         'torch fp32'
     ]
-    done = run(sys.executable,
-               repo_root / 'tools/analysis_tools/compare_upstream.py',
+    done = run(python, repo_root / 'tools/analysis_tools/compare_upstream.py',
                '--size', 128, 256, '--repeats', 2, '--warmup', 0, '--forms',
                *forms, '--threads', 1, '--out', tmp_path / 'times.json')
     found = json.loads((tmp_path / 'times.json').read_text())
@@ -30,9 +28,10 @@ def test_equal_weights_give_equal_labels_on_every_engine(
     assert 'openvino fp32' in done.stdout
 
 
-def test_any_config_is_compared_with_its_own_predict(run, repo_root, tiny,
-                                                     tiny_weights, tmp_path):
-    run(sys.executable, repo_root / 'tools/analysis_tools/compare_upstream.py',
+def test_any_config_is_compared_with_its_own_predict(run, python, repo_root,
+                                                     tiny, tiny_weights,
+                                                     tmp_path):
+    run(python, repo_root / 'tools/analysis_tools/compare_upstream.py',
         '--config', tiny / 'tiny.py', '--checkpoint', tiny_weights, '--size',
         60, 90, '--repeats', 2, '--warmup', 0, '--forms', 'torch fp32',
         '--threads', 1, '--out', tmp_path / 'times.json')

@@ -68,11 +68,10 @@ def test_page_of_few_streets(images):
 
 
 @pytest.fixture(scope='module')
-def command(repo_root, tmp_path_factory):
+def command(repo_root, python, tmp_path_factory):
     out = tmp_path_factory.mktemp('demo')
-    return [
-        sys.executable, repo_root / 'tools/demo.py', *OPTIONS, '--out-dir', out
-    ], out
+    return [python, repo_root / 'tools/demo.py', *OPTIONS, '--out-dir',
+            out], out
 
 
 def times(folders):

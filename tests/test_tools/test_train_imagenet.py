@@ -1,6 +1,4 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ CONFIG = 'configs/ddrnet/ddrnet-23-slim_{}.py'
 
 @pytest.mark.slow
 def test_weights_of_an_imagenet_run_start_the_segmentor(
-        run, repo_root, tmp_path):
+        run, python, repo_root, tmp_path):
     pytest.importorskip('mmpretrain')
     rng = np.random.default_rng(0)
     for split in ('train', 'val'):
@@ -35,7 +33,7 @@ def test_weights_of_an_imagenet_run_start_the_segmentor(
                            f'dataset.data_root={tmp_path}/imagenet',
                            'dataset.ann_file=list.txt')
         ]
-    run(sys.executable, repo_root / 'tools/train.py',
+    run(python, repo_root / 'tools/train.py',
         repo_root / CONFIG.format('4xb64-100e_imagenet-224x224'), '--work-dir',
         tmp_path, '--cfg-options', *options)
 
