@@ -13,7 +13,6 @@ CAMVID = ROOT / 'configs/research' / (
     'dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py')
 
 
-@pytest.mark.slow
 def test_dsrl_trains_validates_and_tests_with_flip_and_scales(
         streets_config, tmp_path):
     cfg = streets_config(tmp_path / 'run')
@@ -36,7 +35,6 @@ def test_dsrl_trains_validates_and_tests_with_flip_and_scales(
     assert scored == [[(64, 128)] * 6] * 2
 
 
-@pytest.mark.slow
 def test_the_ordinary_test_loop_scores_sliding_windows(streets_config,
                                                        tmp_path):
     cfg = streets_config(tmp_path / 'run')

@@ -41,6 +41,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_works_in_order(folder, repo_root,
                                                   monkeypatch):
     page = (repo_root / 'configs/own_dataset.md').read_text()

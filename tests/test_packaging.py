@@ -158,14 +158,21 @@ def test_editable_install_links_to_the_configs_and_tools(editable, source):
         assert (mim / name).resolve() == (source / name).resolve()
 
 
+@pytest.fixture(scope='module')
+def installed(wheel, tmp_path_factory):
+    """Folder that the wheel is installed in."""
+    folder = tmp_path_factory.mktemp('site')
+    call(*PIP, 'install', *OFFLINE, '--target', folder, wheel.filename)
+    return folder
+
+
 @pytest.fixture(params=['wheel', 'editable'])
-def mim(request, wheel, editable, tmp_path):
+def mim(request, installed, editable, tmp_path):
     """Runs mim where mmhires is installed in either way."""
     folder = editable.parents[1] / 'lib'
     site = next(folder.rglob('site-packages'))
     if request.param == 'wheel':
-        site = tmp_path / 'site'
-        call(*PIP, 'install', *OFFLINE, '--target', site, wheel.filename)
+        site = installed
     path = os.pathsep.join([str(site), os.environ.get('PYTHONPATH', '')])
 
     def mim(*args):
@@ -195,17 +202,16 @@ def test_mim_finds_the_configs_and_downloads_one(mim, tmp_path):
     assert "arch='23-slim'" in (tmp_path / f'out/{name}.py').read_text()
 
 
-def test_wheel_has_the_names_of_published_weights(wheel, tmp_path):
-    call(*PIP, 'install', *OFFLINE, '--target', tmp_path, wheel.filename)
+def test_wheel_has_the_names_of_published_weights(installed, tmp_path):
     said = call(
         sys.executable,
         '-c',
         'import mmhires; print(mmhires.__file__); mmhires.list_models()',
         cwd=tmp_path,
         env={
-            **os.environ, 'PYTHONPATH': str(tmp_path)
+            **os.environ, 'PYTHONPATH': str(installed)
         }).stdout
-    assert str(tmp_path) in said and 'ddrnet-23-slim_cityscapes' in said
+    assert str(installed) in said and 'ddrnet-23-slim_cityscapes' in said
 
 
 def test_building_a_wheel_leaves_the_links_of_an_editable_install(

@@ -106,7 +106,8 @@ def match_features(cfg: Config, folder: str) -> str:
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     loader = runner.build_dataloader(cfg.train_dataloader, seed=0)
-    moments = collect_moments(runner.model, islice(loader, 16), True)
+    batches = islice(loader, min(16, len(loader)))  # it never ends by itself
+    moments = collect_moments(runner.model, batches, True)
     start_neck(runner.model, moments, 'lstsq')
     with open_whole(path, 'wb') as file:
         torch.save(dict(state_dict=runner.model.state_dict()), file)

@@ -38,7 +38,6 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint(
     assert torch.load(run / 'iter_3.pth')['meta']['iter'] == 3
 
 
-@pytest.mark.slow
 def test_two_configs_start_from_the_same_weights_and_finished_runs_are_read(
         streets_config, tmp_path):
     initial = str(tmp_path / 'initial.pth')
@@ -133,7 +132,6 @@ def test_first_weights_are_those_of_the_config_and_whole(
         assert 'is torn or was changed' in caplog.text
 
 
-@pytest.mark.slow
 def test_load_from_is_part_of_the_first_weights(streets_config, tmp_path):
     pretrained, initial = str(tmp_path / 'p.pth'), str(tmp_path / 'i.pth')
     cfg = streets_config(tmp_path, dsrl=False)

@@ -7,11 +7,20 @@ pytest.importorskip('onnxruntime')
 OURS = [
     one for one in exporting.components() if one[1] not in exporting.UPSTREAM
 ]
+# Files of any size of networks of many layers.
+SLOW = ('ESPNetv2', 'DAPPMHead', 'DABNet', 'DDRNet')
+CASES = [
+    pytest.param(
+        *way,
+        *component,
+        marks=[pytest.mark.slow]
+        if way[0] == '.pt2' and component[1] in SLOW else [])
+    for component in OURS for way in exporting.WAYS
+]
 
 
-@pytest.mark.parametrize('kind, name', OURS)
-@pytest.mark.parametrize('suffix, dynamic', exporting.WAYS)
-def test_a_file_of_every_component_agrees_with_it(kind, name, suffix, dynamic):
+@pytest.mark.parametrize('suffix, dynamic, kind, name', CASES)
+def test_a_file_of_every_component_agrees_with_it(suffix, dynamic, kind, name):
     if kind == 'For poses':
         pytest.importorskip('mmpose')
     assert exporting.problem(kind, name, suffix, dynamic) == ''

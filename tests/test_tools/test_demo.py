@@ -20,9 +20,14 @@ from mmhires.demo import demo, worker
 from mmhires.demo.page import choose_scenes, table_rows
 
 OPTIONS = '--iters', '2', '--train-images', '8', '--test-images', '2'
+# Its imports may warn, so that they are made anew; those of its workers not.
+AS_A_USER = '''
+import multiprocessing, os, runpy, sys
+multiprocessing.set_executable(sys.argv.pop(1))
+del sys.argv[0]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name='__main__')'''
 NETWORKS = ['full size', 'not fine-tuned', 'plain', 'DSRL', 'HRFR']
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(('option', 'value'), [('--test-images', 0),
@@ -109,11 +114,12 @@ def page(command, stopped, run):
     """What a second run prints, its page and its results."""
     argv, out = command
     next(out.glob('streets/0-2-*.png')).write_bytes(b'')
-    printed = run(*argv).stdout
+    printed = run(sys.executable, '-c', AS_A_USER, *argv).stdout
     return printed, out / 'index.html', json.loads(
         (out / 'results.json').read_text())
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line(stopped):
     process, printed, _ = stopped
     assert process.returncode == 130
@@ -121,6 +127,7 @@ def test_ctrl_c_ends_in_one_line(stopped):
     assert 'Traceback' not in printed
 
 
+@pytest.mark.slow
 def test_goes_on_after_ctrl_c_to_a_table_of_all_networks(page):
     printed, _, results = page
     assert list(results) == NETWORKS
@@ -134,12 +141,14 @@ def test_goes_on_after_ctrl_c_to_a_table_of_all_networks(page):
         assert float(gmacs) == pytest.approx(results[name]['gmacs'], abs=6e-4)
 
 
+@pytest.mark.slow
 def test_prints_no_wall_of_warnings(page):
     printed = page[0]
     assert 'Warning' not in printed and 'missing keys' not in printed
     assert len(printed.splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_full_size_loses_much_when_it_is_fed_the_small_image(page):
     full, small = (page[2][name] for name in NETWORKS[:2])
     assert full['metrics']['mIoU'] > 60
@@ -147,6 +156,7 @@ def test_full_size_loses_much_when_it_is_fed_the_small_image(page):
     assert 3.9 < full['gmacs'] / small['gmacs'] < 4.1
 
 
+@pytest.mark.slow
 def test_what_was_measured_before_ctrl_c_is_not_measured_again(page, stopped):
     files = {
         path: time
@@ -156,12 +166,14 @@ def test_what_was_measured_before_ctrl_c_is_not_measured_again(page, stopped):
     assert files == {path: path.stat().st_mtime_ns for path in files}
 
 
+@pytest.mark.slow
 def test_page_needs_no_other_file(page):
     html = page[1].read_text()
     sources = re.findall(r'(?:src|href)="([^"#]+)', html)
     assert sources and all(src.startswith('data:image/') for src in sources)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which('chromium'), reason='needs the browser chromium')
 def test_slider_of_the_page_shows_two_networks_in_a_browser(page, tmp_path):
@@ -202,11 +214,13 @@ Promise.all(shown.map(image => image.decode())).then(() => {
         plots=2)
 
 
+@pytest.mark.slow
 def test_a_torn_street_is_drawn_anew_and_said(page, command):
     assert '.png is torn; it is drawn anew' in page[0]
     assert next(command[1].glob('streets/0-2-*.png')).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_start_of_hrfr_is_made_anew_where_it_is_torn_or_of_other_images(
         page, command, tmp_path, caplog):
     parser = argparse.ArgumentParser()

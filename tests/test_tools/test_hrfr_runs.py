@@ -68,6 +68,7 @@ def extract(trained, tool, monkeypatch):
     return partial(tool, 'extract_student')
 
 
+@pytest.mark.slow
 def test_both_processes_end_with_the_same_student_and_teacher(
         trained, tiny_weights):
     ranks = [torch.load(trained / f'rank{i}.pth') for i in (0, 1)]
@@ -82,6 +83,7 @@ def test_both_processes_end_with_the_same_student_and_teacher(
     assert (ranks[0]['student'][name] != given[name]).any()
 
 
+@pytest.mark.slow
 def test_extracted_student_predicts_the_same_without_a_teacher(
         trained, extract, tmp_path):
     out = tmp_path / 'new/student.pth'

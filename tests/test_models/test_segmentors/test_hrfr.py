@@ -496,6 +496,7 @@ def hrfr_streets(streets_config, tmp_path):
     return cfg
 
 
+@pytest.mark.slow
 def test_training_resumes_with_the_teacher_reloaded(hrfr_streets, tmp_path):
     cfg = hrfr_streets
     Runner.from_cfg(cfg).train()
