@@ -1,9 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import contextlib
-import functools
 import gc
 import io
 import os
+import random
 import runpy
 import socket
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -64,14 +65,15 @@ def pytest_collection_finish():
 @pytest.fixture(scope='session', autouse=True)
 def configs_are_formatted_once():
     """A runner formats its config four times, which takes a second."""
-    format_code = mmengine_config.FormatCode
+    format_code, formatted = mmengine_config.FormatCode, {}
 
-    @functools.cache
-    def format_once(text, style):
-        return format_code(text, style_config=dict(style))
+    def format_once(text, **style):
+        key = text, str(style)
+        if key not in formatted:
+            formatted[key] = format_code(text, **style)
+        return formatted[key]
 
-    mmengine_config.FormatCode = lambda text, style_config: format_once(
-        text, tuple(style_config.items()))
+    mmengine_config.FormatCode = format_once
     yield
     mmengine_config.FormatCode = format_code
 
@@ -145,11 +147,25 @@ def free_port():
 
 @pytest.fixture(autouse=True)
 def nothing_global_left_behind():
-    """A test leaves its default scope and loggers to no other test.
+    """A test finds the same in every order: seeds, folder, variables, torch.
 
-    Runners of one config that begin in the same second share their loggers.
+    It leaves its default scope and loggers to no other test: runners of one
+    config that begin in the same second share their loggers.
     """
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(0)
+    folder, variables = os.getcwd(), dict(os.environ)
     yield
+    os.chdir(folder)
+    for name in {*variables, *os.environ} - {'PYTEST_CURRENT_TEST'}:
+        if name not in variables:
+            del os.environ[name]
+        elif os.environ.get(name) != variables[name]:
+            os.environ[name] = variables[name]
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+    torch.use_deterministic_algorithms(False)
     for manager in (DefaultScope, MMLogger, MessageHub, Visualizer):
         manager._instance_dict.clear()
 

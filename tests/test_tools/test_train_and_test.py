@@ -127,8 +127,8 @@ def test_missing_config_is_one_line_naming_it(tool, run, repo_root):
 @pytest.mark.parametrize('tool, positional',
                          [('train', ['c onfig.py']),
                           ('test', ['c onfig.py', 'w.pth'])])
-def test_slurm_scripts_pass_arguments_whole(tool, positional, run, repo_root,
-                                            tmp_path):
+def test_slurm_scripts_pass_arguments_whole(tool, positional, run, python,
+                                            repo_root, tmp_path):
     (tmp_path / 'srun').write_text(SRUN)
     (tmp_path / 'srun').chmod(0o755)
     run(repo_root / f'tools/slurm_{tool}.sh',
@@ -145,7 +145,7 @@ def test_slurm_scripts_pass_arguments_whole(tool, positional, run, repo_root,
     assert argv == [
         '-p', 'part', '--job-name=job', '--gres=gpu:4', '--ntasks=8',
         '--ntasks-per-node=4', '--cpus-per-task=5', '--kill-on-bad-exit=1',
-        '--mem=1G', '--time=5', sys.executable, '-u',
+        '--mem=1G', '--time=5', python, '-u',
         str(repo_root / f'tools/{tool}.py'), *positional, '--launcher',
         'slurm', '--work-dir', 'a b'
     ]
