@@ -1,10 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 r"""Time a model on every engine against MMSegmentation's `predict`.
 
-    python tools/analysis_tools/compare_upstream.py --threads 2 --repeats 4 \
-        --warmup 1 --calibration PICTURES --out times.json
-    python tools/analysis_tools/compare_upstream.py --config CONFIG \
-        --checkpoint CHECKPOINT --image street.png
+    compare_upstream.py --threads 2 --calibration PICTURES --out times.json
+    compare_upstream.py --config CONFIG --checkpoint CHECKPOINT
 
 A normalised image becomes full-size labels: by `predict` of the model, and by
 files that mmhires.deploy.export writes, on each engine that is installed;
