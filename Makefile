@@ -27,7 +27,7 @@ help:
 	@echo "installs the maintained forks instead of OpenMMLab's packages"
 
 demo: $(STAMP)
-	$(RUN) tools/demo.py $(ARGS)
+	$(RUN) -m mmhires demo $(ARGS)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)

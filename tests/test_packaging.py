@@ -119,6 +119,13 @@ def test_wheel_carries_every_module_and_no_test(wheel, source):
     }
 
 
+def test_wheel_and_editable_install_bring_the_command(wheel, editable):
+    name = next(n for n in wheel.namelist() if n.endswith('entry_points.txt'))
+    assert 'mmhires = mmhires.cli:main' in wheel.read(name).decode()
+    said = call(editable.with_name('mmhires'), '--help').stdout
+    assert said.startswith('usage: mmhires')
+
+
 def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     name = next(n for n in wheel.namelist() if n.endswith('/METADATA'))
     meta = message_from_string(wheel.read(name).decode())

@@ -22,27 +22,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print problems and warnings; 1 if there is a problem."""
+    """Print problems and warnings.
+
+    Returns:
+        1 if there is a problem, 0 otherwise.
+
+    Raises:
+        ValueError: The config cannot be read.
+    """
     from mmhires.check import check_config
     from mmhires.check.problem import LOGGER
     if args.verbose:
         logging.basicConfig(format='%(message)s')
         LOGGER.setLevel(logging.INFO)
     config = read_config(args)
-    found = check_config(config, args.cfg_options, args.samples)
+    findings = check_config(config, args.cfg_options, args.samples)
     counts = dict(problem=0, warning=0)
     # Labels last, beside the counts: nothing else would show in a training.
-    for one in sorted(
-            found, key=lambda one: (one.warning, one.kind == 'labels')):
-        if one.kind == 'config':  # nothing else was seen
-            sys.stdout.write(f'{config}: {one.key}: {one.seen}'
-                             f'{one.do and f"; {one.do}"}\n')
-            return 1
-        title = 'warning' if one.warning else 'problem'
+    findings.sort(key=lambda one: (one.warning, one.kind == 'labels'))
+    for finding in findings:
+        do = finding.do
+        if (finding.kind, finding.key) == ('config', 'file'):
+            raise ValueError(f'{config}: {finding.seen}')
+        title = 'warning' if finding.warning else 'problem'
         counts[title] += 1
-        sys.stdout.write(f'{title} ({one.kind}) {one.key}\n'
-                         f'    seen: {one.seen}\n' +
-                         (one.do and f'    do:   {one.do}\n'))
+        sys.stdout.write(f'{title} ({finding.kind}) {finding.key}\n'
+                         f'    seen: {finding.seen}\n' +
+                         (do and f'    do:   {do}\n'))
     sys.stdout.write(f'{config}: {counts["problem"]} problems, '
                      f'{counts["warning"]} warnings\n')
     return int(counts['problem'] > 0)

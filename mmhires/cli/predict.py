@@ -16,9 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-from mmhires.deploy.runtimes import RUNTIMES
-
 from .options import BOXES, INPUTS, at_least
+
+# Of mmhires.deploy, which imports NumPy and OpenCV.
+RUNTIMES = ('openvino', 'onnxruntime', 'torch')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,16 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Class-balanced sampling of segmentation datasets."""
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from mmengine.dataset import BaseDataset, ClassBalancedDataset
 from mmengine.dist import is_main_process
-from mmengine.utils import track_iter_progress
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 
 from mmhires.registry import DATASETS
+from mmhires.utils.progress import track
 
 from .checked import CheckedLoadLabel
 
@@ -82,8 +81,7 @@ class ClassBalancedSegDataset(ClassBalancedDataset):
         with ThreadPoolExecutor(self.num_threads) as pool:
             found = pool.map(self._classes_of, range(len(self.dataset)))
             if is_main_process():
-                found = track_iter_progress((found, len(self.dataset)),
-                                            file=sys.stderr)
+                found = track(found, len(self.dataset), 'labels')
             # What MMEngine's wrapper asks its dataset for.
             self.dataset.get_cat_ids = list(found).__getitem__
         super().full_init()

@@ -124,6 +124,7 @@ def draw_streets(configs: dict, pool: ProcessPoolExecutor,
         'draw streets (1 min on 2 cores)', total=len(parts))
     for _ in pool.map(draw, *zip(*parts)):
         progress.advance(task)
+        progress.refresh()
 
 
 def measure(args: argparse.Namespace, configs: dict, jobs: int,
@@ -157,6 +158,7 @@ def follow(futures: dict[str, Future], messages: queue.Queue, bars: dict,
            progress: 'Progress') -> None:
     """Show how far the processes are until all are done or one has failed."""
     while not all(future.done() for future in futures.values()):
+        progress.refresh()
         for future in futures.values():
             if future.done():
                 future.result()

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import sys
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
@@ -75,7 +76,11 @@ def fetch(url: str, sha256: str = '') -> Path:
                 # of processes that were killed; no living one has the lock
                 for partial in folder.glob(f'{target.name}.*.partial'):
                     partial.unlink()
-                hub.download_url_to_file(url, str(target), sha256 or None)
+                hub.download_url_to_file(
+                    url,
+                    str(target),
+                    sha256 or None,
+                    progress=sys.stderr.isatty())
     except RuntimeError as error:  # PyTorch's about the hash
         raise ValueError(
             f'{url} sent another file than was published, or not all of it: '

@@ -13,10 +13,10 @@ from itertools import cycle, islice
 from statistics import median
 
 import torch
-from mmengine.utils import track_iter_progress
 
-from mmhires.apis.overlay import find_inputs
 from mmhires.deploy import Predictor
+from mmhires.utils.inputs import find_inputs
+from mmhires.utils.progress import track
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def main() -> None:
     files = cycle(find_inputs(args.input))
     jobs = [predictor.prepare(next(files))]
     alone, streaming = [], 0.
-    for _ in track_iter_progress(range(args.turns), file=sys.stderr):
+    for _ in track(range(args.turns)):
         for _ in range(1 + args.count // (4 * args.turns)):
             begin = time.perf_counter()
             predictor.run(jobs)

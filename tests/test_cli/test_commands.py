@@ -10,6 +10,7 @@ import pytest
 
 from mmhires.cli import COMMANDS, main, options
 from mmhires.cli.convert_checkpoint import SOURCES
+from mmhires.cli.predict import RUNTIMES
 from mmhires.version import __version__
 
 # By the path below tools/, or the module, of old.
@@ -112,6 +113,7 @@ def test_no_command_shows_help_and_versions(capsys):
         (['adapt', 'dsrl', 'no.py', '--steps', '-1'
           ], '--steps: must be at least'),
         (['check', 'a.py', '--model', 'b'], 'not both'),
+    (['check', 'no.py'], 'no.py: '),
         (['check', '--model', 'ddrnet-23_cityscape'
           ], 'did you mean ddrnet-23_cityscapes'),
         (['flops', '--model', 'ddrnet-39_imagenet'], 'is a backbone'),
@@ -163,6 +165,8 @@ def test_a_name_of_the_zoo_is_a_config():
     assert options.read_configs(SimpleNamespace(**given)) == ['a.py', path]
 
 
-def test_convert_offers_every_source():
+def test_choices_that_save_imports_are_complete():
     from mmhires import converters
+    from mmhires.deploy import runtimes
     assert sorted(SOURCES) == sorted(converters.SOURCES)
+    assert (*runtimes.RUNTIMES, ) == RUNTIMES

@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import math
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -86,8 +87,12 @@ def test_label_mapping_counts_as_in_training(tmp_path):
     assert shown(dataset) == [1, 2, 2, 1]
 
 
-def test_labels_are_read_once_and_the_progress_is_shown(tmp_path, capsys):
+def test_labels_are_read_once_and_the_progress_is_shown(
+        tmp_path, capsys, monkeypatch):
     write(tmp_path)
+    build(tmp_path)
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
     dataset = build(tmp_path)
     assert '4/4' in capsys.readouterr().err
     (tmp_path / 'labels/2.png').unlink()

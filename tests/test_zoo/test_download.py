@@ -61,12 +61,13 @@ def test_cache_is_pytorchs_unless_the_environment_names_one(
 
 @pytest.mark.parametrize('how', ['good', 'moved', 'slow'])
 @pytest.mark.parametrize('digits', [64, 8, 0])
-def test_file_arrives_whole_with_a_progress_bar(how, digits, server, cache,
-                                                capsys):
+def test_file_arrives_whole_with_a_progress_bar_on_a_terminal(
+        how, digits, server, cache, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: how == 'good')
     file = fetch(server.url(how, 'x.pth'), SHA256[:digits])
     assert file == cache / 'x.pth'
     assert file.read_bytes() == CONTENT
-    assert '100%' in capsys.readouterr().err
+    assert ('100%' in capsys.readouterr().err) is (how == 'good')
     assert left_in(cache) == ['x.pth']
 
 

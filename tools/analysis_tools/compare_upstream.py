@@ -1,10 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 r"""Time a model on every engine against MMSegmentation's `predict`.
 
-    python tools/analysis_tools/compare_upstream.py --threads 2 --repeats 4 \
-        --warmup 1 --calibration PICTURES --out times.json
-    python tools/analysis_tools/compare_upstream.py --config CONFIG \
-        --checkpoint CHECKPOINT --image street.png
+    compare_upstream.py --threads 2 --calibration PICTURES --out times.json
+    compare_upstream.py --config CONFIG --checkpoint CHECKPOINT
 
 A normalised image becomes full-size labels: by `predict` of the model, and by
 files that mmhires.deploy.export writes, on each engine that is installed;
@@ -12,8 +10,7 @@ files that mmhires.deploy.export writes, on each engine that is installed;
 --config it is DDRNet-23-slim, and the first is `predict` of MMSegmentation's
 own with equal weights; without a checkpoint they are random, so that the
 labels are noise and agree less than trained ones. int8 has all layers in
-integers, whatever that does to the labels: the file of
-`tools/deployment/export.py --precision int8` may keep some in float.
+integers, where `mmhires export --precision int8` may keep some in float.
 
 All take turns in one process; ratios are those of the medians. Memory is the
 peak of the resident set of a process for each, above that when the model was
@@ -24,10 +21,8 @@ import ctypes
 import gc
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import repeat
@@ -37,10 +32,12 @@ from zlib import crc32
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from mmhires.cli import Help, Parser
+from mmhires.utils.images import read_image, write_image
+from mmhires.utils.inputs import find_inputs
 from mmhires.utils.processes import process_pool
+from mmhires.utils.progress import track
 
 # What takes seconds to import is imported where it is used, after --help.
 if TYPE_CHECKING:
@@ -66,27 +63,23 @@ FLAGS = re.compile(r'\b(avx\w*|amx\w*|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--config', help='default: DDRNet-23-slim')
-    parser.add_argument('--checkpoint', help='of the config')
-    parser.add_argument(
-        '--calibration', help='pictures for int8, a folder; default: noise')
-    parser.add_argument('--out', help='.json file for the results')
-    parser.add_argument('--image', help='picture, resized; default: noise')
-    parser.add_argument(
-        '--size', nargs=2, type=int, default=[1024, 2048], metavar=('H', 'W'))
-    parser.add_argument(
-        '--forms',
+    parser = Parser(description=__doc__, formatter_class=Help)
+    add = parser.add_argument
+    add('--config', help='default: DDRNet-23-slim')
+    add('--checkpoint', help='of the config')
+    add('--calibration', help='pictures for int8, a folder; default: noise')
+    add('--out', help='.json file for the results')
+    add('--image', help='picture, resized; default: noise')
+    add('--size', nargs=2, type=int, default=[1024, 2048], metavar=('H', 'W'))
+    add('--forms',
         nargs='+',
         choices=FORMS,
         metavar='FORM',
         default=[name for name in FORMS if find_spec(name.split()[0])],
-        help='default: all that are installed')
-    parser.add_argument('--repeats', type=int, default=10)
-    parser.add_argument('--warmup', type=int, default=2)
-    parser.add_argument('--threads', nargs='+', type=int)
+        help='those that are installed')
+    add('--repeats', type=int, default=10)
+    add('--warmup', type=int, default=2)
+    add('--threads', nargs='+', type=int)
     return parser.parse_args()
 
 
@@ -94,6 +87,8 @@ def main() -> None:
     args, found = parse_args(), []
     import torch
     from mmengine.fileio import dump
+    from rich.console import Console
+    from rich.table import Table
 
     from mmhires.analysis import device_name
     # glibc keeps no freed block of 1 MiB or more in the processes that weigh.
@@ -129,7 +124,6 @@ def main() -> None:
 def write_files(model: 'nn.Module', folder: Path,
                 args: argparse.Namespace) -> None:
     """The picture, and the files that the forms need."""
-    from mmhires.apis.overlay import find_inputs
     from mmhires.deploy import export
     from mmhires.deploy.quantize import quantize
     picture = write_picture(args.image, folder / 'picture.png', args.size)
@@ -139,8 +133,7 @@ def write_files(model: 'nn.Module', folder: Path,
         for number, source in enumerate(found[::-(-len(found) // 8)])
     ]
     needed = {FORMS[name][1:] for name in args.forms}
-    for name in sorted({file for _, file in needed}):
-        print(f'export {name}', file=sys.stderr)
+    for name in track(sorted({file for _, file in needed}), text='export'):
         file = folder / name
         export(model, file, [picture], labels='labels' in name)
         if ('int8', name) in needed:
@@ -150,11 +143,10 @@ def write_files(model: 'nn.Module', folder: Path,
 
 def write_picture(source: str | None, file: Path, size: list[int]) -> Path:
     """A picture file, or noise that its name decides, at a size."""
-    from mmhires.utils.images import read_image
     picture = cv2.resize(read_image(source), size[::-1]) if source else \
         np.random.default_rng(crc32(file.name.encode())).integers(
             0, 256, (*size, 3), np.uint8)
-    cv2.imwrite(str(file), picture)
+    write_image(picture, file)
     return file
 
 
@@ -162,7 +154,6 @@ def measure(models: dict, folder: Path, threads: int,
             args: argparse.Namespace) -> list[dict]:
     """A row of the table for each form, at one number of threads."""
     import torch
-    from mmengine.utils import track_iter_progress
 
     from mmhires.analysis import measure_in_turns
     steps = {
@@ -171,11 +162,7 @@ def measure(models: dict, folder: Path, threads: int,
     }
     with torch.inference_mode():
         labels_of = {name: step() for name, step in steps.items()}
-        times = measure_in_turns(
-            steps,
-            args.repeats,
-            args.warmup,
-            track=partial(track_iter_progress, file=sys.stderr))
+        times = measure_in_turns(steps, args.repeats, args.warmup, track=track)
     first = next(iter(models))
     # A process each, as what one has freed would hide what the next takes.
     with process_pool(2, fresh=True) as pool:
@@ -269,7 +256,6 @@ def make_step(name: str, models: dict, folder: Path,
     from mmseg.structures import SegDataSample
 
     from mmhires.deploy import Predictor
-    from mmhires.utils.images import read_image
     picture = folder / 'picture.png'
     if name in models:
         model = models[name]
