@@ -261,7 +261,7 @@ def test_every_requirement_has_one_exact_pin(python, repo_root):
         for need in read(file):
             pin = active[names.index(need.name)]
             assert next(iter(pin.specifier)).version in need.specifier
-    for need in read('openmmlab'):
+    for need in read('openmmlab') + read('onedl'):
         assert str(need.specifier).startswith('==')
 
 
@@ -301,6 +301,18 @@ def test_make_takes_another_torch_without_the_pins_of_the_default(make):
     assert default[1] == '-c requirements/constraints.txt '
     other = re.search(line, make('-n', 'install', 'TORCH=torch==2.6.0').stdout)
     assert (other[1], other[2]) == ('', '2.6.0')
+
+
+def test_make_installs_the_forks_instead_of_upstreams_packages(make):
+    said = make('-n', 'install', 'HOST=onedl').stdout
+    # The .venv of the other packages is made anew.
+    assert 'venv --clear' in said and '.venv/.installed-onedl' in said
+    # Torch is not in sight of what is built: mmcv would compile.
+    assert re.search('install --no-deps -r requirements/onedl.txt\n', said)
+    assert 'openmmlab.txt' not in said
+    assert 'onedl' not in make('-n', '-B', 'install').stdout
+    refused = make('-n', 'install', 'HOST=no-such', check=False)
+    assert refused.returncode and 'requirements/no-such.txt' in refused.stdout
 
 
 def test_make_refuses_a_wrong_python_in_one_line_and_keeps_the_venv(make):

@@ -2,7 +2,8 @@
 """Lets the released OpenMMLab wheels run on current PyTorch.
 
 MMEngine 0.10.7, MMCV 2.1.0, MMSegmentation 1.2.2 and MMPose 1.3.2 are the
-newest releases, and older than the PyTorch, NumPy and setuptools of today.
+newest releases, and older than the PyTorch, NumPy and setuptools of today;
+OneDL maintains forks of all but the last under other names.
 Each :class:`Item` below answers one failure of that combination, looks first
 whether the failure is there, and can be deleted when upstream ships a fix.
 

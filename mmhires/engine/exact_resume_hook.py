@@ -69,11 +69,24 @@ class _SeededBatches:
         return batch
 
 
-def _continued(loader: DataLoader, batches: _SeededBatches) -> Iterator:
+class _Continued(Iterator):
     """A loader's batches from a number on, for a loop that counts from 0."""
+
+    def __init__(self, loader: DataLoader, batches: _SeededBatches,
+                 skips: bool) -> None:
+        # MMEngine's IterBasedTrainLoop throws these away, the fork's skips.
+        repeated = itertools.repeat(None, 0 if skips else batches.number)
+        self._batches = itertools.chain(repeated, _seeded(loader, batches))
+
+    def __next__(self) -> dict:
+        return next(self._batches)
+
+    def skip_iter(self, number: int) -> None:
+        """Skip nothing: the first batch is the one to go on with."""
+
+
+def _seeded(loader: DataLoader, batches: _SeededBatches) -> Iterator:
     iterator = iter(loader)
-    # IterBasedTrainLoop throws these away.
-    yield from itertools.repeat(None, batches.number)
     while True:
         if loader.num_workers == 0:
             batches.seed()
@@ -168,13 +181,14 @@ class ExactResumeHook(Hook):
         loader.collate_fn = self._batches
         loader.worker_init_fn = self._batches.start_worker
         if endless:
+            skips = hasattr(loop.dataloader_iterator, 'skip_iter')
             # The workers that the loop started have run ahead of it.
             loop.dataloader_iterator = loader._iterator = None
             sampler.indices = sampler._indices_of_rank()
             trained = loop.iter * loader.batch_sampler.batch_size
             deque(itertools.islice(sampler.indices, trained), maxlen=0)
             self._batches.number = loop.iter
-            loop.dataloader_iterator = _continued(loader, self._batches)
+            loop.dataloader_iterator = _Continued(loader, self._batches, skips)
 
     def before_train_epoch(self, runner) -> None:
         """Fix the random numbers with which an epoch's samples are loaded.

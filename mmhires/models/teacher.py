@@ -11,6 +11,7 @@ from torch import nn
 
 from mmhires.registry import MODELS
 from mmhires.utils.finite import require_finite
+from mmhires.utils.input_channels import swaps_channels
 
 
 def build_teacher(name: str, cfg: dict | str,
@@ -106,9 +107,7 @@ def check_same_images(name: str, teacher: nn.Module,
 
 def _setting(preprocessor: nn.Module, key: str) -> list | bool | None:
     """A setting of a data preprocessor, alike for both libraries."""
-    if key == 'channel_conversion':  # MMPose's has an underscore
-        return bool(
-            getattr(preprocessor, key, False)
-            or getattr(preprocessor, f'_{key}', False))
+    if key == 'channel_conversion':
+        return swaps_channels(preprocessor)
     value = getattr(preprocessor, key, None)
     return None if value is None else torch.as_tensor(value).flatten().tolist()

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Width of the images that a model takes."""
+"""Channels of the images that a model takes: how many, in which order."""
 from math import isqrt
 
 from torch import Tensor, nn
@@ -34,3 +34,13 @@ def input_channels(model: nn.Module) -> int:
     if rest == 0 and isqrt(folded)**2 == folded:
         return means
     return first.in_channels
+
+
+def swaps_channels(preprocessor: nn.Module) -> bool:
+    """Return whether a data preprocessor changes BGR to RGB, or back.
+
+    MMSegmentation 1.2.2 names the attribute without an underscore, its fork
+    and MMPose with one.
+    """
+    names = ('channel_conversion', '_channel_conversion')
+    return any(getattr(preprocessor, name, False) for name in names)

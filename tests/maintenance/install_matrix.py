@@ -3,8 +3,8 @@ r"""Install mmhires in fresh environments and say in the README which work.
 
     python tests/maintenance/install_matrix.py --pythons ~/.pyenv/versions
 
-Every row follows the README: torch, requirements/runtime.txt, then
-requirements/openmmlab.txt and mmhires without dependencies. It passes if
+Every row is what ``make install`` makes, whose last packages go in without
+their dependencies, and then what the row adds or leaves out. It passes if
 ``python -m mmhires.compat`` runs, two iterations of a streets config train,
 its prediction has the size of the image, it exports to ONNX and torch.export
 (with requirements/deploy.txt), and, with MMPose, a pose config builds.
@@ -79,42 +79,37 @@ def parse_args() -> argparse.Namespace:
 
 
 def steps(row: Row, find_links: str | None) -> list[list[str]]:
-    """Arguments of pip, in order."""
-    lines = (ROOT / 'requirements/openmmlab.txt').read_text().splitlines()
-    hosts = [line for line in lines if line and not line.startswith('#')]
-    if not row.pose:
-        pose = ('mmpose', 'mmdet')
-        hosts = [one for one in hosts if not one.startswith(pose)]
-    if row.mmcv == 'full':
-        hosts = [one.replace('mmcv-lite', 'mmcv') for one in hosts]
-    if row.mmcv == 'onedl':
-        hosts = ['onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation']
-    install = ['install', '--quiet', '--no-compile']
+    """Arguments of pip after ``make install``, in order."""
     links = ['--find-links', find_links] if find_links else []
-    wanted = ('runtime', 'deploy')[:1 + row.export]
-    files = [
-        part for name in wanted for part in ('-r', f'requirements/{name}.txt')
-    ]
-    return [
-        [*install, f'torch=={row.torch}', *row.extra],
-        [*install, f'torch=={row.torch}', *files, *row.extra],
-        [*install, *links, '--no-deps', *hosts, '-e', '.'],
-    ]
+    install = ['install', '--quiet', '--no-compile']
+    commands = []
+    if row.extra:
+        commands.append([*install, '--only-binary=:all:', *row.extra])
+    if row.mmcv == 'full':
+        commands.append(['uninstall', '--yes', 'mmcv-lite'])
+        commands.append([*install, *links, '--no-deps', 'mmcv==2.1.0'])
+    if not row.pose and row.mmcv != 'onedl':
+        commands.append(['uninstall', '--yes', 'mmpose', 'mmdet'])
+    return commands
 
 
 def try_row(name: str, args: argparse.Namespace) -> str:
     """Install and try one row; its line of the table."""
     row = ROWS[name]
-    folder = Path(args.work) / f'venv-{name}'
+    folder = Path(args.work) / f'matrix-{name}'
     python = max(args.pythons.glob(f'{row.python}.*/bin/python'))
     result, versions = 'yes', {}
     try:
-        subprocess.run([python, '-m', 'venv', '--clear', folder], check=True)
-        python = folder / 'bin/python'
         # A copy, as an editable install writes into its source.
         source = folder / 'source'
         shutil.copytree(
             ROOT, source, ignore=shutil.ignore_patterns('.*', 'work_dirs'))
+        host = 'onedl' if row.mmcv == 'onedl' else 'openmmlab'
+        # Another torch than the Makefile's is installed without its pins.
+        torch = [f'TORCH=torch=={row.torch}'] * (row.torch != Row.torch)
+        run(['make', 'install', f'PYTHON={python}', f'HOST={host}', *torch],
+            source)
+        python = source / '.venv/bin/python'
         for step in steps(row, args.find_links):
             run([python, '-m', 'pip', *step], source)
         run([python, '-m', 'mmhires.compat'], source)

@@ -102,6 +102,7 @@ def test_a_missing_data_set_is_one_problem_and_not_one_for_each_path(
 
 def test_a_file_that_upstream_only_asserts_is_missing_and_no_mistake(
         check, tmp_path):
+    pytest.importorskip('mmpose')
     found = check(
         POSE, "train_dataloader = dict(dataset=dict(_delete_=True, "
         "type='InterHand2DDoubleDataset', ann_file='no.json', camera_param_"

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmhires.models.recording import MAPS, record
 from mmhires.registry import MODELS
+from mmhires.utils.input_channels import swaps_channels
 
 
 @MODELS.register_module()
@@ -97,6 +98,6 @@ def denormalize(preprocessor: nn.Module, images: Tensor) -> Tensor:
     if hasattr(preprocessor, 'mean'):
         images = images * preprocessor.std + preprocessor.mean
     # The order of other images than those of three channels is never changed.
-    if preprocessor.channel_conversion and images.shape[1] == 3:
+    if swaps_channels(preprocessor) and images.shape[1] == 3:
         images = images.flip(1)
     return images.clamp(0, 255)
