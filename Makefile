@@ -49,7 +49,7 @@ docs: $(DOCS)
 	@echo "Look at it: docs/_build/html/index.html"
 
 notebook: $(DOCS)
-	OMP_NUM_THREADS=1 $(VENV)/bin/jupyter execute docs/notebooks/own_folder.ipynb
+	PATH="$(abspath $(VENV)/bin):$$PATH" jupyter execute docs/notebooks/own_folder.ipynb
 
 install: $(STAMP)
 

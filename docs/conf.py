@@ -5,6 +5,8 @@ The source directory is the repository itself, so that pages that live beside
 their configs are pages of the site as they are: one text, and its links work
 on both. ``make docs`` passes it, this folder holds the settings.
 """
+import importlib
+import os
 import warnings
 from pathlib import Path
 
@@ -32,7 +34,8 @@ exclude_patterns = ['docs/_*'] + [
     path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in
     ('configs', 'docs', 'requirements', 'tests')
 ]
-templates_path = ['_templates']
+# An absolute path: autosummary looks from the source directory.
+templates_path = [str(ROOT / 'docs/_templates')]
 
 myst_enable_extensions = ['colon_fence']
 myst_heading_anchors = 4
@@ -64,3 +67,26 @@ html_theme_options = dict(
     secondary_sidebar_items=['page-toc'],
     footer_start=['copyright'],
     footer_end=['sphinx-version'])
+
+
+def write_options(app) -> None:
+    """Write the page of all options from the commands themselves."""
+    from mmhires import cli
+    os.environ['COLUMNS'] = '80'  # of what --help prints
+    page = ['# All options\n\nWhat `mmhires COMMAND --help` prints.\n']
+    for name in cli.COMMANDS:
+        module = importlib.import_module(f'mmhires.cli.{name.replace(" ", "_")}')
+        parser = cli.Parser(
+            f'mmhires {name}',
+            description=module.__doc__,
+            formatter_class=cli.Help)
+        module.add_arguments(parser)
+        page.append(f'## {name}\n\n```text\n{parser.format_help()}```\n')
+    path = ROOT / 'docs/reference/generated/options.md'
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('\n'.join(page), encoding='utf-8')
+
+
+def setup(app) -> None:
+    """Have the page written before pages are looked for."""
+    app.connect('builder-inited', write_options)

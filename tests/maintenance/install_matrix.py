@@ -1,15 +1,15 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Install mmhires in fresh environments and say in the README which work.
+r"""Install mmhires in fresh environments and say on its page which work.
 
     python tests/maintenance/install_matrix.py --pythons ~/.pyenv/versions
 
-Every row follows the README: torch, requirements/runtime.txt, then
+Every row follows docs/get_started/install.md: torch, requirements/runtime.txt, then
 requirements/openmmlab.txt and mmhires without dependencies. It passes if
 ``python -m mmhires.compat`` runs, two iterations of a streets config train,
 its prediction has the size of the image, it exports to ONNX and torch.export
 (with requirements/deploy.txt), and, with MMPose, a pose config builds.
 Environments are removed afterwards; a failing row does not stop the others.
-``--rows`` runs some of them and keeps what the README says of the others.
+``--rows`` runs some of them and keeps what the page says of the others.
 """
 import argparse
 import datetime
@@ -67,7 +67,7 @@ ROWS = {
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Try the combinations that the README claims')
+        description='Try the combinations that the page claims')
     parser.add_argument(
         '--pythons', type=Path, help='folder of interpreters, as of pyenv')
     parser.add_argument('--work', type=Path, default=tempfile.gettempdir())
@@ -194,8 +194,8 @@ def smoke(out: str) -> None:
 
 
 def write(lines: dict[str, str]) -> None:
-    """Replace the rows that were tried in the README's table."""
-    path = ROOT / 'README.md'
+    """Replace the rows that were tried in the page's table."""
+    path = ROOT / 'docs/get_started/install.md'
     before, table, after = re.split(f'{BEGIN}|{END}', path.read_text())
     old = {
         line.split('|')[1].strip(): line

@@ -17,6 +17,6 @@ def test_a_file_of_every_component_agrees_with_it(kind, name, suffix, dynamic):
     assert exporting.problem(kind, name, suffix, dynamic) == ''
 
 
-def test_the_readme_says_what_exports_to_what(repo_root):
+def test_the_page_says_what_exports_to_what(repo_root):
     pytest.importorskip('mmpose')
-    assert exporting.table() in (repo_root / 'README.md').read_text()
+    assert exporting.table() in (repo_root / 'docs/guides/deploy.md').read_text()
