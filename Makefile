@@ -45,7 +45,7 @@ format: $(STAMP)
 	$(RUN) -m yapf --in-place --recursive --parallel $(SOURCES)
 
 docs: $(DOCS)
-	$(RUN) -m sphinx --fail-on-warning --keep-going --quiet -b html -c docs . docs/_build/html
+	$(RUN) -m sphinx --fail-on-warning --quiet -b html -c docs . docs/_build/html
 	@echo "Look at it: docs/_build/html/index.html"
 
 notebook: $(DOCS)

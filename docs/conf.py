@@ -75,7 +75,8 @@ def write_options(app) -> None:
     os.environ['COLUMNS'] = '80'  # of what --help prints
     page = ['# All options\n\nWhat `mmhires COMMAND --help` prints.\n']
     for name in cli.COMMANDS:
-        module = importlib.import_module(f'mmhires.cli.{name.replace(" ", "_")}')
+        module = importlib.import_module(
+            f'mmhires.cli.{name.replace(" ", "_")}')
         parser = cli.Parser(
             f'mmhires {name}',
             description=module.__doc__,

@@ -62,8 +62,9 @@ def test_every_page_can_be_reached_from_the_first():
         if path.exists():
             todo += {*toctree(path)} - seen
         else:
-            assert page.with_name(page.name + '.ipynb').exists() or (
-                page.parent.name == 'generated'), page
+            assert page.with_name(page.name +
+                                  '.ipynb').exists() or (page.parent.name
+                                                         == 'generated'), page
     # The README is the forge's first page, docs/index.md the site's.
     assert {page.with_suffix('') for page in PAGES} - seen == {ROOT / 'README'}
 
@@ -109,8 +110,9 @@ def test_templates_are_what_the_forge_reads():
 def test_ci_builds_the_documentation_and_runs_the_notebook():
     flow = yaml.safe_load((ROOT / '.github/workflows/docs.yml').read_text())
     steps = flow['jobs']['docs']['steps']
-    assert [{'run': f'make {name}'} in steps
-            for name in ('docs', 'notebook')] == [True, True]
+    assert [{
+        'run': f'make {name}'
+    } in steps for name in ('docs', 'notebook')] == [True, True]
 
 
 @pytest.mark.slow
@@ -119,8 +121,8 @@ def test_ci_builds_the_documentation_and_runs_the_notebook():
     reason='make docs installs Sphinx')
 def test_the_documentation_builds_without_a_warning(tmp_path):
     done = subprocess.run([
-        sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-c',
-        'docs', '-d', tmp_path / 'trees', '.', tmp_path / 'html'
+        sys.executable, '-m', 'sphinx', '-W', '-q', '-c', 'docs', '-d',
+        tmp_path / 'trees', '.', tmp_path / 'html'
     ],
                           cwd=ROOT,
                           text=True,

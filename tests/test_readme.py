@@ -32,8 +32,9 @@ def commands(program):
 
 def parse(words):
     """Parse arguments of ``mmhires``, as the command does."""
-    name = next(name for name in (' '.join(words[:2]), words[0])
-                if name in cli.COMMANDS)
+    name = next(
+        name for name in (' '.join(words[:2]), words[0])
+        if name in cli.COMMANDS)
     module = importlib.import_module(f'mmhires.cli.{name.replace(" ", "_")}')
     parser = argparse.ArgumentParser(exit_on_error=False)
     module.add_arguments(parser)
@@ -45,7 +46,8 @@ def test_it_fits_on_a_page():
 
 
 def test_every_command_is_one_that_is_tried_here():
-    assert {words[0] for words in COMMANDS
+    assert {words[0]
+            for words in COMMANDS
             } == {'cd', 'git', 'make', 'mmhires', 'python', 'source'}
 
 
@@ -72,9 +74,9 @@ def test_the_first_commands_end_in_an_exported_student(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ('configs', 'docs', 'tools'):
         Path(name).symlink_to(ROOT / name)
-    adapt, export = (next(words for words in commands('mmhires')
-                          if words[0] == name)
-                     for name in ('adapt', 'export'))
+    adapt, export = (
+        next(words for words in commands('mmhires') if words[0] == name)
+        for name in ('adapt', 'export'))
     assert cli.main(adapt) == 0
     (script, config), = commands('python')
     steps = Config.fromfile(config).train_cfg.max_iters
@@ -89,8 +91,8 @@ def test_the_first_commands_end_in_an_exported_student(tmp_path, monkeypatch):
     runpy.run_path(script, run_name='__main__')
     Path('work_dirs/student/iter_1.pth').rename(weights)
     assert cli.main(export) == 0
-    predict = next(words for words in commands('mmhires')
-                   if words[0] == 'predict')
+    predict = next(
+        words for words in commands('mmhires') if words[0] == 'predict')
     model, picture = predict[1:3]
     labels = Predictor(model)(picture)
     assert labels.shape == read_image(picture).shape[:2] == (192, 384)
@@ -100,14 +102,15 @@ def test_the_first_commands_end_in_an_exported_student(tmp_path, monkeypatch):
 def test_numbers_of_the_table_are_those_of_the_study():
     study = (ROOT / 'configs/study/README.md').read_text()
     first = study.split('## What it gains')[1].split('\n- ')[0]
-    known = [[float(number) for number in re.findall(r'[\d.]*\d', re.sub(
-        r'\([^)]*\)|±[^|]*', '', row))] for row in first.splitlines()
-             if row.startswith('| [')]
+    known = [[
+        float(number) for number in re.findall(
+            r'[\d.]*\d', re.sub(r'\([^)]*\)|±[^|]*', '', row))
+    ] for row in first.splitlines() if row.startswith('| [')]
     rows = re.findall(r'^\| .* \| \**([\d.]+)\** \| ([\d.]+) \|$', TEXT,
                       re.MULTILINE)
     assert len(rows) == 3
     for miou, gmacs in rows:
         assert any(
-            float(gmacs) in numbers and any(
-                f'{number:.1f}' == miou for number in numbers)
+            float(gmacs) in numbers and any(f'{number:.1f}' == miou
+                                            for number in numbers)
             for numbers in known), (miou, gmacs)

@@ -19,4 +19,5 @@ def test_a_file_of_every_component_agrees_with_it(kind, name, suffix, dynamic):
 
 def test_the_page_says_what_exports_to_what(repo_root):
     pytest.importorskip('mmpose')
-    assert exporting.table() in (repo_root / 'docs/guides/deploy.md').read_text()
+    page = repo_root / 'docs/guides/deploy.md'
+    assert exporting.table() in page.read_text()
