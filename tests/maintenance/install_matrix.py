@@ -4,7 +4,8 @@ r"""Install mmhires in fresh environments and say on its page which work.
     python tests/maintenance/install_matrix.py --pythons ~/.pyenv/versions
 
 Every row follows docs/get_started/install.md: torch, then
-requirements/runtime.txt, then requirements/openmmlab.txt and mmhires without dependencies. It passes if
+requirements/runtime.txt, then requirements/openmmlab.txt and mmhires without
+dependencies. It passes if
 ``python -m mmhires.compat`` runs, two iterations of a streets config train,
 its prediction has the size of the image, it exports to ONNX and torch.export
 (with requirements/deploy.txt), and, with MMPose, a pose config builds.
