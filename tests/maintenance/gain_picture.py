@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from PIL import Image, ImageDraw, ImageFont
 
@@ -89,6 +90,7 @@ def main() -> None:
     parser.add_argument('--demo', type=Path, default=ROOT / 'demo_out')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs/images')
     args = parser.parse_args()
+    init_default_scope('mmseg')
     loaded = {name: load(name, args.demo) for name in CONFIGS}
     cfg = loaded['plain'][1].test_dataloader.dataset
     dataset = DATASETS.build(dict(cfg, cache=str(args.demo / 'streets')))
