@@ -12,14 +12,17 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 PINS := -c requirements/constraints.txt
 STAMP := $(VENV)/.installed$(addprefix -,$(filter-out openmmlab,$(HOST)))
-SOURCES := mmhires tools tests configs setup.py
+DOCS := $(VENV)/.docs
+SOURCES := mmhires tools tests configs docs/conf.py setup.py
 
-.PHONY: help demo test lint format install clean
+.PHONY: help demo test lint format docs notebook install clean
 help:
 	@echo "make demo     a trained network on a quarter of the pixels: measure, fine-tune, compare"
 	@echo "make test     run the test suite; ARGS='-k name' for a part of it"
 	@echo "make lint     check the style"
 	@echo "make format   bring all files to it"
+	@echo "make docs     build the documentation, docs/_build/html/index.html"
+	@echo "make notebook run the notebook of the documentation, on the CPU"
 	@echo "make install  make .venv only"
 	@echo "make clean    remove .venv and everything else that was built"
 	@echo "PYTHON=python3.12 and TORCH='torch==2.6.0' choose what .venv is made"
@@ -41,7 +44,21 @@ format: $(STAMP)
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m yapf --in-place --recursive --parallel $(SOURCES)
 
+docs: $(DOCS)
+	$(RUN) -m sphinx --fail-on-warning --quiet -b html -c docs . docs/_build/html
+	@echo "Look at it: docs/_build/html/index.html"
+
+notebook: $(DOCS)
+	PATH="$(abspath $(VENV)/bin):$$PATH" jupyter execute docs/notebooks/own_folder.ipynb
+
 install: $(STAMP)
+
+# Only `make docs` needs these.
+$(DOCS): $(STAMP) requirements/docs.txt
+	@$(RUN) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "the documentation needs Python 3.11 or later" >&2; exit 1; }
+	$(PIP) install --only-binary=:all: $(PINS) -r requirements/docs.txt
+	@touch $@
 
 $(STAMP): setup.py requirements/$(HOST).txt $(wildcard requirements/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || \
@@ -62,5 +79,6 @@ endif
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info mmhires/.mim demo_out .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info mmhires/.mim demo_out \
+	  docs/_build docs/reference/generated .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The README's "make your own config low-resolution", done to upstream's."""
+"""The page "make your own config low-resolution", done to upstream's."""
 import copy
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from mmengine.registry import init_default_scope
 
 from mmhires.registry import MODELS
 
-README = Path(__file__).resolve().parents[1] / 'README.md'
-# What the example of the README says for PSPNet, and what the other networks
+PAGE = Path(__file__).resolve().parents[1] / 'docs/guides/adapt.md'
+# What the example of the page says for PSPNet, and what the other networks
 # need in its place.
 PSPNET = ('pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py',
           'in_channels=[256, 2048], in_index=[0, 3], upscale=8')
@@ -31,10 +31,8 @@ NETWORKS = {
 
 
 def example(number=1):
-    """A config of the README's section."""
-    section = README.read_text().split(
-        '## Make your own config low-resolution')[1]
-    return section.split('```python\n')[number].split('```')[0]
+    """A config of the page."""
+    return PAGE.read_text().split('```python\n')[number].split('```')[0]
 
 
 def test_the_example_changes_about_ten_lines():

@@ -13,7 +13,7 @@ HELP = """
 mmhires --help                   the commands
 python -m mmhires.check CONFIG   what would stop a training, all at once
 python -m mmhires.compat         what the compatibility layer does here
-README.md                        components, tools, methods
+docs/index.md                    guides, FAQ, reference; make docs builds it
 CONTRIBUTING.md                  where things are, how to add one
 """
 

@@ -168,7 +168,7 @@ class CheckedSegDataset(BaseSegDataset):
     first base of a dataset class: ``class X(CheckedSegDataset, Y)``.
 
     Args:
-        *args, **kwargs: As ``mmseg.datasets.BaseSegDataset``.
+        args, kwargs: As ``mmseg.datasets.BaseSegDataset``.
 
     Raises:
         ValueError: If there are no ``classes`` to check the labels by.

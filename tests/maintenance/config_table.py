@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Write the table of all configs into configs/README.md, from the metafiles.
+"""Write the table of all configs, docs/zoo/configs.md, from the metafiles.
 
     python tests/maintenance/config_table.py
 """
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / 'docs/zoo/configs.md'
 MARKS = '<!-- configs -->\n', '<!-- end of configs -->\n'
 HEADER = ('| config | network sees | trained on | GMACs | parameters (M) '
           '| result | weights |\n|---|---|---|---|---|---|---|\n')
@@ -32,7 +33,7 @@ def row(folder: str, model: dict) -> str:
         result_of(result) for result in model['Results']
         if result.get('Metrics')
     ]
-    cells = (f'[{model["Name"]}]({folder}/{model["Name"]}.py)',
+    cells = (f'[{model["Name"]}](../../configs/{folder}/{model["Name"]}.py)',
              said['Input Size'],
              data if isinstance(data, str) else ', '.join(data),
              f'{said["FLOPs"] / 1e9:.3f}', f'{said["Parameters"] / 1e6:.3f}',
@@ -45,16 +46,15 @@ def table() -> str:
     """All rows, folder by folder."""
     return HEADER + ''.join(
         row(file.parent.name, model)
-        for file in sorted(CONFIGS.glob('*/metafile.yml'))
+        for file in sorted(ROOT.glob('configs/*/metafile.yml'))
         for model in yaml.safe_load(file.read_text())['Models'])
 
 
 def main() -> None:
     """Replace what stands between the marks."""
-    page = CONFIGS / 'README.md'
-    before, rest = page.read_text().split(MARKS[0])
+    before, rest = PAGE.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
-    page.write_text(f'{before}{MARKS[0]}{table()}{MARKS[1]}{after}')
+    PAGE.write_text(f'{before}{MARKS[0]}{table()}{MARKS[1]}{after}')
 
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Install mmhires in fresh environments and say in the README which work.
+r"""Install mmhires in fresh environments and say on its page which work.
 
     python tests/maintenance/install_matrix.py --pythons ~/.pyenv/versions
 
@@ -9,7 +9,7 @@ their dependencies, and then what the row adds or leaves out. It passes if
 its prediction has the size of the image, it exports to ONNX and torch.export
 (with requirements/deploy.txt), and, with MMPose, a pose config builds.
 Environments are removed afterwards; a failing row does not stop the others.
-``--rows`` runs some of them and keeps what the README says of the others.
+``--rows`` runs some of them and keeps what the page says of the others.
 """
 import argparse
 import datetime
@@ -67,7 +67,7 @@ ROWS = {
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Try the combinations that the README claims')
+        description='Try the combinations that the page claims')
     parser.add_argument(
         '--pythons', type=Path, help='folder of interpreters, as of pyenv')
     parser.add_argument('--work', type=Path, default=tempfile.gettempdir())
@@ -189,8 +189,8 @@ def smoke(out: str) -> None:
 
 
 def write(lines: dict[str, str]) -> None:
-    """Replace the rows that were tried in the README's table."""
-    path = ROOT / 'README.md'
+    """Replace the rows that were tried in the page's table."""
+    path = ROOT / 'docs/get_started/install.md'
     before, table, after = re.split(f'{BEGIN}|{END}', path.read_text())
     old = {
         line.split('|')[1].strip(): line
