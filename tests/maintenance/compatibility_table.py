@@ -48,6 +48,30 @@ FILES = {
     'dynamic': ('dynamic.onnx', dict(dynamic=True))
 }
 SIZE = (128, 256)
+# How to write a config such as those of encoders.py.
+EXAMPLE = """## A config with an encoder of timm
+
+`pip install --no-deps timm`; MMPretrain is among MMSegmentation's
+requirements.
+
+```python
+_base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py'
+custom_imports = dict(
+    imports=['mmpretrain.models', 'mmhires'], allow_failed_imports=False)
+model = dict(
+    pretrained=None,
+    backbone=dict(
+        _delete_=True, type='mmpretrain.TIMMBackbone', model_name='resnet18',
+        features_only=True, pretrained=True, output_stride=8,
+        out_indices=(1, 2, 3, 4)),
+    decode_head=dict(in_channels=512),
+    auxiliary_head=dict(in_channels=256))
+```
+
+`mmhires check` names the widths that are wrong. `pretrained=True` also needs
+`huggingface_hub`. Transformers of one image size need `dynamic_img_size=True`
+(ViT) or `strict_img_size=False` (Swin), to see reduced images, too. JPU goes
+where `output_stride=8` makes a network dilated."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -246,7 +270,7 @@ def table(tried: dict, done: dict) -> str:
             short = short.removesuffix('.py')
             lines.append(f'| {short} | {" | ".join(cells)} | {line} |')
         lines.append('')
-    lines += ['## Why not', '']
+    lines += [*EXAMPLE.splitlines(), '', '## Why not', '']
     for reason, number in reasons.items():
         # PyTorch's exporter quotes its graph.
         reason = re.sub(r'\s+\[Caused by .*?(?=; (?:try|write)|$)', '', reason)
