@@ -127,6 +127,8 @@ setup(
         ],
         # the ImageNet configs; it declares all that it imports
         pretrain=[openmmlab['mmpretrain']],
+        # networks of timm as backbones, through mmpretrain.TIMMBackbone
+        encoders=[openmmlab['mmpretrain'], *requirements('encoders')],
         # torch.onnx.export(dynamo=...) is of 2.5, torch.export's Dim.DYNAMIC
         # of 2.6
         deploy=['torch>=2.6', *requirements('deploy')],

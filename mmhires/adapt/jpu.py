@@ -36,7 +36,9 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
         and tuple(cfg.backbone.get(name, parameter.default)) != tuple(
             parameter.default)
     }
-    if 'strides' not in changed:
+    if cfg.backbone.get('output_stride', 32) < 32:  # of timm
+        changed['output_stride'] = 32
+    if not {'strides', 'output_stride'} & changed.keys():
         raise AdaptError(
             'the backbone has no stride replaced by dilation, so there is '
             'nothing for JPU to replace')

@@ -16,6 +16,7 @@ from mmhires.check import probe
 from mmhires.check.data import check_data
 from mmhires.check.drawn import draw_batch
 from mmhires.check.problem import Problems
+from mmhires.utils.configs import walk
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio, full_step
 
@@ -90,7 +91,7 @@ def _train(cfg: Config, size: tuple[int, ...],
 
 def _shrink_pooling(model: dict, factor: int) -> None:
     """Have FALoss leave of small maps as many pixels as of large ones."""
-    for _, part in probe.walk('model', model):
+    for _, part in walk('model', model):
         loss = part.get('loss_fa') or {}
         if loss.get('samples') is None and 'type' in loss:
             loss['subsample'] = max(1, loss.get('subsample', 8) // factor)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from .walk import walk
+from mmhires.utils import configs
 
 
 class _Answers(TorchFunctionMode):
@@ -114,15 +114,10 @@ def without_weights(model_cfg: dict) -> dict:
     Returns:
         dict: The copy.
     """
-    cfg = copy.deepcopy(model_cfg)
+    cfg = copy.copy(model_cfg)
     if isinstance(cfg.get('teacher'), str):
         cfg['teacher'] = Config.fromfile(cfg['teacher'])['model']
-    for _, part in list(walk('model', cfg)):
-        names = {'pretrained', 'teacher_ckpt'} & part.keys()
-        if 'Pretrained' in str(part.get('init_cfg')):
-            names.add('init_cfg')
-        part.update(dict.fromkeys(names))
-    return cfg
+    return configs.without_weights(cfg)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ COMMANDS = {
     'convert student': 'write the student of HRFR as an ordinary model',
     'convert classes': 'map the classifiers to the classes of a data set',
     'convert camvid': 'write CamVid as CamVidDataset reads it',
+    'convert masks': 'turn colours of masks into class indices',
     'zoo': 'list and download published weights',
     'demo': 'measure, fine-tune and compare, in minutes on a CPU',
     'env': 'print versions, device and engines',

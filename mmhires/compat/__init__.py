@@ -30,6 +30,8 @@ ITEMS = (
          'mmpose'),
     Item('draw_circles', 'MMPose cannot draw keypoints beside NumPy 2.4',
          'mmpose'),
+    Item('timm_maps', 'maps of timm with their channels last reach heads so',
+         'mmpretrain.models.backbones.timm_backbone'),
 )
 
 

@@ -6,13 +6,14 @@ and then nothing here is done. Beside torch's CPU build it cannot: it installs
 the build for CUDA, whose import raises "operator torchvision::nms does not
 exist". MMEngine imports torchvision for the environment that it logs at the
 start of every Runner and expects no other failure than a ModuleNotFoundError.
-MMPretrain (which MMDetection and so MMSegmentation import) and the
+MMPretrain (which MMDetection and so MMSegmentation import), timm and the
 visualization of MMPose name it where they define some classes; none of them
 is needed by our configs, and using one says what to install.
 """
 import contextlib
 import importlib
 import sys
+from enum import Enum
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -25,11 +26,25 @@ HOSTS = {
     'mmpretrain': ('mmpretrain.datasets', 'mmpretrain.engine',
                    'mmpretrain.evaluation', 'mmpretrain.models'),
     'mmpose.visualization': (),
+    'timm': (),
 }
+
+
+class InterpolationMode(Enum):
+    """Its members are read where timm is imported."""
+
+    NEAREST = 'nearest'
+    BILINEAR = 'bilinear'
+    BICUBIC = 'bicubic'
+    BOX = 'box'
+    HAMMING = 'hamming'
+    LANCZOS = 'lanczos'
 
 
 def _missing(name: str) -> type:
     """Class that can be imported and inherited from, but not called."""
+    if name == 'InterpolationMode':
+        return InterpolationMode
 
     def __init__(self, *args, **kwargs):  # noqa: N807
         raise ModuleNotFoundError(

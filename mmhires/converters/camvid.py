@@ -5,10 +5,10 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mmhires.utils.images import read_image, write_image
 from mmhires.utils.progress import track
+from mmhires.utils.whole_folder import whole_folder
 
 from . import camvid_layouts as layouts
 from .camvid_layouts import SPLITS
@@ -50,24 +50,16 @@ def convert_camvid(src: str | Path,
             text names the file.
         FileExistsError, NotADirectoryError: If ``dst`` is in the way.
     """
-    src, dst = Path(src).resolve(), Path(dst).resolve()
-    if dst == src or dst in src.parents or src in dst.parents:
-        raise ValueError(f'{src} and {dst} must not lie in one another')
-    if split_dir and dst in (Path(split_dir).resolve() / 'x').parents:
-        raise ValueError(f'{split_dir} lies in {dst}, which would replace it')
-    if dst.exists() and any(dst.iterdir()) and not force:
-        raise FileExistsError(f'{dst} is not empty; --force replaces it')
-    samples, read_label = _find(src, Path(split_dir) if split_dir else None)
-    counts = Counter(split for split, *_ in samples)
-    if not samples:
-        raise FileNotFoundError(f'no samples below {src}')
-    if not (allow_partial or split_dir):
-        _check_counts(src, counts)
-
-    # The parents of `dst` too are made only at the end.
-    base = next(p for p in dst.parents if p.exists())
-    with TemporaryDirectory(None, f'.{dst.name}.part-', base) as folder:
-        new, old = Path(folder, 'new'), Path(folder, 'old')
+    src, dst = Path(src).resolve(), Path(dst)
+    split_dir = Path(split_dir) if split_dir else None
+    others = [split_dir] if split_dir else []
+    with whole_folder(src, dst, force, others) as new:
+        samples, read_label = _find(src, split_dir)
+        counts = Counter(split for split, *_ in samples)
+        if not samples:
+            raise FileNotFoundError(f'no samples below {src}')
+        if not (allow_partial or split_dir):
+            _check_counts(src, counts)
         for split in counts:
             for kind in ('images', 'labels'):
                 (new / kind / split).mkdir(parents=True)
@@ -82,15 +74,6 @@ def convert_camvid(src: str | Path,
                                      f'expected {size}')
             shutil.copyfile(image, new / 'images' / split / image.name)
             write_image(ids, new / 'labels' / split / image.name)
-        dst.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if dst.exists():
-                dst.rename(old)
-            new.rename(dst)
-        except BaseException:
-            if old.exists():
-                old.rename(dst)
-            raise
     return {split: counts[split] for split in SPLITS}
 
 

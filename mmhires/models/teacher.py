@@ -10,6 +10,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from mmhires.registry import MODELS
+from mmhires.utils.configs import without_weights
 from mmhires.utils.finite import require_finite
 from mmhires.utils.input_channels import swaps_channels
 
@@ -33,6 +34,8 @@ def build_teacher(name: str, cfg: dict | str,
     """
     if isinstance(cfg, str):
         cfg = _model_of(cfg)
+    if checkpoint is not None:
+        cfg = without_weights(cfg)
     teacher = MODELS.build(copy.deepcopy(cfg))
     if checkpoint is None:
         print_log(

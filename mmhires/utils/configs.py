@@ -1,6 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Files that a config is made of."""
+"""Files that a config is made of, and its parts."""
+import copy
 import os
+from collections.abc import Container, Iterator, Mapping
 
 
 def config_files(file: str | os.PathLike) -> list[str]:
@@ -26,3 +28,48 @@ def config_files(file: str | os.PathLike) -> list[str]:
                 KeyError):
             found.append(name)
     return found
+
+
+def walk(key: str, cfg,
+         skip: Container[str] = ()) -> Iterator[tuple[str, Mapping]]:
+    """Yield each dict of a config, outer ones first.
+
+    Args:
+        key (str): Where ``cfg`` is, such as ``'model'``.
+        cfg (Any): A part of a config.
+        skip (Container[str]): Names of values that are not entered.
+
+    Yields:
+        tuple[str, Mapping]: Key, such as ``'model.auxiliary_head.1'``, and
+        dict.
+    """
+    items = ()
+    if isinstance(cfg, Mapping):
+        yield key, cfg
+        items = cfg.items()
+    elif isinstance(cfg, (list, tuple)):
+        items = enumerate(cfg)
+    for name, value in items:
+        if name not in skip:
+            yield from walk(f'{key}.{name}', value, skip)
+
+
+def without_weights(model_cfg: dict) -> dict:
+    """A copy of a model's config that names no checkpoint.
+
+    Args:
+        model_cfg (dict): ``model`` of a config.
+
+    Returns:
+        dict: The copy.
+    """
+    cfg = copy.deepcopy(model_cfg)
+    for _, part in list(walk('model', cfg)):
+        names = {'pretrained', 'teacher_ckpt'} & part.keys()
+        if 'Pretrained' in str(part.get('init_cfg')):
+            names.add('init_cfg')
+        part.update(dict.fromkeys(names))
+        if 'TIMMBackbone' in str(part.get('type')):
+            # Loads where it is built, and takes no None.
+            part.update(pretrained=False, checkpoint_path='')
+    return cfg

@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from mmhires.utils.configs import without_weights
 from mmhires.utils.errors import first_line
 from mmhires.utils.finite import require_finite
 
@@ -68,6 +69,7 @@ def load_model(name_or_config: str | Path | Config,
                                     for step in cfg.test_pipeline):
         # a dataset that makes its images
         cfg.test_pipeline.insert(0, dict(type='LoadImageFromFile'))
+    cfg.model = without_weights(cfg.model)
     model = importlib.import_module(f'{scope}.apis').init_model(
         cfg, device='cpu')
     _load(model, weights, str(checkpoint))

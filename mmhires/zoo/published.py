@@ -32,10 +32,13 @@ class Published:
         url (str, optional): Where it is.
         page (str, optional): Where a person can get it, if there is no
             ``url`` that a program can download.
+        file (str, optional): Where it is below ``configs``, if it comes with
+            this package.
         sha256 (str): Hash, or as many of its first digits as are known.
         converter (str, optional): Key of ``mmhires.converters.SOURCES``; None
             where the publisher's keys are ours.
-        metrics (dict): Published results.
+        metrics (dict): Published results or, of a ``file``, measured ones.
+        command (str, optional): What prints them.
     """
     name: str
     publisher: str
@@ -43,19 +46,22 @@ class Published:
     config: str | None = None
     url: str | None = None
     page: str | None = None
+    file: str | None = None
     sha256: str = ''
     converter: str | None = None
     metrics: dict = field(default_factory=dict)
+    command: str | None = None
 
     @property
     def results(self) -> str:
         """The metrics as text."""
-        return ', '.join(f'{k} {v}' for k, v in self.metrics.items())
+        text = ', '.join(f'{k} {v}' for k, v in self.metrics.items())
+        return f'{text}, measured here' if self.file else text
 
     def __str__(self) -> str:
         return (f'{self.name}: weights of {self.publisher} ({self.license}), '
-                f'{self.url or self.page}; published: '
-                f'{self.results or "nothing"}')
+                f'{self.url or self.page or self.file}; '
+                f'{self.command or "published"}: {self.results or "nothing"}')
 
 
 def config_folder() -> Path:
@@ -137,7 +143,7 @@ def list_models(pattern: str = '*') -> list[str]:
         ``load_from``.
     """
     names = fnmatch.filter(published(), pattern)
-    table = Table('name', 'weights of', 'licence', 'published', box=None)
+    table = Table('name', 'weights of', 'licence', 'results', box=None)
     for entry in map(find, names):
         table.add_row(entry.name, entry.publisher, entry.license, entry.results
                       or 'backbone alone')
@@ -152,7 +158,7 @@ def list_models(pattern: str = '*') -> list[str]:
 
 
 def load_published(name: str) -> dict:
-    """Download a file of the zoo, or take it from the cache, and convert it.
+    """Take a file of the zoo from the web, the cache or here and convert it.
 
     Args:
         name (str): One of :func:`list_models`.
@@ -169,7 +175,12 @@ def load_published(name: str) -> dict:
     from mmhires.converters import convert_checkpoint
     entry = find(name)
     in_cache = False
-    if entry.url is not None:
+    if entry.file is not None:
+        file = config_folder() / entry.file
+        if not is_intact(file, entry.sha256):
+            raise ValueError(f'{file} is not the file of this release: '
+                             'install the package anew')
+    elif entry.url is not None:
         in_cache = is_intact(cached_file(entry.url), entry.sha256)
         file = fetch(entry.url, entry.sha256)
     else:

@@ -4,8 +4,9 @@ r"""Try adapting and exporting upstream's networks; write the table of it.
     nice python tests/maintenance/compatibility_table.py --threads 1
 
 Networks are chosen by a rule: the first config of each folder of
-MMSegmentation, and the first of each backbone among MMPose's top-down heatmaps
-of COCO at 256x192. A child config counts if its model predicts and trains ten
+MMSegmentation, five encoders of timm and MMPretrain (``encoders.py``), and the
+first of each backbone among MMPose's top-down heatmaps of COCO at 256x192. A
+child config counts if its model predicts and trains ten
 steps with the config's own optimizer in which the losses are finite and fall,
 which ``adapt`` tries before it gives one: some 20 seconds of a CPU for a
 ResNet-101 and a method. A file counts if it predicts what the model does, with
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import mmcv
 import torch
+from encoders import ENCODERS, write_config
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 from torch import nn
@@ -46,6 +48,30 @@ FILES = {
     'dynamic': ('dynamic.onnx', dict(dynamic=True))
 }
 SIZE = (128, 256)
+# How to write a config such as those of encoders.py.
+EXAMPLE = """## A config with an encoder of timm
+
+`pip install --no-deps timm`; MMPretrain is among MMSegmentation's
+requirements.
+
+```python
+_base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py'
+custom_imports = dict(
+    imports=['mmpretrain.models', 'mmhires'], allow_failed_imports=False)
+model = dict(
+    pretrained=None,
+    backbone=dict(
+        _delete_=True, type='mmpretrain.TIMMBackbone', model_name='resnet18',
+        features_only=True, pretrained=True, output_stride=8,
+        out_indices=(1, 2, 3, 4)),
+    decode_head=dict(in_channels=512),
+    auxiliary_head=dict(in_channels=256))
+```
+
+`mmhires check` names the widths that are wrong. `pretrained=True` also needs
+`huggingface_hub`. Transformers of one image size need `dynamic_img_size=True`
+(ViT) or `strict_img_size=False` (Swin), to see reduced images, too. JPU goes
+where `output_stride=8` makes a network dilated."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,6 +96,7 @@ def networks() -> dict[str, list[str]]:
         f'mmseg::{path.relative_to(root)}': list(METHODS)
         for path in firsts
     }
+    tried |= {f'encoder::{row}': list(METHODS) for row in ENCODERS}
     root = Path(find_spec('mmpose').origin).parent / '.mim/configs'
     backbones = set()
     for path in sorted((root / POSE).glob('td-hm_*256x192.py')):
@@ -159,14 +186,18 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     state = Path(args.state)
     done = json.loads(state.read_text()) if state.is_file() else {}
-    state.parent.mkdir(parents=True, exist_ok=True)
+    folder = (state.parent / 'encoders').absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     tried = networks()
     for config, methods in tried.items():
+        file = config
+        if config.startswith('encoder::'):
+            file = str(write_config(config.removeprefix('encoder::'), folder))
         for what in (*methods, 'files'):
             key = f'{what} {config}'
             if key not in done:
-                done[key] = files(config) if what == 'files' else result(
-                    what, config)
+                done[key] = files(file) if what == 'files' else result(
+                    what, file)
                 state.write_text(json.dumps(done, indent=0))
                 sys.stdout.write(f'{key} {done[key]}\n')
                 sys.stdout.flush()
@@ -182,8 +213,11 @@ def table(tried: dict, done: dict) -> str:
         f'{time.strftime("%Y-%m-%d")} with MMSegmentation '
         f'{version("mmsegmentation")}, MMPose {version("mmpose")}, torch '
         f'{torch.__version__}. Tried is the first config of each folder of '
-        'MMSegmentation, and the first of each backbone among the top-down '
-        'heatmaps of COCO at 256x192 of MMPose. "yes" under a method: the '
+        'MMSegmentation, five encoders of '
+        f'timm {version("timm")} and MMPretrain {version("mmpretrain")} as '
+        '`tests/maintenance/encoders.py` writes their configs, and the first '
+        'of each backbone among the top-down heatmaps of COCO at 256x192 of '
+        'MMPose. "yes" under a method: the '
         'child config that `python -m mmhires.adapt METHOD CONFIG` gives '
         'predicts, and trains ten steps on two small images, from random '
         "weights, with the config's own optimizer at its full learning rate: "
@@ -204,6 +238,8 @@ def table(tried: dict, done: dict) -> str:
         return f'[{number}](#why-not)'
 
     for package, title, methods, kinds in (('mmseg', 'Segmentation',
+                                            list(METHODS), [*FILES, 'int8']),
+                                           ('encoder', 'Encoders',
                                             list(METHODS), [*FILES, 'int8']),
                                            ('mmpose', 'Pose', ['dsrl'],
                                             ['.onnx', '.pt2', 'int8'])):
@@ -230,10 +266,11 @@ def table(tried: dict, done: dict) -> str:
             line = next((f'`{one["says"]}`'
                          for one in results if one['works'] and one['says']),
                         '')
-            short = name.split('::')[1].removeprefix(f'{POSE}/')[:-3]
+            short = name.split('::')[1].removeprefix(f'{POSE}/')
+            short = short.removesuffix('.py')
             lines.append(f'| {short} | {" | ".join(cells)} | {line} |')
         lines.append('')
-    lines += ['## Why not', '']
+    lines += [*EXAMPLE.splitlines(), '', '## Why not', '']
     for reason, number in reasons.items():
         # PyTorch's exporter quotes its graph.
         reason = re.sub(r'\s+\[Caused by .*?(?=; (?:try|write)|$)', '', reason)

@@ -15,7 +15,7 @@ import yaml
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmhires import list_models
+from mmhires import list_models, load_model
 from mmhires.converters import SOURCES, TARGETS, convert
 from mmhires.models.backbones import ddrnet_keys
 from mmhires.registry import MODELS
@@ -29,7 +29,10 @@ from mmhires.zoo.published import (
 )
 
 ENTRIES = published()
-MODEL_NAMES = [name for name, entry in ENTRIES.items() if entry.config]
+MODEL_NAMES = [
+    name for name, entry in ENTRIES.items() if entry.config and not entry.file
+]
+OWN_NAMES = [name for name, entry in ENTRIES.items() if entry.file]
 BACKBONES = {  # the config that has the backbone
     'ddrnet-23-slim': 'ddrnet/ddrnet-23-slim_1xb12-38k_camvid-720x960.py',
     'ddrnet-23': 'ddrnet/ddrnet-23_1xb12-38k_camvid-720x960.py',
@@ -166,8 +169,8 @@ def test_converted_weights_are_all_of_the_config_and_named(name, publish):
         assert classes[:2] == ['road', 'sidewalk']
 
 
-@pytest.mark.parametrize('name',
-                         [name for name in ENTRIES if name not in MODEL_NAMES])
+@pytest.mark.parametrize(
+    'name', [name for name, entry in ENTRIES.items() if not entry.config])
 def test_backbone_takes_every_weight_by_init_cfg(name, publish):
     cfg = Config.fromfile(config_folder() /
                           BACKBONES[name.removesuffix('_imagenet')])
@@ -184,7 +187,7 @@ def test_backbone_takes_every_weight_by_init_cfg(name, publish):
 
 def test_entries_have_an_address_a_hash_and_a_licence():
     for name, entry in ENTRIES.items():
-        assert bool(entry.url) != bool(entry.page), name
+        assert bool(entry.url) + bool(entry.page) + bool(entry.file) == 1, name
         assert re.fullmatch('([0-9a-f]{8}|[0-9a-f]{64})?', entry.sha256), name
         if len(entry.sha256) == 8:
             assert f'-{entry.sha256}' in entry.url, name
@@ -222,7 +225,7 @@ def test_hashes_are_those_of_the_files_that_are_here(shared_dir):
 def test_table_names_publisher_licence_and_metric(capsys):
     names = list_models('ddrnet-23*_cityscapes')
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ['name', 'weights', 'of', 'licence', 'published']
+    assert header.split() == ['name', 'weights', 'of', 'licence', 'results']
     rows = [row for row in rows if row[0] != ' ']
     assert [row.split()[0] for row in rows] == names
     assert 'ddrnet-23-slim_cityscapes' in names
@@ -244,6 +247,27 @@ def test_table_fits_100_columns_and_cuts_nothing(capsys):
         said = (name, entry.license, *entry.publisher.split(),
                 *entry.results.replace(',', ' ').split())
         assert {word.strip(',') for word in words} >= set(said), name
+
+
+@pytest.mark.parametrize('name', OWN_NAMES)
+def test_weights_of_our_own_need_no_network_and_are_small(name, cache):
+    entry = ENTRIES[name]
+    file = config_folder() / entry.file
+    assert file.stat().st_size < 2e6
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == entry.sha256
+    assert 'measured here' in str(entry) and entry.command in str(entry)
+    model = load_model(name, device='cpu')
+    assert len(model.dataset_meta['classes']) == model.num_classes
+    assert all(x.isfinite().all() for x in model.state_dict().values())
+    assert not cache.exists()
+
+
+def test_a_damaged_file_of_our_own_is_not_used(monkeypatch):
+    name = OWN_NAMES[0]
+    entry = dataclasses.replace(ENTRIES[name], sha256='0' * 64)
+    monkeypatch.setattr(module, 'published', lambda: {name: entry})
+    with pytest.raises(ValueError, match='not the file of this release'):
+        load_published(name)
 
 
 def test_unknown_name_is_answered_with_the_nearest():
