@@ -89,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--demo', type=Path, default=ROOT / 'demo_out')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs/images')
+    parser.add_argument('--images', type=int, help='test streets, from first')
     args = parser.parse_args()
     init_default_scope('mmseg')
     loaded = {name: load(name, args.demo) for name in CONFIGS}
@@ -96,7 +97,8 @@ def main() -> None:
     dataset = DATASETS.build(dict(cfg, cache=str(args.demo / 'streets')))
     palette = np.array(dataset.metainfo['palette'], np.uint8)
     shares, best = [], (0, )
-    for index in range(len(dataset)):
+    count = args.images or len(dataset)
+    for index in range(count):
         sample = dataset[index]
         truth = sample['data_samples'].gt_sem_seg.data[0].numpy()
         labels = {name: predict(of[0], sample) for name, of in loaded.items()}
@@ -112,7 +114,7 @@ def main() -> None:
     draw(image, labels, marks, palette).save(
         args.out / 'gain.jpg', quality=85, optimize=True)
     print(f'street {index}: {shares[index][0]:.1f} % of the pixels fixed, '
-          f'{shares[index][1]:.1f} % broken; all {len(dataset)}: '
+          f'{shares[index][1]:.1f} % broken; all {count}: '
           '{:.2f} % and {:.2f} %'.format(*np.mean(shares, 0)))
 
 
