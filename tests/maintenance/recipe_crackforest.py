@@ -2,7 +2,8 @@
 _base_ = [
     '../../configs/_base_/models/deeplabv3plus_r18s-d16_3-stages.py',
     '../../configs/_base_/datasets/crackforest_320x480.py',
-    '../../configs/_base_/default_runtime.py', '../_base_/schedules/schedule_demo.py'
+    '../../configs/_base_/default_runtime.py',
+    '../../configs/_base_/schedules/schedule_demo.py'
 ]
 load_from = 'configs/demo/deeplabv3plus-r18s_streets-192x384.pth'
 iters = 1500
