@@ -6,8 +6,8 @@
 
 BASE is a full-size config with its trained weights. Students of each method,
 and the plain network on small images as their control, are trained by the
-schedule of ``adapt`` at each rate and length (times the base's) and by the base's
-own (``--rates 0``). Choose rate and length by val with one seed; test the choice.
+schedule of ``adapt`` at each rate and length (times the base's) and by the
+base's own (``--rates 0``). Choose by val with one seed; test the choice.
 Stop it and start it again as you like: a training that was stopped is resumed,
 rows that are in the file are not run again.
 """

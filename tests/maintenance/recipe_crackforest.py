@@ -1,8 +1,9 @@
 # Full size, from the demo's weights: the base of what `mmhires adapt` writes.
 _base_ = [
-    '../_base_/models/deeplabv3plus_r18s-d16_3-stages.py',
-    '../_base_/datasets/crackforest_320x480.py',
-    '../_base_/default_runtime.py', '../_base_/schedules/schedule_demo.py'
+    '../../configs/_base_/models/deeplabv3plus_r18s-d16_3-stages.py',
+    '../../configs/_base_/datasets/crackforest_320x480.py',
+    '../../configs/_base_/default_runtime.py',
+    '../../configs/_base_/schedules/schedule_demo.py'
 ]
 load_from = 'configs/demo/deeplabv3plus-r18s_streets-192x384.pth'
 iters = 1500
