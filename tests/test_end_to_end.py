@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from mmengine.runner import Runner
 
+from mmhires.compat.onedl import installed_fork
+
 ROOT = Path(__file__).resolve().parents[1]
 CAMVID = ROOT / 'configs/research' / (
     'dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py')
@@ -72,7 +74,8 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
 
 def mim(command, *args):
     done = subprocess.run([
-        sys.executable, '-m', 'mim', command, 'mmsegmentation',
+        sys.executable, '-m', 'mim', command,
+        installed_fork('mmsegmentation') or 'mmsegmentation',
         str(CAMVID), *args
     ],
                           capture_output=True,
