@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from mmengine.runner import Runner
 
+from mmhires.compat.onedl import installed_fork
+
 ROOT = Path(__file__).resolve().parents[1]
 CAMVID = ROOT / 'configs/research' / (
     'dsrl_deeplabv3plus-r18s-d16_1xb4-2500_camvid-180x240-to-360x480.py')
@@ -69,8 +71,9 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, python, tmp_path):
 
 
 def mim(python, command, *args):
+    host = installed_fork('mmsegmentation') or 'mmsegmentation'
     done = subprocess.run(
-        [python, '-m', 'mim', command, 'mmsegmentation',
+        [python, '-m', 'mim', command, host,
          str(CAMVID), *args],
         capture_output=True,
         text=True,
