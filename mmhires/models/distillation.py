@@ -6,11 +6,16 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
-from .preprocessing import as_in_training, full_size_images
+from .preprocessing import (
+    ImageReduction,
+    as_in_training,
+    full_size_images,
+)
 from .recording import FEATURES, MAPS, OUTPUTS, head_of, record
 from .teacher import build_teacher, check_same_images
 
@@ -151,7 +156,8 @@ class Distillation:
 
         Args:
             inputs (Tensor): Input of the student ``(N, 3, H, W)``.
-            data_samples (Sequence): With full-size ``gt_img``.
+            data_samples (Sequence): With full-size ``gt_img``, unless the
+                data preprocessor leaves images as large as they are.
 
         Returns:
             dict[str, Tensor]: The losses of the heads, and
@@ -163,6 +169,12 @@ class Distillation:
             ValueError: Maps that cannot be compared.
         """
         data_samples = as_in_training(self, data_samples)
+        if not isinstance(self.data_preprocessor, ImageReduction):
+            # The student reads the full-size images itself.
+            data_samples = [
+                x.new(**dict(x.items()), gt_img=PixelData(data=image))
+                for x, image in zip(data_samples, inputs)
+            ]
         with record(self) as mine:
             losses = super().loss(inputs, data_samples)
         return {
