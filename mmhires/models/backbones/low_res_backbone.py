@@ -84,8 +84,11 @@ class LowResBackbone(BaseModule):
             scale)``, rounded up.
 
         Raises:
-            ValueError: The reduced images are too small for ``backbone``.
+            ValueError: The batch is empty, or the reduced images are too
+                small for ``backbone``.
         """
+        if not len(images):
+            raise ValueError('LowResBackbone: the batch is empty')
         small = self.reduce(images)
         if min(small.shape[-2:]) < self.min_size:
             raise ValueError(
