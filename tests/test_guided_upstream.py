@@ -20,12 +20,14 @@ model = dict(
         _delete_=True, type='mmhires.GuidedHead',
         head=_base_.model.decode_head))
 """
-CASCADE = LINES.replace("""decode_head=dict(
+CASCADE = LINES.replace(
+    """decode_head=dict(
         _delete_=True, type='mmhires.GuidedHead',
         head=_base_.model.decode_head)""", """decode_head=[
         _base_.model.decode_head[0],
         dict(type='mmhires.GuidedHead', head=_base_.model.decode_head[1])]""")
-WITH_NECK = LINES.replace('    decode_head=dict(', """    neck=dict(
+WITH_NECK = LINES.replace(
+    '    decode_head=dict(', """    neck=dict(
         _delete_=True, type='mmhires.LowResNeck', neck=_base_.model.neck),
     decode_head=dict(""")
 # A convolutional network with an auxiliary head, one of attention, a cascade,
@@ -36,13 +38,10 @@ NETWORKS = {
      '512x1024.py'),
     'segformer': (LINES, 'segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
                   '1024x1024.py'),
-    'ocrnet':
-    (CASCADE, 'ocrnet/ocrnet_hr18s_4xb2-40k_cityscapes-512x1024.py'),
-    'ddrnet':
-    (LINES, 'ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-'
-     '1024x1024.py'),
-    'sem_fpn':
-    (WITH_NECK, 'sem_fpn/fpn_r50_4xb2-80k_cityscapes-512x1024.py'),
+    'ocrnet': (CASCADE, 'ocrnet/ocrnet_hr18s_4xb2-40k_cityscapes-512x1024.py'),
+    'ddrnet': (LINES, 'ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-'
+               '1024x1024.py'),
+    'sem_fpn': (WITH_NECK, 'sem_fpn/fpn_r50_4xb2-80k_cityscapes-512x1024.py'),
 }
 SIZE = (128, 256)
 

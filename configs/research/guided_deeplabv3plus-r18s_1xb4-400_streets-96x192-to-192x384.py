@@ -7,5 +7,6 @@ model = dict(
         type='mmhires.LowResBackbone',
         backbone=_base_.model.backbone),
     decode_head=dict(
-        _delete_=True, type='mmhires.GuidedHead',
+        _delete_=True,
+        type='mmhires.GuidedHead',
         head=_base_.model.decode_head))

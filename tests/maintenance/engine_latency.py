@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Time networks on the engines, one thread, and show what bounds them.
 """Time networks on the engines, one thread, and show what bounds them.
-    python tests/maintenance/engine_latency.py PLAIN.py OURS.py --image 768 1536
+
+    python tests/maintenance/engine_latency.py PLAIN.py OURS.py --image 192 384
 
 Random weights; the networks take turns in one process. What counts is the
 processor time of a run, which other work on the machine disturbs less than
@@ -59,8 +59,10 @@ def build(text: str) -> nn.Module:
     cfg = Config.fromfile(path)
     init_default_scope('mmseg')
     changes = dict(x.split('=') for x in changes.split(',') if x)
-    cfg.merge_from_dict(
-        {f'model.{key}': _number(value) for key, value in changes.items()})
+    cfg.merge_from_dict({
+        f'model.{key}': _number(value)
+        for key, value in changes.items()
+    })
     for key in ('teacher', 'teacher_ckpt', 'distill_losses'):
         cfg.model.pop(key, None)
     torch.manual_seed(0)
@@ -158,8 +160,7 @@ def main() -> None:
         times = cpu_times(runs, args.repeats)
         print(engine)
         for name, own in times.items():
-            ratio = median(
-                a / b for a, b in zip(own, times[args.configs[0]]))
+            ratio = median(a / b for a, b in zip(own, times[args.configs[0]]))
             print(f'  {median(own):8.1f} ms {ratio:6.2f}x  {name}', flush=True)
 
 

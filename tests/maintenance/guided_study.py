@@ -46,20 +46,20 @@ TRIES = {
     'patch 4, 16, to 1/2': (2, 'GuidedHead', dict(subpixel=2)),
     'conv 4, 16': (2, 'GuidedHead', dict(stem='conv')),
     'conv 4, 32': (2, 'GuidedHead', dict(stem='conv', channels=32)),
-    'conv 4, 32, to 1/2':
-    (2, 'GuidedHead', dict(stem='conv', channels=32, subpixel=2)),
+    'conv 4, 32, to 1/2': (2, 'GuidedHead',
+                           dict(stem='conv', channels=32, subpixel=2)),
     'conv 2, 16, two separable blocks':
     (2, 'GuidedHead',
      dict(stem='conv', stride=2, num_blocks=2, separable=True)),
     'patch 8, 16, to 1/4': (2, 'GuidedHead', dict(stride=8, subpixel=2)),
     'patch 8, 32, no block, to 1/4':
     (2, 'GuidedHead', dict(stride=8, channels=32, num_blocks=0, subpixel=2)),
-    'patch 8, 32, to 1/4':
-    (2, 'GuidedHead', dict(stride=8, channels=32, subpixel=2)),
+    'patch 8, 32, to 1/4': (2, 'GuidedHead',
+                            dict(stride=8, channels=32, subpixel=2)),
     'patch 8, 32, finest map, to 1/4':
     (2, 'GuidedHead', dict(stride=8, channels=32, subpixel=2, **FINEST)),
-    'patch 8, 32, to 1/2':
-    (2, 'GuidedHead', dict(stride=8, channels=32, subpixel=4)),
+    'patch 8, 32, to 1/2': (2, 'GuidedHead',
+                            dict(stride=8, channels=32, subpixel=4)),
 }
 METRICS = ('mIoU', 'mIoU.thin', 'mBIoU')
 
@@ -88,9 +88,8 @@ def read_config(args: argparse.Namespace, name: str) -> Config:
     if wrapper == 'GuidedHead':
         model.decode_head = dict(
             type='mmhires.GuidedHead', head=model.decode_head, **options)
-        cfg.optim_wrapper.paramwise_cfg = dict(custom_keys={
-            'decode_head.branch': dict(lr_mult=args.branch_rate)
-        })
+        cfg.optim_wrapper.paramwise_cfg = dict(
+            custom_keys={'decode_head.branch': dict(lr_mult=args.branch_rate)})
     elif wrapper:
         model.decode_head = dict(
             type='mmhires.DSRLHead',

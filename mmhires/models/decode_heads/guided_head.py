@@ -163,8 +163,9 @@ class GuidedBranch(nn.Module):
         out_channels: Number of class maps.
         channels: Width of the branch. Default: 16.
         stem: How the image is read. ``'patch'``: one convolution of kernel
-            and stride ``stride``, which is pixel-unshuffle and 1x1. ``'conv'``: convolutions of 3x3, stride 2.
-            Default: ``'patch'``.
+            and stride ``stride``, which is pixel-unshuffle and 1x1.
+            ``'conv'``: convolutions of 3x3 with stride 2. Default:
+            ``'patch'``.
         stride: Image : maps of the branch, 2, 4 or 8. Default: 4.
         num_blocks: Convolutions of 3x3 behind it. Default: 1.
         separable: Whether these are depthwise separable. Default: False.

@@ -61,8 +61,7 @@ def test_weights_of_the_plain_backbone_and_its_maps_are_kept():
     images = torch.rand(1, 3, 64, 96)
     maps = backbone(images)
     assert maps.image is images
-    for got, want in zip(
-            maps, plain(F.avg_pool2d(images, 2)), strict=True):
+    for got, want in zip(maps, plain(F.avg_pool2d(images, 2)), strict=True):
         torch.testing.assert_close(got, want)
 
 

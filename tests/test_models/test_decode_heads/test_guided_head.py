@@ -114,8 +114,7 @@ def test_the_branch_joins_the_image_with_the_features_of_the_head(images):
     model = build(num_blocks=0, subpixel=2)
     branch, head = model.decode_head.branch, model.decode_head.head
     feat = head._forward_feature(model.backbone(images))
-    seen = branch.stem.bn(
-        F.conv2d(images, branch.stem.conv.weight, stride=4))
+    seen = branch.stem.bn(F.conv2d(images, branch.stem.conv.weight, stride=4))
     joined = seen + F.interpolate(
         branch.project(feat), (32, 48), mode='bilinear')
     added = F.pixel_shuffle(branch.classify(joined.relu()), 2)
