@@ -6,16 +6,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
-from .preprocessing import (
-    ImageReduction,
-    as_in_training,
-    full_size_images,
-)
+from .preprocessing import full_size_images, with_full_size
 from .recording import FEATURES, MAPS, OUTPUTS, head_of, record
 from .teacher import build_teacher, check_same_images
 
@@ -156,8 +151,7 @@ class Distillation:
 
         Args:
             inputs (Tensor): Input of the student ``(N, 3, H, W)``.
-            data_samples (Sequence): With full-size ``gt_img``, unless the
-                data preprocessor leaves images as large as they are.
+            data_samples (Sequence): As the data preprocessor leaves them.
 
         Returns:
             dict[str, Tensor]: The losses of the heads, and
@@ -168,13 +162,7 @@ class Distillation:
             KeyError: A sample has no ``gt_img``.
             ValueError: Maps that cannot be compared.
         """
-        data_samples = as_in_training(self, data_samples)
-        if not isinstance(self.data_preprocessor, ImageReduction):
-            # The student reads the full-size images itself.
-            data_samples = [
-                x.new(**dict(x.items()), gt_img=PixelData(data=image))
-                for x, image in zip(data_samples, inputs)
-            ]
+        data_samples = with_full_size(self, inputs, data_samples)
         with record(self) as mine:
             losses = super().loss(inputs, data_samples)
         return {

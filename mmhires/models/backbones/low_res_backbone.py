@@ -65,10 +65,7 @@ class LowResBackbone(BaseModule):
         super().__init__()
         if pretrained is not None:
             backbone = dict(backbone, pretrained=pretrained)
-        try:
-            self.reduce = AreaReduction(scale)
-        except ValueError as error:
-            raise ValueError(f'LowResBackbone: {error}') from error
+        self.reduce = AreaReduction(scale)
         self.scale = scale
         self.min_size = min_size
         self.backbone = MODELS.build(backbone)

@@ -1,10 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Image reduction by area averaging, as layers that every exporter knows."""
-from fractions import Fraction
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmhires.utils.ratio import as_ratio
 
 
 class AreaReduction(nn.Module):
@@ -25,13 +25,13 @@ class AreaReduction(nn.Module):
 
     def __init__(self, scale: float) -> None:
         super().__init__()
-        valid = isinstance(scale, (int, float)) and 1 <= scale < float('inf')
-        ratio = Fraction(scale).limit_denominator(8) if valid else None
-        if ratio is None or abs(ratio - scale) > 1e-3:
-            nearest = f'; the nearest is {ratio}' if valid else ''
+        exact = as_ratio(scale, 'LowResBackbone')
+        ratio = exact.limit_denominator(8)
+        if abs(ratio - exact) > 1e-3:
             raise ValueError(
-                'scale must be at least 1 and a ratio of whole numbers with a '
-                f'denominator of at most 8, got {scale!r}{nearest}')
+                'LowResBackbone: scale must be a ratio of whole numbers with '
+                f'a denominator of at most 8, got {scale!r}; the nearest is '
+                f'{ratio}')
         self.block, self.cells = ratio.numerator, ratio.denominator
         edges = torch.arange(self.block + 1.)
         cells = torch.arange(self.cells + 1.)[:, None] * float(ratio)
@@ -57,4 +57,7 @@ class AreaReduction(nn.Module):
         else:
             planes = F.conv2d(planes, self.weight, stride=self.block)
             planes = F.pixel_shuffle(planes, self.cells)
+            rows, columns = (-(-side * self.cells // self.block)
+                             for side in (height, width))
+            planes = planes[..., :rows, :columns]
         return planes.reshape(*images.shape[:2], *planes.shape[2:])

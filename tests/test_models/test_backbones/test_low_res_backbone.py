@@ -31,12 +31,14 @@ def test_sides_that_the_scale_does_not_divide_continue_their_border():
     images = torch.rand(1, 3, 25, 35)
     torch.testing.assert_close(
         AreaReduction(1.5)(images),
-        area_mean(F.pad(images, (0, 1, 0, 2), mode='replicate'), 3, 2))
+        area_mean(F.pad(images, (0, 1, 0, 2), mode='replicate'), 3,
+                  2)[:, :, :17])
 
 
 @pytest.mark.parametrize('scale', [0.5, 0, float('nan'), float('inf'), '2'])
 def test_a_scale_that_is_not_a_reduction_is_named(scale):
-    with pytest.raises(ValueError, match='LowResBackbone: scale must be at'):
+    with pytest.raises(
+            ValueError, match='LowResBackbone: scale must be a number'):
         MODELS.build(
             dict(type='mmhires.LowResBackbone', backbone=DABNET, scale=scale))
 
