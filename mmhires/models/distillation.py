@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
-from .preprocessing import as_in_training, full_size_images
+from .preprocessing import full_size_images, with_full_size
 from .recording import FEATURES, MAPS, OUTPUTS, head_of, record
 from .teacher import build_teacher, check_same_images
 
@@ -151,7 +151,7 @@ class Distillation:
 
         Args:
             inputs (Tensor): Input of the student ``(N, 3, H, W)``.
-            data_samples (Sequence): With full-size ``gt_img``.
+            data_samples (Sequence): As the data preprocessor leaves them.
 
         Returns:
             dict[str, Tensor]: The losses of the heads, and
@@ -162,7 +162,7 @@ class Distillation:
             KeyError: A sample has no ``gt_img``.
             ValueError: Maps that cannot be compared.
         """
-        data_samples = as_in_training(self, data_samples)
+        data_samples = with_full_size(self, inputs, data_samples)
         with record(self) as mine:
             losses = super().loss(inputs, data_samples)
         return {

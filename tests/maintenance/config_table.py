@@ -21,8 +21,8 @@ def result_of(result: dict) -> str:
     # The name of a metric ends in where it is from, for `mim search`.
     return ', '.join(f'{key.rsplit(" (", 1)[0]} {value}'
                      for key, value in metrics.items()) + (
-        f' ({result["Dataset"]}, '
-        f'{source if source == "measured" else "published"})')
+                         f' ({result["Dataset"]}, '
+                         f'{source if source == "measured" else "published"})')
 
 
 def row(folder: str, model: dict) -> str:

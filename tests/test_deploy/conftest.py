@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmhires.datasets import StreetsDataset
 from mmhires.deploy import export, load_model
+from mmhires.models.recording import head_of
 from mmhires.registry import MODELS
 
 CONFIGS = dict(
@@ -27,6 +28,8 @@ CONFIGS = dict(
     'research/hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480.py',
     fastfcn='research/fastfcn_encnet-r18s-d32_1xb4-2500_camvid-360x480.py',
     ddrnet='research/ddrnet-23-slim_1xb4-1500_camvid-360x480.py',
+    guided='research/guided_deeplabv3plus-r18s_1xb4-400_streets-96x192-to-'
+    '192x384.py',
     pose='research/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
     '256x192.py')
 JPU = dict(in_channels=256, channels=64, num_classes=11)
@@ -73,7 +76,7 @@ def randomize():
 def _balance(model, picture):
     """Have the classifier find several classes in a picture."""
     x = torch.from_numpy(picture.transpose(2, 0, 1)[None]).float()
-    convs = model.decode_head.conv_seg
+    convs = head_of(model).conv_seg
     conv = convs[0] if isinstance(convs, nn.ModuleList) else convs
     with torch.no_grad():
         logits = model((x - 120) / 58)

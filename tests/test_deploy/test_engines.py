@@ -15,7 +15,7 @@ from mmhires.deploy.runtimes import RUNTIMES
 
 METHODS = ('dsrl', 'dsrl_bisenet', 'dsrl_dabnet', 'dsrl_espnetv2',
            'dsrl_pspnet', 'hrfr', 'fastfcn', 'fastfcn_deeplab',
-           'fastfcn_pspnet', 'ddrnet', 'pose')
+           'fastfcn_pspnet', 'ddrnet', 'guided', 'pose')
 onnxruntime = pytest.importorskip('onnxruntime')
 
 

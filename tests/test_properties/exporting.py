@@ -15,6 +15,7 @@ from mmhires import registry
 from mmhires.deploy import Network, fold_bn, strip
 from mmhires.deploy.engines import onnxruntime
 from mmhires.deploy.formats import to_onnx, to_torch
+from mmhires.models.backbones.low_res_backbone import with_image
 from mmhires.utils.errors import first_line
 
 # Format, and whether its files take images of any size.
@@ -103,7 +104,8 @@ class OnImage(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         maps = tuple(conv(image) for conv in self.maps)
-        return _side_by_side(self.module(maps[0] if self.single else maps))
+        return _side_by_side(
+            self.module(maps[0] if self.single else with_image(maps, image)))
 
 
 class Backbone(nn.Module):

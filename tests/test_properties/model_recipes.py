@@ -18,6 +18,7 @@ from judging import (
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from mmhires.models.backbones.low_res_backbone import with_image
 from mmhires.registry import MODELS
 
 WIDTHS, STRIDES = (4, 6, 8, 12), (4, 8, 16, 32)
@@ -94,7 +95,8 @@ def neck(draw, kind, name, widths=WIDTHS, strides=STRIDES, single=False):
 
     def run():
         with autocast(kind, maps[0].dtype):
-            out = module(maps[0] if single else maps)
+            # Few read the image.
+            out = module(maps[0] if single else with_image(maps, maps[0]))
         return outcome(module, out, maps)
 
     return run
@@ -125,10 +127,11 @@ def decode_head(draw, kind, name, widths=WIDTHS, strides=STRIDES, scale=1):
     images = draw_tensor(draw, kind, (count, 3, *full))
 
     def run():
+        inputs = with_image(maps, images)
         with autocast(kind, maps[0].dtype):
             if not head.training and kind != 'bad-label':
-                return outcome(head, head(maps), maps)
-            losses = head.loss(maps, samples_of(label, images), {})
+                return outcome(head, head(inputs), maps)
+            losses = head.loss(inputs, samples_of(label, images), {})
         return outcome(head, list(losses.values()), maps)
 
     return run
@@ -173,6 +176,13 @@ CONFIGS = {
         spatial_channels=(4, 4, 4, 8),
         context_channels=(8, 16, 32),
         out_channels=8),
+    'LowResBackbone':
+    dict(
+        backbone=dict(type='mmhires.DABNet', dilations=((2, ), (4, ))),
+        scale=1.5,
+        min_size=1),
+    'LowResNeck':
+    dict(neck=dict(type='mmhires.BilinearUpsample')),
     'BilinearUpsample':
     dict(),
     'FPNUpsample':
@@ -216,22 +226,30 @@ CONFIGS = {
         sssr_channels=6,
         sisr_head=dict(SISR, type='mmhires.SISRHead'),
         loss_fa=dict(type='mmhires.FALoss', subsample=1)),
+    'GuidedHead':
+    dict(
+        head=dict(
+            HEAD, type='mmseg.FCNHead', in_channels=4, in_index=0,
+            num_convs=1),
+        channels=6),
 }
 
 HEADS = ('ASPPHead', 'DeepLabV2Head', 'PreActHead', 'EncHead', 'DAPPMHead',
          'ESPNetv2Head', 'DABNetHead')
-NECKS = ('BilinearUpsample', 'FPNUpsample', 'JPU', 'SRRNeck')
+NECKS = ('BilinearUpsample', 'FPNUpsample', 'JPU', 'LowResNeck', 'SRRNeck')
 PARTS = {
     'DDRNet':
     Recipe(partial(backbone, name='DDRNet'), examples=6),
     **{
         name: Recipe(partial(backbone, name=name), examples=4)
-        for name in ('ESPNetv2', 'DABNet', 'BiSeNetV1')
+        for name in ('ESPNetv2', 'DABNet', 'BiSeNetV1', 'LowResBackbone')
     },
     'SISRHead':
     Recipe(partial(super_resolution, name='SISRHead')),
     'DSRLHead':
     Recipe(partial(decode_head, name='DSRLHead', scale=2), LABELS),
+    'GuidedHead':
+    Recipe(partial(decode_head, name='GuidedHead', scale=2), LABELS),
     'DDRNetClsNeck':
     Recipe(
         partial(neck, name='DDRNetClsNeck', widths=(4, 16), strides=(8, 32))),

@@ -3,5 +3,6 @@ from .bisenet import BiSeNetV1
 from .dabnet import DABNet
 from .ddrnet import DDRNet
 from .espnetv2 import ESPNetv2
+from .low_res_backbone import LowResBackbone
 
-__all__ = ['BiSeNetV1', 'DABNet', 'DDRNet', 'ESPNetv2']
+__all__ = ['BiSeNetV1', 'DABNet', 'DDRNet', 'ESPNetv2', 'LowResBackbone']

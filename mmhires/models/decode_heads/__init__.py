@@ -8,9 +8,10 @@ from .deeplabv2_head import DeepLabV2Head
 from .dsrl_head import DSRLHead
 from .enc_head import EncHead
 from .espnetv2_head import ESPNetv2Head
+from .guided_head import GuidedHead
 from .pre_act_head import PreActHead
 
 __all__ = [
     'ASPPHead', 'DABNetHead', 'DAPPMHead', 'DSRLHead', 'DeepLabV2Head',
-    'ESPNetv2Head', 'EncHead', 'PreActHead', 'SISRHead'
+    'ESPNetv2Head', 'EncHead', 'GuidedHead', 'PreActHead', 'SISRHead'
 ]

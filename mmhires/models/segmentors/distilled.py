@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmhires.models.distillation import Distillation
 from mmhires.models.padding import image_pixels
-from mmhires.models.recording import is_map, replaced
+from mmhires.models.recording import head_of, is_map, replaced
 from mmhires.registry import MODELS
 
 
@@ -100,7 +100,7 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         Raises:
             ValueError: It cannot be told from ``output``.
         """
-        head = self.decode_head
+        head = head_of(self)
         output = _without_auxiliary(head, output)
         metas = [
             dict(img_shape=tuple(sample.gt_img.shape))

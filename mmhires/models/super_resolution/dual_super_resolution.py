@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmhires.models.layers.resize import scaled_side
 from mmhires.models.padding import image_pixels
 from mmhires.models.preprocessing import full_size_images, restored
+from mmhires.models.wrapping import read_as_wrapped
 from mmhires.registry import MODELS
 
 
@@ -213,9 +214,5 @@ class DualSuperResolution:
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
                               **kwargs) -> None:
-        plain = getattr(self, self.wrapped).state_dict()
-        inner = f'{prefix}{self.wrapped}.'
-        for name in plain:
-            if prefix + name in state_dict:
-                state_dict[inner + name] = state_dict.pop(prefix + name)
+        read_as_wrapped(self, self.wrapped, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

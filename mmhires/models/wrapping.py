@@ -1,0 +1,20 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Modules that stand in a model where another one stood."""
+from torch import nn
+
+
+def read_as_wrapped(wrapper: nn.Module, name: str, state_dict: dict,
+                    prefix: str) -> None:
+    """Read weights of a plain module as those of the one that wraps it.
+
+    For ``_load_from_state_dict`` of the wrapper.
+
+    Args:
+        wrapper: Module that took the place of the plain one.
+        name: Attribute that holds the plain one.
+        state_dict: Weights, whose keys are changed in place.
+        prefix: Of the wrapper's own keys.
+    """
+    for key in getattr(wrapper, name).state_dict():
+        if prefix + key in state_dict:
+            state_dict[f'{prefix}{name}.{key}'] = state_dict.pop(prefix + key)
