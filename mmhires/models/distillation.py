@@ -43,9 +43,10 @@ class Distillation:
             leaves them to the ``init_cfg`` of ``teacher``. Default: None.
         distill_losses (Sequence[dict], optional): Config of each loss, with
             the key ``on`` beside it: ``'logits'`` (the default; for pose
-            heatmaps), ``'features'`` (what the last layer of the head reads),
-            the index of a map of the neck or, without one, the backbone, or a
-            pair of such for student and teacher. Default: None,
+            heatmaps or SimCC's bins), ``'features'`` (what the last layer of
+            the head reads), the index of a map of the neck or, without one,
+            the backbone, or a pair of such for student and teacher. Default:
+            None,
             ``default_loss`` alone.
         teacher_scale (float): Enlarges the images that the teacher reads: its
             stride may be coarse for them. Default: 1.0.
@@ -181,12 +182,12 @@ class Distillation:
             teacher's modules run.
         """
         images = full_size_images(self, data_samples, 'the teacher')
-        size, scale = tuple(images.shape[-2:]), self.teacher_scale
+        scale = self.teacher_scale
         if scale != 1:
             images = F.interpolate(images, scale_factor=scale, mode='bicubic')
         with torch.no_grad(), record(self.teacher) as seen:
             if any(not isinstance(place, int) for _, place in self._on):
-                seen[LOGITS] = self.teacher_logits(images, data_samples, size)
+                seen[LOGITS] = self.teacher_logits(images, data_samples)
             else:  # its head need not run
                 self.teacher.extract_feat(images)
         return seen
@@ -203,7 +204,7 @@ class Distillation:
         Returns:
             dict[str, Tensor]: As of :meth:`loss`.
         """
-        where, losses = self.label_of(data_samples), {}
+        losses = {}
         if any(place == LOGITS for place, _ in self._on):
             mine = dict(mine, logits=self._own_logits(mine, data_samples))
         for loss, (student, teacher) in zip(self.distill_losses, self._on):
@@ -213,7 +214,7 @@ class Distillation:
             name = f'map_{student % len(mine[MAPS])}' if isinstance(
                 student, int) else student
             losses[f'{name}.{loss.loss_name}'] = compare(
-                loss, feat, target, **where)
+                loss, feat, target, **self.label_of(data_samples, student))
         return losses
 
     def _own_logits(self, mine: dict, data_samples: Sequence) -> Tensor:

@@ -1,14 +1,26 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Any top-down heatmap model as the student of a full-size teacher."""
+"""Any top-down pose estimator as the student of a full-size teacher."""
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from mmpose.models import TopdownPoseEstimator
+from mmpose.models.heads import (
+    IntegralRegressionHead,
+    RegressionHead,
+    RLEHead,
+)
 from mmpose.utils.typing import SampleList
 from torch import Tensor, nn
 
-from mmhires.models.distillation import Distillation
+from mmhires.models.distillation import LOGITS, Distillation
 from mmhires.models.recording import head_of, is_map, replaced
 from mmhires.registry import MODELS
+
+# Heads of coordinates, which have no spread to teach.
+REGRESSION = (RegressionHead, IntegralRegressionHead, RLEHead)
+# Logit of bins that the shorter axis lacks: no probability, but finite.
+_ABSENT = -1e4
 
 
 @MODELS.register_module()
@@ -17,18 +29,24 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
     The student sees the crop as small as its data preprocessor makes it, the
     teacher sees it at full size. See :class:`DistilledSegmentor`; what is
-    ``'logits'`` there are heatmaps here.
+    ``'logits'`` there are heatmaps here or, of SimCC and RTMPose, the logits
+    of the bins of x and y, which are those of the full-size crop in both.
+
+    Bins are compared as a map ``(N, bins, K, 2)``, whose "classes" are bins
+    and whose "pixels" are the x and the y of each keypoint, weighted by its
+    visibility. The logits are times the ``beta`` of the head's own loss, so
+    that their softmax is the distribution that the head was trained for.
 
     Args:
         *args: Of ``TopdownPoseEstimator``.
-        teacher (dict | str): Config of a pose estimator with heatmaps, or a
-            config file whose ``model`` it is. Its data preprocessor has to
-            normalise as the student's.
+        teacher (dict | str): Config of a pose estimator with the same kind of
+            head, or a config file whose ``model`` it is. Its data preprocessor
+            has to normalise as the student's.
         teacher_ckpt (str, optional): File or address of its weights. None
             leaves them to the ``init_cfg`` of ``teacher``. Default: None.
         distill_losses (Sequence[dict]): As of :class:`DistilledSegmentor`.
-            Default: one :class:`FeatureL2Loss` of the heatmaps, the mean over
-            the keypoints.
+            Default: of heatmaps one :class:`FeatureL2Loss`, the mean over the
+            keypoints, of bins one :class:`LogitDistillLoss`.
         **kwargs: Of ``TopdownPoseEstimator``; ``data_preprocessor`` must leave
             ``gt_img``, as :class:`LowResPoseDataPreprocessor` does.
 
@@ -37,29 +55,34 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
     """
 
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
-    default_loss = dict(type='mmhires.FeatureL2Loss', reduction='mean')
 
-    def teacher_logits(self, images: Tensor, data_samples: SampleList,
-                       size: tuple) -> Tensor:
-        """Heatmaps of the teacher.
+    @property
+    def default_loss(self) -> dict:
+        """Config of the loss that fits what the student's head predicts."""
+        if hasattr(head_of(self), 'simcc_split_ratio'):
+            return dict(type='mmhires.LogitDistillLoss')
+        return dict(type='mmhires.FeatureL2Loss', reduction='mean')
+
+    def teacher_logits(self, images: Tensor,
+                       data_samples: SampleList) -> Tensor:
+        """Heatmaps or bins of the teacher.
 
         Args:
             images (Tensor): Normalised crops, ``(N, C, H, W)``.
             data_samples (list[:obj:`PoseDataSample`]): Data samples.
-            size (tuple[int]): Unused: heatmaps are smaller than crops.
 
         Returns:
-            Tensor: ``(N, out_channels, h, w)``.
+            Tensor: As of :meth:`predicted`.
 
         Raises:
-            ValueError: The head has no heatmaps.
+            ValueError: The head has neither.
         """
         feats = self.teacher.extract_feat(images)
         return self._decoded(self.teacher, feats, data_samples)
 
     def predicted(self, args: tuple, output: Any,
                   data_samples: SampleList) -> Tensor:
-        """Heatmaps that the head would decode, from a pass of training.
+        """What the head would decode, from a pass of training.
 
         Args:
             args (tuple): What its ``forward`` was given.
@@ -67,10 +90,11 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
             data_samples (list[:obj:`PoseDataSample`]): Data samples.
 
         Returns:
-            Tensor: ``(N, out_channels, h, w)``.
+            Tensor: Heatmaps ``(N, out_channels, h, w)``, or logits of bins
+            ``(N, bins, K, 2)``.
 
         Raises:
-            ValueError: The head has no heatmaps.
+            ValueError: The head has neither.
         """
         with replaced(head_of(self), forward=lambda *args, **kwargs: output):
             return self._decoded(self, args[0], data_samples)
@@ -86,15 +110,79 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
         with replaced(head, decode=keep):
             head.predict(feats, data_samples, {})
-        if len(given) != 1 or not is_map(given[0]):
+        if len(given) == 1 and hasattr(head, 'simcc_split_ratio'):
+            return _bins(given[0], getattr(head.loss_module, 'beta', 1.))
+        if len(given) != 1 or not is_map(given[0]) or isinstance(
+                head, REGRESSION):
             whose = 'student' if model is self else 'teacher'
             raise ValueError(
-                f"{self._name}: on='logits' compares heatmaps, and "
-                f'{type(head).__name__} of the {whose} predicts none '
-                '(keypoints as coordinates or as a pair of distributions, '
-                "SimCC); use on='features' or the index of a map")
+                f"{self._name}: on='logits' compares heatmaps or the bins of "
+                f'SimCC, and {type(head).__name__} of the {whose} predicts '
+                "neither; use on='features' or the index of a map")
         return given[0]
 
-    def label_of(self, data_samples: SampleList) -> dict:
-        """Nothing: losses of labels are of segmentation."""
-        return {}
+    def _check_teacher(self, teacher: nn.Module) -> None:
+        super()._check_teacher(teacher)
+        if (LOGITS, LOGITS) not in self._on:
+            return
+        mine, wanted = (head_of(model) for model in (self, teacher))
+        given, asked = _language(mine), _language(wanted, self.teacher_scale)
+        for key in given.keys() & asked.keys():
+            if given[key] != asked[key]:
+                raise ValueError(
+                    f'{self._name}: {key} of the student is {given[key]} '
+                    f"({type(mine).__name__}), the teacher's "
+                    f'{type(wanted).__name__} asks for {asked[key]}; a loss '
+                    'on logits needs the same keypoints, codec and bins of '
+                    'the full-size crop')
+
+    def label_of(self,
+                 data_samples: SampleList,
+                 on: int | str = LOGITS) -> dict:
+        """Visibility of the keypoints, for losses of bins.
+
+        Args:
+            data_samples (list[:obj:`PoseDataSample`]): With
+                ``keypoint_weights``.
+            on (int | str): What the loss compares.
+
+        Returns:
+            dict: ``weight`` ``(N, K, 2)`` of logits of bins; nothing of maps.
+        """
+        if on != LOGITS or not hasattr(head_of(self), 'simcc_split_ratio'):
+            return {}
+        weight = torch.cat([
+            sample.gt_instance_labels.keypoint_weights
+            for sample in data_samples
+        ])
+        return dict(weight=weight[..., None].expand(-1, -1, 2))
+
+
+def _bins(pair: tuple[Tensor, Tensor], beta: float) -> Tensor:
+    """Logits of x ``(N, K, W)`` and y ``(N, K, H)`` as one map."""
+    count = max(logits.shape[-1] for logits in pair)
+    return torch.stack([
+        F.pad(beta * logits, (0, count - logits.shape[-1]), value=_ABSENT)
+        for logits in pair
+    ], -1).transpose(1, 2)
+
+
+def _language(head: nn.Module, enlarged: float = 1.) -> dict:
+    """What the predictions of a head mean, by the keys of its config.
+
+    Args:
+        head: The head.
+        enlarged: How many times as large as the student's crop its crop is.
+
+    Returns:
+        What a head on the student's crop has in common with it.
+    """
+    meaning = dict(simcc_split_ratio=None)
+    if hasattr(head, 'simcc_split_ratio'):
+        meaning.update(simcc_split_ratio=enlarged * head.simcc_split_ratio)
+    decoder = getattr(head, 'decoder', None)
+    if decoder is not None:
+        meaning['decoder.type'] = type(decoder).__name__
+        meaning['decoder.input_size'] = tuple(side / enlarged
+                                              for side in decoder.input_size)
+    return meaning

@@ -8,7 +8,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from mmhires.models.distillation import Distillation
+from mmhires.models.distillation import LOGITS, Distillation
 from mmhires.models.padding import image_pixels
 from mmhires.models.recording import head_of, is_map, replaced
 from mmhires.registry import MODELS
@@ -69,18 +69,18 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
                 'be the student; give one decode_head')
         super().__init__(*args, **kwargs)
 
-    def teacher_logits(self, images: Tensor, data_samples: SampleList,
-                       size: tuple) -> Tensor:
+    def teacher_logits(self, images: Tensor,
+                       data_samples: SampleList) -> Tensor:
         """Logits of the teacher at full size.
 
         Args:
             images (Tensor): Normalised, enlarged by ``teacher_scale``.
-            data_samples (list[:obj:`SegDataSample`]): Unused.
-            size (tuple[int]): Full size ``(H, W)``.
+            data_samples (list[:obj:`SegDataSample`]): With ``gt_img``.
 
         Returns:
             Tensor: ``(N, num_classes, H, W)``.
         """
+        size = tuple(data_samples[0].gt_img.shape)
         # A torch.Size would say that a window of a sliding test is meant.
         return self.teacher.encode_decode(images,
                                           [dict(img_shape=size)] * len(images))
@@ -124,11 +124,14 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         with replaced(head, **methods):
             return head.predict(args[0], metas, self.test_cfg)
 
-    def label_of(self, data_samples: SampleList) -> dict:
+    def label_of(self,
+                 data_samples: SampleList,
+                 on: int | str = LOGITS) -> dict:
         """Labels in the form that losses of pixels take them.
 
         Args:
             data_samples (list[:obj:`SegDataSample`]): With ``gt_sem_seg``.
+            on (int | str): Unused: labels are of pixels, whatever the map.
 
         Returns:
             dict: ``label`` ``(N, H, W)``, ``ignore_index`` and ``inside``.

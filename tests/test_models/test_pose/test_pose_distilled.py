@@ -32,7 +32,7 @@ DSRL = dict(type='mmhires.DSRLHeatmapHead', heatmap_head=HEAD)
 SISR = dict(type='mmhires.SISRHead', in_channels=32, channels=8, upscale=16)
 
 
-def build(head, teacher=TEACHER, plain=False):
+def build(head, teacher=TEACHER, plain=False, **parts):
     init_default_scope('mmpose')
     torch.manual_seed(0)
     settings = {} if plain else dict(
@@ -46,6 +46,7 @@ def build(head, teacher=TEACHER, plain=False):
                         type='mmhires.LowResPoseDataPreprocessor',
                         **STATISTICS),
                     head=head,
+                    **parts,
                     **settings)))).eval()
 
 
@@ -182,15 +183,95 @@ def simcc_batch():
     return data
 
 
-@pytest.mark.parametrize('teacher, whose', [
-    (dict(TEACHER, head=dict(SIMCC, in_featuremap_size=(4, 2))), 'teacher'),
-    (TEACHER, 'student'),
-])
-def test_heads_without_heatmaps_are_refused_in_words(teacher, whose):
-    model = build(SIMCC, teacher)
+RTMCC = dict(
+    SIMCC,
+    type='RTMCCHead',
+    final_layer_kernel_size=1,
+    gau_cfg=dict(
+        hidden_dims=8,
+        s=4,
+        expansion_factor=2,
+        dropout_rate=0.,
+        drop_path=0.,
+        act_fn='SiLU',
+        use_rel_bias=False,
+        pos_enc=False),
+    loss=dict(type='KLDiscretLoss', beta=10., label_softmax=True))
+RTMCC.pop('deconv_out_channels')
+
+
+def full_size(head, **changes):
+    return dict(TEACHER, head=dict(head, in_featuremap_size=(4, 2), **changes))
+
+
+@pytest.mark.parametrize(
+    'head, beta', [(SIMCC, 1), (RTMCC, 10)], ids=['SimCC', 'RTMPose'])
+def test_bins_follow_those_of_the_full_size_crop_as_far_as_visible(head, beta):
+    model = build(head, full_size(head))
+    with torch.no_grad():  # heads begin with nearly equal bins
+        for part in (model.head, model.teacher.head):
+            for name, parameter in part.named_parameters():
+                if 'mlp_head' in name or 'cls_' in name:
+                    parameter.mul_(20 / beta)
     data = model.data_preprocessor(simcc_batch(), training=True)
+    for sample in data['data_samples']:
+        sample.gt_instance_labels.keypoint_weights[0, 1:3] = 0
+    losses = model(**data, mode='loss')
+    small = model.head(model.extract_feat(data['inputs']))
+    large = model.teacher.head(
+        model.teacher.extract_feat(
+            torch.stack([x.gt_img.data for x in data['data_samples']])))
+    want = 0
+    for student, teacher in zip(small, large):  # x, y: 256 and 128 bins
+        student, teacher = ((beta * x[:, [0, 3, 4]]).softmax(-1)
+                            for x in (student, teacher))
+        want += (teacher * (teacher / student).log()).sum()
+    want = want / (2 * KEYPOINTS * 2)  # persons, keypoints, axes
+    assert want > 1e-3
+    torch.testing.assert_close(
+        losses['logits.loss_kl'], want, rtol=1e-3, atol=1e-5)
+    losses['logits.loss_kl'].backward()
+    assert all(x.grad.abs().sum() > 0 for x in model.head.parameters()
+               if x.ndim > 1)
+
+
+OTHER_CODEC = dict(SIMCC['decoder'], simcc_split_ratio=3.)
+UDP = dict(type='UDPHeatmap', input_size=(128, 64), heatmap_size=(4, 2))
+
+
+@pytest.mark.parametrize('head, teacher, message', [
+    (SIMCC, full_size(SIMCC, out_channels=17), '17 maps, the student 5'),
+    (SIMCC, full_size(SIMCC, simcc_split_ratio=3., decoder=OTHER_CODEC),
+     r'simcc_split_ratio of the student is 2.0 \(SimCCHead\), .* asks for 3.0'
+     ),
+    (SIMCC, TEACHER, "simcc_split_ratio .* 2.0 .* HeatmapHead asks for None"),
+    (HEAD, full_size(SIMCC), "simcc_split_ratio .* None .* SimCCHead .* 2.0"),
+    (dict(HEAD, decoder=UDP),
+     dict(
+         TEACHER,
+         head=dict(HEAD, decoder=dict(UDP, type='MSRAHeatmap', sigma=2))),
+     "decoder.type .* UDPHeatmap .* asks for MSRAHeatmap"),
+    (dict(HEAD, decoder=UDP),
+     dict(TEACHER, head=dict(HEAD, decoder=dict(UDP, input_size=(64, 32)))),
+     r'decoder.input_size .* \(128.0, 64.0\) .* \(64.0, 32.0\)'),
+])
+def test_a_teacher_that_speaks_of_something_else_is_refused_by_key(
+        head, teacher, message):
+    with pytest.raises(ValueError, match=message):
+        build(head, teacher).teacher  # noqa: B018
+
+
+def test_heads_of_coordinates_are_refused_in_words():
+    head = dict(type='RegressionHead', in_channels=32, num_joints=KEYPOINTS)
+    neck = dict(neck=dict(type='GlobalAveragePooling'))
+    model = build(head, dict(TEACHER, head=head, **neck), **neck)
+    data = batch(32)
+    for sample in data['data_samples']:
+        sample.gt_instance_labels.keypoint_labels = torch.rand(1, KEYPOINTS, 2)
+    data = model.data_preprocessor(data, training=True)
     with pytest.raises(
-            ValueError, match=f'SimCCHead of the {whose} predicts none'):
+            ValueError,
+            match='RegressionHead of the teacher predicts neither'):
         model(**data, mode='loss')
 
 

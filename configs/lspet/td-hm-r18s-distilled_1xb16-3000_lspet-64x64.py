@@ -1,0 +1,6 @@
+# Plain, and the full-size network as teacher of its heatmaps.
+_base_ = './td-hm-r18s_1xb16-3000_lspet-64x64.py'
+model = dict(
+    type='mmhires.DistilledPoseEstimator',
+    teacher='{{ fileDirname }}/td-hm-r18s_1xb16-6000_lspet-128x128.py',
+    teacher_ckpt=_base_.load_from)
