@@ -3,4 +3,8 @@ _base_ = './dsrl-sssr_td-hm-r18s_1xb16-3000_lspet-64x64-to-128x128.py'
 model = dict(
     type='mmhires.DistilledPoseEstimator',
     teacher='{{ fileDirname }}/td-hm-r18s_1xb16-6000_lspet-128x128.py',
-    teacher_ckpt=_base_.load_from)
+    teacher_ckpt=_base_.load_from,
+    distill_losses=[  # as the loss of the labels
+        dict(
+            type='mmhires.FeatureL2Loss', reduction='mean', loss_weight=1000.)
+    ])

@@ -4,13 +4,8 @@
 dataset_type = 'CocoDataset'
 data_root = 'data/lspet/'
 input_size = (128, 128)
-# 1/4 of the crop; the blur of the decoder is that of this sigma.
 codec = dict(
-    type='UDPHeatmap',
-    input_size=input_size,
-    heatmap_size=(32, 32),
-    sigma=1.5,
-    blur_kernel_size=7)
+    type='UDPHeatmap', input_size=input_size, heatmap_size=(32, 32), sigma=2.)
 load_pipeline = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale')]
 affine = dict(type='TopdownAffine', input_size=input_size, use_udp=True)
 augment_pipeline = [

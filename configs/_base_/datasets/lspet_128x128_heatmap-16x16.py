@@ -1,4 +1,5 @@
-# Targets of a plain network on 64x64: 1/4 of what it sees.
+# Targets of a plain network on 64x64: 1/4 of what it sees, of the same width
+# in the crop; the decoder blurs as wide as that.
 _base_ = './lspet_128x128.py'
 codec = dict(_base_.codec, heatmap_size=(16, 16), sigma=1., blur_kernel_size=5)
 train_pipeline = [
