@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The three methods as changes of an upstream config."""
+"""The methods as changes of an upstream config."""
 import tempfile
 import warnings
 from importlib import import_module
@@ -9,7 +9,7 @@ from mmhires.utils.quiet import silence
 
 # Modules with a function changes(), which yields the lines of the child in one
 # form or several: the first that trains is given. They import PyTorch.
-METHODS = ('dsrl', 'hrfr', 'jpu')
+METHODS = ('dsrl', 'hrfr', 'jpu', 'plain')
 
 
 def adapt(method: str,
@@ -27,14 +27,16 @@ def adapt(method: str,
     steps in which the losses are finite and fall.
 
     Args:
-        method (str): ``'dsrl'``, ``'hrfr'`` or ``'jpu'``.
+        method (str): One of ``METHODS``; ``'plain'`` reduces the images of
+            the network as it is.
         config (str): File, or a name such as ``'mmseg::pspnet/....py'``.
         out (Path, optional): Where the child will be; its ``_base_`` is
             relative to that. Default: the working directory.
         scale (float): Full-size image : network input. One that is not whole
             is made a multiple of 1 / stride of a segmentor. Default: 2.
         teacher_ckpt (str, optional): Weights of the config's model, which is
-            the teacher of HRFR or, where they are given, of DSRL.
+            the teacher of HRFR or, where they are given, of DSRL or of the
+            plain network.
         steps (int): Training steps of the trial, which take seconds or, of a
             large network, a minute. 0 leaves it at shapes alone. Default: 10.
         schedule (str): ``'fine-tune'``, where ``teacher_ckpt`` is given, or

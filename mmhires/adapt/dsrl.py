@@ -11,6 +11,8 @@ from mmhires.models.losses.feature_affinity import fitting_subsample
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio, full_step
 
+from . import pose
+from .pose import has_bins, reduced_bins
 from .upstream import AdaptError, Upstream, number, refusing
 
 
@@ -30,38 +32,55 @@ def changes(upstream: Upstream, scale: float,
     Raises:
         AdaptError: The head cannot be wrapped, or the model has another frame.
     """
+    if upstream.cfg.default_scope == 'mmpose':
+        yield _pose(upstream, scale, teacher_ckpt)
+        return
+    upstream.expect('EncoderDecoder',
+                    'DSRL takes the place of its one decode head')
     if teacher_ckpt is not None:
         yield _taught(upstream, scale, teacher_ckpt)
         return
     cfg = upstream.cfg.model
-    if upstream.cfg.default_scope == 'mmpose':
-        kind, name, inner = 'DSRLHeatmapHead', 'head', 'heatmap_head'
-        wrapped = _heatmap_head(upstream, scale)
-        rounds = upstream.rounds(scale)
-        divisor = f', size_divisor={upstream.stride}' if rounds else ''
-        preprocessor = (
-            f'dict({upstream.top_preprocessor}\n        type='
-            f"'mmhires.LowResPoseDataPreprocessor', scale={scale}{divisor})")
-    else:
-        upstream.expect('EncoderDecoder',
-                        'DSRL takes the place of its one decode head')
-        kind, name, inner = 'DSRLHead', 'decode_head', 'seg_head'
-        wrapped = '_base_.model.decode_head'
-        preprocessor = preprocessing(upstream, scale)
-    dsrl = {'type': f'mmhires.{kind}', inner: cfg[name], 'scale': scale}
-    other_scale = '' if scale == 2 else f'\n        scale={scale},'
+    dsrl = dict(type='mmhires.DSRLHead', seg_head=cfg.decode_head, scale=scale)
     yield f'''model = dict(
-    data_preprocessor={preprocessor},
-    {name}=dict(
-        _delete_=True, type='mmhires.{kind}',
-        {inner}={wrapped},{other_scale}
+    data_preprocessor={preprocessing(upstream, scale)},
+    decode_head=dict(
+        _delete_=True, type='mmhires.DSRLHead',
+        seg_head=_base_.model.decode_head,{_other_scale(scale)}
         {_super_resolution(upstream, scale, dsrl)}))
 '''
 
 
+def _other_scale(scale: float) -> str:
+    return '' if scale == 2 else f'\n        scale={scale},'
+
+
+def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
+    """DSRL of heatmaps, or of bins, which have the full size already."""
+    if has_bins(upstream):
+        return reduced_bins(upstream, scale, teacher_ckpt)
+    preprocessor = pose.preprocessing(upstream, scale)
+    wrapped, weight = _heatmap_head(upstream)
+    dsrl = dict(
+        type='mmhires.DSRLHeatmapHead',
+        heatmap_head=upstream.cfg.model.head,
+        scale=scale)
+    more = losses = ''
+    if teacher_ckpt is None:
+        more = f'\n        {_super_resolution(upstream, scale, dsrl)}'
+    else:
+        losses = f""",
+    distill_losses=[dict(
+        type='mmhires.FeatureL2Loss', reduction='mean',
+        loss_weight={weight!r})]"""
+    head = f'''head=dict(
+        _delete_=True, type='mmhires.DSRLHeatmapHead',
+        heatmap_head={wrapped},{_other_scale(scale)}{more})'''
+    return pose.taught(upstream, preprocessor, head, teacher_ckpt, losses)
+
+
 def _taught(upstream: Upstream, scale: float, teacher_ckpt: str) -> str:
     """Sub-pixel SSSR, started and taught by the full-size network."""
-    upstream.expect('EncoderDecoder', 'DSRL with a teacher is a child of that')
     return f'''load_from = {teacher_ckpt!r}
 model = dict(
     type='mmhires.DistilledSegmentor',
@@ -77,28 +96,22 @@ model = dict(
 '''
 
 
-def _heatmap_head(upstream: Upstream, scale: float) -> str:
-    """The head to wrap, where DSRL can wrap it."""
+def _heatmap_head(upstream: Upstream) -> tuple[str, float]:
+    """The head to wrap, where DSRL can, and the weight of its loss."""
     from mmpose.models.heads import HeatmapHead
-    upstream.expect('TopdownPoseEstimator',
-                    'DSRL enlarges the heatmaps of one person')
     head = upstream.cfg.model.get('head') or {}
     kind = probe.component(head.get('type', ''))
     if kind is None or not issubclass(kind, HeatmapHead):
         raise AdaptError(f'{head.get("type")} predicts no heatmaps as '
                          'HeatmapHead does, so there is nothing to enlarge')
-    if not upstream.rounds(scale) and any(side % scale
-                                          for side in upstream.size):
-        raise AdaptError(
-            f'crops of {upstream.size} are no multiple of {scale}')
     loss, wrapped = head.get('loss'), '_base_.model.head'
     if not isinstance(loss, dict) or 'MSE' not in loss.type:
-        return wrapped
+        return wrapped, 1.
     # As a mean over nearly empty heatmaps it is about 1/1000 of the
     # cross-entropy that the other weights were chosen for.
     weight = 1000. * loss.get('loss_weight', 1.)
     return (f'dict(\n            {wrapped},\n            loss=dict('
-            f'{wrapped}.loss, loss_weight={weight!r}))')
+            f'{wrapped}.loss, loss_weight={weight!r}))'), weight
 
 
 def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:

@@ -35,9 +35,11 @@ def check_training(path: str, steps: int = 10) -> None:
 
     Every step has the same two images and the same random numbers, so that
     nothing but the weights changes the loss. The optimizer is the config's, at
-    its full learning rate: a warm-up would hide what is to be seen. Weights
-    are those of ``load_from`` and ``teacher_ckpt`` where these files are here,
-    random otherwise.
+    its full learning rate: a warm-up would hide what is to be seen. Where the
+    loss does not fall at it, and ``auto_scale_lr`` says that it is the rate of
+    a large batch, the rate of two images decides: for Adam, by the root of the
+    ratio. Weights are those of ``load_from`` and ``teacher_ckpt`` where these
+    files are here, random otherwise.
 
     Args:
         path: Child config.
@@ -50,12 +52,21 @@ def check_training(path: str, steps: int = 10) -> None:
     cfg = Config.fromfile(path)
     full = training_size(cfg)
     with refusing('a training step: '):
+        size = _small(cfg, full)
         try:
-            history = _train(cfg, _small(cfg, full), steps)
+            history = _train(cfg, size, steps)
         except (AssertionError, RuntimeError, ValueError):
             # Not made for small images: full size decides.
-            history = _train(cfg, full, steps)
-    _judge(history)
+            size = full
+            history = _train(cfg, size, steps)
+    base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size', BATCH)
+    try:
+        _judge(history)
+    except AdaptError:
+        if base <= BATCH or not np.isfinite(history[-1]['loss']):
+            raise
+        cfg.optim_wrapper.optimizer.lr *= (BATCH / base)**0.5
+        _judge(_train(cfg, size, steps))
 
 
 def _small(cfg: Config, size: Sequence[int]) -> tuple[int, ...]:

@@ -149,7 +149,8 @@ def test_weights(cfg: Config,
         dict[str, float]: What ``test_evaluator`` measured. Beside it, in
         ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has what
         a :class:`ClasswiseIoUMetric` counted: ``areas`` (images, 2, classes)
-        of intersection and union, ``classes`` and ``groups``.
+        of intersection and union, ``classes`` and ``groups``; of a
+        :class:`KeypointErrorMetric` its ``areas`` by their names.
     """
     cfg = on_split(cfg, split) if split else copy.deepcopy(cfg)
     of = origin(cfg, weights=content_hash(load_from))
@@ -218,4 +219,6 @@ def _areas(runner: Runner) -> dict:
             found[name] = areas.astype(int).tolist()
             found['classes'] = list(metric.dataset_meta['classes'])
             found['groups'] = found.get('groups') or metric.groups
+        for name, areas in getattr(metric, 'areas', {}).items():
+            found[name] = areas.tolist()
     return found

@@ -110,20 +110,22 @@ def _interval(difference: Difference) -> str:
 
 def _over_blocks(runs: list, baseline: list,
                  metric: str) -> tuple[Difference | None, str]:
-    """Bootstrap of the mean IoU of all classes or of a group of them.
+    """Bootstrap of a mean IoU, of all classes or a group, or of a PCK.
 
     Returns the difference, where the metric has areas of blocks, and what
     there is to say of it.
     """
+    first, key, classes = baseline[0], metric, None
     quantity, _, group = metric.partition('.')
-    first = baseline[0]
-    if quantity != 'mIoU' or 'areas' not in first:
+    if quantity == 'mIoU' and 'areas' in first:
+        key = 'areas'
+        classes = [
+            first['classes'].index(name) for name in first['groups'][group]
+        ] if group else None
+    if key not in first:
         return None, ''
-    classes = [
-        first['classes'].index(name) for name in first['groups'][group]
-    ] if group else None
     areas = [
-        np.array([record['areas'] for record in records])
+        np.array([record[key] for record in records])
         for records in (runs, baseline)
     ]
     lacking = MIN_BLOCKS - informative_blocks(*areas, classes)
@@ -131,7 +133,7 @@ def _over_blocks(runs: list, baseline: list,
     if lacking > 0:
         more = f'{lacking} more blocks of test images'
         if 'images' in first:
-            size, blocks = first['block'], len(first['areas'])
+            size, blocks = first['block'], len(first[key])
             more = (f'{(lacking + blocks) * size - first["images"]} more test '
                     f'images in blocks of {size}')
         note = (f'has no interval over blocks: {MIN_BLOCKS - lacking} have '

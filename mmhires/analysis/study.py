@@ -111,7 +111,7 @@ class Study:
         metrics = train_and_test(cfg, work_dir, seed, start, split=self.split)
         suffix = f'_{self.split}' if self.split else ''
         record = load(osp.join(work_dir, f'areas{suffix}.json'))
-        for quantity in {'areas', 'BIoU'} & record.keys():
+        for quantity in record.keys() - {'classes', 'groups'}:
             record['images'] = len(record[quantity])
             blocks = block_areas(record[quantity], self.block)
             record[quantity] = blocks.tolist()

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Numbers of classes and keypoints: heads, losses and data sets."""
+from . import probe
 from .problem import Problems
 from .walk import first, walk
 
@@ -17,7 +18,7 @@ def check_classes(problems: Problems, cfg, metas: dict) -> None:
     """
     dataset, meta = next(iter(metas.items()), ('', {}))
     classes, keypoints = meta.get('classes'), meta.get('num_keypoints')
-    if keypoints is not None and cfg.model.type == 'TopdownPoseEstimator':
+    if keypoints is not None and probe.is_topdown(cfg.model):
         head = cfg.model.get('head') or {}
         head = head.get('heatmap_head', head)
         # Combined heatmaps of UDP have two maps of offsets for each.

@@ -10,6 +10,7 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.structures import PixelData
 
+from . import probe
 from .problem import attempt
 from .sizes import training_size
 from .walk import first
@@ -48,7 +49,7 @@ def draw_batch(cfg,
     scope, size = cfg.get('default_scope'), training_size(cfg)
     if scope == 'mmpretrain':
         return _classified(size, channels, count)
-    if scope == 'mmpose' and cfg.model.type != 'TopdownPoseEstimator':
+    if scope == 'mmpose' and not probe.is_topdown(cfg.model):
         return None
     steps = first(cfg.get('train_dataloader'), 'pipeline')
     steps = steps if isinstance(steps, (list, tuple)) else ()

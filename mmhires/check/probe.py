@@ -76,6 +76,20 @@ def component(name: str) -> type | None:
     return None
 
 
+def is_topdown(model_cfg: dict) -> bool:
+    """Tell whether a model estimates the pose of one person in a crop.
+
+    Args:
+        model_cfg (dict): ``model`` of a config.
+
+    Returns:
+        bool: For MMPose's ``TopdownPoseEstimator`` and its subclasses.
+    """
+    kind = component(model_cfg.get('type', ''))
+    return kind is not None and any(base.__name__ == 'TopdownPoseEstimator'
+                                    for base in kind.__mro__)
+
+
 def build(model_cfg: dict, allocate: bool = False) -> nn.Module:
     """Build a model that never reads a checkpoint.
 

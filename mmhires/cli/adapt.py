@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--scale',
         type=float,
         default=2,
-        help='full-size image : network input, of dsrl and hrfr; made one of '
+        help='full-size image : network input, not of jpu; made one of '
         'which maps halve evenly')
     add('--teacher-ckpt',
-        help="weights of the config's model, the teacher of hrfr and dsrl")
+        help="weights of the config's model, which is the teacher")
     add('--steps',
         type=at_least(0),
         default=10,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .bins import SimCCLabel
+
 
 @dataclass
 class MSRAHeatmap:
@@ -55,8 +57,9 @@ def make_codec(type: str, **options):
         **options: Its arguments.
 
     Returns:
-        Its ``decode`` makes of heatmaps ``(K, H, W)``, float32, keypoints
-        ``(1, K, 2)`` in pixels of the network's input, and scores ``(1, K)``.
+        Its ``decode`` makes of heatmaps ``(K, H, W)`` or bins ``(K, W + H)``,
+        float32, keypoints ``(1, K, 2)`` in pixels of the network's input, and
+        scores ``(1, K)``.
 
     Raises:
         ImportError: The codec needs MMPose, which is not there.
@@ -65,6 +68,8 @@ def make_codec(type: str, **options):
     """
     if type == 'MSRAHeatmap':
         return MSRAHeatmap(**options)
+    if type == 'SimCCLabel':
+        return SimCCLabel(**options)
     if type == 'UDPHeatmap' and \
             options.get('heatmap_type', 'gaussian') == 'gaussian':
         return UDPHeatmap(**options)

@@ -18,12 +18,13 @@ class Network(nn.Module):
 
     Training-only parts are gone and batch norm is folded; the model that it is
     made from stays as it is. It takes what the data preprocessor makes of an
-    image, ``(N, 3, H, W)``, and returns what the head does, logits or
-    heatmaps, both float32 whatever it computes in.
+    image, ``(N, 3, H, W)``, and returns what the head does, logits, heatmaps
+    or the bins of x and y of SimCC side by side, float32 whatever it computes
+    in.
 
     Args:
         model (nn.Module): A segmentor of one head, or a top-down pose
-            estimator of heatmaps.
+            estimator of heatmaps or bins.
         precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'``.
             Default: ``'fp32'``.
         channels_last (bool): Keep the weights in the layout that is faster on
@@ -59,9 +60,15 @@ class Network(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` to ``(N, C, h, w)``, or what ``finish`` makes."""
+        """``(N, 3, H, W)`` to ``(N, C, h, w)``, or what ``finish`` makes.
+
+        Of SimCC it is ``(N, K, bins of x and y)``.
+        """
         feats = self.model.extract_feat(image.to(self.dtype))
-        out = getattr(self.model, self.head)(feats)
+        head = getattr(self.model, self.head)
+        out = head(feats)
+        if hasattr(head, 'simcc_split_ratio'):
+            out = torch.cat(out, -1)
         # EncNet's head says what classes there are as well.
         out = (out if isinstance(out, Tensor) else out[0]).float()
         return self.finish(out) if self.finish else out

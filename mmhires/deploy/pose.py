@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .bins import SimCCLabel
 from .crops import Crop, PersonCropper
 from .heatmaps import flip_back, make_codec
 from .preparation import Preparation
@@ -21,7 +22,7 @@ class Keypoints(NamedTuple):
 
 
 class PoseTask(Task):
-    """From boxes to the network's inputs, and from heatmaps to keypoints.
+    """From boxes to the network's inputs, from its outputs to keypoints.
 
     Args:
         spec (dict): What :meth:`describe` returned.
@@ -39,6 +40,8 @@ class PoseTask(Task):
             **spec['preprocessing'], test_cfg=dict(size_divisor=1))
         self.crop = PersonCropper(spec['padding'], **spec['crop'])
         self.codec = make_codec(**spec['codec'])
+        bins = isinstance(self.codec, SimCCLabel)
+        self.flip_back = self.codec.flip_back if bins else flip_back
         # The network is run on each crop and, for the flip test, its mirror.
         self.views = 1 if spec['flip'] is None else 2
 
@@ -69,8 +72,9 @@ class PoseTask(Task):
         head = model.cfg.model.head
         head = head.get('heatmap_head', head)
         if 'TopdownAffine' not in pipeline or not head.get('decoder'):
-            raise ValueError('only top-down pose estimators of heatmaps, with '
-                             'TopdownAffine and a decoder, can be exported')
+            raise ValueError('only top-down pose estimators of heatmaps or '
+                             'SimCC, with TopdownAffine and a decoder, can be '
+                             'exported')
         meta, test_cfg = model.dataset_meta, model.test_cfg
         flip = dict(
             flip_indices=list(map(int, meta['flip_indices'])),
@@ -118,7 +122,7 @@ class PoseTask(Task):
         """Keypoints of all persons, who may be none, in pixels of the image.
 
         Args:
-            outputs (list[Array]): Heatmaps of each view.
+            outputs (list[Array]): Heatmaps or bins of each view.
             crops (list[Crop]): From :meth:`prepare`.
 
         Returns:
@@ -132,7 +136,7 @@ class PoseTask(Task):
                 to_array, outputs[self.views * i:self.views * (i + 1)])
             for other in mirrored:
                 heatmaps = np.float32(0.5) * (
-                    heatmaps + flip_back(other, **self.spec['flip']))
+                    heatmaps + self.flip_back(other, **self.spec['flip']))
             keypoints, scores = self.codec.decode(heatmaps[0])
             keypoints = keypoints / np.float32(self.crop.input_size) - 0.5
             keypoints = keypoints * crop.scale + crop.center

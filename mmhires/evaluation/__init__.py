@@ -3,10 +3,11 @@
 
 from .boundary_iou import BoundaryIoUMetric
 from .classwise_iou import ClasswiseIoUMetric
+from .keypoint_error import KeypointErrorMetric
 from .mapped_iou import MappedIoUMetric
 from .super_resolution_metric import SuperResolutionMetric
 
 __all__ = [
-    'BoundaryIoUMetric', 'ClasswiseIoUMetric', 'MappedIoUMetric',
-    'SuperResolutionMetric'
+    'BoundaryIoUMetric', 'ClasswiseIoUMetric', 'KeypointErrorMetric',
+    'MappedIoUMetric', 'SuperResolutionMetric'
 ]

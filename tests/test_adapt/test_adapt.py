@@ -6,13 +6,16 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from mmhires.adapt import AdaptError, adapt
+from mmhires.adapt import AdaptError, adapt, trial
 from mmhires.adapt.__main__ import main
 from mmhires.adapt.hooks import hook_lines
 from mmhires.check.probe import build
 
 PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
 COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
+SIMCC = COCO.replace('topdown_heatmap', 'simcc')
+RTMPOSE = COCO.replace('topdown_heatmap', 'rtmpose')
+MOBILENET = f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py'
 
 
 @pytest.mark.parametrize('method, config, lines', [
@@ -40,7 +43,10 @@ COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
         'strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1)',
         'in_channels=(128, 256, 512)', 'mid_channels=128'
     ]),
-    ('dsrl', f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py', [
+    ('plain', PSPNET, ["LowResSegDataPreProcessor', scale=2", 'divisor=16']),
+    ('dsrl', f'{SIMCC}simcc_res50_8xb64-210e_coco-256x192.py',
+     ["LowResPoseDataPreprocessor', scale=2", 'in_featuremap_size=(3, 4)']),
+    ('dsrl', MOBILENET, [
         'in_channels=1280, in_index=0, upscale=4', 'loss_weight=1000.0',
         'subsample=4'
     ]),
@@ -65,8 +71,7 @@ def test_numbers_are_those_of_the_config_s_network(method, config, lines):
      'the backbone has no stride replaced by dilation'),
     ('jpu', 'mmseg::segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
      '1024x1024.py', 'nothing for JPU to replace'),
-    ('dsrl', 'mmpose::body_2d_keypoint/simcc/coco/simcc_res50_8xb64-210e_coco-'
-     '256x192.py', 'SimCCHead predicts no heatmaps'),
+    ('plain', MOBILENET, 'HeatmapHead predicts heatmaps .* take dsrl'),
     ('dsrl', 'mmpose::body_2d_keypoint/dekr/coco/dekr_hrnet-w32_8xb10-140e_'
      'coco-512x512.py', 'BottomupPoseEstimator is no TopdownPoseEstimator'),
     ('dsrl', f'{COCO}td-hm_mspn50_8xb32-210e_coco-256x192.py', 'MSPNHead'),
@@ -194,13 +199,34 @@ def test_hrfr_has_the_losses_that_were_measured(full_size, row, repo_root,
         assert written.model[key] == measured.model[key]
 
 
-def test_a_teacher_is_for_segmentation():
+@pytest.mark.parametrize('method, config, loss', [
+    ('plain', f'{RTMPOSE}rtmpose-t_8xb256-420e_coco-256x192.py', 'kl'),
+    pytest.param('dsrl', MOBILENET, 'l2', marks=pytest.mark.slow),
+])
+def test_a_pose_network_starts_from_its_full_size_and_learns_from_it(
+        method, config, loss, tmp_path):
+    """Ten steps, of which the losses fall, are part of adapt."""
     pytest.importorskip('mmpose')
-    with pytest.raises(AdaptError, match='is no EncoderDecoder'):
-        adapt(
-            'dsrl',
-            f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py',
-            teacher_ckpt='full_size.pth')
+    base = Config.fromstring(f'_base_ = {config!r}', '.py')
+    init_default_scope('mmpose')
+    full_size = build(base.model, allocate=True)
+    weights = str(tmp_path / 'full_size.pth')
+    torch.save(dict(state_dict=full_size.state_dict()), weights)
+    text = adapt(method, config, teacher_ckpt=weights)
+    cfg = Config.fromstring(text, '.py')
+    assert cfg.load_from == cfg.model.teacher_ckpt == weights
+    student = build(cfg.model, allocate=True)
+    load_checkpoint(student, weights)
+    inputs = torch.randn(1, 3, 128, 96)
+    for model in (full_size.eval(), student.eval()):
+        model.features = model.extract_feat(inputs)[-1]
+    torch.testing.assert_close(student.features, full_size.features)
+    assert student.distill_losses[0].loss_name == f'loss_{loss}'
+    if loss == 'kl':
+        assert student.head(student.extract_feat(inputs))[0].shape == (1, 17,
+                                                                       384)
+    losses, = trial._train(cfg, (256, 192), 1)
+    assert losses[f'logits.loss_{loss}'] > 0
 
 
 def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):

@@ -33,6 +33,32 @@ CONFIGS = dict(
     pose='research/dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-'
     '256x192.py')
 JPU = dict(in_channels=256, channels=64, num_classes=11)
+SIMCC = dict(
+    _delete_=True,
+    type='SimCCHead',
+    in_channels=256,
+    out_channels=17,
+    input_size=(192, 256),
+    in_featuremap_size=(3, 4),
+    deconv_out_channels=None,
+    decoder=dict(type='SimCCLabel', input_size=(192, 256), sigma=6.))
+RTMCC = dict(
+    {
+        key: value
+        for key, value in SIMCC.items() if 'deconv' not in key
+    },
+    type='RTMCCHead',
+    final_layer_kernel_size=7,
+    gau_cfg=dict(
+        hidden_dims=32,
+        s=16,
+        expansion_factor=2,
+        dropout_rate=0.,
+        drop_path=0.,
+        act_fn='SiLU',
+        use_rel_bias=False,
+        pos_enc=False),
+    loss=dict(type='KLDiscretLoss', beta=10., label_softmax=True))
 # By name the method whose config is changed, and to what.
 CHILDREN = dict(
     dsrl_fraction=('dsrl', """dict(
@@ -42,6 +68,8 @@ CHILDREN = dict(
     pose_fraction=('pose', """dict(
     data_preprocessor=dict(scale=1.5, size_divisor=32),
     head=dict(scale=1.5, sisr_head=None, loss_fa=None))"""),
+    simcc=('pose', f'dict(head={SIMCC})'),
+    rtmpose=('pose', f'dict(head={RTMCC})'),
     dsrl_pspnet=('dsrl_pspnet', """dict(
     backbone=dict(depth=18, base_channels=16),
     decode_head=dict(
@@ -102,7 +130,7 @@ def files_of(repo_root, randomize, image, tmp_path_factory):
             init_default_scope(cfg.default_scope)
             weights = folder / 'weights.pth'
             model = randomize(MODELS.build(cfg.model))
-            if base != 'pose':
+            if hasattr(model, 'decode_head'):
                 _balance(model, cv2.imread(str(image)))
             torch.save(model.state_dict(), weights)
             made[method] = config, weights

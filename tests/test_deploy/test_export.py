@@ -57,11 +57,12 @@ def test_dynamic_file_finds_the_labels_of_the_model_at_any_size(
     ]
 
 
-@pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
-def test_pose_file_finds_the_keypoints_of_the_model(suffix, model_of, image,
-                                                    tmp_path):
+@pytest.mark.parametrize('method, suffix', [('pose', 'onnx'), ('pose', 'pt2'),
+                                            ('simcc', 'onnx')])
+def test_pose_file_finds_the_keypoints_of_the_model(method, suffix, model_of,
+                                                    image, tmp_path):
     inference_topdown = pytest.importorskip('mmpose.apis').inference_topdown
-    model = model_of('pose')
+    model = model_of(method)
     assert model.test_cfg['flip_test']
     boxes = np.array([[10, 5, 70, 90], [40, 20, 120, 60]], np.float32)
     want = inference_topdown(model, str(image), boxes)

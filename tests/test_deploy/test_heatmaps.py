@@ -15,7 +15,7 @@ pytest.importorskip('mmpose')
 
 from mmpose import codecs
 from mmpose.datasets.transforms import TopdownAffine
-from mmpose.models.utils.tta import flip_heatmaps
+from mmpose.models.utils.tta import flip_heatmaps, flip_vectors
 from mmpose.structures.bbox import bbox_xyxy2cs
 
 SIZES = dict(input_size=(96, 128), heatmap_size=(24, 32))
@@ -145,3 +145,31 @@ def test_rare_codec_without_mmpose_says_what_needs_it(monkeypatch):
     monkeypatch.setattr(builtins, '__import__', refuse)
     with pytest.raises(ImportError, match="'MegviiHeatmap' needs MMPose"):
         ours.make_codec('MegviiHeatmap', **SIZES, kernel_size=5)
+
+
+@pytest.mark.parametrize(
+    'more',
+    [{},
+     dict(use_dark=True),
+     dict(simcc_split_ratio=3., sigma=(4.9, 5.66), decode_visibility=True)])
+def test_keypoints_of_bins_and_their_flip_are_mmposes(more):
+    options = dict(input_size=(24, 32), **more)
+    upstream = codecs.SimCCLabel(**options)
+    points = np.random.default_rng(4).uniform(-2, 30, (1, 40, 2))
+    labels = upstream.encode(points.astype(np.float32))
+    x, y = labels['keypoint_x_labels'], labels['keypoint_y_labels']
+    x[0, :3], y[0, 2:5] = -x[0, :3], -y[0, 2:5]  # nothing above 0
+    want, scores = upstream.decode(x.copy(), y.copy())
+    codec = make_codec('SimCCLabel', **options)
+    bins = np.concatenate([x, y], -1)
+    got, got_scores = codec.decode(bins[0])
+    np.testing.assert_array_equal(got, want)
+    if more.get('decode_visibility'):
+        scores = scores[0]
+    np.testing.assert_array_equal(got_scores, scores)
+    assert (scores <= 0).any() and (scores > 0).any()
+    order = np.random.default_rng(5).permutation(40).tolist()
+    mirrored = torch.cat(
+        flip_vectors(torch.from_numpy(x), torch.from_numpy(y), order), -1)
+    np.testing.assert_array_equal(
+        codec.flip_back(bins, flip_indices=order), mirrored)

@@ -41,9 +41,4 @@ test_dataloader = dict(
         test_mode=True,
         pipeline=[*load_pipeline, affine,
                   dict(type='PackPoseInputs')]))
-test_evaluator = [
-    dict(type='PCKAccuracy', thr=0.05, prefix='PCK@0.05'),
-    dict(type='PCKAccuracy', thr=0.1, prefix='PCK@0.1'),
-    dict(type='PCKAccuracy', thr=0.2, prefix='PCK@0.2'),
-    dict(type='EPE')
-]
+test_evaluator = dict(type='mmhires.KeypointErrorMetric')

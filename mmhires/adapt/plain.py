@@ -1,0 +1,44 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""The network of a config as it is, on reduced images."""
+from collections.abc import Iterator
+
+from .dsrl import preprocessing
+from .pose import has_bins, reduced_bins
+from .upstream import AdaptError, Upstream
+
+
+def changes(upstream: Upstream, scale: float,
+            teacher_ckpt: str | None) -> Iterator[str]:
+    """Yield the part ``model`` of a child config.
+
+    Args:
+        upstream (Upstream): The config.
+        scale (float): Full-size image : network input.
+        teacher_ckpt (str, optional): Weights of the config's model, to start
+            from and to be taught by.
+
+    Yields:
+        str: Python text.
+
+    Raises:
+        AdaptError: The model has another frame, or predicts heatmaps.
+    """
+    if upstream.cfg.default_scope == 'mmpose':
+        if not has_bins(upstream):
+            raise AdaptError(
+                f'{upstream.cfg.model.get("head", {}).get("type")} predicts '
+                'heatmaps of a share of what the network sees, so that every '
+                'pipeline would need another codec: take dsrl, which keeps it')
+        yield reduced_bins(upstream, scale, teacher_ckpt)
+        return
+    upstream.expect('EncoderDecoder', 'images are reduced for one decode head')
+    start = kind = teacher = ''
+    if teacher_ckpt is not None:
+        start = f'load_from = {teacher_ckpt!r}\n'
+        kind = "\n    type='mmhires.DistilledSegmentor',"
+        teacher = f''',
+    teacher={upstream.whole_model},
+    teacher_ckpt={teacher_ckpt!r},
+    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)]'''
+    yield (f'{start}model = dict({kind}\n    data_preprocessor='
+           f'{preprocessing(upstream, scale)}{teacher})\n')

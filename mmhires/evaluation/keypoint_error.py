@@ -1,0 +1,80 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""How far keypoints are off, kept for each person."""
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from mmhires.registry import METRICS
+
+
+@METRICS.register_module()
+class KeypointErrorMetric(BaseMetric):
+    """PCK at several thresholds, and the mean error in pixels of the image.
+
+    The values are those of MMPose's ``PCKAccuracy`` of the box and ``EPE``.
+    What they are made of is kept for each person, so that
+    ``compare_configs.py`` can draw other persons.
+
+    Args:
+        thresholds (Sequence[float]): Distances that count as found, in parts
+            of the longer side of the box.
+        **kwargs: Of :class:`mmengine.evaluator.BaseMetric`.
+
+    Attributes:
+        areas (dict[str, np.ndarray]): By the name of the metric, of each
+            person ``(persons, 2, keypoints)``: what is counted, and what it is
+            a share of. In percent, as areas are; the error is in pixels.
+    """
+
+    def __init__(self,
+                 thresholds: Sequence[float] = (0.05, 0.1, 0.2),
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.thresholds = tuple(thresholds)
+        self.areas: dict[str, np.ndarray] = {}
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Measure persons.
+
+        Args:
+            data_batch (dict): Unused.
+            data_samples (Sequence[dict]): ``pred_instances`` and
+                ``gt_instances`` of a person each.
+        """
+        for sample in data_samples:
+            truth = sample['gt_instances']
+            offset = sample['pred_instances']['keypoints'] - truth['keypoints']
+            distance = np.linalg.norm(offset[0], axis=-1)
+            visible = truth['keypoints_visible'].reshape(len(distance), -1)
+            left, top, right, bottom = truth['bboxes'][0]
+            self.results.append((distance, visible[:, 0]
+                                 > 0, max(right - left, bottom - top)))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Average over keypoints, of which some may be in no image.
+
+        Args:
+            results (list): What :meth:`process` kept.
+
+        Returns:
+            dict[str, float]: ``PCK@{threshold}`` in percent, ``EPE`` in
+            pixels.
+        """
+        distance, visible, side = map(np.array, zip(*results))
+        self.areas = {
+            f'PCK@{threshold}':
+            np.stack(
+                [(distance < threshold * side[:, None]) & visible, visible],
+                1).astype(float)
+            for threshold in self.thresholds
+        }
+        self.areas['EPE'] = np.stack(
+            [(distance * visible).sum(1, keepdims=True) / 100,
+             visible.sum(1, keepdims=True)], 1)
+        metrics = {}
+        for name, areas in self.areas.items():
+            counted, total = areas.sum(0)
+            share = counted[total > 0] / total[total > 0]
+            metrics[name] = float(100 * share.mean())
+        return metrics
