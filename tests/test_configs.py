@@ -19,7 +19,7 @@ FOLDERS = sorted({path.parent for path in CONFIGS})
 COVERING = [
     path for path in CONFIGS
     # Those for pose train in test_pose_configs.py.
-    if '_1xb' in path.name and 'td-hm' not in path.name
+    if '_1xb' in path.name and not re.search('td-hm|simcc', path.name)
 ]
 
 

@@ -151,7 +151,7 @@ def test_training_data_is_what_the_name_says_and_nothing_else():
         assert all(word in name for word in words), name
         known = {
             'cityscapes', 'camvid', 'streets', 'pascal', 'ade20k', 'coco',
-            'imagenet'
+            'imagenet', 'lspet'
         }
         assert words == {word for word in known if word in name}, name
 

@@ -124,6 +124,34 @@ def test_crop_target_and_decoder_are_of_one_codec(path):
             for n in cfg.codec.heatmap_size] == list(cfg.codec.input_size)
 
 
+@pytest.mark.parametrize(
+    'path',
+    sorted(FOLDER.with_name('lspet').glob('*.py')),
+    ids=lambda path: path.stem)
+def test_rows_of_lspet_are_taught_in_the_full_crop_what_they_decode(path):
+    cfg = Config.fromfile(path)
+    head = cfg.model.head.get('heatmap_head', cfg.model.head)
+    steps = {x.type: x for x in cfg.train_dataloader.dataset.pipeline}
+    assert head.decoder == steps['GenerateTarget'].encoder
+    assert head.out_channels == 14
+    tested = {x.type: x for x in cfg.test_dataloader.dataset.pipeline}
+    for crop in (steps['TopdownAffine'], tested['TopdownAffine'],
+                 head.decoder):
+        assert crop.input_size == (128, 128)
+    scale = cfg.model.data_preprocessor.get('scale', 1)
+    assert scale == (2 if '64x64' in path.stem else 1)
+    if 'in_featuremap_size' in head:
+        assert head.in_featuremap_size == (4 // scale, 4 // scale)
+    small = path.stem.startswith('td-hm') and scale == 2
+    if 'heatmap_size' in head.decoder:
+        assert head.decoder.heatmap_size == ((16, 16) if small else (32, 32))
+    assert cfg.param_scheduler[1].end == cfg.train_cfg.max_iters
+    if 'distilled' in path.stem:
+        teacher = Config.fromfile(cfg.model.teacher).model.head
+        assert teacher.type in (head.type, 'HeatmapHead')
+        assert cfg.model.teacher_ckpt == cfg.load_from
+
+
 def example():
     """The config of the README's section."""
     section = (FOLDER / 'README.md').read_text().split(

@@ -88,7 +88,7 @@ def draw_batch(cfg,
 
 
 def take_through(steps: list, meta: dict, channels: int) -> dict | None:
-    """Take a drawn image of segmentation through a pipeline.
+    """Take a drawn image, of classes or of a person, through a pipeline.
 
     Args:
         steps: Transforms of a config; those that load are left out.
@@ -100,8 +100,9 @@ def take_through(steps: list, meta: dict, channels: int) -> dict | None:
     """
     steps = [step for step in steps if 'Load' not in str(step['type'])]
     with attempt('a pipeline on a drawn image'):
+        draw = _with_keypoints if 'num_keypoints' in meta else _segmented
         with _fixed_seed():
-            sample = _built(steps)(_segmented(meta, channels, SIZE))
+            sample = _built(steps)(draw(meta, channels, SIZE))
         if len(sample['inputs']) == channels:
             return pseudo_collate([sample])
     return None

@@ -10,6 +10,7 @@ from torch import nn
 
 from mmhires.utils.ratio import full_step
 
+from . import probe
 from .drawn import cropped, reduced_size, take_through
 from .problem import Problem, named
 from .samples import Samples
@@ -21,7 +22,7 @@ DIVISORS = (32, 64)
 
 def test_batches(cfg, meta: dict, channels: int,
                  samples: Samples) -> list[dict]:
-    """Images of segmentation as validation and test give them, one each.
+    """Images or crops as validation and test give them, one each.
 
     Args:
         cfg (Config): The whole config.
@@ -31,9 +32,10 @@ def test_batches(cfg, meta: dict, channels: int,
 
     Returns:
         Batches of one image, of the data sets where their files are there,
-        otherwise drawn; none where the config does not test segmentation.
+        otherwise drawn; none where the config tests neither segmentation nor
+        the pose of one person.
     """
-    if cfg.default_scope != 'mmseg':
+    if cfg.default_scope != 'mmseg' and not probe.is_topdown(cfg.model):
         return []
     batches = [
         pseudo_collate([sample]) for sample in samples.of('val', 'test')
@@ -86,14 +88,25 @@ def prediction_problems(model: nn.Module,
         tests: Batches of one image.
 
     Yields:
-        A problem for each size that fails.
+        A problem for each size that fails, and for crops of persons that are
+        not those of the codec.
     """
+    decoder = getattr(getattr(model, 'head', None), 'decoder', None)
+    decoded = getattr(decoder, 'input_size', None)
     for test in tests:
+        crop = test['data_samples'][0].metainfo.get('input_size')
+        if None not in (decoded, crop) and tuple(decoded) != tuple(crop):
+            yield Problem(
+                'size', 'val_dataloader', f'crops of {tuple(crop)} (width, '
+                'height), but model.head.decoder has input_size='
+                f'{tuple(decoded)}', 'give TopdownAffine that input_size')
+            continue
         error = predict_error(model, [test])
         if error is None:
             continue
         height, width = test['inputs'][0].shape[-2:]
-        yield Problem('size', 'model.test_cfg',
+        padded = hasattr(model.data_preprocessor, 'test_cfg')  # not for poses
+        yield Problem('size', 'model.test_cfg' if padded else 'val_dataloader',
                       f'a test image of {height}x{width}: {named(error)}',
                       _remedy(model, test))
 

@@ -4,13 +4,14 @@ r"""Try adapting and exporting upstream's networks; write the table of it.
     nice python tests/maintenance/compatibility_table.py --threads 1
 
 Networks are chosen by a rule: the first config of each folder of
-MMSegmentation, five encoders of timm and MMPretrain (``encoders.py``), and the
-first of each backbone among MMPose's top-down heatmaps of COCO at 256x192. A
-child config counts if its model predicts and trains ten
-steps with the config's own optimizer in which the losses are finite and fall,
-which ``adapt`` tries before it gives one: some 20 seconds of a CPU for a
-ResNet-101 and a method. A file counts if it predicts what the model does, with
-random weights, on a drawn street. Broken off, it goes on where it was.
+MMSegmentation, five encoders of timm and MMPretrain (``encoders.py``), the
+first of each backbone among MMPose's top-down heatmaps of COCO at 256x192, and
+there all of SimCC and RTMPose-t, -s and -m. A child config counts if its model
+predicts and trains ten steps with the config's own optimizer in which the
+losses are finite and fall, which ``adapt`` tries before it gives one: some 20
+seconds of a CPU for a ResNet-101 and a method. A file counts if it predicts
+what the model does, with random weights, on a drawn street. Broken off, it
+goes on where it was.
 """
 import argparse
 import contextlib
@@ -32,7 +33,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from torch import nn
 
-from mmhires.adapt import METHODS, AdaptError, adapt
+from mmhires.adapt import AdaptError, adapt
 from mmhires.check.probe import without_weights
 from mmhires.datasets import StreetsDataset
 from mmhires.deploy import export
@@ -41,7 +42,10 @@ from mmhires.utils.errors import first_line
 from mmhires.utils.quiet import silence
 
 TABLE = Path(__file__).resolve().parents[2] / 'configs/compatibility.md'
+METHODS = ('dsrl', 'hrfr', 'jpu')
 POSE = 'body_2d_keypoint/topdown_heatmap/coco'
+BINS = ('body_2d_keypoint/simcc/coco/simcc_*256x192.py',
+        'body_2d_keypoint/rtmpose/coco/rtmpose-[tsm]_*_coco-256x192.py')
 FILES = {
     '.onnx': ('fp32.onnx', {}),
     '.pt2': ('fp32.pt2', {}),
@@ -105,6 +109,10 @@ def networks() -> dict[str, list[str]]:
         if backbone not in backbones:
             tried[f'mmpose::{path.relative_to(root)}'] = ['dsrl']
         backbones.add(backbone)
+    for pattern in BINS:
+        for path in sorted(root.glob(pattern)):
+            if 'aic' not in path.name:
+                tried[f'mmpose::{path.relative_to(root)}'] = ['dsrl']
     return tried
 
 
@@ -215,9 +223,10 @@ def table(tried: dict, done: dict) -> str:
         f'{torch.__version__}. Tried is the first config of each folder of '
         'MMSegmentation, five encoders of '
         f'timm {version("timm")} and MMPretrain {version("mmpretrain")} as '
-        '`tests/maintenance/encoders.py` writes their configs, and the first '
-        'of each backbone among the top-down heatmaps of COCO at 256x192 of '
-        'MMPose. "yes" under a method: the '
+        '`tests/maintenance/encoders.py` writes their configs, the first of '
+        'each backbone among the top-down heatmaps of COCO at 256x192 of '
+        'MMPose, and there all of SimCC and RTMPose-t, -s and -m. "yes" under '
+        'a method: the '
         'child config that `python -m mmhires.adapt METHOD CONFIG` gives '
         'predicts, and trains ten steps on two small images, from random '
         "weights, with the config's own optimizer at its full learning rate: "
@@ -266,7 +275,7 @@ def table(tried: dict, done: dict) -> str:
             line = next((f'`{one["says"]}`'
                          for one in results if one['works'] and one['says']),
                         '')
-            short = name.split('::')[1].removeprefix(f'{POSE}/')
+            short = name.split('::')[1].rpartition('/coco/')[2]
             short = short.removesuffix('.py')
             lines.append(f'| {short} | {" | ".join(cells)} | {line} |')
         lines.append('')

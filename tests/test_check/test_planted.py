@@ -82,6 +82,8 @@ MODEL = [
     (POSE, 'model.head.in_channels = 99', 'model.head', '256'),
     (POSE, 'model.head.decoder.heatmap_size = (9, 12)', 'model.head.decoder',
      'the head predicts'),
+    (POSE, 'val_dataloader.dataset.pipeline.2.input_size = (48, 64)',
+     'val_dataloader', 'give TopdownAffine that input_size'),
 ]
 
 
