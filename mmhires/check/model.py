@@ -18,6 +18,7 @@ from .drawn import draw_batch, reduced_size
 from .losses import label_problems, recorded_losses
 from .norms import batch_norm_problems, norms_of_one_value, smallest_batch
 from .prediction import (
+    crop_problems,
     predict_error,
     prediction_problems,
     small,
@@ -91,6 +92,7 @@ def run(problems: Problems, cfg, model: nn.Module, meta: dict,
         if not found and wrong is None:
             unpredicted += prediction_problems(model, tests)
     if wrong is None:
+        problems += crop_problems(model, tests)
         problems += batch_norm_problems(cfg, norms, samples)
         problems += label_problems(cfg, calls, batch, samples)
     if wrong is None and not unpredicted:

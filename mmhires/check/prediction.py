@@ -88,8 +88,28 @@ def prediction_problems(model: nn.Module,
         tests: Batches of one image.
 
     Yields:
-        A problem for each size that fails, and for crops of persons that are
-        not those of the codec.
+        A problem for each size that fails.
+    """
+    for test in tests:
+        error = predict_error(model, [test])
+        if error is None:
+            continue
+        height, width = test['inputs'][0].shape[-2:]
+        padded = hasattr(model.data_preprocessor, 'test_cfg')  # not for poses
+        yield Problem('size', 'model.test_cfg' if padded else 'val_dataloader',
+                      f'a test image of {height}x{width}: {named(error)}',
+                      _remedy(model, test))
+
+
+def crop_problems(model: nn.Module, tests: list[dict]) -> Iterator[Problem]:
+    """Compare test crops of persons with the codec, which decodes any.
+
+    Args:
+        model: On the meta device.
+        tests: Batches of one image.
+
+    Yields:
+        A problem for each other size.
     """
     decoder = getattr(getattr(model, 'head', None), 'decoder', None)
     decoded = getattr(decoder, 'input_size', None)
@@ -100,15 +120,6 @@ def prediction_problems(model: nn.Module,
                 'size', 'val_dataloader', f'crops of {tuple(crop)} (width, '
                 'height), but model.head.decoder has input_size='
                 f'{tuple(decoded)}', 'give TopdownAffine that input_size')
-            continue
-        error = predict_error(model, [test])
-        if error is None:
-            continue
-        height, width = test['inputs'][0].shape[-2:]
-        padded = hasattr(model.data_preprocessor, 'test_cfg')  # not for poses
-        yield Problem('size', 'model.test_cfg' if padded else 'val_dataloader',
-                      f'a test image of {height}x{width}: {named(error)}',
-                      _remedy(model, test))
 
 
 def _remedy(model: nn.Module, test: dict) -> str:
