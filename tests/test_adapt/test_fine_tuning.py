@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
@@ -110,15 +111,16 @@ def test_the_average_has_statistics_of_its_own_and_starts_at_step_0(mine):
     assert cfg.default_hooks.checkpoint.save_best == 'mIoU'
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
-    wrapper = Runner.build_optim_wrapper(
-        Runner.from_cfg(cfg), dict(cfg.optim_wrapper))
+    wrapper = build_optim_wrapper(
+        model, dict(cfg.optim_wrapper, type='OptimWrapper'))
     rates = {
-        name: group['lr']
-        for name, parameter in model.named_parameters()
+        id(parameter): group['lr']
         for group in wrapper.optimizer.param_groups
-        if group['params'][0].shape == parameter.shape
+        for parameter in group['params']
     }
-    assert rates['decode_head.sssr.conv.weight'] == pytest.approx(5e-3)
+    head = model.decode_head
+    assert rates[id(head.sssr.conv.weight)] == pytest.approx(5e-3)
+    assert rates[id(head.conv_seg.weight)] == pytest.approx(1e-3)
 
 
 def test_the_base_s_schedule_is_kept_where_it_is_asked_for(mine):
