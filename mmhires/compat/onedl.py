@@ -79,11 +79,10 @@ def installed_fork(name: str) -> str | None:
 
 def _add_forks(pkg_resources: ModuleType) -> None:
     """Let ``pkg_resources`` know the forks by upstream's names, too."""
-    known = pkg_resources.working_set
+    known = pkg_resources.working_set.by_key
     for name, fork in FORKS.items():
-        if fork in known.by_key and name not in known.by_key:
-            renamed = known.by_key[fork].clone(project_name=name)
-            known.add(renamed, insert=False)
+        if fork in known and name not in known:
+            known[name] = known[fork].clone(project_name=name)
 
 
 def _load_with_forks(module: ModuleType, execute: Execute) -> None:
