@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 
-from .preprocessing import full_size_images, with_full_size
+from .preprocessing import full_size_images
 from .recording import FEATURES, MAPS, OUTPUTS, head_of, record
-from .teacher import build_teacher, check_same_images
+from .teacher import build_teacher, check_same_images, with_full_size
 
 LOGITS = 'logits'
 

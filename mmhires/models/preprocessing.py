@@ -237,27 +237,6 @@ def as_in_training(model: nn.Module, samples: Sequence) -> Sequence:
     return [preprocessor.as_in_training(sample) for sample in samples]
 
 
-def with_full_size(model: nn.Module, inputs: Tensor,
-                   samples: Sequence) -> Sequence:
-    """Samples as in training, with full-size images.
-
-    Args:
-        model: Whose data preprocessor made the samples.
-        inputs: What the model reads, ``(N, C, H, W)``: the full-size images if
-            its data preprocessor reduces none.
-        samples: Data samples, prepared for training or for testing.
-
-    Returns:
-        Data samples; none of the given ones is changed.
-    """
-    if isinstance(model.data_preprocessor, ImageReduction):
-        return as_in_training(model, samples)
-    return [
-        sample.new(**dict(sample.items()), gt_img=PixelData(data=image))
-        for sample, image in zip(samples, inputs)
-    ]
-
-
 def reduce_images(images: Tensor, scale: float, interpolation: str) -> Tensor:
     """Reduce images with an anti-aliasing filter.
 

@@ -2,17 +2,21 @@
 """A frozen teacher, from its config and its checkpoint."""
 import copy
 import logging
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
-from torch import nn
+from mmengine.structures import PixelData
+from torch import Tensor, nn
 
 from mmhires.registry import MODELS
 from mmhires.utils.configs import without_weights
 from mmhires.utils.finite import require_finite
 from mmhires.utils.input_channels import swaps_channels
+
+from .preprocessing import ImageReduction, as_in_training
 
 
 def build_teacher(name: str, cfg: dict | str,
@@ -114,3 +118,24 @@ def _setting(preprocessor: nn.Module, key: str) -> list | bool | None:
         return swaps_channels(preprocessor)
     value = getattr(preprocessor, key, None)
     return None if value is None else torch.as_tensor(value).flatten().tolist()
+
+
+def with_full_size(model: nn.Module, inputs: Tensor,
+                   samples: Sequence) -> Sequence:
+    """Samples as in training, with full-size images.
+
+    Args:
+        model: Whose data preprocessor made the samples.
+        inputs: What the model reads, ``(N, C, H, W)``: the full-size images if
+            its data preprocessor reduces none.
+        samples: Data samples, prepared for training or for testing.
+
+    Returns:
+        Data samples; none of the given ones is changed.
+    """
+    if isinstance(model.data_preprocessor, ImageReduction):
+        return as_in_training(model, samples)
+    return [
+        sample.new(**dict(sample.items()), gt_img=PixelData(data=image))
+        for sample, image in zip(samples, inputs)
+    ]
