@@ -81,7 +81,8 @@ def train(cfg: Config, work_dir: Path, seed: int) -> dict:
         dict(work_dir=str(work_dir), resume=True, randomness=dict(seed=seed)))
     Runner.from_cfg(cfg).train()
     best, = work_dir.glob('best_*.pth')
-    info = torch.load(best, weights_only=False)['message_hub']['runtime_info']
+    last = (work_dir / 'last_checkpoint').read_text().strip()
+    info = torch.load(last, weights_only=False)['message_hub']['runtime_info']
     cfg.merge_from_dict(dict(resume=False, load_from=str(best)))
     return dict(
         step_0=info['step_0'],
