@@ -105,11 +105,7 @@ class ImageReduction:
     def keeps_full_size(self, sample: BaseDataElement) -> bool:
         """Tell whether a sample for testing has labels to take losses of.
 
-        Args:
-            sample (BaseDataElement): The data sample.
-
-        Returns:
-            bool: Whether its full-size image is kept.
+        If so, its full-size image is kept.
         """
         return any(
             key in sample and sample.get(key).keys()
@@ -118,11 +114,7 @@ class ImageReduction:
     def as_in_training(self, sample: BaseDataElement) -> BaseDataElement:
         """A sample with the labels that training would have given it.
 
-        Args:
-            sample (BaseDataElement): Prepared for training or for testing.
-
-        Returns:
-            BaseDataElement: The same one or a changed copy.
+        It is the same sample or a changed copy.
         """
         return restored(sample)
 
