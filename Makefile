@@ -74,7 +74,8 @@ endif
 	$(PIP) install --only-binary=:all: $(PINS) -r requirements/runtime.txt \
 	  -r requirements/deploy.txt -r requirements/openvino.txt \
 	  -r requirements/video.txt -r requirements/dev.txt
-	$(PIP) install --no-deps -r requirements/$(HOST).txt -r requirements/encoders.txt
+	$(PIP) install --no-deps -r requirements/$(HOST).txt
+	$(PIP) install --no-deps -r requirements/encoders.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from mmengine.logging import print_log
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from .download import cache_folder, cached_file, fetch, is_intact
 
@@ -143,7 +143,8 @@ def list_models(pattern: str = '*') -> list[str]:
         ``load_from``.
     """
     names = fnmatch.filter(published(), pattern)
-    table = Table('name', 'weights of', 'licence', 'results', box=None)
+    name = Column('name', no_wrap=True)
+    table = Table(name, 'weights of', 'licence', 'results', box=None)
     for entry in map(find, names):
         table.add_row(entry.name, entry.publisher, entry.license, entry.results
                       or 'backbone alone')
