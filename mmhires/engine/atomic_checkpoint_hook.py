@@ -187,6 +187,8 @@ class AtomicCheckpointHook(CheckpointHook):
             super()._save_checkpoint_with_step(*args, **kwargs)
 
     def _save_best_checkpoint(self, *args, **kwargs) -> None:
+        if not self.save_best:  # nor prepared, by Runner.val() alone
+            return
         with self._deleting_last():
             super()._save_best_checkpoint(*args, **kwargs)
 
