@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The schedule that ``adapt`` writes, and what a student has to beat."""
-import json
+import re
 import runpy
 import shutil
 import sys
@@ -86,18 +86,12 @@ def test_four_commands_make_a_student_no_worse_than_doing_nothing(
     assert info['step_0'] == pytest.approx(plain, abs=.5)
     assert 'Step 0, small images without training: mIoU' in text
     assert 'beat step 0: best mIoU of training' in text
-    scalars, = (mine / 'student').glob('*/vis_data/scalars.json')
-    validated = [
-        line for line in map(json.loads,
-                             scalars.read_text().splitlines())
-        if 'mIoU' in line
-    ]
-    assert [line['step'] for line in validated][-1] == 2
+    scores = re.findall(r'Iter\(val\).*? mIoU: ([\d.]+)', text)
+    scores = [float(score) for score in scores]
+    assert info['best_score'] == pytest.approx(max(scores), abs=.01)
     if method == 'dsrl':  # it starts as the plain network
-        assert validated[0]['step'] == 0
-        assert info['best_score'] >= info['step_0']
-    assert info['best_score'] == pytest.approx(
-        max(line['mIoU'] for line in validated), abs=.01)
+        assert scores[0] == pytest.approx(info['step_0'], abs=.01)
+        assert len(scores) == 3
 
 
 def test_the_average_has_statistics_of_its_own_and_starts_at_step_0(mine):
