@@ -454,7 +454,9 @@ def test_student_that_cannot_start_from_the_teacher_is_told_so():
      'LowResSegDataPreProcessor'),
     (dict(data_preprocessor=dict(LOW_RES, scale=4)), ValueError,
      'scale=2.*same scale, got 4'),
-    (dict(neck=dict(type='mmhires.SRRNeck', in_channels=32, scale=3)),
+    (dict(
+        neck=dict(
+            type='mmhires.SRRNeck', in_channels=32, bottleneck=8, scale=3)),
      ValueError, 'scale=3.*same scale, got 2'),
     (dict(match_size='pad'), ValueError, "match_size.*'pad'"),
     (dict(teacher_scale=1.5), ValueError, 'teacher_scale=1.5 enlarges'),
