@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_ordinary_test_loop_scores_sliding_windows(streets_config,
 
 
 @pytest.mark.slow
-def test_mim_trains_and_tests_on_real_camvid(shared_dir, python, tmp_path):
+def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
     camvid = shared_dir / 'data' / 'camvid'
     options = [
         'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
@@ -61,19 +62,18 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, python, tmp_path):
             f'{dataset}.data_prefix.img_path={split}',
             f'{dataset}.data_prefix.seg_map_path={split}annot'
         ]
-    mim(python, 'train', '--work-dir', str(tmp_path), '--cfg-options',
-        *options)
+    mim('train', '--work-dir', str(tmp_path), '--cfg-options', *options)
     (log, ) = tmp_path.glob('*/vis_data/scalars.json')
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert 0 <= records[-1]['mIoU'] <= 100
-    mim(python, 'test', '--checkpoint', str(tmp_path / 'iter_2.pth'),
-        '--work-dir', str(tmp_path), '--cfg-options', *options)
+    mim('test', '--checkpoint', str(tmp_path / 'iter_2.pth'), '--work-dir',
+        str(tmp_path), '--cfg-options', *options)
 
 
-def mim(python, command, *args):
+def mim(command, *args):
     host = installed_fork('mmsegmentation') or 'mmsegmentation'
     done = subprocess.run(
-        [python, '-m', 'mim', command, host,
+        [sys.executable, '-m', 'mim', command, host,
          str(CAMVID), *args],
         capture_output=True,
         text=True,

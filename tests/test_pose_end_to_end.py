@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = (
     ROOT / 'configs' / 'research' /
     'dsrl_td-hm-r18s_1xb12-300e_coco-sample-128x96-to-256x192.py')
-EPOCHS = 100
+EPOCHS = 150
 # A third of the pixels of the config, for a third of the time.
 CODEC = dict(input_size=(128, 128), heatmap_size=(32, 32))
 

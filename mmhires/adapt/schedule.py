@@ -61,10 +61,11 @@ def _scheduler(by_epoch: bool, length: int) -> str:
         begin, more = max(1, length // 20), ', convert_to_iter_based=True'
     else:
         begin, more = max(1, min(200, length // 10)), ''
+    end = max(length, begin + 1)  # a scheduler needs a step
     return f'''param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end={begin},
          by_epoch={by_epoch}{more}),
-    dict(type='PolyLR', power=0.9, begin={begin}, end={length},
+    dict(type='PolyLR', power=0.9, begin={begin}, end={end},
          by_epoch={by_epoch}{more})
 ]
 '''

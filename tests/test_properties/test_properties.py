@@ -14,7 +14,8 @@ from mmhires import registry
 RECIPES = {**LOSSES, **PARTS, **WHOLE, **DATA}
 # They take no data but the runner's own.
 WITHOUT_INPUT = {
-    'AtomicCheckpointHook', 'ExactResumeHook', 'FiniteLossHook', 'RampHook'
+    'AtomicCheckpointHook', 'ExactResumeHook', 'FiniteLossHook',
+    'KeypointErrorMetric', 'RampHook', 'StepZeroHook'
 }
 
 

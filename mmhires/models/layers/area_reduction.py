@@ -57,7 +57,8 @@ class AreaReduction(nn.Module):
         else:
             planes = F.conv2d(planes, self.weight, stride=self.block)
             planes = F.pixel_shuffle(planes, self.cells)
-            rows, columns = (-(-side * self.cells // self.block)
-                             for side in (height, width))
-            planes = planes[..., :rows, :columns]
+            # Cells that cover nothing of the image.
+            planes = F.pad(
+                planes,
+                [-(added * self.cells // self.block) for added in rest])
         return planes.reshape(*images.shape[:2], *planes.shape[2:])
