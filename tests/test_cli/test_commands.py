@@ -113,7 +113,7 @@ def test_no_command_shows_help_and_versions(capsys):
         (['adapt', 'dsrl', 'no.py', '--steps', '-1'
           ], '--steps: must be at least'),
         (['check', 'a.py', '--model', 'b'], 'not both'),
-    (['check', 'no.py'], 'no.py: '),
+        (['check', 'no.py'], 'no.py: '),
         (['check', '--model', 'ddrnet-23_cityscape'
           ], 'did you mean ddrnet-23_cityscapes'),
         (['flops', '--model', 'ddrnet-39_imagenet'], 'is a backbone'),

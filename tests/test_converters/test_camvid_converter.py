@@ -395,8 +395,7 @@ def test_tool_turns_ctrl_c_into_one_line(segnet, tmp_path, monkeypatch, tool):
     assert [p.name for p in tmp_path.iterdir()] == ['src']
 
 
-def test_tool_fails_with_one_plain_line_and_a_status(
-        segnet, python, tmp_path):
+def test_tool_fails_with_one_plain_line_and_a_status(segnet, python, tmp_path):
     message = value_12(segnet)
     done = subprocess.run(
         [python, TOOL, segnet, tmp_path / 'dst', '--allow-partial'],
