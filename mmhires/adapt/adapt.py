@@ -60,7 +60,8 @@ def adapt(method: str,
     changes = import_module(f'.{method}', __package__).changes
     with silence():
         upstream = Upstream(config, out)
-        if method != 'jpu':
+        reduces = method != 'jpu'
+        if reduces:
             scale = upstream.fitting_scale(scale)
         start = (f'_base_ = {upstream.base!r}\n'
                  f'custom_imports = dict(imports={upstream.imports!r}, '
@@ -68,7 +69,7 @@ def adapt(method: str,
         first_error = None
         for part in changes(upstream, scale, teacher_ckpt):
             hooks = {}
-            if method != 'jpu' and teacher_ckpt and schedule != 'base':
+            if reduces and teacher_ckpt and schedule != 'base':
                 lines, hooks = schedule_lines(upstream.cfg, method, part,
                                               iters)
                 part += lines
@@ -80,7 +81,7 @@ def adapt(method: str,
                 first_error = first_error or error
         else:
             raise first_error
-    if method != 'jpu' and upstream.rounds(scale):
+    if reduces and upstream.rounds(scale):
         sizes = (upstream.size, upstream.padded(scale),
                  upstream.reduced(scale))
         advice.append(

@@ -13,7 +13,14 @@ from mmhires.utils.ratio import as_ratio, full_step
 
 from . import pose
 from .pose import has_bins, reduced_bins
-from .upstream import AdaptError, Upstream, number, refusing
+from .upstream import (
+    LOGITS,
+    AdaptError,
+    Upstream,
+    number,
+    refusing,
+    taught,
+)
 
 
 def changes(upstream: Upstream, scale: float,
@@ -24,7 +31,7 @@ def changes(upstream: Upstream, scale: float,
         upstream (Upstream): The config.
         scale (float): Full-size image : network input.
         teacher_ckpt (str, optional): Weights of the config's model, to start
-            from and to be taught by, in the place of SISR and FA.
+            from and to be taught by, instead of SISR and FA.
 
     Yields:
         str: Python text.
@@ -38,7 +45,14 @@ def changes(upstream: Upstream, scale: float,
     upstream.expect('EncoderDecoder',
                     'DSRL takes the place of its one decode head')
     if teacher_ckpt is not None:
-        yield _taught(upstream, scale, teacher_ckpt)
+        # Sub-pixel SSSR, started and taught by the full-size network.
+        head = f'''decode_head=dict(
+        _delete_=True, type='mmhires.DSRLHead',
+        seg_head=_base_.model.decode_head,
+        scale={scale},
+        sssr='subpixel')'''
+        yield taught(upstream, preprocessing(upstream, scale), head,
+                     teacher_ckpt, LOGITS)
         return
     cfg = upstream.cfg.model
     dsrl = dict(type='mmhires.DSRLHead', seg_head=cfg.decode_head, scale=scale)
@@ -69,31 +83,13 @@ def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
     if teacher_ckpt is None:
         more = f'\n        {_super_resolution(upstream, scale, dsrl)}'
     else:
-        losses = f""",
-    distill_losses=[dict(
+        losses = f"""dict(
         type='mmhires.FeatureL2Loss', reduction='mean',
-        loss_weight={weight!r})]"""
+        loss_weight={weight!r})"""
     head = f'''head=dict(
         _delete_=True, type='mmhires.DSRLHeatmapHead',
         heatmap_head={wrapped},{_other_scale(scale)}{more})'''
-    return pose.taught(upstream, preprocessor, head, teacher_ckpt, losses)
-
-
-def _taught(upstream: Upstream, scale: float, teacher_ckpt: str) -> str:
-    """Sub-pixel SSSR, started and taught by the full-size network."""
-    return f'''load_from = {teacher_ckpt!r}
-model = dict(
-    type='mmhires.DistilledSegmentor',
-    data_preprocessor={preprocessing(upstream, scale)},
-    decode_head=dict(
-        _delete_=True, type='mmhires.DSRLHead',
-        seg_head=_base_.model.decode_head,
-        scale={scale},
-        sssr='subpixel'),
-    teacher={upstream.whole_model},
-    teacher_ckpt={teacher_ckpt!r},
-    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)])
-'''
+    return taught(upstream, preprocessor, head, teacher_ckpt, losses)
 
 
 def _heatmap_head(upstream: Upstream) -> tuple[str, float]:

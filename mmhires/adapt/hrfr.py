@@ -10,10 +10,7 @@ from torch.utils._pytree import tree_leaves
 from mmhires.check import probe
 
 from .dsrl import preprocessing
-from .upstream import AdaptError, Upstream, number, refusing
-
-LOGITS = """
-    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)],"""
+from .upstream import LOGITS, AdaptError, Upstream, number, refusing
 
 
 def changes(upstream: Upstream, scale: float,
@@ -49,7 +46,7 @@ def changes(upstream: Upstream, scale: float,
         neck = f'[_base_.model.neck, {neck}]'
     preprocessor = preprocessing(upstream, scale)
     pretrained = '\n    pretrained=None,' if cfg.get('pretrained') else ''
-    for logits in (LOGITS, ''):
+    for logits in (f'\n    distill_losses=[{LOGITS}],', ''):
         yield f'''{_clipping(upstream.cfg)}model = dict(
     type='mmhires.HRFR',{pretrained}
     data_preprocessor={preprocessor},

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .dsrl import preprocessing
 from .pose import has_bins, reduced_bins
-from .upstream import AdaptError, Upstream
+from .upstream import LOGITS, AdaptError, Upstream, taught
 
 
 def changes(upstream: Upstream, scale: float,
@@ -32,13 +32,5 @@ def changes(upstream: Upstream, scale: float,
         yield reduced_bins(upstream, scale, teacher_ckpt)
         return
     upstream.expect('EncoderDecoder', 'images are reduced for one decode head')
-    start = kind = teacher = ''
-    if teacher_ckpt is not None:
-        start = f'load_from = {teacher_ckpt!r}\n'
-        kind = "\n    type='mmhires.DistilledSegmentor',"
-        teacher = f''',
-    teacher={upstream.whole_model},
-    teacher_ckpt={teacher_ckpt!r},
-    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)]'''
-    yield (f'{start}model = dict({kind}\n    data_preprocessor='
-           f'{preprocessing(upstream, scale)}{teacher})\n')
+    yield taught(upstream, preprocessing(upstream, scale), '', teacher_ckpt,
+                 LOGITS)

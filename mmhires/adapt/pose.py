@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What children of top-down pose configs have in common."""
-from .upstream import AdaptError, Upstream
+from .upstream import AdaptError, Upstream, taught
 
 
 def preprocessing(upstream: Upstream, scale: float) -> str:
@@ -48,30 +48,3 @@ def reduced_bins(upstream: Upstream, scale: float,
     height, width = maps[-1].shape[2:]
     head = f'head=dict(in_featuremap_size=({width}, {height}))'
     return taught(upstream, preprocessor, head, teacher_ckpt)
-
-
-def taught(upstream: Upstream,
-           preprocessor: str,
-           head: str,
-           teacher_ckpt: str | None,
-           losses: str = '') -> str:
-    """The part ``model`` of a child, with a full-size teacher or without.
-
-    Args:
-        upstream: The config.
-        preprocessor: Python text of its value.
-        head: Python text, with its name.
-        teacher_ckpt: Weights of the config's model. None: no teacher.
-        losses: Python text of ``distill_losses``, if not the default.
-
-    Returns:
-        Python text.
-    """
-    start = kind = teacher = ''
-    if teacher_ckpt is not None:
-        start = f'load_from = {teacher_ckpt!r}\n'
-        kind = "\n    type='mmhires.DistilledPoseEstimator',"
-        teacher = (f',\n    teacher={upstream.whole_model},'
-                   f'\n    teacher_ckpt={teacher_ckpt!r}{losses}')
-    return (f'{start}model = dict({kind}\n    data_preprocessor='
-            f'{preprocessor},\n    {head}{teacher})\n')

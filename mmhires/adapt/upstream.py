@@ -21,6 +21,9 @@ from mmhires.utils.errors import first_line
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_number, as_ratio, full_step, reduced_side
 
+# Of segmentation: the loss that a full-size teacher is compared by.
+LOGITS = "dict(type='mmhires.LogitDistillLoss', loss_weight=3.)"
+
 
 class AdaptError(ValueError):
     """Why a method cannot go to a config, in one line."""
@@ -218,3 +221,35 @@ class Upstream:
 def number(values: list) -> str:
     """One value as itself, several as a list."""
     return repr(values[0] if len(values) == 1 else values)
+
+
+def taught(upstream: Upstream,
+           preprocessor: str,
+           head: str,
+           teacher_ckpt: str | None,
+           losses: str = '') -> str:
+    """The part ``model`` of a child, with a full-size teacher or without.
+
+    Args:
+        upstream (Upstream): The config.
+        preprocessor (str): Python text of its value.
+        head (str): Python text, with its name; empty: that of the base.
+        teacher_ckpt (str, optional): Weights of the config's model, to start
+            from and to be taught by. None: no teacher.
+        losses (str): Python text of ``distill_losses``, if not the default.
+
+    Returns:
+        str: Python text.
+    """
+    start = kind = teacher = ''
+    if teacher_ckpt is not None:
+        start = f'load_from = {teacher_ckpt!r}\n'
+        pose = upstream.cfg.default_scope == 'mmpose'
+        name = 'DistilledPoseEstimator' if pose else 'DistilledSegmentor'
+        kind = f"\n    type='mmhires.{name}',"
+        teacher = (f',\n    teacher={upstream.whole_model},'
+                   f'\n    teacher_ckpt={teacher_ckpt!r}')
+        teacher += losses and f',\n    distill_losses=[{losses}]'
+    head = head and f',\n    {head}'
+    return (f'{start}model = dict({kind}\n    data_preprocessor='
+            f'{preprocessor}{head}{teacher})\n')

@@ -85,9 +85,8 @@ class PoseTask(Task):
             loading=pipeline['loading'],
             classes=list(meta['keypoint_id2name'].values()),
             palette=np.asarray(meta['keypoint_colors']).astype(int).tolist(),
-            preprocessing=dict(
-                cls.read_preprocessor(model.data_preprocessor, 'size_divisor'),
-                bgr_to_rgb=model.data_preprocessor._channel_conversion),
+            preprocessing=cls.read_preprocessor(model.data_preprocessor,
+                                                'size_divisor'),
             padding=pipeline.get('GetBBoxCenterScale',
                                  {}).get('padding', 1.25),
             crop=pipeline['TopdownAffine'],

@@ -2,6 +2,7 @@
 """Reduce images with the anti-aliasing filter that PyTorch has."""
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -126,23 +127,8 @@ class FractionalReduction:
         return np.where(pixels < inside, weights, 0).sum(1)
 
     def _taps(self, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels that each pixel of the small image is made of, and weights.
-
-        Both are ``(small, taps)``; as PyTorch has them.
-        """
         small = reduced_side(length, self.ratio, self.divisor)
-        factor = length / small
-        radius = _RADIUS[self.interpolation] * max(factor, 1)
-        middle = (np.arange(small) + 0.5)[:, None] * factor
-        pixels = np.floor(middle - radius + 0.5).astype(int) + np.arange(
-            int(np.ceil(2 * radius)) + 1)
-        weights = _filter((pixels + 0.5 - middle) / max(factor, 1),
-                          self.interpolation)
-        within = (pixels >= 0) & (pixels < length) & (
-            pixels < np.floor(middle + radius + 0.5))
-        weights = np.where(within, weights, 0)
-        return (pixels.clip(0, length - 1),
-                weights / weights.sum(1, keepdims=True))
+        return _taps(length, small, self.interpolation)
 
     def _blocks(self,
                 length: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
@@ -156,6 +142,27 @@ class FractionalReduction:
                       (np.arange(len(matrix))[:, None], pixels[part] - first),
                       weights[part])
             yield part, slice(first, last), matrix
+
+
+@lru_cache(maxsize=16)
+def _taps(length: int, small: int,
+          interpolation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels that each pixel of a small axis is made of, and weights.
+
+    Both are ``(small, taps)``; as PyTorch has them. Kept for the next picture:
+    the arrays are not to be written.
+    """
+    factor = length / small
+    radius = _RADIUS[interpolation] * max(factor, 1)
+    middle = (np.arange(small) + 0.5)[:, None] * factor
+    pixels = np.floor(middle - radius + 0.5).astype(int) + np.arange(
+        int(np.ceil(2 * radius)) + 1)
+    weights = _filter((pixels + 0.5 - middle) / max(factor, 1), interpolation)
+    within = (pixels >= 0) & (pixels < length) & (
+        pixels < np.floor(middle + radius + 0.5))
+    weights = np.where(within, weights, 0)
+    return (pixels.clip(0,
+                        length - 1), weights / weights.sum(1, keepdims=True))
 
 
 def _filter(distance: np.ndarray, interpolation: str) -> np.ndarray:

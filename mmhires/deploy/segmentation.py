@@ -57,7 +57,6 @@ class SegmentationTask(Task):
             raise ValueError(f'the model tells {model.num_classes} classes '
                              f'apart, but its dataset_meta names '
                              f'{len(classes)}')
-        from mmhires.utils.input_channels import swaps_channels
         head, source = model.decode_head, model.data_preprocessor
         pipeline = cls.read_pipeline(model.cfg.test_pipeline)
         return dict(
@@ -67,7 +66,6 @@ class SegmentationTask(Task):
             palette=[list(map(int, c)) for c in model.dataset_meta['palette']],
             preprocessing=dict(
                 cls.read_preprocessor(source, 'pad_val'),
-                bgr_to_rgb=swaps_channels(source),
                 test_cfg=dict(source.test_cfg) if source.test_cfg else None),
             resize=pipeline.get('Resize'),
             align_corners=head.align_corners,

@@ -87,7 +87,8 @@ class Task:
 
         Args:
             source (nn.Module): One of upstream's or ours.
-            *names (str): Attributes to take beside mean, std and reduction.
+            *names (str): Attributes to take beside mean, std, reduction and
+                order of channels.
 
         Returns:
             dict: Numbers, strings and lists.
@@ -108,7 +109,8 @@ class Task:
             spec.update(
                 mean=source.mean.flatten().tolist(),
                 std=source.std.flatten().tolist())
-        return spec
+        from mmhires.utils.input_channels import swaps_channels
+        return dict(spec, bgr_to_rgb=swaps_channels(source))
 
 
 def is_floating(array: Array) -> bool:

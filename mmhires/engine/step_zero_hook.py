@@ -6,7 +6,6 @@ import torch
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from mmhires.registry import HOOKS
 
@@ -115,8 +114,9 @@ class StepZeroHook(Hook):
 
     def _validate_teacher(self, runner: Runner) -> dict[str, float]:
         """Scores of the teacher as it predicts from the student's images."""
-        student = _unwrapped(runner.model)
-        teacher, loop = student.teacher, runner.val_loop
+        model, loop = runner.model, runner.val_loop
+        student = model.module if is_model_wrapper(model) else model
+        teacher = student.teacher
         own = teacher.data_preprocessor
         teacher.data_preprocessor = student.data_preprocessor
         try:
@@ -138,7 +138,3 @@ class StepZeroHook(Hook):
             if isinstance(hook, EMAHook):
                 hook.ema_model.module.load_state_dict(
                     hook.src_model.state_dict())
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
