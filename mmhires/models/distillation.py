@@ -1,7 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A frozen full-size teacher for a model of any task."""
 import copy
-import inspect
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,8 +10,9 @@ from torch import Tensor, nn
 from mmhires.registry import MODELS
 
 from .preprocessing import full_size_images
-from .recording import FEATURES, MAPS, OUTPUTS, head_of, record
+from .recording import FEATURES, MAPS, OUTPUTS, compare, head_of, record
 from .teacher import build_teacher, check_same_images, with_full_size
+from .unlabelled import is_unlabelled, split_by_labels
 
 LOGITS = 'logits'
 
@@ -22,11 +22,12 @@ class Distillation:
 
     In training the teacher reads the full-size images that the data
     preprocessor keeps as ``gt_img``, once a step, and each loss compares a
-    tensor of the student with one of the teacher. The teacher is no submodule:
-    it is in no checkpoint, optimizer, gradient synchronisation or switch of
-    training mode. It is built and its checkpoint read when weights are
-    initialised, resumed runs included, or by the first training step; testing
-    needs neither.
+    tensor of the student with one of the teacher. Images without labels, of
+    :class:`PartlyLabelledDataset`, have these losses only; batch norm sees
+    them as a batch of their own. The teacher is no submodule: it is in no
+    checkpoint, optimizer, gradient synchronisation or switch of training mode.
+    It is built and its checkpoint read when weights are initialised, resumed
+    runs included, or by the first training step; testing needs neither.
 
     What is taught as ``'logits'`` is what ``predict`` of the head would make
     of the very pass that its losses come from, never an auxiliary output; a
@@ -46,8 +47,7 @@ class Distillation:
             heatmaps or SimCC's bins), ``'features'`` (what the last layer of
             the head reads), the index of a map of the neck or, without one,
             the backbone, or a pair of such for student and teacher. Default:
-            None,
-            ``default_loss`` alone.
+            None, ``default_loss`` alone.
         teacher_scale (float): Enlarges the images that the teacher reads: its
             stride may be coarse for them. Default: 1.0.
         **kwargs: Of the model.
@@ -59,7 +59,6 @@ class Distillation:
     Raises:
         ValueError: An unknown ``on``.
     """
-
     default_loss: dict
     preprocessor: str
 
@@ -156,20 +155,46 @@ class Distillation:
 
         Returns:
             dict[str, Tensor]: The losses of the heads, and
-            ``{on}.{loss_name}`` of each distillation loss, where ``on`` is
-            ``logits``, ``features`` or ``map_{index}``.
+            ``{on}.{loss_name}`` of each distillation loss, the mean over all
+            images; ``on`` is ``logits``, ``features`` or ``map_{index}``.
 
         Raises:
             KeyError: A sample has no ``gt_img``.
             ValueError: Maps that cannot be compared.
         """
         data_samples = with_full_size(self, inputs, data_samples)
+        own, taught = {}, {}
+        parts = split_by_labels(data_samples)
+        for supervised, indices in parts:
+            images = inputs if len(parts) == 1 else inputs[indices]
+            part = [data_samples[i] for i in indices]
+            mine, found = self.losses_of(images, part, supervised)
+            own.update(mine)
+            for name, loss in found.items():
+                share = len(indices) / len(data_samples)
+                taught[name] = taught.get(name, 0) + share * loss
+        return {**own, **taught}
+
+    def losses_of(self, inputs: Tensor, data_samples: Sequence,
+                  supervised: bool) -> tuple[dict, dict]:
+        """Losses of images that all have labels or all have none.
+
+        Args:
+            inputs (Tensor): Input of the student ``(N, 3, H, W)``.
+            data_samples (Sequence): With full-size ``gt_img``.
+            supervised (bool): Whether they have labels.
+
+        Returns:
+            tuple[dict, dict]: Those of the heads, and of distillation.
+        """
         with record(self) as mine:
-            losses = super().loss(inputs, data_samples)
-        return {
-            **losses,
-            **self.distill(mine, self.teach(data_samples), data_samples)
-        }
+            if supervised:
+                own = super().loss(inputs, data_samples)
+            else:
+                own = self.run_head(self.extract_feat(inputs), data_samples)
+        taught = self.teach(data_samples)
+        label = self.label_of(data_samples, taught)
+        return own, self.distill(mine, taught, data_samples, label)
 
     def teach(self, data_samples: Sequence) -> dict:
         """What the teacher makes of the full-size images.
@@ -186,20 +211,22 @@ class Distillation:
         if scale != 1:
             images = F.interpolate(images, scale_factor=scale, mode='bicubic')
         with torch.no_grad(), record(self.teacher) as seen:
-            if any(not isinstance(place, int) for _, place in self._on):
+            if is_unlabelled(data_samples[0]) or any(
+                    not isinstance(place, int) for _, place in self._on):
                 seen[LOGITS] = self.teacher_logits(images, data_samples)
             else:  # its head need not run
                 self.teacher.extract_feat(images)
         return seen
 
-    def distill(self, mine: dict, wanted: dict,
-                data_samples: Sequence) -> dict:
+    def distill(self, mine: dict, wanted: dict, data_samples: Sequence,
+                label: dict) -> dict:
         """Compare what the student and the teacher made.
 
         Args:
             mine (dict): Of the student, as :func:`record` fills it.
             wanted (dict): Of the teacher, as :meth:`teach` returns it.
-            data_samples (Sequence): Labels, for losses that look at them.
+            data_samples (Sequence): Data samples.
+            label (dict): Of ``label_of``, for losses that look at labels.
 
         Returns:
             dict[str, Tensor]: As of :meth:`loss`.
@@ -214,8 +241,12 @@ class Distillation:
             name = f'map_{student % len(mine[MAPS])}' if isinstance(
                 student, int) else student
             losses[f'{name}.{loss.loss_name}'] = compare(
-                loss, feat, target, **self.label_of(data_samples, student))
+                loss, feat, target, **self.label_at(label, student))
         return losses
+
+    def label_at(self, label: dict, on: int | str) -> dict:
+        """What of ``label_of`` a loss takes that compares ``on``."""
+        return label
 
     def _own_logits(self, mine: dict, data_samples: Sequence) -> Tensor:
         """What the student would predict from this very pass."""
@@ -267,27 +298,3 @@ class Distillation:
         self._teacher_cfg = None
         self._teacher.clear()
         self.distill_losses, self._on = nn.ModuleList(), []
-
-
-def compare(loss: nn.Module,
-            feat: Tensor,
-            target: Tensor,
-            inside: Tensor | None = None,
-            **label) -> Tensor:
-    """Call a loss of two maps, with what is not padding if it takes that.
-
-    Args:
-        loss (nn.Module): The loss.
-        feat (Tensor): ``(N, C, h, w)``.
-        target (Tensor): ``(N, C, h, w)``.
-        inside (Tensor, optional): As of :func:`image_pixels`. Default: None.
-        **label: ``label`` and ``ignore_index``, for segmentation.
-
-    Returns:
-        Tensor: A scalar.
-    """
-    if inside is not None:
-        taken = inspect.signature(loss.forward).parameters.values()
-        if any(x.name == 'inside' or x.kind is x.VAR_KEYWORD for x in taken):
-            label['inside'] = inside
-    return loss(feat, target, **label)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Record what passes through a model, for losses that compare two models."""
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -98,3 +99,27 @@ def _last_layer(head: nn.Module) -> nn.Module | None:
 def is_map(value: Any) -> bool:
     """Tell whether a value is a map ``(N, C, H, W)``."""
     return isinstance(value, Tensor) and value.dim() == 4
+
+
+def compare(loss: nn.Module,
+            feat: Tensor,
+            target: Tensor,
+            inside: Tensor | None = None,
+            **label) -> Tensor:
+    """Call a loss of two maps, with what is not padding if it takes that.
+
+    Args:
+        loss (nn.Module): The loss.
+        feat (Tensor): ``(N, C, h, w)``.
+        target (Tensor): ``(N, C, h, w)``.
+        inside (Tensor, optional): As of :func:`image_pixels`. Default: None.
+        **label: ``label`` and ``ignore_index``, for segmentation.
+
+    Returns:
+        Tensor: A scalar.
+    """
+    if inside is not None:
+        taken = inspect.signature(loss.forward).parameters.values()
+        if any(x.name == 'inside' or x.kind is x.VAR_KEYWORD for x in taken):
+            label['inside'] = inside
+    return loss(feat, target, **label)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmhires.utils.ratio import enlarged_side
 
 from .preprocessing import ImageReduction, as_in_training
+from .unlabelled import refuse_unlabelled
 
 
 def slide_over_reduced(model: nn.Module, inputs: Tensor,
@@ -115,6 +116,7 @@ def _teach(segmentor: type) -> None:
     @functools.wraps(loss)
     def loss_as_in_training(self, inputs: Tensor,
                             data_samples: SampleList) -> dict:
+        refuse_unlabelled(self, data_samples)
         return loss(self, inputs, as_in_training(self, data_samples))
 
     segmentor.slide_inference = slide_inference

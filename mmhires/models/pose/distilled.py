@@ -136,26 +136,28 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
                     'on logits needs the same keypoints, codec and bins of '
                     'the full-size crop')
 
-    def label_of(self,
-                 data_samples: SampleList,
-                 on: int | str = LOGITS) -> dict:
+    def label_of(self, data_samples: SampleList, taught: dict) -> dict:
         """Visibility of the keypoints, for losses of bins.
 
         Args:
             data_samples (list[:obj:`PoseDataSample`]): With
                 ``keypoint_weights``.
-            on (int | str): What the loss compares.
+            taught (dict): Unused.
 
         Returns:
             dict: ``weight`` ``(N, K, 2)`` of logits of bins; nothing of maps.
         """
-        if on != LOGITS or not hasattr(head_of(self), 'simcc_split_ratio'):
+        if not hasattr(head_of(self), 'simcc_split_ratio'):
             return {}
         weight = torch.cat([
             sample.gt_instance_labels.keypoint_weights
             for sample in data_samples
         ])
         return dict(weight=weight[..., None].expand(-1, -1, 2))
+
+    def label_at(self, label: dict, on: int | str) -> dict:
+        """What of :meth:`label_of` a loss takes that compares ``on``."""
+        return label if on == LOGITS else {}
 
 
 def _bins(pair: tuple[Tensor, Tensor], beta: float) -> Tensor:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Any segmentor as the student of a full-size teacher."""
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from mmhires.models.distillation import LOGITS, Distillation
 from mmhires.models.padding import image_pixels
 from mmhires.models.recording import head_of, is_map, replaced
+from mmhires.models.unlabelled import is_unlabelled, labels_of
 from mmhires.registry import MODELS
 
 
@@ -124,20 +126,42 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         with replaced(head, **methods):
             return head.predict(args[0], metas, self.test_cfg)
 
+    def run_head(self, maps: Sequence[Tensor],
+                 data_samples: SampleList) -> dict:
+        """Run the head as its losses do, for images without labels.
+
+        Args:
+            maps (Sequence[Tensor]): What it reads.
+            data_samples (list[:obj:`SegDataSample`]): Data samples.
+
+        Returns:
+            dict: No losses.
+        """
+        # predict() knows what forward() takes. What it would make of the
+        # output, which training may have more of, is of no use here.
+        with replaced(
+                head_of(self), predict_by_feat=lambda output, *args: output):
+            self.decode_head.predict(maps, [x.metainfo for x in data_samples],
+                                     self.test_cfg)
+        return {}
+
     def label_of(self,
                  data_samples: SampleList,
-                 on: int | str = LOGITS) -> dict:
+                 taught: dict | None = None) -> dict:
         """Labels in the form that losses of pixels take them.
 
         Args:
             data_samples (list[:obj:`SegDataSample`]): With ``gt_sem_seg``.
-            on (int | str): Unused: labels are of pixels, whatever the map.
+            taught (dict, optional): Of :meth:`teach`; its predictions are the
+                labels of images that have none. Default: None.
 
         Returns:
             dict: ``label`` ``(N, H, W)``, ``ignore_index`` and ``inside``.
         """
-        # Not by the head, which need not be a BaseDecodeHead.
-        label = torch.cat([sample.gt_sem_seg.data for sample in data_samples])
+        if is_unlabelled(data_samples[0]):
+            label = labels_of(taught[LOGITS])
+        else:  # not by the head, which need not be a BaseDecodeHead
+            label = torch.cat([x.gt_sem_seg.data for x in data_samples])
         return dict(
             label=label,
             ignore_index=self.decode_head.ignore_index,

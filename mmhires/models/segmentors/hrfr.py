@@ -2,16 +2,13 @@
 """High-resolution feature recovery: a teacher for any encoder-decoder."""
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
-from mmhires.models.distillation import compare
 from mmhires.models.necks.srr import SRRNeck
-from mmhires.models.preprocessing import as_in_training
-from mmhires.models.recording import MAPS, record
+from mmhires.models.recording import MAPS, compare, record
 from mmhires.registry import MODELS
 from mmhires.utils.errors import first_line
 from mmhires.utils.ratio import as_ratio
@@ -141,29 +138,29 @@ class HRFR(DistilledSegmentor):
             if source is not None and module is not None:
                 _copy_weights(name, source, module)
 
-    @torch.compiler.disable  # as of every Distillation
-    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+    def losses_of(self, inputs: Tensor, data_samples: SampleList,
+                  supervised: bool) -> tuple[dict, dict]:
         """Losses of equation 10.
 
         Args:
             inputs (Tensor): Reduced images ``(N, 3, H, W)``.
-            data_samples (list[:obj:`SegDataSample`]): With ``gt_sem_seg`` and
-                ``gt_img`` of full size.
+            data_samples (list[:obj:`SegDataSample`]): With ``gt_img`` of full
+                size and, if there are labels, ``gt_sem_seg``.
+            supervised (bool): Whether there are.
 
         Returns:
-            dict[str, Tensor]: The losses of the heads, and ``srr_{i}.loss_l2``
-            for each recovered map i.
+            tuple[dict, dict]: Those of the heads, and those of distillation
+            and ``srr_{i}.loss_l2`` for each recovered map i.
 
         Raises:
             ValueError: A map of the student and the teacher's differ in width
                 or stride.
         """
-        data_samples = as_in_training(self, data_samples)
         maps = self.unrecovered(inputs)
         auxiliary = self.srr_neck.recover_auxiliary(maps)
         maps = list(self.srr_neck(maps))
         taught = self.teach(data_samples)
-        targets, where = taught[MAPS], self.label_of(data_samples)
+        targets, label = taught[MAPS], self.label_of(data_samples, taught)
 
         losses = {}
         pairs = [(self.loss_srr, maps, i) for i in self.srr_neck.in_index]
@@ -171,16 +168,19 @@ class HRFR(DistilledSegmentor):
         for loss, feats, i in pairs:
             feats[i] = self.match(feats[i], targets, i)
             name = f'srr_{i % len(targets)}.{loss.loss_name}'
-            losses[name] = compare(loss, feats[i], targets[i], **where)
+            losses[name] = compare(loss, feats[i], targets[i], **label)
         maps = _ReadMaps(maps)
+        run = self._decode_head_forward_train if supervised else self.run_head
         with record(self) as mine:
-            losses.update(self._decode_head_forward_train(maps, data_samples))
+            own = run(maps, data_samples)
         self._check_recovered(maps)
-        if self.with_auxiliary_head:
-            losses.update(
-                self._auxiliary_head_forward_train(maps, data_samples))
+        if supervised and self.with_auxiliary_head:
+            own.update(self._auxiliary_head_forward_train(maps, data_samples))
         mine[MAPS] = maps
-        return {**losses, **self.distill(mine, taught, data_samples)}
+        return own, {
+            **losses,
+            **self.distill(mine, taught, data_samples, label)
+        }
 
     def _check_recovered(self, maps: '_ReadMaps') -> None:
         """Refuse a head that mixes recovered maps with small ones."""
