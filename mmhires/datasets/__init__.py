@@ -4,9 +4,10 @@
 from .camvid import CamVidDataset
 from .checked import CheckedSegDataset
 from .class_balanced import ClassBalancedSegDataset
+from .partly_labelled import PartlyLabelledDataset
 from .streets import StreetsDataset
 
 __all__ = [
     'CamVidDataset', 'CheckedSegDataset', 'ClassBalancedSegDataset',
-    'StreetsDataset'
+    'PartlyLabelledDataset', 'StreetsDataset'
 ]

@@ -1,0 +1,173 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Labelled images with pictures beside them that have no labels."""
+import random
+from pathlib import Path
+
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmengine.dataset import BaseDataset, Compose, RepeatDataset
+from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadAnnotations
+
+from mmhires.registry import DATASETS
+from mmhires.utils.inputs import find_inputs
+
+from .checked import CheckedLoadLabel, _CheckedLoad
+
+
+@DATASETS.register_module()
+class PartlyLabelledDataset(RepeatDataset):
+    """A labelled data set, and in each batch pictures of a folder as well.
+
+    A teacher needs no labels: :class:`DistilledSegmentor` and :class:`HRFR`
+    take its losses of all images, and the losses of labels of the labelled
+    ones alone. Batches have their labelled images as before, by whatever
+    sampler and loop; behind them come pictures drawn at random, which go
+    through the same pipeline with labels that are all ignored. With
+    :class:`ExactResumeHook` a resumed training draws the same.
+
+    It has to be the outermost data set, as it makes whole batches::
+
+        train_dataloader = dict(
+            dataset=dict(
+                _delete_=True,
+                type='mmhires.PartlyLabelledDataset',
+                dataset=_base_.train_dataloader.dataset,
+                unlabelled='pictures'))
+
+    Args:
+        dataset (dict | BaseDataset): Any labelled data set of segmentation,
+            or a wrapper of one.
+        unlabelled (str): Folder; all pictures in it and in the folders below
+            are taken.
+        ratio (float): Pictures without labels : labelled images in a batch,
+            above 0, rounded to whole pictures, at least one. Default: 1.0.
+        lazy_init (bool): Do not list the labelled images yet. Default: False.
+
+    Raises:
+        OSError: There is no such folder, or no picture in it.
+        ValueError: ``ratio`` is not above 0 or, when a batch is loaded, there
+            are fewer pictures than it needs.
+        TypeError: When a batch is loaded, the pipeline packs no samples.
+    """
+
+    def __init__(self,
+                 dataset: dict | BaseDataset,
+                 unlabelled: str,
+                 ratio: float = 1.,
+                 lazy_init: bool = False) -> None:
+        if not ratio > 0:
+            raise ValueError('PartlyLabelledDataset: ratio must be above 0, '
+                             f'got {ratio}')
+        self.unlabelled, self.ratio = unlabelled, ratio
+        self.pictures = list_pictures(unlabelled)
+        super().__init__(dataset, times=1, lazy_init=lazy_init)
+        self._labelled = self.dataset
+        while not isinstance(self._labelled, BaseSegDataset):
+            inner = getattr(self._labelled, 'datasets', None)
+            self._labelled = inner[0] if inner else self._labelled.dataset
+        self._pipeline = Compose(self._without_labels())
+
+    def __getitems__(self, indices: list[int]) -> list[dict]:
+        """Load a batch, as PyTorch's loaders ask for it.
+
+        Args:
+            indices (list[int]): Of labelled images.
+
+        Returns:
+            list[dict]: Their samples, then those of pictures.
+        """
+        count = pictures_in_batch(len(indices), self.ratio)
+        if len(self.pictures) < count:
+            list_pictures(self.unlabelled, count)  # raises
+        # Labelled ones first: they are augmented as without pictures.
+        samples = [self[index] for index in indices]
+        return samples + [
+            self._load(path) for path in random.sample(self.pictures, count)
+        ]
+
+    def _load(self, path: str) -> dict:
+        sample = self._pipeline(
+            dict(
+                img_path=path,
+                seg_map_path=None,
+                label_map=None,
+                reduce_zero_label=False,
+                seg_fields=[]))
+        if 'data_samples' not in sample:
+            raise TypeError(
+                'PartlyLabelledDataset: the pipeline of '
+                f'{type(self._labelled).__name__} packs no data samples; give '
+                'it one that ends in PackSegInputs, and no wrapper that mixes '
+                'images')
+        sample['data_samples'].set_metainfo(dict(unlabelled=True))
+        return sample
+
+    def _without_labels(self) -> list:
+        """The pipeline of the labelled images, but for loading labels."""
+        ignore = _IgnoreAll(self._labelled.ignore_index)
+        steps = []
+        for step in self._labelled.pipeline.transforms:
+            if isinstance(step, (LoadAnnotations, CheckedLoadLabel)):
+                continue
+            if _loads_images(step):
+                steps += [_CheckedLoad(step, 'img_path'), ignore]
+            else:
+                steps.append(step)
+        if ignore not in steps:  # of a data set that draws its images
+            load = _CheckedLoad(LoadImageFromFile(), 'img_path')
+            steps = [load, ignore, *steps]
+        return steps
+
+
+def pictures_in_batch(labelled: int, ratio: float = 1.) -> int:
+    """How many pictures without labels a batch has.
+
+    Args:
+        labelled: Number of its labelled images.
+        ratio: Of :class:`PartlyLabelledDataset`.
+    """
+    return max(1, round(ratio * labelled))
+
+
+def list_pictures(folder: str, count: int = 1) -> list[str]:
+    """List the pictures of a folder and of those below it.
+
+    Args:
+        folder: Its name.
+        count: How many a batch has.
+
+    Returns:
+        Their files.
+
+    Raises:
+        OSError: There is no such folder, or no picture in it.
+        ValueError: There are fewer than ``count``.
+    """
+    if not Path(folder).is_dir():
+        raise NotADirectoryError(f'there is no folder {folder}')
+    pictures = [str(path) for path in find_inputs(folder)]
+    if len(pictures) < count:
+        raise ValueError(
+            f'{folder} holds {len(pictures)} pictures, fewer than the {count} '
+            'without labels that a batch has; add some, or lower batch_size '
+            'or ratio of PartlyLabelledDataset')
+    return pictures
+
+
+def _loads_images(step: object) -> bool:
+    name = type(getattr(step, 'load', step)).__name__
+    return name.startswith('Load') and 'Image' in name
+
+
+class _IgnoreAll:
+    """A transform that gives an image labels which count nowhere."""
+
+    def __init__(self, ignore_index: int) -> None:
+        self.ignore_index = ignore_index
+
+    def __call__(self, results: dict) -> dict:
+        size = results['img'].shape[:2]
+        results['gt_seg_map'] = np.full(size, self.ignore_index, np.uint8)
+        results['seg_fields'].append('gt_seg_map')
+        return results
