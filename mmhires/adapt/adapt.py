@@ -19,7 +19,8 @@ def adapt(method: str,
           teacher_ckpt: str | None = None,
           steps: int = 10,
           schedule: str = 'fine-tune',
-          iters: int | None = None) -> str:
+          iters: int | None = None,
+          unlabelled: str | None = None) -> str:
     """Write a child of a config that has a method of this package.
 
     Widths, indices and strides are those of the config's model, which is run
@@ -44,16 +45,21 @@ def adapt(method: str,
         iters (int, optional): Length of the fine-tuning, in iterations, or
             epochs where the config counts these. Default: None, half of the
             config's.
+        unlabelled (str, optional): Folder of pictures without labels that the
+            teacher teaches as well, as many in a batch as labelled images.
+            Default: None.
 
     Returns:
         str: The child config.
 
     Raises:
         AdaptError: The method cannot go there; the message says why.
-        FileNotFoundError: There is no such config, or no folder of ``out``.
+        OSError: There is no such config, no folder of ``out``, or no picture
+            in ``unlabelled``.
     """
     from .hooks import hook_lines
     from .schedule import schedule_lines
+    from .unlabelled import loader_lines
     from .upstream import AdaptError, Upstream
     if out and not out.parent.is_dir():
         raise FileNotFoundError(f'no folder {out.parent} to write {out} to')
@@ -61,15 +67,18 @@ def adapt(method: str,
     with silence():
         upstream = Upstream(config, out)
         reduces = method != 'jpu'
+        teacher_ckpt = teacher_ckpt if reduces else None
         if reduces:
             scale = upstream.fitting_scale(scale)
         start = (f'_base_ = {upstream.base!r}\n'
                  f'custom_imports = dict(imports={upstream.imports!r}, '
                  'allow_failed_imports=False)\n')
+        if unlabelled is not None:
+            start += loader_lines(upstream, teacher_ckpt, unlabelled)
         first_error = None
         for part in changes(upstream, scale, teacher_ckpt):
             hooks = {}
-            if reduces and teacher_ckpt and schedule != 'base':
+            if teacher_ckpt and schedule != 'base':
                 lines, hooks = schedule_lines(upstream.cfg, method, part,
                                               iters)
                 part += lines

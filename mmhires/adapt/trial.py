@@ -3,6 +3,7 @@
 import copy
 import os.path as osp
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -132,7 +133,14 @@ def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
     if preprocessor.size is not None:
         step = as_ratio(getattr(preprocessor, 'scale', 1)).numerator
         preprocessor.size = tuple(-(-side // step) * step for side in size)
-    return _coloured(size, input_channels(model), model.num_classes)
+    drawn = partial(_coloured, size, input_channels(model), model.num_classes)
+    batch = drawn()
+    if 'unlabelled' in (cfg.get('train_dataloader') or {}).get('dataset', ()):
+        pictures = drawn()
+        for sample in pictures['data_samples']:
+            sample.set_metainfo(dict(unlabelled=True))
+        batch = {key: batch[key] + pictures[key] for key in batch}
+    return batch
 
 
 def _coloured(size: tuple[int, ...], channels: int, classes: int) -> dict:

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'which maps halve evenly')
     add('--teacher-ckpt',
         help="weights of the config's model, which is the teacher")
+    add('--unlabelled',
+        metavar='FOLDER',
+        help='pictures without labels that the teacher teaches as well')
     add('--steps',
         type=at_least(0),
         default=10,

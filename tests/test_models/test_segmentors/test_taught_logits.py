@@ -262,7 +262,19 @@ def check_taught(model, layer):
             data['inputs'],
             [dict(ori_shape=(128, 192), img_shape=(128, 192))] * 2)
     torch.testing.assert_close(taught, predicted)
+    check_unlabelled(model, data, predicted)
     return model.decode_head
+
+
+def check_unlabelled(model, data, predicted):
+    """The same is taught of the same images without their labels."""
+    for sample in data['data_samples']:
+        sample.set_metainfo(dict(unlabelled=True))
+        del sample.gt_sem_seg, sample.gt_edge_map
+    with torch.no_grad():
+        losses = train(model).loss(**data)
+    assert losses.keys() == {'logits.loss_kept'}
+    torch.testing.assert_close(model.distill_losses[0].student, predicted)
 
 
 @pytest.mark.parametrize('decode_head, layer', HEADS)
