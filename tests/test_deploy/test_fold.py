@@ -140,7 +140,7 @@ class NormAndReLU(nn.BatchNorm2d):
     lambda: ConvModule(
         4, 6, 3, conv_cfg=dict(type='ConvWS'), norm_cfg=BN, act_cfg=None),
 ], ids=['norm with activation', 'standardised weight', 'ConvModule'])  # yapf: disable
-def test_layer_that_does_more_than_pytorchs_is_left_alone(layers, randomize):
+def test_layer_that_does_more_than_pytorchs_stays(layers, randomize):
     layers = randomize(layers())
     x = torch.randn(1, 4, 9, 9)
     with torch.no_grad():
