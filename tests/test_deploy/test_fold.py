@@ -134,14 +134,20 @@ class NormAndReLU(nn.BatchNorm2d):
         return super().forward(x).relu()
 
 
-@pytest.mark.parametrize('layers', [
+LAYERS_OF_THEIR_OWN = {
+    'norm with activation':
     lambda: nn.Sequential(nn.Conv2d(4, 6, 3), NormAndReLU(6)),
+    'standardised weight':
     lambda: nn.Sequential(ConvWS2d(4, 6, 3), nn.BatchNorm2d(6)),
+    'ConvModule':
     lambda: ConvModule(
         4, 6, 3, conv_cfg=dict(type='ConvWS'), norm_cfg=BN, act_cfg=None),
-], ids=['norm with activation', 'standardised weight', 'ConvModule'])  # yapf: disable
-def test_layer_that_does_more_than_pytorchs_stays(layers, randomize):
-    layers = randomize(layers())
+}
+
+
+@pytest.mark.parametrize('kind', LAYERS_OF_THEIR_OWN)
+def test_layer_that_does_more_than_pytorchs_stays(kind, randomize):
+    layers = randomize(LAYERS_OF_THEIR_OWN[kind]())
     x = torch.randn(1, 4, 9, 9)
     with torch.no_grad():
         want = layers(x)
