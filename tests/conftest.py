@@ -21,6 +21,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmengine.visualization import Visualizer
 from preloaded_python import preloaded_python
+from yapf.yapflib import yapf_api
 
 # Before any test module imports mmseg or mmpose, which need its compat.
 import mmhires  # noqa: F401
@@ -65,7 +66,11 @@ def pytest_collection_finish():
 @pytest.fixture(scope='session', autouse=True)
 def configs_are_formatted_once():
     """A runner formats its config four times, which takes a second."""
-    format_code, formatted = mmengine_config.FormatCode, {}
+    # OneDL's fork imports it in the function.
+    owner = (
+        mmengine_config
+        if hasattr(mmengine_config, 'FormatCode') else yapf_api)
+    format_code, formatted = owner.FormatCode, {}
 
     def format_once(text, **style):
         key = text, str(style)
@@ -73,9 +78,9 @@ def configs_are_formatted_once():
             formatted[key] = format_code(text, **style)
         return formatted[key]
 
-    mmengine_config.FormatCode = format_once
+    owner.FormatCode = format_once
     yield
-    mmengine_config.FormatCode = format_code
+    owner.FormatCode = format_code
 
 
 @pytest.fixture(scope='session')
