@@ -20,8 +20,10 @@ LONGEST = 768
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def write_page(path: str, template: str | Path,
-               docs: Sequence[str] = (), **values) -> None:
+def write_page(path: str,
+               template: str | Path,
+               docs: Sequence[str] = (),
+               **values) -> None:
     """Fill in a template that extends ``page.html``.
 
     Args:
@@ -69,8 +71,7 @@ def inline_svg(path: str | Path) -> str:
 
 
 def scene(title: str, image: np.ndarray, truth: np.ndarray,
-          labels: dict[str, np.ndarray], palette: Sequence,
-          base: str) -> dict:
+          labels: dict[str, np.ndarray], palette: Sequence, base: str) -> dict:
     """Pictures of one test image: predictions, and what they change.
 
     Args:
@@ -105,10 +106,11 @@ def scene(title: str, image: np.ndarray, truth: np.ndarray,
             picture=data_uri(picture.astype(np.uint8)),
             text=f'{name} fixes {fixed:.1f} % of the pixels and breaks '
             f'{broken:.1f} %, against {base}')
-    pictures = dict(image=image, truth=colors[truth]) | {
-        name: colors[label]
-        for name, label in labels.items()
-    }
+    pictures = dict(
+        image=image, truth=colors[truth]) | {
+            name: colors[label]
+            for name, label in labels.items()
+        }
     return dict(
         title=title,
         pictures={

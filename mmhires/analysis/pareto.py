@@ -146,7 +146,7 @@ def draw_pareto(points: dict[str, tuple[float, float]],
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-    figure = Figure(figsize=(8, 5), layout='constrained')
+    figure = Figure(figsize=(6.4, 4.2), layout='constrained')
     axes = figure.add_subplot(xscale='log', xlabel=cost, ylabel=accuracy)
     axes.grid(alpha=0.3)
     axes.plot(*zip(*points.values()), 'o', color='tab:gray')
@@ -154,16 +154,21 @@ def draw_pareto(points: dict[str, tuple[float, float]],
         curve = sorted(points[name] for name in alone)
         axes.plot(
             *zip(*curve), 'o--', color='tab:blue', label='input size alone')
-        _mark_equal_costs(axes, [
-            point for name, point in points.items() if name not in alone
-        ], curve)
+        _mark_equal_costs(
+            axes,
+            [point
+             for name, point in points.items() if name not in alone], curve)
     else:
         front = zip(*map(points.get, pareto_front(points)))
         axes.plot(
-            *front, 'o-', drawstyle='steps-post', color='tab:red', label='front')
+            *front,
+            'o-',
+            drawstyle='steps-post',
+            color='tab:red',
+            label='front')
     for name, point in points.items():
         axes.annotate(
-            name, point, (5, 5), textcoords='offset points', fontsize=9)
+            name, point, (6, -10), textcoords='offset points', fontsize=9)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -11,7 +11,6 @@ from mmhires.analysis import (
     standard_error,
 )
 
-
 # Half of the sides is a quarter of the cost, but for a few small maps.
 TOLERANCE = 1.01
 
@@ -86,10 +85,11 @@ def answer(rows: Sequence[Row], budget: float, metric: str) -> Answer:
             default=None) for kind in (False, True))
     if trained and trained.metrics[metric] <= alone.metrics[metric]:
         trained = None
-    text = (f'At {100 * budget:g} % of the cost you {_lose(full, alone, metric)} of '
-            f'{metric} ({full.metrics[metric]:.1f} to '
-            f'{alone.metrics[metric]:.1f}): images reduced by {alone.scale:g}, '
-            f'{alone.size} for the network{_faster(full, alone)}.')
+    before, after = (row.metrics[metric] for row in (full, alone))
+    text = (f'At {100 * budget:g} % of the cost you '
+            f'{_lose(full, alone, metric)} of {metric} ({before:.1f} to '
+            f'{after:.1f}): images reduced by {alone.scale:g}, {alone.size} '
+            f'for the network{_faster(full, alone)}.')
     if trained:
         text += (f' With {trained.name} you {_lose(full, trained, metric)} '
                  f'({trained.metrics[metric]:.1f}){_faster(full, trained)}.')

@@ -72,8 +72,8 @@ class Budget:
         except FolderInUseError as error:
             raise ValueError(f'--out-dir {error}') from error
         count = len(self.base.dataset)
-        self.indices = np.linspace(0, count - 1, min(self.images, count),
-                                   dtype=int).tolist()
+        self.indices = np.linspace(
+            0, count - 1, min(self.images, count), dtype=int).tolist()
         results = [
             measure_accuracy(candidate, self.indices, self.out_dir)
             for candidate in self.candidates
@@ -81,9 +81,13 @@ class Budget:
         times = measure_latency(self.candidates, self.threads, self.out_dir)
         full = sizes[0].macs
         self.rows = [
-            Row(each.name, each.size.scale, each.size.name,
-                each.size.macs / 1e9, each.size.macs / full,
-                each.network is not self.base, **result,
+            Row(each.name,
+                each.size.scale,
+                each.size.name,
+                each.size.macs / 1e9,
+                each.size.macs / full,
+                each.network is not self.base,
+                **result,
                 milliseconds={
                     engine: of[each.name]
                     for engine, of in times.items() if of
@@ -103,7 +107,7 @@ class Budget:
         if isinstance(self.adapts, AdaptError):
             return f'# DSRL does not apply: {self.adapts}'
         config, checkpoint = map(shlex.quote, (self.config, self.checkpoint))
-        return (f'mmhires adapt dsrl {config} -o student.py --scale {scale:g} '
+        return (f'mmhires adapt dsrl {config} -o student.py --scale {scale} '
                 f'--teacher-ckpt {checkpoint}\n'
                 'python tools/train.py student.py\n'
                 f'mmhires budget {config} {checkpoint} '
@@ -154,9 +158,9 @@ class Budget:
         for name, (config, checkpoint) in zip(names, self.students):
             network = TrainedNetwork(
                 Config.fromfile(config), config, checkpoint)
-            theirs, ours = (
-                (len(each.dataset), each.dataset.metainfo.get('classes'))
-                for each in (network, self.base))
+            theirs, ours = ((len(each.dataset),
+                             each.dataset.metainfo.get('classes'))
+                            for each in (network, self.base))
             if theirs != ours:
                 raise ValueError(
                     f'--students {config}: it tests on {theirs[0]} images of '

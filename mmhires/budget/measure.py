@@ -28,7 +28,7 @@ from mmhires.utils.progress import track
 
 from .network import InputSize, TrainedNetwork
 
-ENGINES = dict(onnxruntime=onnxruntime.load, openvino=openvino.load)
+ENGINES = {'ONNX Runtime': onnxruntime, 'OpenVINO': openvino}
 
 
 @dataclass
@@ -92,7 +92,10 @@ def measure_latency(candidates: Sequence[Candidate], threads: int,
     """
     engines = ['PyTorch']
     if find_spec('onnx'):
-        engines += filter(find_spec, ENGINES)
+        engines += [
+            engine for engine, module in ENGINES.items()
+            if find_spec(module.__name__.rpartition('.')[2])
+        ]
     of = dict(
         candidates={each.name: each.origin()
                     for each in candidates},
@@ -144,5 +147,5 @@ def _step(candidate: Candidate, engine: str,
     if engine == 'PyTorch':
         return partial(forward_tensor, strip(copy.deepcopy(model)), image)
     content = to_onnx(Network(model, channels_last=False), image)
-    run, _ = ENGINES[engine](content, 'cpu', None, threads)
+    run, _ = ENGINES[engine].load(content, 'cpu', None, threads)
     return partial(run, image.numpy())

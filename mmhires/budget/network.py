@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
+from torch.utils.data import Dataset
 
 from mmhires.analysis import count_macs, image_areas, network_input
 from mmhires.deploy.original import own_scope
@@ -82,11 +83,7 @@ class TrainedNetwork:
                              f'{type(self.own).__name__}, but by '
                              f'{" or ".join(PREPROCESSORS)}')
         self.scale = getattr(self.own, 'scale', 1)
-        with own_scope(cfg):
-            self.dataset = DATASETS.build(
-                copy.deepcopy(cfg.test_dataloader.dataset))
-        if not len(self.dataset):
-            raise ValueError(f'{name}: the test data set is empty')
+        self.dataset = _test_dataset(cfg, name)
         self.image_size = tuple(self.dataset[0]['inputs'].shape[-2:])
         self.slides = self.model.test_cfg.get('mode') == 'slide'
         if self.slides:
@@ -174,6 +171,22 @@ class TrainedNetwork:
             data = self.dataset[index]
             sample = self.model.test_step(pseudo_collate([data]))[0]
         return data['inputs'].numpy(), sample
+
+
+def _test_dataset(cfg: Config, name: str) -> Dataset:
+    """The images that a config tests on, at least one."""
+    try:
+        with own_scope(cfg):
+            dataset = DATASETS.build(
+                copy.deepcopy(cfg.test_dataloader.dataset))
+    except ValueError as error:
+        # What MMEngine packs must not be empty.
+        if 'need at least one array' not in str(error):
+            raise
+        dataset = ()
+    if not len(dataset):
+        raise ValueError(f'{name}: the test data set is empty')
+    return dataset
 
 
 def _with_areas(metrics: dict | Sequence[dict]) -> list[dict]:

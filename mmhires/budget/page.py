@@ -30,10 +30,10 @@ def columns(budget: Budget) -> dict[str, str]:
 
 
 def cells(budget: Budget, row: Row) -> list[str]:
-    """Input, cost, times and metrics of a row."""
+    """Cost, times and metrics of a row."""
     engines = budget.rows[0].milliseconds
     return [
-        row.size, f'{100 * row.share:.0f} %', f'{row.gmacs:.3f}',
+        f'{100 * row.share:.0f}\xa0%', f'{row.gmacs:.3g}',
         *(f'{row.milliseconds[engine]:.1f}' for engine in engines),
         *(f'{row.metrics[key]:.1f}' for key in columns(budget))
     ]
@@ -41,9 +41,8 @@ def cells(budget: Budget, row: Row) -> list[str]:
 
 def titles(budget: Budget) -> list[str]:
     """What :func:`cells` are."""
-    engines = budget.rows[0].milliseconds
     return [
-        'input', 'cost', 'GMACs', *(f'{engine} ms' for engine in engines),
+        'cost', 'GMACs', *budget.rows[0].milliseconds,
         *columns(budget).values()
     ]
 
@@ -61,7 +60,12 @@ def lost_text(budget: Budget, row: Row) -> str:
 def print_table(budget: Budget) -> None:
     """Print all rows."""
     table = Table(
-        'network', *titles(budget), 'lost', box=SIMPLE, padding=(0, 1, 0, 0))
+        'network',
+        *titles(budget),
+        'lost',
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+        caption=f'{len(budget.indices)} test images; engines: ms of an image')
     for row in budget.rows:
         table.add_row(row.name, *cells(budget, row), lost_text(budget, row))
     Console(width=max(100, Console().width)).print(table)
@@ -89,9 +93,11 @@ def write_budget_page(budget: Budget) -> str:
         path,
         Path(__file__).with_name('budget.html'),
         DOCS,
-        title=f'What smaller images cost {Path(budget.config).stem}',
+        title='What smaller images cost',
+        config=Path(budget.config).stem,
         answers=[
-            dict(text=answer.text, commands=budget.commands(answer.best.scale))
+            dict(
+                text=answer.text, commands=budget.commands(answer.best.scale))
             for answer in answers
         ],
         columns=titles(budget),
@@ -117,7 +123,7 @@ def write_budget_page(budget: Budget) -> str:
 
 def _about(row: Row) -> str:
     if row.trained:
-        return 'trained'
+        return f'trained, sees {row.size}'
     return f'reduced by {row.scale:g}' if row.share < 1 else 'as it is'
 
 
@@ -141,7 +147,8 @@ def _scenes(budget: Budget, name: str) -> list[dict]:
         if len(image) != 3 or image.dtype != np.uint8:
             return []
         scenes.append(
-            scene(f'test image {index}', image.transpose(1, 2, 0)[..., ::-1],
+            scene(f'test image {index}',
+                  image.transpose(1, 2, 0)[..., ::-1],
                   sample.gt_sem_seg.data[0].numpy(), labels,
                   budget.base.model.dataset_meta['palette'],
                   budget.rows[0].name))
