@@ -104,9 +104,11 @@ def against_plain(results: dict[str, dict]) -> list[str]:
         ours, plain = results[name], results[PLAIN]
         more = np.subtract(*(accuracies(of)['all'] for of in (ours, plain)))
         cost = 100 * (ours['gmacs'] / plain['gmacs'] - 1)
+        word = 'more' if more[0] >= 0 else 'fewer'
+        more *= np.sign(more[0])
         sentences.append(
             f'{name} has {with_error(more, len(ours["areas"]))} points of '
-            f'mIoU more than plain, for {cost:.0f} % more '
+            f'mIoU {word} than plain, for {cost:.0f} % more '
             'multiply-accumulates.')
     return sorted(sentences)
 
