@@ -18,6 +18,7 @@ FLOORS = (
     {'zoo', 'analysis'},
     {'apis', 'check', 'upstream'},
     {'adapt', 'demo'},
+    {'budget'},
     {'cli'},
     {'__main__', '__init__'},
 )
