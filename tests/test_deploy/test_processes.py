@@ -128,7 +128,8 @@ def test_sync_endpoint_answers_each_request_with_its_own_picture(
         return np.frombuffer(answer, np.uint8).reshape(SIZE)
 
     with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=(0.01, ), daemon=True).start()
         with ThreadPoolExecutor(8) as pool:
             assert not wrong(want[:16], list(pool.map(ask, pictures[:16])))
         server.shutdown()

@@ -189,7 +189,8 @@ def server(smooth, tmp_path):
     closing = threading.Event()
     handler = partial(Handler, directory=tmp_path)
     with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=(0.01, ), daemon=True).start()
         yield f'http://127.0.0.1:{server.server_port}'
         closing.set()
         server.shutdown()
