@@ -83,6 +83,48 @@ def configs_are_formatted_once():
     owner.FormatCode = format_code
 
 
+def copy_of(value, copies):
+    """A copy that keeps what MMEngine notes beside the keys of a config."""
+    if id(value) in copies:
+        return copies[id(value)]
+    if isinstance(value, dict):
+        copy = copies[id(value)] = type(value)()
+        for key, item in dict.items(value):
+            dict.__setitem__(copy, key, copy_of(item, copies))
+        if 'scope' in getattr(value, '__dict__', ()):
+            dict.__setattr__(copy, 'scope', value.__dict__['scope'])
+    elif isinstance(value, (list, tuple)):
+        copy = type(value)(copy_of(item, copies) for item in value)
+        copies[id(value)] = copy
+    else:
+        return value
+    return copy
+
+
+@pytest.fixture(scope='session', autouse=True)
+def configs_are_read_once():
+    """Reading a config and its bases takes a twentieth of a second.
+
+    Those of this repository and of the host packages do not change.
+    """
+    read, contents = Config._file2dict, {}
+
+    def read_once(filename, *args, **kwargs):
+        path = os.path.abspath(filename)
+        key = path, args, *sorted(kwargs.items())
+        if key in contents:
+            return copy_of(contents[key], {})
+        found = read(filename, *args, **kwargs)
+        if not found[2] and path.startswith(  # no variables of the environment
+            (f'{ROOT}/configs/', f'{sys.prefix}/')):
+            contents[key] = copy_of(found, {})
+        return found
+
+    Config._file2dict = staticmethod(read_once)
+    yield
+    Config._file2dict = staticmethod(read)
+
+
 @pytest.fixture(scope='session')
 def repo_root():
     """The source tree."""

@@ -270,7 +270,8 @@ def served(tmp_path, monkeypatch):
 
     server = ThreadingHTTPServer(
         ('127.0.0.1', 0), functools.partial(Quiet, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(0.01, ), daemon=True).start()
     yield f'http://127.0.0.1:{server.server_port}'
     server.shutdown()
     server.server_close()
