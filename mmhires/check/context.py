@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What rules ask about a config, computed when it is asked for."""
 from collections.abc import Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 
 import numpy as np
@@ -132,10 +132,9 @@ class Context:
             return min(size, length % size or size)
         return size
 
-    @cached_property
-    def draw(self) -> partial:
-        """:func:`draw_batch` for this config and its model."""
-        return partial(draw_batch, self.cfg, self.meta, self.channels)
+    def draw(self, *args, **kwargs) -> dict | None:
+        """Call :func:`draw_batch` for this config and its model."""
+        return draw_batch(self.cfg, self.meta, self.channels, *args, **kwargs)
 
     @cached_property
     def trial(self) -> Trial | None:

@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from mmhires.dryrun.attempts import attempt, tried
 from mmhires.dryrun.config_tree import each
 from mmhires.dryrun.meta_device import shapes_only
-from mmhires.models.recording import ReadMaps, replaced
+from mmhires.models.recording import replaced
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -33,12 +33,10 @@ class Step:
         single_norms: Names of batch norms whose maps are 1x1. SyncBN, which
             has the values of all processes, is left out.
         loss_inputs: Arguments of ``loss_by_feat`` by the key of the head.
-        maps: What the heads read, if it is a tuple of maps.
     """
     error: Exception | None = None
     single_norms: list[str] = field(default_factory=list)
     loss_inputs: dict[str, tuple[tuple, dict]] = field(default_factory=dict)
-    maps: ReadMaps | None = None
 
 
 class Trial:
@@ -129,22 +127,11 @@ def _recorded(model: nn.Module, step: Step) -> Iterator[None]:
         step.loss_inputs[key] = args, kwargs
         return loss_by_feat(*args, **kwargs)
 
-    def record_maps(extract_feat: Callable, *args, **kwargs) -> Any:
-        maps = extract_feat(*args, **kwargs)
-        if isinstance(maps, tuple):
-            maps = step.maps = ReadMaps(maps)
-        return maps
-
-    methods = [
-        (head, 'loss_by_feat', partial(record_loss, key))
-        for name in ('decode_head', 'auxiliary_head')
-        for key, head in each(f'model.{name}', getattr(model, name, None))
-    ]
-    methods.append((model, 'extract_feat', record_maps))
     with ExitStack() as stack:
         stack.enter_context(register_module_forward_pre_hook(record_norm))
-        for module, name, record in methods:
-            if hasattr(module, name):
-                method = partial(record, getattr(module, name))
-                stack.enter_context(replaced(module, **{name: method}))
+        for name in ('decode_head', 'auxiliary_head'):
+            for key, head in each(f'model.{name}', getattr(model, name, None)):
+                if hasattr(head, 'loss_by_feat'):
+                    method = partial(record_loss, key, head.loss_by_feat)
+                    stack.enter_context(replaced(head, loss_by_feat=method))
         yield

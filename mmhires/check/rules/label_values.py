@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Losses of segmentation, given every value that labels can have."""
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import torch
@@ -160,17 +161,10 @@ def _with_values(tree: Any, label: Tensor, samples: list, sharp: float) -> Any:
         sample.set_data(dict(gt_sem_seg=PixelData(data=label[None])))
         return sample
 
-    def replace(part: Any) -> Any:
-        if isinstance(part, (list, tuple)) and part and isinstance(
-                part[0], type(samples[0])):
-            return [with_label(sample) for sample in samples]
-        if isinstance(part, (list, tuple)):
-            return type(part)(map(replace, part))
-        if isinstance(part, dict):
-            return {name: replace(value) for name, value in part.items()}
-        return tree_map_only(Tensor, small, part)
-
-    return replace(tree)
+    fresh = cycle(samples)
+    return tree_map_only((Tensor, SegDataSample), lambda x: small(x)
+                         if isinstance(x, Tensor) else with_label(next(fresh)),
+                         tree)
 
 
 def _values_without_class(ctx: Context) -> dict[int, str]:

@@ -1,5 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Branches of our DDRNet that no head reads."""
+from mmhires.models.recording import ReadMaps, replaced
+
 from ..context import Context
 from ..finding import Finding, Findings
 
@@ -9,10 +11,15 @@ def findings(ctx: Context) -> Findings:
     backbone = getattr(ctx.model, 'backbone', None)
     kind = type(backbone)
     ours = kind.__module__.startswith('mmhires.') and kind.__name__ == 'DDRNet'
-    if not ours or ctx.model.with_neck or not ctx.trial or \
-            ctx.trial.step.error:
+    trial, maps = ctx.trial, getattr(backbone, 'out_indices', ())
+    if not ours or ctx.model.with_neck or not trial or trial.step.error:
         return
-    maps, read = backbone.out_indices, ctx.trial.step.maps.read
+    with trial.running():
+        inputs = trial.preprocess(trial.batch, training=True)['inputs']
+        outputs = ReadMaps(backbone(inputs))
+        with replaced(ctx.model, extract_feat=lambda images: outputs):
+            trial.training_error()
+    read = outputs.read
     # The first is on the way to the others.
     unread = [x for i, x in enumerate(maps) if i not in read and x]
     if unread:
