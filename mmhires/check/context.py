@@ -1,6 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What rules ask about a config, computed when it is asked for."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 
@@ -88,7 +88,10 @@ class Context:
     @cached_property
     def lengths(self) -> dict[str, int]:
         """Number of samples in an epoch, by loader, where it is known."""
-        leaves = {x.key: len(x.listed[0]) for x in self.datasets}
+        leaves = {
+            dataset.key: len(dataset.listed[0])
+            for dataset in self.datasets if dataset.is_leaf
+        }
         lengths = {
             f'{split}_dataloader':
             epoch_length(self.cfg, f'{split}_dataloader.dataset', leaves)
@@ -182,19 +185,17 @@ class Context:
         Of the data sets where their files are there, otherwise drawn; empty
         where the config tests neither segmentation nor the pose of one person.
         """
-        cfg, samples = self.cfg, []
+        cfg = self.cfg
         if cfg.default_scope != 'mmseg' and not is_topdown(cfg.model):
             return []
-        samples += self.samples('val', 'test')
+        samples = self._fitting(self.samples('val', 'test'))
         for split in ('val', 'test'):
             steps = first(cfg.get(f'{split}_dataloader'), 'pipeline')
             if not samples and isinstance(steps, (list, tuple)) and any(
                     'Load' in str(step.get('type')) for step in steps):
-                samples += take_through(steps, self.meta, self.channels)
-        tests = [
-            pseudo_collate([sample]) for sample in samples
-            if len(sample.get('inputs', ())) == self.channels
-        ]
+                samples = self._fitting(
+                    take_through(steps, self.meta, self.channels))
+        tests = [pseudo_collate([sample]) for sample in samples]
         test_cfg = cfg.model.get('test_cfg') or {}
         if test_cfg.get('mode') == 'slide' and 'crop_size' in test_cfg:
             # Windows are of one size: a few of them stand for all.
@@ -203,6 +204,13 @@ class Context:
                 for name in ('crop_size', 'stride'))
             return [small_test(test, side + 64) for test in tests]
         return tests
+
+    def _fitting(self, samples: Iterable[dict]) -> list[dict]:
+        """Return the samples of as many channels as the model takes."""
+        return [
+            sample for sample in samples
+            if len(sample.get('inputs', ())) == self.channels
+        ]
 
     @property
     def loop(self) -> type | None:

@@ -46,6 +46,17 @@ def test_rules_of_the_config_alone_build_and_draw_nothing(calls):
     assert calls == []
 
 
+def test_an_epoch_of_a_wrapped_data_set_is_counted():
+    cfg = Config.fromfile(PLAIN)
+    streets = dict(cfg.train_dataloader.dataset, length=5)
+    pair = dict(type='ConcatDataset', datasets=[streets, dict(streets)])
+    cfg.train_dataloader.dataset = dict(
+        type='RepeatDataset', times=3, dataset=pair)
+    cfg.train_dataloader.dataset.dataset.datasets[1].seed = 1
+    lengths = context.Context(cfg).lengths
+    assert lengths['train_dataloader'] == 30
+
+
 def test_keypoints_that_a_missing_file_describes_are_no_traceback(tmp_path):
     pytest.importorskip('mmpose')
     own = tmp_path / 'own.py'
