@@ -36,8 +36,9 @@ from .trial import Trial
 # Side of images that are run with real values.
 LARGEST = 256
 # What loaders and schedules cannot be compared without.
-LOOPS = ('train_cfg', 'param_scheduler', *(f'{split}_dataloader.sampler'
-                                           for split in SPLITS))
+LOOPS = ('train_cfg', 'param_scheduler',
+         *(f'{split}_dataloader.{part}' for split in SPLITS
+           for part in ('sampler', 'batch_sampler', 'collate_fn')))
 
 
 class Context:

@@ -31,7 +31,8 @@ def findings(ctx: Context) -> Findings:
         returned.clear()
         for key, metric in each(f'{split}_evaluator',
                                 ctx.cfg.get(f'{split}_evaluator')):
-            returned[key], error = _names(key, metric, ctx.meta)
+            result, error = tried(_names, key, metric, ctx.meta)
+            returned[key], error = result or (None, error)
             if error:
                 yield from_error(key, error)
     if ctx.cfg.get('val_cfg') is None:
@@ -49,10 +50,11 @@ def findings(ctx: Context) -> Findings:
 
 def _awaited(cfg: Config) -> list[tuple[str, str]]:
     """Return the metrics that hooks go by, with their keys."""
-    return [(key, name) for hooks in ('default_hooks', 'custom_hooks')
-            for where, hook in walk(hooks, cfg.get(hooks))
+    return [(f'{key}.{argument}', name)
+            for hooks in ('default_hooks', 'custom_hooks')
+            for key, hook in walk(hooks, cfg.get(hooks))
             for argument in ('save_best', 'monitor') if hook.get(argument)
-            for key, name in each(f'{where}.{argument}', hook[argument])]
+            for _, name in each('', hook[argument])]
 
 
 def _names(key: str, cfg: Mapping,
