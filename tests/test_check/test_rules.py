@@ -6,6 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmhires.check import check_config, context, rules
+from mmhires.check.rules import metrics, schedules, sizes, teachers
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 PLAIN = CONFIGS / 'dsrl/deeplabv3plus-r18s-d16_1xb4-300_streets-96x192.py'
@@ -41,7 +42,7 @@ def test_a_check_builds_one_model_and_draws_one_batch(calls):
 def test_rules_of_the_config_alone_build_and_draw_nothing(calls):
     cfg = Config.fromfile(PLAIN)
     ctx = context.Context(cfg)
-    for rule in (rules.sizes, rules.schedules, rules.teachers):
+    for rule in (sizes, schedules, teachers):
         assert list(rule.findings(ctx)) == []
     assert calls == []
 
@@ -55,6 +56,21 @@ def test_an_epoch_of_a_wrapped_data_set_is_counted():
     cfg.train_dataloader.dataset.dataset.datasets[1].seed = 1
     lengths = context.Context(cfg).lengths
     assert lengths['train_dataloader'] == 30
+
+
+def test_an_evaluator_that_is_not_a_dict_is_no_traceback():
+    cfg = Config.fromfile(PLAIN)
+    cfg.val_evaluator = 3
+    finding, *_ = metrics.findings(context.Context(cfg))
+    assert (finding.kind, finding.key) == ('build', 'val_evaluator')
+
+
+def test_a_hook_that_goes_by_several_metrics_is_named_once_for_each():
+    cfg = Config.fromfile(PLAIN)
+    cfg.default_hooks.checkpoint.save_best = ['mIoU', 'mIou']
+    finding, = metrics.findings(context.Context(cfg))
+    assert finding.key == 'default_hooks.checkpoint.save_best'
+    assert finding.remedy == 'mIoU may be meant'
 
 
 def test_keypoints_that_a_missing_file_describes_are_no_traceback(tmp_path):
