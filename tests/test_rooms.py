@@ -15,7 +15,7 @@ FLOORS = (
     {'utils', 'registry'},
     {'models', 'datasets', 'engine'},
     {'evaluation', 'converters', 'deploy'},
-    {'zoo', 'analysis'},
+    {'zoo', 'analysis', 'dryrun'},
     {'apis', 'check', 'upstream'},
     {'adapt', 'demo'},
     {'budget'},

@@ -87,6 +87,6 @@ def test_an_unmodified_config_of_upstream_lacks_nothing_but_files(
     left = [problem for problem in found if problem.kind not in HERE]
     if name in DEFECTS and not installed_fork('mmsegmentation'):
         defect, = left
-        assert 'index 255 is out of bounds' in defect.seen
+        assert 'index 255 is out of bounds' in defect.message
     else:
         assert left == []

@@ -11,7 +11,7 @@ from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
 from mmhires.models.distillation import compare
 from mmhires.models.necks.srr import SRRNeck
 from mmhires.models.preprocessing import as_in_training
-from mmhires.models.recording import MAPS, record
+from mmhires.models.recording import MAPS, ReadMaps, record
 from mmhires.registry import MODELS
 from mmhires.utils.errors import first_line
 from mmhires.utils.ratio import as_ratio
@@ -172,7 +172,7 @@ class HRFR(DistilledSegmentor):
             feats[i] = self.match(feats[i], targets, i)
             name = f'srr_{i % len(targets)}.{loss.loss_name}'
             losses[name] = compare(loss, feats[i], targets[i], **where)
-        maps = _ReadMaps(maps)
+        maps = ReadMaps(maps)
         with record(self) as mine:
             losses.update(self._decode_head_forward_train(maps, data_samples))
         self._check_recovered(maps)
@@ -182,7 +182,7 @@ class HRFR(DistilledSegmentor):
         mine[MAPS] = maps
         return {**losses, **self.distill(mine, taught, data_samples)}
 
-    def _check_recovered(self, maps: '_ReadMaps') -> None:
+    def _check_recovered(self, maps: ReadMaps) -> None:
         """Refuse a head that mixes recovered maps with small ones."""
         recovered = {i % len(maps) for i in self.srr_neck.in_index}
         small = sorted(maps.read - recovered)
@@ -248,21 +248,6 @@ class HRFR(DistilledSegmentor):
         """Remove the teacher and the auxiliary SRR modules, for good."""
         super().switch_to_deploy(test_cfg)
         self.srr_neck.switch_to_deploy()
-
-
-class _ReadMaps(tuple):
-    """Maps that remember which of them a head has read."""
-
-    def __init__(self, maps: Sequence[Tensor]) -> None:
-        self.read: set[int] = set()
-
-    def __getitem__(self, index: int | slice) -> Tensor | tuple:
-        read = range(len(self))[index]
-        self.read.update([read] if isinstance(index, int) else read)
-        return super().__getitem__(index)
-
-    def __iter__(self):
-        return (self[index] for index in range(len(self)))
 
 
 def _copy_weights(name: str, source: nn.Module, module: nn.Module) -> None:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmhires.check import probe
+from mmhires.dryrun.meta_device import Unallocated, build_model
 from mmhires.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -41,16 +41,16 @@ def test_a_model_of_dsrl_is_built_once_and_without_memory(built, monkeypatch):
         kind, '__init__',
         lambda self, *args, **kwargs: heads.append(self) or init(
             self, *args, **kwargs))
-    model = probe.build(cfg.model)
+    model = build_model(cfg.model)
     assert len(heads) == 1
     assert all(x.is_meta for x in model.parameters())
     without_memory, built[:] = sum(built), []
-    probe.build(cfg.model, allocate=True)
+    build_model(cfg.model, allocate=True)
     assert without_memory < 10000 < 1e6 < sum(built)
 
 
 def test_known_values_stay_where_only_weights_have_no_memory():
-    with probe.unallocated():
+    with Unallocated():
         layer = nn.Conv2d(3, 4, 3)
         weights = torch.tensor([1., 2.])
     assert layer.weight.is_meta

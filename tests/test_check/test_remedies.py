@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
-import mmhires.check
-from mmhires.check.problem import attempt, from_error
+import mmhires
+from mmhires.check.remedies import from_error
+from mmhires.dryrun.attempts import attempt
 
-FILES = sorted(Path(mmhires.check.__file__).parent.glob('*.py'))
+PACKAGE = Path(mmhires.__file__).parent
+FILES = [
+    path for room in ('check', 'dryrun')
+    for path in sorted((PACKAGE / room).rglob('*.py'))
+]
 
 
 @pytest.mark.parametrize(
@@ -29,12 +34,13 @@ FILES = sorted(Path(mmhires.check.__file__).parent.glob('*.py'))
         (ValueError('of another kind'), 'build', ''),
     ])
 def test_the_remedy_is_the_one_that_the_error_speaks_of(error, kind, do):
-    problem = from_error('model', error)
-    assert (problem.kind, problem.do) == (kind, do)
-    assert str(error) in problem.seen
+    finding = from_error('model', error)
+    assert (finding.kind, finding.remedy) == (kind, do)
+    assert str(error) in finding.message
 
 
-@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    'path', FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_exception_of_any_kind_is_swallowed(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ExceptHandler):
@@ -50,6 +56,6 @@ def test_no_exception_of_any_kind_is_swallowed(path):
 
 
 def test_what_could_not_be_tried_is_logged_with_its_reason(caplog):
-    with caplog.at_level('INFO', 'mmhires.check'), attempt('a drawn image'):
+    with caplog.at_level('INFO', 'mmhires.dryrun'), attempt('a drawn image'):
         raise KeyError('depth')
     assert "not tried: a drawn image (KeyError: 'depth')" in caplog.text

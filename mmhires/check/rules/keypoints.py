@@ -1,28 +1,22 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Meta information of keypoints: sigmas, and left beside right."""
-from collections.abc import Iterator
+from ..context import Context
+from ..finding import Finding, Findings
 
-from .problem import Problem
 
-
-def keypoint_problems(metas: dict[str, dict]) -> Iterator[Problem]:
+def findings(ctx: Context) -> Findings:
     """Compare the sigmas of each data set with its keypoints, and the swaps.
 
-    Args:
-        metas: Meta information of the data sets by key.
-
-    Yields:
-        Problems of other numbers of sigmas, and of keypoints that a flip does
-        not exchange.
+    A flip has to exchange the keypoints of a pair with each other.
     """
-    for key, meta in metas.items():
+    for key, meta in ctx.metas.items():
         count = meta.get('num_keypoints')
         if count is None:
             continue
         sigmas = meta.get('sigmas')
         # Without any, no similarity of keypoints is computed.
         if sigmas is not None and len(sigmas) not in (0, count):
-            yield Problem(
+            yield Finding(
                 'classes', f'{key}.metainfo.sigmas',
                 f'{len(sigmas)} numbers, but there are {count} keypoints',
                 'give one for each keypoint, in their order')
@@ -36,7 +30,7 @@ def keypoint_problems(metas: dict[str, dict]) -> Iterator[Problem]:
             pairs = ', '.join(f'{names.get(i, i)} with '
                               f'{names.get(flipped[i], flipped[i])}'
                               for i in wrong)
-            yield Problem(
+            yield Finding(
                 'classes', f'{key}.metainfo.keypoint_info',
                 f'swap exchanges {pairs}, which are not exchanged back',
                 'name in swap of each one of a pair the other one')

@@ -4,16 +4,16 @@ import copy
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.structures import PixelData
 
-from . import probe
-from .problem import attempt
-from .sizes import training_size
-from .walk import first
+from .attempts import attempt
+from .config_tree import first, is_topdown, training_size
 
 SIZE = 512, 1024
 # Side of the squares of one class in a drawn label.
@@ -22,21 +22,21 @@ SQUARE = 32
 COLOURS = 3
 
 
-def draw_batch(cfg,
+def draw_batch(cfg: Config,
                meta: dict,
                channels: int = COLOURS,
                count: int = 2,
                limit: int | None = None,
                pad: tuple[int, int] | None = None) -> dict | None:
-    """What a data loader would hand to the model, without any file.
+    """Draw what a data loader would give the model, without any file.
 
     Transforms that load are left out, and those that cannot be built; the
     others are the config's.
 
     Args:
-        cfg (Config): The whole config.
+        cfg: The whole config.
         meta: Meta information of the training data.
-        channels: Of the images that the model takes.
+        channels: Channels of the images that the model takes.
         count: Number of images.
         limit: Crop images of segmentation, as :func:`reduced_size` says.
         pad: Size that the data preprocessor pads images to. Images are
@@ -49,63 +49,61 @@ def draw_batch(cfg,
     scope, size = cfg.get('default_scope'), training_size(cfg)
     if scope == 'mmpretrain':
         return _classified(size, channels, count)
-    if scope == 'mmpose' and not probe.is_topdown(cfg.model):
+    if scope == 'mmpose' and not is_topdown(cfg.model):
         return None
     steps = first(cfg.get('train_dataloader'), 'pipeline')
-    steps = steps if isinstance(steps, (list, tuple)) else ()
-    kept = [step for step in steps if 'Load' not in str(step['type'])]
+    pipelines = [steps] if isinstance(steps, (list, tuple)) and steps else []
     # Where nothing is loaded, the data set draws images of its own size.
-    loads = len(kept) < len(steps) or scope != 'mmseg'
-    shape = SIZE if loads else tuple(size)
-    pipelines, draw = [kept] if steps else [], _with_keypoints
+    drawn = SIZE
     if scope == 'mmseg':
-        draw = _segmented
+        loads = any(map(_loads, pipelines[0])) if pipelines else False
+        drawn = SIZE if loads else size
         pipelines.append([
             dict(type='Resize', scale=tuple(size[::-1])),
             dict(type='PackSegInputs')
         ])
-    for pipeline in pipelines:
-        transforms = _built(pipeline)
-        # Two images that are compared make one of twice the channels.
-        for width in dict.fromkeys((channels, COLOURS)):
-            with attempt(f'a pipeline on a drawn image of {width} channels'):
-                with _fixed_seed():
-                    samples = [
-                        transforms(draw(meta, width, shape))
-                        for _ in range(count)
-                    ]
-                if len(samples[0]['inputs']) == channels:
-                    if limit is not None and scope == 'mmseg':
-                        samples = [
-                            cropped(
-                                sample,
-                                reduced_size(
-                                    pad or sample['inputs'].shape[-2:], limit))
-                            for sample in samples
-                        ]
-                    return pseudo_collate(samples)
+    # Two images that are compared make one of twice the channels.
+    for pipeline, width in product(pipelines, dict.fromkeys(
+        (channels, COLOURS))):
+        samples = take_through(pipeline, meta, width, count, drawn)
+        if samples and len(samples[0].get('inputs', ())) == channels:
+            if limit is not None and scope == 'mmseg':
+                padded = pad or samples[0]['inputs'].shape[-2:]
+                samples = [
+                    cropped(sample, reduced_size(padded, limit))
+                    for sample in samples
+                ]
+            return pseudo_collate(samples)
     return None
 
 
-def take_through(steps: list, meta: dict, channels: int) -> dict | None:
-    """Take a drawn image, of classes or of a person, through a pipeline.
+def take_through(steps: Sequence[dict],
+                 meta: dict,
+                 channels: int,
+                 count: int = 1,
+                 size: tuple[int, int] = SIZE) -> list[dict]:
+    """Take drawn images, of classes or of a person, through a pipeline.
 
     Args:
         steps: Transforms of a config; those that load are left out.
         meta: Meta information of the data.
-        channels: Of the image.
+        channels: Channels of the drawn images.
+        count: Number of images.
+        size: Height and width of the drawn images.
 
     Returns:
-        A batch of one image; None where the pipeline does not take it.
+        A sample of each image; empty where the pipeline does not take them.
     """
-    steps = [step for step in steps if 'Load' not in str(step['type'])]
-    with attempt('a pipeline on a drawn image'):
-        draw = _with_keypoints if 'num_keypoints' in meta else _segmented
-        with _fixed_seed():
-            sample = _built(steps)(draw(meta, channels, SIZE))
-        if len(sample['inputs']) == channels:
-            return pseudo_collate([sample])
-    return None
+    draw = _with_keypoints if 'num_keypoints' in meta else _segmented
+    transforms = _built([step for step in steps if not _loads(step)])
+    with attempt(f'a pipeline on a drawn image of {channels} channels'), \
+            _fixed_seed():
+        return [transforms(draw(meta, channels, size)) for _ in range(count)]
+    return []
+
+
+def _loads(step: dict) -> bool:
+    return 'Load' in str(step.get('type'))
 
 
 @contextmanager

@@ -1,44 +1,46 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Teachers that know nothing."""
+"""Teachers without weights, which teach noise."""
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.config import Config
 
-from .problem import Problems
-from .walk import each, walk
+from mmhires.dryrun.attempts import tried
+from mmhires.dryrun.config_tree import each
+from mmhires.utils.configs import walk
+
+from ..context import Context
+from ..finding import Finding, Findings
+from ..remedies import from_error
 
 PARTS = ('backbone', 'neck', 'decode_head', 'head')
 
 
-def check_teachers(problems: Problems, cfg: Config) -> None:
-    """Warn of teachers of which nothing gives a part its weights.
-
-    Args:
-        problems: What is found is added.
-        cfg: The whole config.
-    """
-    for key, model in walk('model', cfg.model):
+def findings(ctx: Context) -> Findings:
+    """Warn of teachers of which nothing gives a part its weights."""
+    for key, model in walk('model', ctx.cfg.model):
         if 'teacher' not in model or model.get('teacher_ckpt') is not None:
             continue
         teacher = model['teacher']
         if isinstance(teacher, str):
-            with problems.catch(f'{key}.teacher', 'missing'):
-                teacher = Config.fromfile(teacher)['model']
+            cfg, error = tried(Config.fromfile, teacher)
+            if error:
+                yield from_error(f'{key}.teacher', error, 'missing')
+            teacher = cfg and cfg.get('model')
         if not isinstance(teacher, Mapping):
             continue
         names = PARTS[:2] if _maps_only(model) else PARTS
         random = list(_random_parts(teacher, names))
         if random:
-            problems.add(
+            yield Finding(
                 'checkpoint', f'{key}.teacher_ckpt',
                 f'None, and the teacher has no other weights for '
                 f'{" and ".join(random)}: it teaches noise',
                 'set it to the checkpoint of a trained full-size network',
-                True)
+                'warning')
 
 
 def _random_parts(teacher: Mapping, names: Sequence[str]) -> Iterator[str]:
-    """Yield those of some parts that start at random."""
+    """Iterate over keys of the parts that start at random."""
     if _pretrained(teacher):
         return
     for name in names:
@@ -51,14 +53,14 @@ def _random_parts(teacher: Mapping, names: Sequence[str]) -> Iterator[str]:
 
 
 def _pretrained(part: Mapping) -> bool:
-    """Whether ``init_cfg`` reads a checkpoint."""
+    """Return whether ``init_cfg`` reads a checkpoint."""
     return any(
         cfg.get('type') == 'Pretrained' and cfg.get('checkpoint')
         for _, cfg in walk('', part.get('init_cfg')))
 
 
 def _maps_only(model: Mapping) -> bool:
-    """Whether no loss looks at what the teacher's head makes."""
+    """Return whether no loss uses the output of the teacher's head."""
     losses = model.get('distill_losses')
     if losses is None:  # HRFR's are of maps, the others' of logits
         return 'HRFR' in str(model.get('type'))

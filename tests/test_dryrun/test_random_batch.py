@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmhires.check.drawn import draw_batch
+from mmhires.dryrun.random_batch import draw_batch
 
 
 @pytest.mark.parametrize('pad, size', [((512, 512), (192, 192)),
