@@ -57,8 +57,7 @@ def findings(ctx: Context) -> Findings:
             LOGGER.info('not tried: the losses of %s alone (%s)', key,
                         error_line(error))
         else:
-            yield from loss.class_findings()
-            yield from loss.void_findings(_values_without_class(ctx))
+            yield from loss.findings(_values_without_class(ctx))
 
 
 @dataclass
@@ -79,8 +78,12 @@ class _Loss:
     def error(self, label: Tensor) -> Exception | None:
         return tried(self.value, label)[1]
 
-    def class_findings(self) -> Findings:
-        """Yield what is wrong with labels that are classes."""
+    def findings(self, voids: dict[int, str]) -> Findings:
+        """Yield what is wrong with classes and, if they work, with voids.
+
+        Args:
+            voids: Where values come from that are not a class, by value.
+        """
         key, classes = f'{self.key}.loss_decode', self.head.num_classes
         one_channel = getattr(self.head, 'out_channels', classes) == 1
         error = self.error(PATTERN % classes)
@@ -91,6 +94,12 @@ class _Loss:
                 'out_channels=1 goes with use_sigmoid=True'
                 if one_channel else '')
             return
+        yield from self._class_findings(one_channel)
+        yield from self._void_findings(voids)
+
+    def _class_findings(self, one_channel: bool) -> Findings:
+        """Yield losses that labels do not change as they should."""
+        key, classes = f'{self.key}.loss_decode', self.head.num_classes
         halves = (PATTERN // SIDE * 2 // SIDE) % classes
         stripes = self.value(PATTERN % min(classes, 2))
         if classes > 1 and stripes == self.value(halves) != 0:
@@ -111,12 +120,8 @@ class _Loss:
                     'wrong', 'take a loss of one channel, such as '
                     'CrossEntropyLoss(use_sigmoid=True)')
 
-    def void_findings(self, voids: dict[int, str]) -> Findings:
-        """Yield values that are not a class and that the loss fails on.
-
-        Args:
-            voids: Where the values come from, by value.
-        """
+    def _void_findings(self, voids: dict[int, str]) -> Findings:
+        """Yield values that are not a class and that the loss fails on."""
         classes = self.head.num_classes
         for value, source in voids.items():
             is_void = PATTERN % 5 == 0
