@@ -63,6 +63,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_sessionfinish():
+    # pytest collects garbage five times at its end.
+    gc.freeze()
+
+
 @pytest.fixture(scope='session', autouse=True)
 def configs_are_formatted_once():
     """A runner formats its config four times, which takes a second."""

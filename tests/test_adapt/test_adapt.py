@@ -199,6 +199,7 @@ def test_hrfr_has_the_losses_that_were_measured(full_size, row, repo_root,
         assert written.model[key] == measured.model[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method, config, loss', [
     ('plain', f'{RTMPOSE}rtmpose-t_8xb256-420e_coco-256x192.py', 'kl'),
     pytest.param('dsrl', MOBILENET, 'l2', marks=pytest.mark.slow),

@@ -106,6 +106,7 @@ def with_labels(files_of, image, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['logits', 'labels'])
 @pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
 def test_lines_of_the_page_find_the_labels_without_mmhires(

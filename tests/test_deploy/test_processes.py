@@ -288,6 +288,7 @@ FORKS = """if True:
         keep += [unused, used]"""
 
 
+@pytest.mark.slow
 @fork
 def test_children_of_a_fork_neither_hang_nor_answer_wrongly(files, street):
     """Forked before the first use, after it, and while a thread predicts."""
