@@ -22,7 +22,6 @@ from .measure import Candidate, measure_accuracy, measure_latency
 from .network import TrainedNetwork
 from .sizes import choose_sizes
 
-
 BUDGETS = (0.6, 0.4, 0.25)
 
 
@@ -67,7 +66,7 @@ class Budget:
         self.base = TrainedNetwork(upstream.cfg, self.config, self.checkpoint)
         self.adapts = _adapts(upstream, self.checkpoint)
         sizes = choose_sizes(self.base, upstream, self.scales, self.budgets)
-        least = sizes[-1].macs / sizes[0].macs
+        least = min(size.macs for size in sizes) / sizes[0].macs
         self.budgets = self.budgets or [
             budget for budget in BUDGETS if within(least, budget)
         ] or [math.ceil(100 * least) / 100]

@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> None:
     out_dir = args.out_dir or str(
         Path('work_dirs', 'budget',
              Path(config).stem))
-    budget = Budget(config, checkpoint, out_dir, args.students, args.cost or (),
-                    args.scales or (), args.images, args.threads)
+    budget = Budget(config, checkpoint, out_dir, args.students, args.cost
+                    or (), args.scales or (), args.images, args.threads)
     try:
         budget.measure()
     except KeyboardInterrupt as error:
