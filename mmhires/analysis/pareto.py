@@ -150,14 +150,11 @@ def draw_pareto(points: dict[str, tuple[float, float]],
     axes = figure.add_subplot(xscale='log', xlabel=cost, ylabel=accuracy)
     axes.grid(alpha=0.3)
     axes.plot(*zip(*points.values()), 'o', color='tab:gray')
+    names = alone or [*points]
+    curve = sorted(points[name] for name in names)
     if alone:
-        curve = sorted(points[name] for name in alone)
         axes.plot(
             *zip(*curve), 'o--', color='tab:blue', label='input size alone')
-        _mark_equal_costs(
-            axes,
-            [point
-             for name, point in points.items() if name not in alone], curve)
     else:
         front = zip(*map(points.get, pareto_front(points)))
         axes.plot(
@@ -167,8 +164,11 @@ def draw_pareto(points: dict[str, tuple[float, float]],
             color='tab:red',
             label='front')
     for name, point in points.items():
-        axes.annotate(
-            name, point, (6, -10), textcoords='offset points', fontsize=9)
+        if name in names:
+            axes.annotate(
+                name, point, (6, -10), textcoords='offset points', fontsize=9)
+        else:
+            _mark_at_equal_cost(axes, name, point, curve)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -177,18 +177,19 @@ def draw_pareto(points: dict[str, tuple[float, float]],
     save_figure(figure, path, dpi=150)
 
 
-def _mark_equal_costs(axes: 'Axes', points: Sequence[tuple[float, float]],
-                      curve: Sequence[tuple[float, float]]) -> None:
-    """Draw the way from a curve up or down to each point of equal cost."""
-    for cost, accuracy in points:
-        base = accuracy_at(cost, curve)
-        color = 'tab:green' if accuracy > base else 'tab:red'
-        axes.plot([cost, cost], [base, accuracy], ':', color=color)
-        axes.plot(cost, accuracy, 'o', color=color)
-        if not math.isnan(base):
-            axes.annotate(
-                f'{accuracy - base:+.1f}', (cost, (base + accuracy) / 2),
-                (4, -4),
-                textcoords='offset points',
-                fontsize=9,
-                color=color)
+def _mark_at_equal_cost(axes: 'Axes', name: str, point: tuple[float, float],
+                        curve: Sequence[tuple[float, float]]) -> None:
+    """Draw the way from a curve up or down to a point of equal cost."""
+    cost, accuracy = point
+    base = accuracy_at(cost, curve)
+    color = 'tab:red' if accuracy < base else 'tab:green'
+    axes.plot([cost, cost], [base, accuracy], ':', color=color)
+    axes.plot(cost, accuracy, 'o', color=color)
+    text = name if math.isnan(base) else f'{name} {accuracy - base:+.1f}'
+    axes.annotate(
+        text,
+        point, (-6, 2),
+        textcoords='offset points',
+        fontsize=9,
+        ha='right',
+        color=color)

@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A trained network at several input sizes, beside its students."""
 import json
+import math
 import os.path as osp
 import shlex
 from collections.abc import Sequence
@@ -16,10 +17,12 @@ from mmhires.utils.files import open_whole
 from mmhires.utils.locks import FolderInUseError, claim_folder
 from mmhires.utils.quiet import silence
 
-from .answer import Answer, Row, answer, choose_metric
+from .answer import Answer, Row, answer, choose_metric, within
 from .measure import Candidate, measure_accuracy, measure_latency
 from .network import TrainedNetwork
 from .sizes import choose_sizes
+
+BUDGETS = (0.6, 0.4, 0.25)
 
 
 @dataclass
@@ -31,7 +34,8 @@ class Budget:
         checkpoint: Its weights.
         out_dir: Folder of all that is written.
         students: Configs and checkpoints of trained ones.
-        budgets: Shares of the cost that are answered.
+        budgets: Shares of the cost that are answered. Default: those of
+            :data:`BUDGETS` that a size reaches.
         scales: Full-size image : network input. Default: a row of sizes.
         images: Test images at most, evenly spread.
         threads: Of the engines that are timed.
@@ -40,7 +44,7 @@ class Budget:
     checkpoint: str
     out_dir: str
     students: Sequence[tuple[str, str]] = ()
-    budgets: Sequence[float] = (0.6, 0.4, 0.25)
+    budgets: Sequence[float] = ()
     scales: Sequence[float] = ()
     images: int = 100
     threads: int = 1
@@ -62,6 +66,10 @@ class Budget:
         self.base = TrainedNetwork(upstream.cfg, self.config, self.checkpoint)
         self.adapts = _adapts(upstream, self.checkpoint)
         sizes = choose_sizes(self.base, upstream, self.scales, self.budgets)
+        least = min(size.macs for size in sizes) / sizes[0].macs
+        self.budgets = self.budgets or [
+            budget for budget in BUDGETS if within(least, budget)
+        ] or [math.ceil(100 * least) / 100]
         self.candidates = [
             Candidate(size.name, self.base, size, upstream.stride,
                       self.checkpoint) for size in sizes

@@ -26,7 +26,7 @@ def choose_sizes(network: TrainedNetwork, upstream: Upstream,
         budgets: Shares of the cost of its own size.
 
     Returns:
-        The sizes, the largest first.
+        Its own size, then the others, the largest first.
 
     Raises:
         ValueError: A scale below 1 or of no use, or a budget that no size
@@ -48,7 +48,8 @@ def choose_sizes(network: TrainedNetwork, upstream: Upstream,
                 f'--cost {budget:g}: no size reaches it; the smallest, '
                 f'{least.name}, costs {least.macs / own.macs:.3g} of '
                 f'{own.name}')
-    return sorted(sizes.values(), key=lambda size: -size.macs)
+    others = (size for size in sizes.values() if size is not own)
+    return [own, *sorted(others, key=lambda size: -size.macs)]
 
 
 def _size(network: TrainedNetwork, upstream: Upstream,

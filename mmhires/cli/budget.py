@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--cost',
         nargs='+',
         type=share,
-        default=[0.6, 0.4, 0.25],
-        help='budgets, shares of the multiply-accumulates of the network')
+        help='budgets, shares of the multiply-accumulates of the network; '
+        'without it 0.6 0.4 0.25')
     add('--scales',
         nargs='+',
         type=float,
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> None:
     out_dir = args.out_dir or str(
         Path('work_dirs', 'budget',
              Path(config).stem))
-    budget = Budget(config, checkpoint, out_dir, args.students, args.cost,
-                    args.scales or (), args.images, args.threads)
+    budget = Budget(config, checkpoint, out_dir, args.students, args.cost
+                    or (), args.scales or (), args.images, args.threads)
     try:
         budget.measure()
     except KeyboardInterrupt as error:
