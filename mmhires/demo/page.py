@@ -56,6 +56,7 @@ def table_rows(results: dict[str, dict]) -> list[dict]:
                 ],
                 marked=name == 'DSRL',
                 lost=float(lost[0]),
+                lost_short=with_error(lost, images),
                 lost_text=with_error(lost, images) +
                 (f' ({above:+.1f} at equal cost)' if above else '')))
     return rows
@@ -124,10 +125,9 @@ def print_table(rows: list[dict], images: int) -> None:
         pad_edge=False,
         title=f'{images} streets that no training saw, at 192x384',
         caption='± standard error over the images; lost: points of mIoU '
-        'against full size, in brackets those above the full-size network '
-        'fed images of the same cost; ms: one thread')
+        'against full size; ms: one thread')
     for row in rows:
-        table.add_row(row['name'], row['lost_text'], *row['cells'])
+        table.add_row(row['name'], row['lost_short'], *row['cells'])
     Console().print(table)
 
 
