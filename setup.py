@@ -106,7 +106,7 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['mmhires', 'mmhires.*']),
-    package_data={'mmhires.demo': ['page.html']},
+    package_data={'': ['*.html']},
     entry_points=dict(console_scripts=['mmhires = mmhires.cli:main']),
     python_requires='>=3.10',
     # What `import mmhires` needs, but for the host packages, which are left to

@@ -198,6 +198,7 @@ def test_a_box_without_area_is_refused_by_name(untrained, box):
         inference_topdown(untrained, image, np.array([box], np.float32))
 
 
+@pytest.mark.slow
 def test_without_mmpose_segmentation_works_and_pose_says_what_to_install():
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', WITHOUT_MMPOSE,

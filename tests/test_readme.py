@@ -70,7 +70,6 @@ def test_arguments_that_a_command_lacks_are_seen():
         parse(['flops', 'CONFIG', '--sizes', '512'])
 
 
-@pytest.mark.slow
 def test_the_first_commands_end_in_an_exported_student(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ('configs', 'docs', 'tools'):

@@ -15,9 +15,10 @@ FLOORS = (
     {'utils', 'registry'},
     {'models', 'datasets', 'engine'},
     {'evaluation', 'converters', 'deploy'},
-    {'zoo', 'analysis'},
+    {'zoo', 'analysis', 'dryrun'},
     {'apis', 'check', 'upstream'},
     {'adapt', 'demo'},
+    {'budget'},
     {'cli'},
     {'__main__', '__init__'},
 )

@@ -210,11 +210,10 @@ def by_load_model(path, repo_root, **_):
 
 
 def by_check(path, **_):
-    from mmhires.check.checkpoints import check_checkpoints
-    from mmhires.check.problem import Problems
-    problems = Problems()
-    check_checkpoints(problems, Config(dict(load_from=path, model={})), None)
-    raise ValueError(str(problems))
+    from mmhires.check.context import Context
+    from mmhires.check.rules.checkpoints import findings
+    cfg = dict(default_scope='mmseg', load_from=path, model={})
+    raise ValueError(str(list(findings(Context(Config(cfg))))))
 
 
 def by_convert(path, call_tool, tmp_path, **_):
@@ -270,7 +269,8 @@ def served(tmp_path, monkeypatch):
 
     server = ThreadingHTTPServer(
         ('127.0.0.1', 0), functools.partial(Quiet, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(0.01, ), daemon=True).start()
     yield f'http://127.0.0.1:{server.server_port}'
     server.shutdown()
     server.server_close()

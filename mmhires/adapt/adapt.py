@@ -113,12 +113,14 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
         file.write(text)
         file.flush()
         for finding in check_config(file.name, samples=1):
-            if finding.key == 'model.teacher_ckpt' and finding.warning:
-                advice.append(f'{finding.key}: {finding.seen}; {finding.do}')
-            elif (finding.key.startswith(('model', 'file'))
-                  and finding.kind != 'missing' and not finding.warning):
-                do = f'; {finding.do}' if finding.do else ''
-                raise AdaptError(f'{finding.key}: {finding.seen}{do}')
+            remedy = finding.remedy and f'; {finding.remedy}'
+            text = f'{finding.key}: {finding.message}{remedy}'
+            if finding.severity == 'warning':
+                if finding.key == 'model.teacher_ckpt':
+                    advice.append(text)
+            elif finding.kind != 'missing' and finding.key.startswith(
+                ('model', 'file')):
+                raise AdaptError(text)
         if steps:
             check_training(file.name, steps)
     return advice

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from mmengine.registry import MODELS
 
-from mmhires.check import probe
+from mmhires.dryrun.config_tree import component
+from mmhires.dryrun.meta_device import maps_of, shapes_only
 from mmhires.models.losses.feature_affinity import fitting_subsample
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio, full_step
@@ -96,7 +97,7 @@ def _heatmap_head(upstream: Upstream) -> tuple[str, float]:
     """The head to wrap, where DSRL can, and the weight of its loss."""
     from mmpose.models.heads import HeatmapHead
     head = upstream.cfg.model.get('head') or {}
-    kind = probe.component(head.get('type', ''))
+    kind = component(head.get('type', ''))
     if kind is None or not issubclass(kind, HeatmapHead):
         raise AdaptError(f'{head.get("type")} predicts no heatmaps as '
                          'HeatmapHead does, so there is nothing to enlarge')
@@ -114,7 +115,7 @@ def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:
     """The lines of SISR and FA, which differ from network to network."""
     model, maps = upstream.maps(scale)
     upscale = _stride(upstream, scale, dsrl, maps)
-    pixels = {i: x[0, 0].numel() for i, x in probe.maps_of(maps).items()}
+    pixels = {i: x[0, 0].numel() for i, x in maps_of(maps).items()}
     # Of the finest and the coarsest; of maps of one size the last is deepest.
     index = sorted(
         {max(pixels, key=pixels.get),
@@ -144,7 +145,7 @@ def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
     if upstream.cfg.default_scope == 'mmseg':
         with suppress(AdaptError):
             maps, size = upstream.maps(scale, even)[1], even
-    with refusing(), probe.shapes_only():
+    with refusing(), shapes_only():
         head = MODELS.build(copy.deepcopy(dsrl)).to('meta')
         features = head.sssr_features(maps).shape[-2:]
     strides = [side / got for side, got in zip(size, features)]

@@ -3,7 +3,7 @@
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
-from mmhires.check import probe
+from mmhires.dryrun.config_tree import component
 
 
 def hook_lines(cfg: Config, more: dict[str, str] | None = None) -> str:
@@ -35,7 +35,7 @@ def hook_lines(cfg: Config, more: dict[str, str] | None = None) -> str:
     ]
     # What MMEngine's runner has where a config names none.
     saving = default.get('checkpoint', dict(type='CheckpointHook'))
-    if saving and probe.component(saving['type']) is CheckpointHook:
+    if saving and component(saving['type']) is CheckpointHook:
         interval = '' if 'checkpoint' in default or saved else ', interval=1'
         options = f', {saved}' if saved else interval
         lines.insert(

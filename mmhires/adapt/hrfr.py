@@ -2,12 +2,11 @@
 """HRFR round a segmentor, which becomes the teacher of itself."""
 from collections.abc import Iterator
 
-import torch
 from mmengine.config import Config
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch import nn
 
-from mmhires.check import probe
+from mmhires.dryrun.meta_device import maps_of, shapes_only
+from mmhires.models.recording import read_maps
 
 from .dsrl import preprocessing
 from .upstream import LOGITS, AdaptError, Upstream, number, refusing
@@ -68,24 +67,15 @@ def _clipping(cfg: Config) -> str:
 
 
 def _maps_read(model: nn.Module, maps: list) -> list[int]:
-    """Those with a gradient from what the head predicts."""
-    read = {
-        i: x.detach().requires_grad_()
-        for i, x in probe.maps_of(maps).items()
-    }
-    head = model.decode_head
-    name = type(head).__name__
+    """Return which of the maps ``(N, C, H, W)`` the decode head reads."""
+    name = type(model.decode_head).__name__
     with refusing(f'{name} does not run at the reduced size: '):
         try:
-            with probe.shapes_only(), torch.enable_grad():
-                outputs = head([read.get(i, x) for i, x in enumerate(maps)])
-                total = sum(x.sum() for x in tree_leaves(outputs)
-                            if isinstance(x, Tensor))
-                gradients = torch.autograd.grad(
-                    total, list(read.values()), allow_unused=True)
+            with shapes_only():
+                read = read_maps(model, maps)
         except TypeError:  # wants data samples, to predict masks of all maps
-            return list(read)
-    index = [i for i, grad in zip(read, gradients) if grad is not None]
+            return list(maps_of(maps))
+    index = sorted(read & maps_of(maps).keys())
     if not index:
         raise AdaptError(f'{name} reads no map that could be recovered')
     return index

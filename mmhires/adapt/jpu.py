@@ -3,7 +3,8 @@
 import inspect
 from collections.abc import Iterator
 
-from mmhires.check import probe
+from mmhires.dryrun.config_tree import component
+from mmhires.dryrun.meta_device import maps_of
 
 from .upstream import AdaptError, Upstream
 
@@ -29,7 +30,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
         raise AdaptError('JPU would take the place of the neck there is')
     changed = {  # back to the defaults of the class and those it is based on
         name: tuple(parameter.default)
-        for base in inspect.getmro(probe.component(cfg.backbone.type))[::-1]
+        for base in inspect.getmro(component(cfg.backbone.type))[::-1]
         for name, parameter in inspect.signature(
             base.__init__).parameters.items()
         if name in ('strides', 'dilations')
@@ -44,7 +45,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
             'nothing for JPU to replace')
     backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
     _, maps = upstream.maps(1, backbone=changed)
-    heights = [x.shape[2] for x in probe.maps_of(maps).values()]
+    heights = [x.shape[2] for x in maps_of(maps).values()]
     if [round(max(heights[-3:]) / x) for x in heights[-3:]] != [1, 2, 4]:
         raise AdaptError(
             'JPU needs the maps of stride 8, 16 and 32; the '

@@ -13,10 +13,9 @@ from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
 from torch import nn
 
-from mmhires.check import probe
-from mmhires.check.data import check_data
-from mmhires.check.drawn import draw_batch
-from mmhires.check.problem import Problems
+from mmhires.check.datasets import find_datasets
+from mmhires.dryrun.meta_device import build_model, without_weights
+from mmhires.dryrun.random_batch import draw_batch
 from mmhires.utils.configs import walk
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio, full_step
@@ -111,12 +110,12 @@ def _shrink_pooling(model: dict, factor: int) -> None:
 
 def _build(cfg: Config) -> nn.Module:
     """The model, with the weights that are on this machine."""
-    model_cfg = probe.without_weights(cfg.model)
+    model_cfg = without_weights(cfg.model)
     weights = cfg.model.get('teacher_ckpt')
     if weights is not None and osp.isfile(weights):
         model_cfg['teacher_ckpt'] = weights
     torch.manual_seed(0)
-    model = probe.build(model_cfg, allocate=True)
+    model = build_model(model_cfg, allocate=True)
     model.init_weights()
     if cfg.get('load_from') and osp.isfile(cfg.load_from):
         load_checkpoint(model, cfg.load_from, 'cpu')
@@ -126,9 +125,8 @@ def _build(cfg: Config) -> nn.Module:
 def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
     """Images and what is to be learnt of them."""
     if cfg.default_scope == 'mmpose':
-        metas, _ = check_data(Problems(), cfg, 1)
-        return draw_batch(cfg, next(iter(metas.values())),
-                          input_channels(model))
+        meta = next(x.meta for x in find_datasets(cfg, 1) if x.meta)
+        return draw_batch(cfg, meta, input_channels(model))
     preprocessor = model.data_preprocessor
     if preprocessor.size is not None:
         step = as_ratio(getattr(preprocessor, 'scale', 1)).numerator

@@ -14,9 +14,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from mmhires.check import probe
-from mmhires.check.check import import_scope
-from mmhires.check.sizes import training_size
+from mmhires.dryrun.config_tree import import_scope, training_size
+from mmhires.dryrun.meta_device import build_model, maps_of, shapes_only
 from mmhires.utils.errors import first_line
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_number, as_ratio, full_step, reduced_side
@@ -101,7 +100,7 @@ class Upstream:
     def stride(self) -> int:
         """Image : coarsest map."""
         _, maps = self.maps(1)
-        coarsest = min(x.shape[2] for x in probe.maps_of(maps).values())
+        coarsest = min(x.shape[2] for x in maps_of(maps).values())
         return 2**round(math.log2(self.size[0] / coarsest))
 
     def fitting_scale(self, scale: float) -> int | float:
@@ -193,14 +192,14 @@ class Upstream:
             small = [reduced_side(side, ratio) for side in size]
         with refusing('the model does not run at '
                       f'1/{scale} of {tuple(size)}: '):
-            model = probe.build(cfg)
+            model = build_model(cfg)
             image = torch.zeros(2, input_channels(model), *small)
-            with probe.shapes_only():
+            with shapes_only():
                 outputs = model.extract_feat(image.to('meta'))
         if isinstance(outputs, Tensor):
             raise AdaptError(f'the backbone {type(model.backbone).__name__} '
                              'returns one tensor instead of a list of maps')
-        if not probe.maps_of(outputs):
+        if not maps_of(outputs):
             raise AdaptError('the backbone returns no maps (N, C, H, W)')
         return model, list(outputs)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import Evaluator
 from mmengine.fileio import load
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
@@ -172,7 +173,8 @@ def _test(cfg: Config, work_dir: str, load_from: str, hooks: Sequence[Hook],
     cfg.resume = False
     runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
-    for what, content in dict(areas=_areas(runner), metrics=metrics).items():
+    for what, content in dict(
+            areas=image_areas(runner.test_evaluator), metrics=metrics).items():
         path = _file(work_dir, what, split)
         with open_whole(path) as file:
             json.dump(content, file)
@@ -209,10 +211,17 @@ def _file(work_dir: str, what: str, split: str | None) -> str:
     return osp.join(work_dir, f'{name}.json')
 
 
-def _areas(runner: Runner) -> dict:
-    """Areas of each image, where the runner has measured any."""
+def image_areas(evaluator: Evaluator) -> dict:
+    """Areas of each image, where the metrics have measured any.
+
+    Args:
+        evaluator (Evaluator): After an evaluation.
+
+    Returns:
+        dict: As ``areas.json`` of :func:`test_weights` has them.
+    """
     found = {}
-    for metric in runner.test_evaluator.metrics:
+    for metric in evaluator.metrics:
         if images := getattr(metric, 'image_areas', None):
             areas = np.stack([torch.stack(image).numpy() for image in images])
             name = dict(IoU='areas').get(metric.quantity, metric.quantity)

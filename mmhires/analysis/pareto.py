@@ -1,12 +1,19 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Accuracy against cost, as a picture."""
 import json
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .figures import save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -101,8 +108,31 @@ def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
     return sorted(front, key=points.get)
 
 
-def draw_pareto(points: dict[str, tuple[float, float]], cost: str,
-                accuracy: str, path: str) -> None:
+def accuracy_at(cost: float, curve: Sequence[tuple[float, float]]) -> float:
+    """Read a curve at a cost, linearly in the logarithm of the cost.
+
+    Args:
+        cost (float): Above 0.
+        curve (Sequence[tuple[float, float]]): Costs and accuracies.
+
+    Returns:
+        float: Nan outside the costs of the curve.
+    """
+    costs, accuracies = zip(*sorted(curve))
+    return float(
+        np.interp(
+            math.log(cost),
+            np.log(costs),
+            accuracies,
+            left=math.nan,
+            right=math.nan))
+
+
+def draw_pareto(points: dict[str, tuple[float, float]],
+                cost: str,
+                accuracy: str,
+                path: str,
+                alone: Sequence[str] = ()) -> None:
     """Draw the points, their names, and a line through the front.
 
     Args:
@@ -110,18 +140,56 @@ def draw_pareto(points: dict[str, tuple[float, float]], cost: str,
         cost (str): Label of the horizontal axis, logarithmic.
         accuracy (str): Label of the vertical axis.
         path (str): Picture to write; its ending says the format.
+        alone (Sequence[str]): Points that are one network at several input
+            sizes. A line joins them, instead of the front, and the others
+            have their distance from it at equal cost. Default: none.
     """
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(8, 5), layout='constrained')
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+    figure = Figure(figsize=(6.4, 4.2), layout='constrained')
     axes = figure.add_subplot(xscale='log', xlabel=cost, ylabel=accuracy)
     axes.grid(alpha=0.3)
     axes.plot(*zip(*points.values()), 'o', color='tab:gray')
-    front = zip(*map(points.get, pareto_front(points)))
-    axes.plot(
-        *front, 'o-', drawstyle='steps-post', color='tab:red', label='front')
+    names = alone or [*points]
+    curve = sorted(points[name] for name in names)
+    if alone:
+        axes.plot(
+            *zip(*curve), 'o--', color='tab:blue', label='input size alone')
+    else:
+        front = zip(*map(points.get, pareto_front(points)))
+        axes.plot(
+            *front,
+            'o-',
+            drawstyle='steps-post',
+            color='tab:red',
+            label='front')
     for name, point in points.items():
-        axes.annotate(
-            name, point, (4, 4), textcoords='offset points', fontsize=7)
+        if name in names:
+            axes.annotate(
+                name, point, (6, -10), textcoords='offset points', fontsize=9)
+        else:
+            _mark_at_equal_cost(axes, name, point, curve)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0.15)
     axes.legend(loc='lower right')
     save_figure(figure, path, dpi=150)
+
+
+def _mark_at_equal_cost(axes: 'Axes', name: str, point: tuple[float, float],
+                        curve: Sequence[tuple[float, float]]) -> None:
+    """Draw the way from a curve up or down to a point of equal cost."""
+    cost, accuracy = point
+    base = accuracy_at(cost, curve)
+    color = 'tab:red' if accuracy < base else 'tab:green'
+    axes.plot([cost, cost], [base, accuracy], ':', color=color)
+    axes.plot(cost, accuracy, 'o', color=color)
+    text = name if math.isnan(base) else f'{name} {accuracy - base:+.1f}'
+    axes.annotate(
+        text,
+        point, (-6, 2),
+        textcoords='offset points',
+        fontsize=9,
+        ha='right',
+        color=color)

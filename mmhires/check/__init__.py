@@ -1,11 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What in a config would fail, found before training.
+"""Find config errors before training.
 
-``python -m mmhires.check CONFIG`` prints everything at once.
+``mmhires check CONFIG`` prints everything at once.
 """
 from mmhires.utils.lazy import lazy_names
 
 __getattr__ = lazy_names(__name__,
-                         dict(Problem='problem', check_config='check'))
+                         dict(Finding='finding', check_config='check'))
 
-__all__ = ['Problem', 'check_config']
+__all__ = ['Finding', 'check_config']

@@ -26,6 +26,7 @@ COMMANDS = {
     'paint': "paint a model's prediction over pictures or videos",
     'flops': 'count multiply-accumulates and parameters',
     'benchmark': 'time models against each other',
+    'budget': 'say what smaller images cost in accuracy, at any budget',
     'compare': 'train configs with the same seeds and compare',
     'pareto': 'draw accuracy against cost',
     'features': 'draw features of segmentors beside each other',

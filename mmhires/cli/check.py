@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         ValueError: The config cannot be read.
     """
     from mmhires.check import check_config
-    from mmhires.check.problem import LOGGER
+    from mmhires.dryrun.attempts import LOGGER
     if args.verbose:
         logging.basicConfig(format='%(message)s')
         LOGGER.setLevel(logging.INFO)
@@ -39,16 +39,14 @@ def run(args: argparse.Namespace) -> int:
     findings = check_config(config, args.cfg_options, args.samples)
     counts = dict(problem=0, warning=0)
     # Labels last, beside the counts: nothing else would show in a training.
-    findings.sort(key=lambda one: (one.warning, one.kind == 'labels'))
+    findings.sort(key=lambda x: (x.severity, x.kind == 'labels'))
     for finding in findings:
-        do = finding.do
         if (finding.kind, finding.key) == ('config', 'file'):
-            raise ValueError(f'{config}: {finding.seen}')
-        title = 'warning' if finding.warning else 'problem'
-        counts[title] += 1
-        sys.stdout.write(f'{title} ({finding.kind}) {finding.key}\n'
-                         f'    seen: {finding.seen}\n' +
-                         (do and f'    do:   {do}\n'))
+            raise ValueError(f'{config}: {finding.message}')
+        counts[finding.severity] += 1
+        remedy = finding.remedy and f'    do:   {finding.remedy}\n'
+        sys.stdout.write(f'{finding.severity} ({finding.kind}) {finding.key}\n'
+                         f'    seen: {finding.message}\n{remedy}')
     sys.stdout.write(f'{config}: {counts["problem"]} problems, '
                      f'{counts["warning"]} warnings\n')
     return int(counts['problem'] > 0)

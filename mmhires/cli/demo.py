@@ -2,10 +2,11 @@
 """A trained full-size network has to run on a quarter of the pixels.
 
 Measures, on streets that no training saw, a network that comes with mmhires,
-the same network fed the small image, and three ways to fine-tune it for small
-images: plain, DSRL and HRFR. The fine-tuning runs now, for some minutes on two
-cores. Prints a table and writes a page to look at. The same command goes on
-where it was stopped and measures nothing twice; another --out-dir begins anew.
+the same network fed smaller images, and three ways to fine-tune it for images
+of half the sides: plain, DSRL and HRFR. The fine-tuning runs now, for some
+minutes on two cores. Prints a table and writes a page to look at. The same
+command goes on where it was stopped and measures nothing twice; another
+--out-dir begins anew.
 """
 import argparse
 
@@ -17,10 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--seed', type=at_least(0), default=0, help='of the training')
     add('--iters', type=at_least(1), help='training steps of each')
-    add('--train-longer', action='store_true', help='four times as many steps')
+    add('--train-longer',
+        action='store_true',
+        help='four times as many steps, and a plain network between the sizes')
     add('--test-images',
         type=at_least(1),
-        default=500,
+        default=400,
         help='streets to test on')
     add('--quick', action='store_true', help='measure, but train nothing')
     add('--train-images',

@@ -32,6 +32,17 @@ def load_model(args: argparse.Namespace, device: str) -> 'nn.Module':
     return load_model(args.model or args.config, args.checkpoint, device)
 
 
+def model_files(args: argparse.Namespace) -> tuple[str, str]:
+    """Return config file and checkpoint of :func:`add_model`."""
+    _require_one(args.config, args.model, 'CONFIG and CHECKPOINT')
+    if args.model:
+        from mmhires.zoo.published import PREFIX
+        return _config_file(args.model), f'{PREFIX}{args.model}'
+    if not args.checkpoint:
+        raise ValueError('give CONFIG and CHECKPOINT, or --model NAME')
+    return args.config, args.checkpoint
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add ``CONFIG`` or ``--model NAME``."""
     parser.add_argument(

@@ -7,6 +7,8 @@ OneDL's forks keep the names of the modules and rename the distributions:
 upstream distribution that is not installed, by ``importlib.metadata`` or by
 ``pkg_resources``, finds the fork.
 """
+import contextlib
+import io
 import sys
 from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
@@ -24,6 +26,9 @@ FORKS = {
     'mmsegmentation': 'onedl-mmsegmentation',
     'openmim': 'onedl-mim',
 }
+# The forks print this at their import, into what commands print for others.
+NOTICE = 'Could not import OneDL'
+NOTICED = ('mmseg.datasets', 'mmdet.datasets', 'mmpretrain.datasets')
 
 
 class _Fork(Distribution):
@@ -90,6 +95,15 @@ def _load_with_forks(module: ModuleType, execute: Execute) -> None:
     _add_forks(module)
 
 
+def _load_without_notice(module: ModuleType, execute: Execute) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        execute(module)
+    sys.stdout.writelines(
+        line for line in printed.getvalue().splitlines(keepends=True)
+        if not line.startswith(NOTICE))
+
+
 def install() -> tuple[bool, str]:
     """Answer for upstream's names where only the forks are installed.
 
@@ -102,6 +116,8 @@ def install() -> tuple[bool, str]:
     sys.meta_path.append(_ForkFinder())
     # MMEngine reloads it with every question.
     intercept('pkg_resources', _load_with_forks)
+    for name in NOTICED:
+        intercept(name, _load_without_notice)
     if 'pkg_resources' in sys.modules:
         _add_forks(sys.modules['pkg_resources'])
     return True, f"found by upstream's names: {', '.join(forks)}"

@@ -19,7 +19,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from mmhires.analysis import count_macs, measure_latency
+from mmhires.analysis import count_macs, measure_latency, network_input
 from mmhires.deploy import strip
 from mmhires.engine.latest_checkpoint import find_latest_checkpoint
 from mmhires.registry import DATASETS, MODELS
@@ -28,7 +28,7 @@ from mmhires.utils.locks import FolderInUseError, claim_folder
 from mmhires.utils.processes import end_with_parent, process_pool
 from mmhires.utils.progress import progress_bar
 
-from .page import print_table, table_rows, write_page
+from .page import against_plain, print_table, table_rows, write_demo_page
 from .worker import CONFIG_DIR, TRAINED, WEIGHTS, draw, run
 
 if TYPE_CHECKING:
@@ -37,11 +37,25 @@ if TYPE_CHECKING:
 PLAIN = 'deeplabv3plus-r18s_1xb4-400_streets-96x192'
 CONFIGS = {
     'full size': 'deeplabv3plus-r18s_1xb8-3000_streets-192x384',
-    'not fine-tuned': PLAIN,
+    'fed 144x288': PLAIN,
+    'fed 128x256': PLAIN,
+    'fed 96x192': PLAIN,
+    'fed 64x128': PLAIN,
     'plain': PLAIN,
+    'plain 128x256': PLAIN,
     'DSRL': f'dsrl_{PLAIN}-to-192x384',
     'HRFR': f'hrfr_{PLAIN}-to-192x384',
 }
+# Full-size image : network input, where it is not that of the config, and what
+# images are a multiple of so that the maps halve evenly.
+SCALES = {
+    'fed 144x288': (4 / 3, 64),
+    'fed 128x256': (1.5, 24),
+    'fed 64x128': (3, 48),
+    'plain 128x256': (1.5, 24)
+}
+# Where a minute more does not count.
+WITH_TIME = 'plain 128x256'
 UNTAUGHT = f'dsrl-no-teacher_{PLAIN}-to-192x384'
 
 
@@ -58,7 +72,8 @@ def compare_on_streets(args: argparse.Namespace) -> None:
     warnings.simplefilter('ignore')
     configs = {
         name: read_config(args, name)
-        for name in CONFIGS if not (args.quick and name in TRAINED)
+        for name in CONFIGS if not (args.quick and name in TRAINED) and (
+            args.train_longer or name != WITH_TIME)
     }
     jobs = min(os.cpu_count(), len(configs))
     try:
@@ -74,8 +89,10 @@ def compare_on_streets(args: argparse.Namespace) -> None:
         json.dump(results, file)
     rows = table_rows(results)
     print_table(rows, args.test_images)
+    for sentence in against_plain(results):
+        sys.stdout.write(f'{sentence}\n')
     dataset = DATASETS.build(configs['full size'].test_dataloader.dataset)
-    page = write_page(results, rows, networks, dataset, args.out_dir)
+    page = write_demo_page(results, rows, networks, dataset, args.out_dir)
     sys.stdout.write(f'Look at it: {osp.abspath(page)}\n')
 
 
@@ -84,6 +101,10 @@ def read_config(args: argparse.Namespace, name: str) -> Config:
     # yapf would take a second for every time that a runner writes its config.
     cfg = Config.fromfile(
         osp.join(CONFIG_DIR, f'{CONFIGS[name]}.py'), format_python_code=False)
+    if name in SCALES:
+        scale, divisor = SCALES[name]
+        cfg.model.data_preprocessor.update(
+            scale=scale, test_cfg=dict(size_divisor=divisor))
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
         loader.dataset.cache = osp.join(args.out_dir, 'streets')
@@ -114,7 +135,7 @@ def work_dir(args: argparse.Namespace, name: str, cfg: Config) -> str:
 def draw_streets(configs: dict, pool: ProcessPoolExecutor,
                  progress: 'Progress') -> None:
     """Draw what is not there yet, of training and test."""
-    cfg = configs['not fine-tuned']
+    cfg = configs['fed 96x192']
     # Few parts, for each builds its dataset.
     parts = [(dict(loader.dataset,
                    pipeline=[]), range(start, loader.dataset.length, 16))
@@ -136,7 +157,7 @@ def measure(args: argparse.Namespace, configs: dict, jobs: int,
         f'train {name}':
         progress.add_task(
             f'train {name} ({minutes} min on 2 cores)', total=None)
-        for name, minutes in zip(TRAINED, (3, 3, 1)) if name in configs
+        for name, minutes in TRAINED.items() if name in configs
     }
     manager = SyncManager()
     manager.start(end_with_parent)
@@ -193,8 +214,7 @@ def measure_cost(results: dict, networks: dict, configs: dict) -> None:
     full = configs['full size'].size
     shapes, stripped = {}, {}
     for name, network in networks.items():
-        scale = network.data_preprocessor.scale
-        shapes[name] = (1, 3, *(side // scale for side in full))
+        shapes[name] = network_input(network, full)
         stripped[name] = strip(copy.deepcopy(network))
     for name, time in measure_latency(stripped, shapes).items():
         results[name].update(

@@ -1,54 +1,79 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The table and the page of the demo."""
-import base64
-import io
 import os.path as osp
+from pathlib import Path
 
 import numpy as np
 import torch
-from jinja2 import Environment, FileSystemLoader
 from mmseg.structures import SegDataSample
-from PIL import Image, ImageDraw
+from PIL import Image
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 
 from mmhires.analysis import (
+    accuracy_at,
     bootstrap_mean_iou,
     draw_pareto,
     standard_error,
 )
+from mmhires.analysis.page import data_uri, inline_svg, scene, write_page
 from mmhires.evaluation import SuperResolutionMetric
-from mmhires.utils.files import open_whole
 
-LOST = 'plain'  # what it loses is what the methods are to win back
+FULL, PLAIN = 'full size', 'plain'
+FED = 'fed '  # the full-size network on smaller images
 ABOUT = {
-    'full size': 'the network that was there, sees 192x384',
-    'not fine-tuned': 'the same weights, see 96x192',
-    'plain': 'fine-tuned on 96x192',
-    'DSRL': 'sub-pixel SSSR, SISR; logits of the full-size network',
-    'HRFR': 'features and logits of the full-size network',
+    FULL: 'the network that was there, sees 192x384',
+    PLAIN: 'fine-tuned on 96x192',
+    'plain 128x256': 'fine-tuned on 128x256',
+    'DSRL': 'sees 96x192; sub-pixel SSSR, SISR; logits of the full-size '
+    'network',
+    'HRFR': 'sees 96x192; features and logits of the full-size network',
 }
-SHOWN = ('image', 'truth', 'plain', 'full size', 'DSRL', 'HRFR')
-COLUMNS = ('mIoU', 'thin', 'boundary', 'won back', 'GMACs', 'ms')
+COLUMNS = ('mIoU', 'thin', 'boundary', 'GMACs', 'ms')
+DOCS = ('docs/get_started/first_results.md', 'configs/demo/README.md',
+        'docs/guides/choose.md', 'docs/guides/budget.md',
+        'docs/guides/adapt.md')
 
 
-def table_rows(results: dict[str, dict]) -> list[list[str]]:
-    """Cells of each network, with the standard error over the images."""
+def table_rows(results: dict[str, dict]) -> list[dict]:
+    """What a page shows of each network, errors over the images included."""
     measured = {name: accuracies(of) for name, of in results.items()}
     rows = []
     for name, of in results.items():
         images = len(of['areas'])
-        cells = [
-            with_error(draws, images, 1) for draws in measured[name].values()
-        ]
-        rows.append([
-            name, *cells,
-            won_back(measured, name, images), f'{of["gmacs"]:.3f}',
-            f'{of["latency"]:.1f}'
-        ])
+        lost = measured[FULL]['all'] - measured[name]['all']
+        above = over_fed(results, name)
+        rows.append(
+            dict(
+                name=name,
+                about=ABOUT.get(name, 'the same weights, not fine-tuned'),
+                cells=[
+                    *(with_error(draws, images)
+                      for draws in measured[name].values()),
+                    f'{of["gmacs"]:.3f}', f'{of["latency"]:.1f}'
+                ],
+                marked=name == 'DSRL',
+                lost=float(lost[0]),
+                lost_short=with_error(lost, images),
+                lost_text=with_error(lost, images) +
+                (f' ({above:+.1f} at equal cost)' if above else '')))
     return rows
+
+
+def over_fed(results: dict[str, dict], name: str) -> float | None:
+    """Points above the full-size network, fed images of the same cost."""
+    curve = [(of['gmacs'], of['metrics']['mIoU'])
+             for other, of in results.items() if is_fed(other)]
+    above = results[name]['metrics']['mIoU'] - accuracy_at(
+        results[name]['gmacs'], curve)
+    return None if is_fed(name) or np.isnan(above) else above
+
+
+def is_fed(name: str) -> bool:
+    """Whether it is the full-size network, at whatever input size."""
+    return name == FULL or name.startswith(FED)
 
 
 def accuracies(of: dict) -> dict[str, np.ndarray]:
@@ -65,74 +90,75 @@ def thin_classes(of: dict) -> list[int]:
     return [of['classes'].index(name) for name in of['groups']['thin']]
 
 
-def won_back(measured: dict, name: str, images: int) -> str:
-    """Share of what the plain network loses, with its standard error."""
-    if LOST not in measured or name in ('full size', LOST):
-        return ''
-    ours, plain, full = (
-        measured[key]['all'] for key in (name, LOST, 'full size'))
-    lost = full - plain
-    share = 100 * (ours - plain) / np.where(lost, lost, np.nan)
-    return with_error(share, images, 0)
-
-
-def with_error(draws: np.ndarray, images: int, digits: int) -> str:
+def with_error(draws: np.ndarray, images: int) -> str:
     """A number with its standard error, of which one image has none."""
-    if not np.isfinite(draws[0]):  # none of the classes, or nothing was lost
+    if not np.isfinite(draws[0]):  # none of the classes
         return ''
-    text, error = f'{draws[0]:.{digits}f}', standard_error(draws[1:], images)
-    return f'{text} ± {error:.{digits}f}' if error > 0 else text
+    text, error = f'{draws[0]:.1f}', standard_error(draws[1:], images)
+    return f'{text} ± {error:.1f}' if error > 0 else text
 
 
-def print_table(rows: list[list[str]], images: int) -> None:
+def against_plain(results: dict[str, dict]) -> list[str]:
+    """Sentences about the networks that cost nearly what plain costs."""
+    sentences = []
+    for name in results.keys() & {'DSRL', 'HRFR'}:
+        ours, plain = results[name], results[PLAIN]
+        more = np.subtract(*(accuracies(of)['all'] for of in (ours, plain)))
+        cost = 100 * (ours['gmacs'] / plain['gmacs'] - 1)
+        word = 'more' if more[0] >= 0 else 'fewer'
+        more *= np.sign(more[0])
+        sentences.append(
+            f'{name} has {with_error(more, len(ours["areas"]))} points of '
+            f'mIoU {word} than plain, for {cost:.0f} % more '
+            'multiply-accumulates.')
+    return sorted(sentences)
+
+
+def print_table(rows: list[dict], images: int) -> None:
     """Print the table."""
     table = Table(
         'network',
+        'lost',
         *COLUMNS,
         box=SIMPLE,
-        padding=0,
+        padding=(0, 1, 0, 0),
         pad_edge=False,
         title=f'{images} streets that no training saw, at 192x384',
-        caption='± standard error over the images; won back: % of the '
-        'mIoU that plain loses; ms: one thread')
+        caption='± standard error over the images; lost: points of mIoU '
+        'against full size; ms: one thread')
     for row in rows:
-        table.add_row(*row)
+        table.add_row(row['name'], row['lost_short'], *row['cells'])
     Console().print(table)
 
 
-def write_page(results: dict, rows: list[list[str]],
-               networks: dict[str, nn.Module], dataset, out_dir: str) -> str:
-    """Write ``index.html``, which needs no other file, and a picture.
+def write_demo_page(results: dict, rows: list[dict], networks: dict[str,
+                                                                    nn.Module],
+                    dataset, out_dir: str) -> str:
+    """Write ``index.html``, which needs no other file.
 
     Returns:
         str: The path of the page.
     """
-    scenes = [
-        dict(title=title, layers=draw_layers(dataset, index, networks))
-        for title, index in choose_scenes(results).items()
-    ]
-    tile(scenes[0]['layers']).save(
-        osp.join(out_dir, 'comparison.jpg'), quality=90)
-    for scene in scenes:
-        scene['layers'] = {
-            name: data_uri(pixels)
-            for name, pixels in scene['layers'].items()
-        }
-    template = Environment(
-        loader=FileSystemLoader(osp.dirname(osp.abspath(__file__))),
-        autoescape=True).get_template('page.html')
+    base = PLAIN if PLAIN in networks else 'fed 96x192'
     path = osp.join(out_dir, 'index.html')
-    html = template.render(
+    write_page(
+        path,
+        Path(__file__).with_name('demo.html'),
+        DOCS,
+        title='Half-size images: what is lost and what is won back',
         columns=COLUMNS,
         rows=rows,
-        about=ABOUT,
+        sentences=against_plain(results),
         plots=draw_plots(results, out_dir),
-        scenes=scenes,
-        sisr=rebuild(networks, dataset),
-        left=LOST if LOST in networks else 'not fine-tuned',
-        right='DSRL' if 'DSRL' in networks else 'full size')
-    with open_whole(path, encoding='utf-8') as file:
-        file.write(html)
+        scenes=[
+            draw_scene(title, dataset, index, networks, base)
+            for title, index in choose_scenes(results).items()
+        ],
+        base=base,
+        chosen='DSRL' if 'DSRL' in networks else FULL,
+        classes=list(
+            zip(dataset.metainfo['classes'], dataset.metainfo['palette'])),
+        sisr=rebuild(networks, dataset))
     return path
 
 
@@ -143,13 +169,14 @@ def draw_plots(results: dict, out_dir: str) -> list[str]:
                                              'milliseconds an image')):
         path = osp.join(out_dir, f'{cost}.svg')
         points = {
-            name: (of[cost], of['metrics']['mIoU'])
+            name.removeprefix(FED): (of[cost], of['metrics']['mIoU'])
             for name, of in results.items()
         }
-        draw_pareto(points, label, 'mIoU', path)
-        with open(path, encoding='utf-8') as file:
-            plots.append(file.read().partition('<svg')[2])
-    return [f'<svg{plot}' for plot in plots]
+        draw_pareto(
+            points, label, 'mIoU', path,
+            [name.removeprefix(FED) for name in filter(is_fed, results)])
+        plots.append(inline_svg(path))
+    return plots
 
 
 def choose_scenes(results: dict) -> dict[str, int]:
@@ -161,34 +188,24 @@ def choose_scenes(results: dict) -> dict[str, int]:
         thin = thin_classes(results['DSRL'])
         found, lost = (
             np.array(results[name]['areas'])[:, 0, thin].sum(1)
-            for name in ('DSRL', LOST))
+            for name in ('DSRL', PLAIN))
         most = np.argsort(lost - found)[:3].tolist()
         scenes = {f'street {i}, chosen': i for i in most} | scenes
     return scenes
 
 
-def draw_layers(dataset, index: int,
-                networks: dict[str, nn.Module]) -> dict[str, np.ndarray]:
-    """RGB pictures of one scene: what is there and what each network sees."""
+def draw_scene(title: str, dataset, index: int, networks: dict[str, nn.Module],
+               base: str) -> dict:
+    """One street as each network sees it; see :func:`scene`."""
     sample = dataset[index]
-    palette = np.array(dataset.metainfo['palette'], np.uint8)
     image = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
     truth = sample['data_samples'].gt_sem_seg.data[0].numpy()
-    height, width = truth.shape
-    small = Image.fromarray(image).reduce(2).resize((width, height), 0)
-    pictures = {
-        'image': image,
-        'small image': np.array(small),
-        'truth': palette[truth]
+    labels = {
+        name: predict(network, sample).pred_sem_seg.data[0].numpy()
+        for name, network in networks.items()
     }
-    for name, network in networks.items():
-        label = predict(network, sample).pred_sem_seg.data[0].numpy()
-        pictures[name] = palette[label]
-        wrong = (label != truth)[..., None]
-        pictures[f'{name}: wrong in red'] = np.where(wrong,
-                                                     np.uint8([220, 30, 30]),
-                                                     image // 2 + 128)
-    return pictures
+    return scene(title, image, truth, labels, dataset.metainfo['palette'],
+                 base)
 
 
 def predict(network: nn.Module, sample: dict) -> SegDataSample:
@@ -198,32 +215,6 @@ def predict(network: nn.Module, sample: dict) -> SegDataSample:
             dict(
                 inputs=[sample['inputs']],
                 data_samples=[sample['data_samples']]))[0]
-
-
-def tile(pictures: dict[str, np.ndarray]) -> Image.Image:
-    """Some of the pictures side by side, with their names."""
-    names = [name for name in SHOWN if name in pictures]
-    height, width = pictures['image'].shape[:2]
-    sheet = Image.new('RGB', (2 * width + 4, len(names) // 2 * (height + 18)),
-                      'white')
-    draw = ImageDraw.Draw(sheet)
-    for number, name in enumerate(names):
-        at = number % 2 * (width + 4), number // 2 * (height + 18)
-        draw.text((at[0] + 4, at[1] + 3), name, 'black')
-        sheet.paste(Image.fromarray(pictures[name]), (at[0], at[1] + 18))
-    return sheet
-
-
-def data_uri(pixels: np.ndarray) -> str:
-    """A picture in the address itself: PNG of few colours, else JPEG."""
-    image, file = Image.fromarray(pixels), io.BytesIO()
-    few = image.getcolors(256)
-    if few:
-        image.convert('P', palette=Image.Palette.ADAPTIVE).save(file, 'PNG')
-    else:
-        image.save(file, 'JPEG', quality=88)
-    content = base64.b64encode(file.getvalue()).decode()
-    return f'data:image/{"png" if few else "jpeg"};base64,{content}'
 
 
 def rebuild(networks: dict[str, nn.Module],

@@ -11,6 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+# MMCV's convolutions differ from PyTorch's with an empty batch only.
+PLAIN = ('torch.nn.modules.', 'mmcv.cnn.bricks.wrappers')
+
 
 def fold_bn(model: nn.Module) -> nn.Module:
     """Fold every batch normalisation that follows a convolution, in place.
@@ -20,8 +23,10 @@ def fold_bn(model: nn.Module) -> nn.Module:
     says so, whatever its order, and elsewhere where the two are registered
     one after the other, as in residual blocks and ``nn.Sequential``. A norm
     before the activation that precedes a convolution cannot be folded and
-    stays, as does one whose layers are used in several places. SyncBN that
-    stays becomes BN.
+    stays, as does one whose layers are used in several places, and one where
+    either layer does more than PyTorch's: timm's norms contain the
+    activation, and others standardise the weight. SyncBN that stays becomes
+    BN.
 
     Args:
         model (nn.Module): Any model.
@@ -65,7 +70,14 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
 
 def _fits(conv: nn.Module, norm: nn.Module) -> bool:
     return (isinstance(conv, _ConvNd) and isinstance(norm, _BatchNorm)
+            and _is_plain(conv) and _is_plain(norm)
             and norm.track_running_stats
             and norm.num_features == conv.out_channels
             # fuse_conv_bn_eval scales the outputs of one group only
             and (conv.groups == 1 or not isinstance(conv, _ConvTransposeNd)))
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    """Whether a layer computes what PyTorch's layer of its kind does."""
+    kinds = (kind for kind in type(layer).mro() if 'forward' in vars(kind))
+    return next(kinds).__module__.startswith(PLAIN)

@@ -26,6 +26,41 @@ def head_of(model: nn.Module) -> nn.Module:
     return head.predictor if hasattr(head, 'predictor') else head
 
 
+class ReadMaps(tuple):
+    """Feature maps that remember which of them a head has read.
+
+    Attributes:
+        read: Indices from 0.
+    """
+
+    def __init__(self, maps: Sequence[Tensor]) -> None:
+        self.read: set[int] = set()
+
+    def __getitem__(self, index: int | slice) -> Tensor | tuple:
+        read = range(len(self))[index]
+        self.read.update([read] if isinstance(index, int) else read)
+        return super().__getitem__(index)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[index] for index in range(len(self)))
+
+
+def read_maps(model: nn.Module, maps: Sequence[Tensor]) -> set[int]:
+    """Run the decode head of a segmentor to see which maps it reads.
+
+    Args:
+        model (nn.Module): A segmentor; of a cascade all decode heads run.
+        maps (Sequence[Tensor]): ``(N, C_i, H_i, W_i)``.
+
+    Returns:
+        set[int]: Indices from 0.
+    """
+    recorded, previous, heads = ReadMaps(maps), (), model.decode_head
+    for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
+        previous = (head(recorded, *previous), )
+    return recorded.read
+
+
 @contextmanager
 def record(model: nn.Module) -> Iterator[dict[str, Any]]:
     """Keep what passes through a model.

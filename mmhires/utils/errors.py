@@ -20,3 +20,8 @@ def first_line(error: BaseException, width: int = 300) -> str:
     while text.endswith(':') and rest:
         text = f'{text} {rest.pop(0)}'
     return text[:width]
+
+
+def error_line(error: BaseException) -> str:
+    """Return the type and the first line of an error."""
+    return f'{type(error).__name__}: {first_line(error)}'

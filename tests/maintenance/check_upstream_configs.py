@@ -25,10 +25,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 
-from mmhires.check import check_config, model
-from mmhires.check.problem import Problems
+from mmhires.check import check_config
+from mmhires.check.context import Context
+from mmhires.check.finding import Finding
+from mmhires.check.rules import (
+    batch_norms,
+    label_values,
+    predictions,
+    training,
+)
 
 RESULT = Path(__file__).with_suffix('.json')
 # Left out of problems: where packages are on one machine.
@@ -95,19 +101,19 @@ def upstream_configs() -> dict[str, Path]:
     }
 
 
-def run_once(run: Callable) -> Callable:
-    """``mmhires.check.model.run``, which recalls what it found before."""
+def recalled(findings: Callable) -> Callable:
+    """A rule that recalls what it found of the same model and data."""
     before = {}
 
-    def run_or_recall(problems: Problems, cfg: Config, *args) -> None:
+    def recalled_findings(ctx: Context) -> list[Finding]:
+        cfg = ctx.cfg
         loaders = [cfg.get(f'{split}_dataloader') for split in SPLITS]
         key = json.dumps([cfg.model, loaders, cfg.get('codec')], default=str)
         if key not in before:
-            before[key] = Problems()
-            run(before[key], cfg, *args)
-        problems += before[key]
+            before[key] = list(findings(ctx))
+        return before[key]
 
-    return run_or_recall
+    return recalled_findings
 
 
 def check(path: Path) -> dict:
@@ -117,8 +123,9 @@ def check(path: Path) -> dict:
     return dict(
         seconds=round(time.perf_counter() - start, 1),
         problems=[
-            f'({one.kind}) {one.key}: {one.seen}'.replace(f'{SITE}/', '')
-            for one in found if not one.warning and one.kind != 'missing'
+            f'({one.kind}) {one.key}: {one.message}'.replace(f'{SITE}/', '')
+            for one in found
+            if one.severity == 'problem' and one.kind != 'missing'
         ])
 
 
@@ -126,7 +133,8 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    model.run = run_once(model.run)
+    for rule in (training, predictions, batch_norms, label_values):
+        rule.findings = recalled(rule.findings)
     state = Path(args.state)
     done = json.loads(state.read_text()) if state.is_file() else {}
     state.parent.mkdir(parents=True, exist_ok=True)

@@ -34,10 +34,10 @@ from mmengine.registry import DATASETS
 from torch import nn
 
 from mmhires.adapt import AdaptError, adapt
-from mmhires.check.probe import without_weights
 from mmhires.datasets import StreetsDataset
 from mmhires.deploy import export
 from mmhires.deploy.quantize import quantize
+from mmhires.dryrun.meta_device import without_weights
 from mmhires.utils.errors import first_line
 from mmhires.utils.quiet import silence
 

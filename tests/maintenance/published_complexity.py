@@ -7,6 +7,7 @@ Papers count in different ways; the convention of a row is the one that comes
 nearest to what is printed. Reproduced is what rounds to the published digits.
 """
 import copy
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -170,6 +171,11 @@ PUBLISHED = (
 )
 
 
+@functools.cache
+def _build(config: str, *options: tuple) -> nn.Module:
+    return build_model(str(CONFIGS / f'{config}.py'), dict(options), 'meta')
+
+
 def reproduce(row: Published) -> tuple[float, bool]:
     """Compute what a paper prints from our model.
 
@@ -182,7 +188,7 @@ def reproduce(row: Published) -> tuple[float, bool]:
     """
 
     def value(config: str, size: tuple[int, int]) -> float:
-        model = build_model(str(CONFIGS / f'{config}.py'), row.options, 'meta')
+        model = _build(config, *row.options.items())
         return CONVENTIONS[row.convention](model, (3, *size))
 
     ours = value(row.config, row.size)

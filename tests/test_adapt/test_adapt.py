@@ -9,7 +9,7 @@ from mmengine.runner import load_checkpoint
 from mmhires.adapt import AdaptError, adapt, trial
 from mmhires.adapt.__main__ import main
 from mmhires.adapt.hooks import hook_lines
-from mmhires.check.probe import build
+from mmhires.dryrun.meta_device import build_model
 
 PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
 COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
@@ -108,7 +108,7 @@ def test_the_child_of_a_file_trains_a_step_and_predicts(
     assert "_base_ = 'mine/plain.py'" in child.read_text()
     cfg = Config.fromfile(child)
     init_default_scope('mmseg')
-    model = build(cfg.model, allocate=True)
+    model = build_model(cfg.model, allocate=True)
     data = model.data_preprocessor(random_batch(11, (64, 128)), True)
     loss, _ = model.parse_losses(model(**data, mode='loss'))
     loss.backward()
@@ -123,7 +123,7 @@ def test_the_child_of_a_file_trains_a_step_and_predicts(
 def test_with_a_teacher_dsrl_starts_from_it_and_learns_from_it(
         plain, random_batch, tmp_path):
     init_default_scope('mmseg')
-    full_size = build(plain.model, allocate=True)
+    full_size = build_model(plain.model, allocate=True)
     weights = str(tmp_path / 'full_size.pth')
     torch.save(dict(state_dict=full_size.state_dict()), weights)
     child = str(tmp_path / 'child.py')
@@ -132,7 +132,7 @@ def test_with_a_teacher_dsrl_starts_from_it_and_learns_from_it(
         str(tmp_path / 'mine/plain.py'), '--teacher-ckpt', weights, '-o', child
     ]) == 0
     cfg = Config.fromfile(child)
-    student = build(cfg.model, allocate=True)
+    student = build_model(cfg.model, allocate=True)
     assert cfg.load_from == weights
     load_checkpoint(student, cfg.load_from)
     images = torch.randn(2, 3, 64, 128)
@@ -199,6 +199,7 @@ def test_hrfr_has_the_losses_that_were_measured(full_size, row, repo_root,
         assert written.model[key] == measured.model[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method, config, loss', [
     ('plain', f'{RTMPOSE}rtmpose-t_8xb256-420e_coco-256x192.py', 'kl'),
     pytest.param('dsrl', MOBILENET, 'l2', marks=pytest.mark.slow),
@@ -209,13 +210,13 @@ def test_a_pose_network_starts_from_its_full_size_and_learns_from_it(
     pytest.importorskip('mmpose')
     base = Config.fromstring(f'_base_ = {config!r}', '.py')
     init_default_scope('mmpose')
-    full_size = build(base.model, allocate=True)
+    full_size = build_model(base.model, allocate=True)
     weights = str(tmp_path / 'full_size.pth')
     torch.save(dict(state_dict=full_size.state_dict()), weights)
     text = adapt(method, config, teacher_ckpt=weights)
     cfg = Config.fromstring(text, '.py')
     assert cfg.load_from == cfg.model.teacher_ckpt == weights
-    student = build(cfg.model, allocate=True)
+    student = build_model(cfg.model, allocate=True)
     load_checkpoint(student, weights)
     inputs = torch.randn(1, 3, 128, 96)
     for model in (full_size.eval(), student.eval()):

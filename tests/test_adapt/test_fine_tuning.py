@@ -32,6 +32,7 @@ def score_on_small_images():
     return Runner.from_cfg(cfg).test()['mIoU']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', ['dsrl', 'hrfr'])
 def test_four_commands_make_a_student_no_worse_than_doing_nothing(
         mine, repo_root, method, monkeypatch):

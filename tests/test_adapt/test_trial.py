@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 
 from mmhires.adapt import AdaptError, adapt, trial
 from mmhires.adapt.__main__ import main
-from mmhires.check.probe import build
+from mmhires.dryrun.meta_device import build_model
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_child_of_hrfr_without_weights_of_a_teacher_says_so(
         'for backbone and decode_head' in capsys.readouterr().err
     weights = str(tmp_path / 'full_size.pth')
     init_default_scope('mmseg')
-    full_size = build(Config.fromfile(plain()).model, allocate=True)
+    full_size = build_model(Config.fromfile(plain()).model, allocate=True)
     torch.save(dict(state_dict=full_size.state_dict()), weights)
     assert main([
         'hrfr',

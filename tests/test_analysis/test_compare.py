@@ -24,7 +24,6 @@ class Stop(Hook):
             raise KeyboardInterrupt
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_goes_on_from_its_last_checkpoint(
         streets_config, tmp_path):
     initial, run = str(tmp_path / 'initial.pth'), tmp_path / 'run'
@@ -95,7 +94,6 @@ def test_results_of_other_options_weights_and_torn_files_are_made_anew(
     assert (tmp_path / 'run-old1/iter_1.pth').stat().st_mtime_ns == trained
 
 
-@pytest.mark.slow
 def test_a_torn_checkpoint_does_not_stop_the_same_command_for_good(
         streets_config, tmp_path, caplog):
     run = tmp_path / 'run'
@@ -143,7 +141,6 @@ def test_load_from_is_part_of_the_first_weights(streets_config, tmp_path):
         torch.testing.assert_close(start[name], value, rtol=0, atol=0)
 
 
-@pytest.mark.slow
 def test_an_average_of_the_weights_is_what_is_tested(streets_config, tmp_path,
                                                      monkeypatch):
     tested, run_iter = {}, TestLoop.run_iter
@@ -169,7 +166,6 @@ def test_an_average_of_the_weights_is_what_is_tested(streets_config, tmp_path,
             tested[key], saved['state_dict'][key], rtol=0, atol=0)
 
 
-@pytest.mark.slow
 def test_areas_of_images_give_the_measured_miou(streets_config, tmp_path):
     cfg = streets_config(tmp_path, dsrl=False, iters=1)
     cfg.test_dataloader.dataset.length = 5

@@ -1,9 +1,16 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import json
+import math
 
 import pytest
 
-from mmhires.analysis import choose, draw_pareto, pareto_front, read_results
+from mmhires.analysis import (
+    accuracy_at,
+    choose,
+    draw_pareto,
+    pareto_front,
+    read_results,
+)
 
 
 @pytest.fixture
@@ -67,3 +74,20 @@ def test_picture_shows_every_point(tmp_path):
     text = (tmp_path / 'pareto.svg').read_text()
     for name in ('a', 'b', 'c', 'GMACs', 'mIoU', 'front'):
         assert f'<!-- {name} -->' in text
+
+
+def test_curve_is_straight_over_the_logarithm_of_the_cost():
+    curve = [(4, 80), (1, 60)]
+    assert accuracy_at(2, curve) == pytest.approx(70)
+    assert accuracy_at(1, curve) == 60 and accuracy_at(4, curve) == 80
+    assert math.isnan(accuracy_at(0.9, curve))
+    assert math.isnan(accuracy_at(4.1, curve))
+
+
+def test_picture_says_what_a_network_has_at_equal_cost(tmp_path):
+    path = tmp_path / 'pareto.svg'
+    draw_pareto(
+        dict(full=(4, 80), half=(1, 60), ours=(2, 75), dear=(5, 81)), 'GMACs',
+        'mIoU', str(path), ['full', 'half'])
+    for text in ('ours +5.0', 'dear', 'full', 'half', 'input size alone'):
+        assert f'<!-- {text} -->' in path.read_text()

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from mmhires.check import check_config, probe
+from mmhires.check import check_config, context
 from mmhires.check.__main__ import main
 from mmhires.registry import MODELS
 
@@ -34,7 +34,7 @@ def check(tmp_path):
         return {
             one.key: one
             for one in check_config(str(path), samples=3)
-            if one.warning == warnings
+            if (one.severity == 'warning') == warnings
         }
 
     return run
@@ -97,7 +97,7 @@ def test_a_missing_data_set_is_one_problem_and_not_one_for_each_path(
         f'{split}_dataloader.dataset.data_root'
         for split in ('train', 'val')
     } | ({'test_dataloader.dataset.data_root'} & set(found))
-    assert 'nowhere' in found['train_dataloader.dataset.data_root'].seen
+    assert 'nowhere' in found['train_dataloader.dataset.data_root'].message
 
 
 def test_a_file_that_upstream_only_asserts_is_missing_and_no_mistake(
@@ -114,23 +114,23 @@ def test_an_image_without_label_is_named(check, camvid):
     (camvid / 'labels/train/1.png').unlink()
     problem = check(CAMVID,
                     at(camvid))['train_dataloader.dataset.seg_map_path']
-    assert problem.kind == 'missing' and '1 of 3' in problem.seen
-    assert 'labels/train/1.png' in problem.seen
+    assert problem.kind == 'missing' and '1 of 3' in problem.message
+    assert 'labels/train/1.png' in problem.message
 
 
 def test_a_label_that_is_no_class_is_named_with_its_file(check, camvid):
     Image.fromarray(np.full((360, 480), 17,
                             np.uint8)).save(camvid / 'labels/train/2.png')
     problem = check(CAMVID, at(camvid))['train_dataloader.dataset']
-    assert problem.kind == 'labels' and 'value 17' in problem.seen
-    assert 'train/2.png' in problem.seen
+    assert problem.kind == 'labels' and 'value 17' in problem.message
+    assert 'train/2.png' in problem.message
 
 
 def test_a_label_of_another_size_than_its_image_is_named(check, camvid):
     Image.fromarray(np.zeros((36, 48),
                              np.uint8)).save(camvid / 'labels/val/0.png')
     problem = check(CAMVID, at(camvid))['val_dataloader.dataset']
-    assert problem.kind == 'labels' and '(36, 48)' in problem.seen
+    assert problem.kind == 'labels' and '(36, 48)' in problem.message
 
 
 def test_classes_of_every_head_are_compared_with_the_data(check):
@@ -138,15 +138,16 @@ def test_classes_of_every_head_are_compared_with_the_data(check):
         PLAIN, 'model = dict(decode_head=dict(num_classes=19, loss_decode='
         'dict(class_weight=[1., 2.])))')
     assert found['model.decode_head.num_classes'].kind == 'classes'
-    assert '11 classes' in found['model.decode_head.num_classes'].seen
+    assert '11 classes' in found['model.decode_head.num_classes'].message
     assert '2 weights' in found[
-        'model.decode_head.loss_decode.class_weight'].seen
+        'model.decode_head.loss_decode.class_weight'].message
 
 
 def test_a_scale_that_the_head_does_not_have_is_found(check):
     problem = check(STREETS, 'model = dict(data_preprocessor=dict(scale=4))'
                     )['model.data_preprocessor.scale']
-    assert problem.kind == 'size' and 'decode_head.scale is 2' in problem.seen
+    assert problem.kind == 'size'
+    assert 'decode_head.scale is 2' in problem.message
 
 
 def test_an_upscale_that_misses_the_image_is_answered_with_the_right_one(
@@ -154,7 +155,8 @@ def test_an_upscale_that_misses_the_image_is_answered_with_the_right_one(
     problem = check(
         STREETS, 'model = dict(decode_head=dict(sisr_head=dict(upscale=8)))'
     )['model.decode_head']
-    assert problem.kind == 'size' and 'set upscale to about 4' in problem.seen
+    assert problem.kind == 'size'
+    assert 'set upscale to about 4' in problem.message
 
 
 def test_a_crop_that_is_larger_than_the_padding_is_found(check):
@@ -162,13 +164,13 @@ def test_a_crop_that_is_larger_than_the_padding_is_found(check):
         CAMVID, 'model = dict(data_preprocessor=dict(_delete_=True, '
         "type='SegDataPreProcessor', size=(128, 128)))"
     )['model.data_preprocessor.size']
-    assert problem.kind == 'size' and '(128, 128)' in problem.seen
+    assert problem.kind == 'size' and '(128, 128)' in problem.message
 
 
 def test_padding_to_one_number_is_answered_with_two(check):
     problem = check(CAMVID, 'model = dict(data_preprocessor=dict(size=512))'
                     )['model.data_preprocessor.size']
-    assert problem.seen == '512' and '(288, 384)' in problem.do
+    assert problem.message == '512' and '(288, 384)' in problem.remedy
 
 
 def test_widths_of_heads_are_answered_with_those_of_the_backbone(check):
@@ -176,20 +178,20 @@ def test_widths_of_heads_are_answered_with_those_of_the_backbone(check):
         CAMVID, 'model = dict(auxiliary_head=dict(in_channels=99), '
         'decode_head=dict(in_channels=[128, 99]))')
     assert found['model.auxiliary_head.in_channels'].kind == 'width'
-    assert found['model.auxiliary_head.in_channels'].do == \
+    assert found['model.auxiliary_head.in_channels'].remedy == \
         'set in_channels=64'
-    assert '[128, 512]' in found['model.decode_head.in_channels'].do
+    assert '[128, 512]' in found['model.decode_head.in_channels'].remedy
 
 
 def test_a_wrong_width_is_told_without_running_real_tensors(
         check, monkeypatch):
-    build = probe.build
+    build = context.build_model
 
     def on_the_meta_device(cfg, allocate=False):
         assert not allocate
         return build(cfg)
 
-    monkeypatch.setattr(probe, 'build', on_the_meta_device)
+    monkeypatch.setattr(context, 'build_model', on_the_meta_device)
     found = check(PLAIN, 'model = dict(decode_head=dict(in_channels=99))')
     assert set(found) == {'model.decode_head.in_channels'}
 
@@ -198,7 +200,7 @@ def test_a_teacher_of_other_widths_than_the_student_is_found(check):
     problem = check(
         HRFR, 'model = dict(teacher=dict(backbone=dict(base_channels=8), '
         'decode_head=dict(in_channels=64)))').get('model.teacher')
-    assert problem.kind == 'width' and 'widths' in problem.seen
+    assert problem.kind == 'width' and 'widths' in problem.message
 
 
 def test_heatmaps_of_another_size_than_the_codec_are_found(check):
@@ -214,7 +216,7 @@ def test_a_part_that_cannot_be_built_is_named(check):
         PLAIN, "model = dict(neck=dict(type='mmhires.NoSuchNeck'), "
         "backbone=dict(depth=17))")
     assert found['model.neck'].kind == 'build'
-    assert 'depth 17' in found['model.backbone'].seen
+    assert 'depth 17' in found['model.backbone'].message
 
 
 @pytest.fixture
@@ -244,7 +246,7 @@ def test_a_checkpoint_that_does_not_fit_is_found(check, tmp_path, weights,
         path.write_bytes(path.read_bytes()[:1000])
     found = check(PLAIN, f'load_from = {str(path)!r}')
     assert set(found) == ({'load_from'} if seen else set())
-    assert not seen or seen in found['load_from'].seen
+    assert not seen or seen in found['load_from'].message
 
 
 def test_a_classifier_of_other_classes_in_load_from_is_a_warning(
@@ -256,7 +258,7 @@ def test_a_classifier_of_other_classes_in_load_from_is_a_warning(
     text = f'load_from = {str(tmp_path / "start.pth")!r}'
     assert check(PLAIN, text) == {}
     warning = check(PLAIN, text, warnings=True)['load_from']
-    assert '2 of another shape (as decode_head.conv_seg.' in warning.seen
+    assert '2 of another shape (as decode_head.conv_seg.' in warning.message
 
 
 def test_a_teacher_checkpoint_must_fit_wholly(check, tmp_path, weights):
@@ -271,8 +273,8 @@ def test_a_metric_and_an_augmentation_that_do_not_exist_are_found(check):
     found = check(
         PLAIN, "val_evaluator = dict(_delete_=True, type='NoSuchMetric')\n"
         "tta_pipeline = [dict(type='NoSuchTransform')]\ntest_cfg = None")
-    assert 'NoSuchMetric' in found['val_evaluator'].seen
-    assert 'NoSuchTransform' in found['tta_pipeline.0'].seen
+    assert 'NoSuchMetric' in found['val_evaluator'].message
+    assert 'NoSuchTransform' in found['tta_pipeline.0'].message
     assert 'test_cfg' in found
 
 
@@ -284,7 +286,7 @@ def test_components_that_nothing_imports_are_found(check):
     assert found['custom_imports'].kind == 'import'
     found = check(
         PLAIN, "custom_imports = dict(imports=['mmhires', 'no_such_package'])")
-    assert 'no_such_package' in found['custom_imports'].seen
+    assert 'no_such_package' in found['custom_imports'].message
 
 
 @pytest.mark.parametrize('text, seen', [
@@ -305,7 +307,7 @@ def test_a_config_that_cannot_be_read_is_a_problem_and_no_traceback(
         tmp_path, text, seen):
     (tmp_path / 'broken.py').write_text(text)
     found = check_config(str(tmp_path / 'broken.py'))
-    assert any(seen in one.seen for one in found)
+    assert any(seen in one.message for one in found)
 
 
 def test_five_problems_are_printed_at_once(tmp_path, capsys):
@@ -338,8 +340,8 @@ def test_the_exit_code_is_0_without_problems_and_options_count(capsys):
 def test_test_images_whose_maps_no_crop_had_are_a_warning(check, camvid):
     key = 'model.data_preprocessor.test_cfg'
     found = check(LOW_RES, at(camvid), warnings=True)[key]
-    assert '180x240, whose maps are 45x60, 12x15' in found.seen
-    assert 'size_divisor=32' in found.do
+    assert '180x240, whose maps are 45x60, 12x15' in found.message
+    assert 'size_divisor=32' in found.remedy
     padded = 'model = dict(data_preprocessor=dict(test_cfg=dict(' \
         'size_divisor=32)))\n' + at(camvid)
     assert key not in check(LOW_RES, padded, warnings=True)
@@ -351,8 +353,8 @@ def test_a_branch_of_ddrnet_that_no_head_reads_is_a_warning(check):
     one_map = ("model = dict(decode_head=dict(_delete_=True, type='FCNHead', "
                'in_channels=128, in_index=1, channels=8, num_classes=11))')
     found = check(CAMVID, one_map, warnings=True)['model.backbone.out_indices']
-    assert 'no head reads [2]' in found.seen
-    assert 'set out_indices=(0, 1)' in found.do
+    assert 'no head reads [2]' in found.message
+    assert 'set out_indices=(0, 1)' in found.remedy
     fitting = one_map.replace(
         'model = dict(', 'model = dict(backbone=dict(out_indices=(0, 1)), ')
     assert not check(CAMVID, fitting, warnings=True)
@@ -362,4 +364,4 @@ def test_upstreams_head_of_ddrnet_is_answered_with_ours(check):
     found = check(
         CAMVID, "model = dict(decode_head=dict(_delete_=True, type='DDRHead', "
         'in_channels=128, channels=8, num_classes=11))')
-    assert 'mmhires.DAPPMHead' in found['model.decode_head'].do
+    assert 'mmhires.DAPPMHead' in found['model.decode_head'].remedy

@@ -96,7 +96,7 @@ def found(base, lines, tmp_path):
         key, _, value = line.partition(' = ')
         options[key] = eval(value)
     return {
-        one.key: f'{one.seen} {one.do}'
+        one.key: f'{one.message} {one.remedy}'
         for one in check_config(str(path), options, samples=1)
     }
 

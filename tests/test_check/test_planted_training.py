@@ -79,16 +79,17 @@ KEYPOINTS = [
 
 @pytest.fixture(scope='module')
 def check(tmp_path_factory):
-    """Checks a child of a config; seen and do by key."""
+    """Checks a child of a config; message and remedy by key."""
 
     def run(base, text='', options=None, warnings=True):
         base = base if '::' in base else str(CONFIGS / base)
         path = tmp_path_factory.mktemp('planted') / 'child.py'
         path.write_text(f'_base_ = {base!r}\n{text}\n')
         return {
-            problem.key: f'{problem.seen} {problem.do}'
+            problem.key: f'{problem.message} {problem.remedy}'
             for problem in check_config(str(path), options, samples=3)
-            if problem.kind != 'missing' and (warnings or not problem.warning)
+            if problem.kind != 'missing' and (
+                warnings or problem.severity == 'problem')
         }
 
     return run

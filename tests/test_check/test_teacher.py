@@ -2,11 +2,13 @@
 """Teachers without weights, and students that start as their network."""
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmhires.check import checkpoints, probe, teacher
-from mmhires.check.problem import Problems, from_error
+from mmhires.check.context import Context
+from mmhires.check.remedies import from_error
+from mmhires.check.rules import checkpoints, teachers
+from mmhires.dryrun.meta_device import build_model
 
 WEIGHTS = dict(type='Pretrained', checkpoint='weights.pth')
 NETWORK = dict(
@@ -19,10 +21,10 @@ NETWORK = dict(
 def warned(model, **network):
     """What is said of a model whose teacher is a changed network."""
     model = dict(dict(teacher=dict(NETWORK, **network)), **model)
-    problems = Problems()
-    teacher.check_teachers(problems, ConfigDict(model=ConfigDict(model)))
-    assert all(problem.warning for problem in problems)
-    return [(problem.key, problem.seen) for problem in problems]
+    ctx = Context(Config(dict(default_scope='mmseg', model=model)))
+    findings = list(teachers.findings(ctx))
+    assert all(finding.severity == 'warning' for finding in findings)
+    return [(finding.key, finding.message) for finding in findings]
 
 
 @pytest.mark.parametrize('kind', [
@@ -76,20 +78,18 @@ def test_layers_that_start_as_a_resize_are_not_missing(sssr, missing,
                                                        tmp_path):
     cfg = streets_config(tmp_path, dsrl=False)
     init_default_scope('mmseg')
-    state = probe.build(cfg.model).state_dict()
+    state = build_model(cfg.model).state_dict()
     cfg.model.decode_head = dict(
         type='mmhires.DSRLHead', seg_head=cfg.model.decode_head, sssr=sssr)
-    problems = Problems()
-    checkpoints._check_fit(problems, 'load_from', state,
-                           probe.build(cfg.model))
-    assert len(problems) == bool(missing)
+    model = build_model(cfg.model)
+    findings = list(checkpoints.compare('load_from', state, model))
+    assert len(findings) == bool(missing)
     if missing:
-        assert 'decode_head.sssr.0' in problems[0].seen
+        assert 'decode_head.sssr.0' in findings[0].message
     # What does not fit is still said.
     state.pop('backbone.conv1.weight', None) or state.pop(next(iter(state)))
-    checkpoints._check_fit(problems, 'load_from', state,
-                           probe.build(cfg.model))
-    assert 'missing' in problems[-1].seen
+    finding, = checkpoints.compare('load_from', state, model)
+    assert 'missing' in finding.message
 
 
 def test_udp_s_combined_heatmaps_are_told_how_to_train():
@@ -97,4 +97,4 @@ def test_udp_s_combined_heatmaps_are_told_how_to_train():
     maps = torch.rand(2, 51, 8, 8).numpy()
     with pytest.raises(IndexError) as error:
         metrics.pose_pck_accuracy(maps, maps, torch.ones(2, 17).numpy() > 0)
-    assert 'compute_acc=False' in from_error('model.head', error.value).do
+    assert 'compute_acc=False' in from_error('model.head', error.value).remedy

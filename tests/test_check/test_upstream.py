@@ -85,8 +85,12 @@ def test_an_unmodified_config_of_upstream_lacks_nothing_but_files(
     path = Path(spec.origin).parent / '.mim/configs' / f'{name}.py'
     found = check_config(str(path), samples=1)
     left = [problem for problem in found if problem.kind not in HERE]
+    if 'levir' in name and installed_fork('mmsegmentation'):
+        defect, = left  # their SegDataPreProcessor takes 1 or 3 means
+        assert 'but got 6 values' in defect.seen
+        return
     if name in DEFECTS and not installed_fork('mmsegmentation'):
         defect, = left
-        assert 'index 255 is out of bounds' in defect.seen
+        assert 'index 255 is out of bounds' in defect.message
     else:
         assert left == []

@@ -30,6 +30,7 @@ def test_importing_mmhires_imports_nothing_it_repairs_even_when_launched():
     assert done.stdout.strip() == '[]', done.stderr
 
 
+@pytest.mark.slow
 def test_report_names_every_item_and_none_failed_or_still_waits():
     done = run_python('-m', 'mmhires.compat')
     assert done.returncode == 0, done.stderr

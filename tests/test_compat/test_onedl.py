@@ -73,6 +73,16 @@ def test_every_lookup_by_upstreams_name_finds_the_fork(site):
     assert 'mmaction2' not in names
 
 
+def test_import_of_a_fork_does_not_print_into_the_output(site, capsys):
+    datasets = site / 'mmaction/datasets.py'
+    datasets.write_text("print('Could not import OneDL')\nprint('mine')\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onedl, 'NOTICED', ('mmaction.datasets', ))
+        onedl.install()
+        importlib.import_module('mmaction.datasets')
+    assert capsys.readouterr().out == 'mine\n'
+
+
 def test_pkg_resources_finds_the_fork_also_when_it_is_loaded_again(site):
     pkg_resources = pytest.importorskip('pkg_resources')
     onedl.install()

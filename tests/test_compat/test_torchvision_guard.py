@@ -51,6 +51,7 @@ def test_broken_torchvision_counts_as_absent_and_leaves_nothing(tmp_path):
     assert left == '[]'
 
 
+@pytest.mark.slow
 def test_mmseg_and_mmpretrain_import_beside_a_broken_torchvision(tmp_path):
     pytest.importorskip('mmpretrain')
     assert import_torchvision(

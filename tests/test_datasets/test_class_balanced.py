@@ -129,7 +129,6 @@ def test_what_it_cannot_read_labels_of_is_refused(tmp_path):
         build(tmp_path, oversample_thr=30)
 
 
-@pytest.mark.slow
 def test_real_camvid_shows_its_rarest_class_more_often(shared_dir):
     dataset = build(
         shared_dir / 'data/camvid',

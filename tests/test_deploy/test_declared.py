@@ -9,6 +9,7 @@ from torch import nn
 
 from mmhires.deploy import Predictor, export
 from mmhires.deploy.engines import onnxruntime as engine
+from mmhires.deploy.engines import openvino
 from mmhires.deploy.formats import to_onnx
 
 onnx = pytest.importorskip('onnx')
@@ -63,13 +64,30 @@ def test_shapes_are_declared_as_they_are(axes, labels, want):
             assert isinstance(name, str) or name == size
 
 
+def resident():
+    """MiB of memory that this process has."""
+    with open('/proc/self/statm') as stream:
+        return int(stream.read().split()[1]) * 4096 / 2**20
+
+
+def test_compiled_layers_of_many_sizes_are_not_kept():
+    pytest.importorskip('openvino')
+    layers = [nn.Conv2d(3, 8, 3)]
+    layers += [nn.Conv2d(8, 8, 3, padding=d, dilation=d) for d in range(1, 31)]
+    content = to_onnx(
+        nn.Sequential(*layers).eval(), torch.zeros(1, 3, 16, 16), axes=(2, 3))
+    run, _ = openvino.load(content, 'cpu', None, 1)
+    run(np.zeros((1, 3, 140, 40), np.float32))
+    for height in range(60, 140):
+        if height == 100:
+            before = resident()
+        run(np.zeros((1, 3, height, 40), np.float32))
+    assert resident() - before < 60  # 177 where all are kept
+
+
 def test_outputs_of_many_sizes_are_not_kept():
     content = to_onnx(Halved().eval(), torch.zeros(1, 3, 12, 16), axes=(2, 3))
     run, _ = engine.load(content, threads=1)
-
-    def resident():
-        with open('/proc/self/statm') as stream:
-            return int(stream.read().split()[1]) * 4096 / 2**20
 
     run(np.zeros((1, 3, 640, 640), np.float32))
     before = resident()
@@ -88,6 +106,7 @@ def with_labels(files_of, image, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['logits', 'labels'])
 @pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
 def test_lines_of_the_page_find_the_labels_without_mmhires(

@@ -86,7 +86,6 @@ def test_networks_of_a_fraction_predict_what_the_model_does(
         assert (got == want).mean() >= 0.999
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('method, runtime', [
     *((method, runtime) for method in ('dsrl', 'hrfr', 'fastfcn', 'ddrnet')
       for runtime in ('openvino', 'onnxruntime')), ('ddrnet', 'torch')
@@ -125,7 +124,6 @@ def test_labels_that_cannot_be_inside_are_refused(method, options, model_of,
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('method, runtime, options',
                          [('ddrnet', 'openvino', {}),
                           ('ddrnet', 'onnxruntime', dict(labels=True)),

@@ -1,9 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import copy
 
+import mmcv
 import pytest
 import torch
-from mmcv.cnn import ConvModule
+from mmcv.cnn import ConvModule, ConvWS2d
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -124,6 +125,44 @@ def test_order_of_a_conv_module_decides(order, randomize):
         assert_equal(fold_bn(layer)(x), want)
     follows = order.index('norm') == order.index('conv') + 1
     assert bool(norms(layer)) != follows
+
+
+class NormAndReLU(nn.BatchNorm2d):
+    """As timm's BatchNormAct2d, of which EfficientNet is made."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+LAYERS_OF_THEIR_OWN = {
+    'norm with activation':
+    lambda: nn.Sequential(nn.Conv2d(4, 6, 3), NormAndReLU(6)),
+    'standardised weight':
+    lambda: nn.Sequential(ConvWS2d(4, 6, 3), nn.BatchNorm2d(6)),
+    'ConvModule':
+    lambda: ConvModule(
+        4, 6, 3, conv_cfg=dict(type='ConvWS'), norm_cfg=BN, act_cfg=None),
+}
+
+
+@pytest.mark.parametrize('kind', LAYERS_OF_THEIR_OWN)
+def test_layer_that_does_more_than_pytorchs_stays(kind, randomize):
+    layers = randomize(LAYERS_OF_THEIR_OWN[kind]())
+    x = torch.randn(1, 4, 9, 9)
+    with torch.no_grad():
+        want = layers(x)
+        assert_equal(fold_bn(layers)(x), want)
+    assert len(norms(layers)) == 1
+
+
+def test_convolution_of_mmcv_is_folded(randomize):
+    layers = randomize(
+        nn.Sequential(mmcv.cnn.Conv2d(4, 6, 3), nn.BatchNorm2d(6)))
+    x = torch.randn(1, 4, 9, 9)
+    with torch.no_grad():
+        want = layers(x)
+        assert_equal(fold_bn(layers)(x), want)
+    assert not norms(layers)
 
 
 def test_norm_behind_an_activation_or_shared_stays(randomize):

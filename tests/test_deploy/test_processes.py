@@ -1,47 +1,67 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """One predictor in several threads and processes, on every engine."""
 import asyncio
+import contextlib
 import copy
 import multiprocessing
 import pickle
+import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 
 import cv2
 import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from mmhires.deploy import Predictor
+from mmhires.deploy import Predictor, export, load_model
 from mmhires.deploy.runtimes import RUNTIMES
 
+SIZE = 47, 65
 fork = pytest.mark.skipif(
     'fork' not in multiprocessing.get_all_start_methods(),
     reason='this system has no fork')
 
 
 @pytest.fixture(scope='module')
-def pictures(image):
+def street(image, tmp_path_factory):
+    """A small picture."""
+    file = tmp_path_factory.mktemp('street') / 'street.png'
+    cv2.imwrite(str(file), cv2.resize(cv2.imread(str(image)), SIZE[::-1]))
+    return file
+
+
+@pytest.fixture(scope='module')
+def files(files_of, street):
+    """DDRNet for small pictures, as one file of each format, by suffix."""
+    pytest.importorskip('onnxruntime')
+    folder = street.parent
+    model = load_model(*files_of('ddrnet'))
+    for suffix in ('.onnx', '.pt2'):
+        export(model, folder / f'model{suffix}', [street])
+    return {suffix: folder / f'model{suffix}' for suffix in ('.onnx', '.pt2')}
+
+
+@pytest.fixture(scope='module')
+def pictures(street):
     """64 that are all different, of one size."""
-    street = cv2.imread(str(image))
+    street = cv2.imread(str(street))
     return [
-        np.ascontiguousarray(np.roll(street, 2 * shift, 1))
-        for shift in range(64)
+        np.ascontiguousarray(np.roll(street, shift, 1)) for shift in range(64)
     ]
 
 
 @pytest.fixture(scope='module', params=RUNTIMES)
-def served(request, exported_ddrnet, pictures):
+def served(request, files, pictures):
     """A predictor, and what it says of each picture alone."""
     pytest.importorskip(request.param)
     predictor = Predictor(
-        exported_ddrnet[RUNTIMES[request.param]],
-        runtime=request.param,
-        threads=1)
+        files[RUNTIMES[request.param]], runtime=request.param, threads=1)
     want = [predictor(picture) for picture in pictures]
     assert len({labels.tobytes() for labels in want}) == 64
     return predictor, want
@@ -92,7 +112,7 @@ def test_sync_endpoint_answers_each_request_with_its_own_picture(
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers['Content-Length']))
-            picture = np.frombuffer(body, np.uint8).reshape(94, 129, 3)
+            picture = np.frombuffer(body, np.uint8).reshape(*SIZE, 3)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(predictor(picture).tobytes())
@@ -105,13 +125,69 @@ def test_sync_endpoint_answers_each_request_with_its_own_picture(
         connection.request('POST', '/', picture.tobytes())
         answer = connection.getresponse().read()
         connection.close()
-        return np.frombuffer(answer, np.uint8).reshape(94, 129)
+        return np.frombuffer(answer, np.uint8).reshape(SIZE)
 
     with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=(0.01, ), daemon=True).start()
         with ThreadPoolExecutor(8) as pool:
             assert not wrong(want[:16], list(pool.map(ask, pictures[:16])))
         server.shutdown()
+
+
+@contextlib.contextmanager
+def uvicorn_server(predictor):
+    """The address of what answers pictures, by an endpoint of each kind."""
+    uvicorn = pytest.importorskip('uvicorn')
+    starlette = pytest.importorskip('starlette.applications')
+    from anyio import from_thread
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import Response
+
+    def answer(body):
+        picture = np.frombuffer(body, np.uint8).reshape(*SIZE, 3)
+        return Response(predictor(picture).tobytes())
+
+    def in_a_thread(request):
+        return answer(from_thread.run(request.body))
+
+    async def waiting(request):
+        return await run_in_threadpool(answer, await request.body())
+
+    async def on_the_loop(request):
+        return answer(await request.body())
+
+    app = starlette.Starlette()
+    for endpoint in (in_a_thread, waiting, on_the_loop):
+        app.add_route(f'/{endpoint.__name__}', endpoint, ['POST'])
+    server = uvicorn.Server(uvicorn.Config(app, log_level='warning'))
+    with socket.create_server(('127.0.0.1', 0), backlog=64) as listener:
+        thread = threading.Thread(target=server.run, args=([listener], ))
+        thread.start()
+        yield listener.getsockname()
+        server.should_exit = True
+        thread.join()
+
+
+def test_64_requests_at_once_to_uvicorn_get_their_own_answers(
+        served, pictures):
+    predictor, want = served
+    begin = threading.Barrier(64)
+
+    def ask(picture, kind):
+        connection = HTTPConnection(*address)
+        connection.connect()
+        begin.wait()
+        connection.request('POST', f'/{kind}', picture.tobytes())
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        assert response.status == 200
+        return np.frombuffer(body, np.uint8).reshape(SIZE)
+
+    with uvicorn_server(predictor) as address, ThreadPoolExecutor(64) as pool:
+        kinds = cycle(['in_a_thread', 'waiting', 'on_the_loop'])
+        assert not wrong(want, list(pool.map(ask, pictures, kinds)))
 
 
 def test_async_endpoint_answers_each_request_with_its_own_picture(
@@ -212,17 +288,17 @@ FORKS = """if True:
         keep += [unused, used]"""
 
 
+@pytest.mark.slow
 @fork
-def test_children_of_a_fork_neither_hang_nor_answer_wrongly(
-        exported_ddrnet, image):
+def test_children_of_a_fork_neither_hang_nor_answer_wrongly(files, street):
     """Forked before the first use, after it, and while a thread predicts."""
     runtimes = [name for name in RUNTIMES if importable(name)]
     arguments = [
         part for name in runtimes
-        for part in (name, str(exported_ddrnet[RUNTIMES[name]]))
+        for part in (name, str(files[RUNTIMES[name]]))
     ]
     subprocess.run([sys.executable, '-c', FORKS,
-                    str(image), *arguments],
+                    str(street), *arguments],
                    check=True,
                    timeout=400)
 
@@ -236,7 +312,7 @@ def importable(name):
 
 
 @fork
-def test_openvino_says_in_a_child_that_it_would_hang(exported_ddrnet, image):
+def test_openvino_says_in_a_child_that_it_would_hang(files, street):
     pytest.importorskip('openvino')
     code = """if True:
         import os, sys
@@ -253,25 +329,24 @@ def test_openvino_says_in_a_child_that_it_would_hang(exported_ddrnet, image):
             assert 'openvino would wait for ever' in str(error), error
             assert Predictor(sys.argv[1]).runtime == 'onnxruntime'
             sys.exit(5)"""
-    done = subprocess.run(
-        [sys.executable, '-c', code, exported_ddrnet['.onnx'], image],
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=120)
+    done = subprocess.run([sys.executable, '-c', code, files['.onnx'], street],
+                          stderr=subprocess.PIPE,
+                          text=True,
+                          timeout=120)
     assert done.returncode == 5, done.stderr
     assert 'trying the next engine' in done.stderr
 
 
-def test_a_pickle_does_not_open_another_file(exported_ddrnet, image, tmp_path):
+def test_a_pickle_does_not_open_another_file(files, street, tmp_path):
     file = tmp_path / 'model.onnx'
-    file.write_bytes(exported_ddrnet['.onnx'].read_bytes())
+    file.write_bytes(files['.onnx'].read_bytes())
     predictor = Predictor(file, runtime='onnxruntime')
     content = pickle.dumps(predictor)
     file.unlink()
     with pytest.raises(ValueError, match='model.onnx is gone'):
-        pickle.loads(content)(image)
-    file.write_bytes(exported_ddrnet['.onnx'].read_bytes() + b'\x72\x00')
+        pickle.loads(content)(street)
+    file.write_bytes(files['.onnx'].read_bytes() + b'\x72\x00')
     with pytest.raises(ValueError, match='model.onnx has changed'):
-        pickle.loads(content)(image)
+        pickle.loads(content)(street)
     with pytest.raises(ValueError, match='model.onnx has changed'):
         pickle.dumps(predictor)

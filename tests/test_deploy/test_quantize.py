@@ -32,6 +32,7 @@ def int8(floats):
     return out, name, quantize(file, out, pictures, score, limit=100)
 
 
+@pytest.mark.slow
 def test_int8_file_is_small_and_near_what_it_was_made_of(floats, int8):
     _, file, pictures = floats
     out, name, found = int8
@@ -45,6 +46,7 @@ def test_int8_file_is_small_and_near_what_it_was_made_of(floats, int8):
                               for picture in pictures])) < 0.1
 
 
+@pytest.mark.slow
 def test_openvino_reads_the_int8_file(floats, int8):
     pytest.importorskip('openvino')
     _, _, pictures = floats
@@ -54,6 +56,7 @@ def test_openvino_reads_the_int8_file(floats, int8):
     assert (got == want).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_layers_that_disturb_most_stay_in_float(floats, tmp_path):
     _, file, pictures = floats
     scores = iter([90, 80, 89.8])  # float, all in int8, with some in float

@@ -196,6 +196,7 @@ def test_epochs_resume_exactly_also_with_workers_that_live_on(
     assert len(noise.unique()) == noise.numel()  # none repeats in any epoch
 
 
+@pytest.mark.slow
 def test_number_of_workers_changes_neither_order_nor_noise(
         train_numbers, tmp_path):
     alone = train_numbers(tmp_path / 'alone', False)

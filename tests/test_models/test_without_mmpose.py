@@ -17,6 +17,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_component_for_pose_says_what_it_needs():
     pose = pytest.importorskip('mmhires.models.pose')
     run = subprocess.run([sys.executable, '-c', BUILD_ALL, *pose.__all__],

@@ -53,6 +53,18 @@ CONFIGS['ESPNetv2Head'] = dict(
     in_channels=WIDTHS[:2],
     in_index=[0, 1],
     widths=[4])
+# DABNet is exported by itself.
+CONFIGS['LowResBackbone'] = dict(
+    CONFIGS['LowResBackbone'],
+    backbone=dict(
+        type='mmseg.ResNetV1c',
+        depth=18,
+        num_stages=1,
+        strides=(1, ),
+        dilations=(1, ),
+        out_indices=(0, ),
+        base_channels=4,
+        stem_channels=4))
 MODELS = dict(
     {
         name: dict(config, data_preprocessor=LOW_RES)

@@ -27,7 +27,6 @@ def inputs_of(name):
         for width, stride in zip(widths, strides))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     'name', [*BACKBONES, *ALONE, *CONTEXTS, LOW, *HEADS, 'DSRLHead'])
 def test_torch_compile_takes_it_in_one_graph(name):

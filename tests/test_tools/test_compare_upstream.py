@@ -28,7 +28,6 @@ def test_equal_weights_give_equal_labels_on_every_engine(
     assert 'openvino fp32' in done.stdout
 
 
-@pytest.mark.slow
 def test_any_config_is_compared_with_its_own_predict(run, python, repo_root,
                                                      tiny, tiny_weights,
                                                      tmp_path):

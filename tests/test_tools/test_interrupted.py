@@ -82,6 +82,7 @@ def teacher(tiny, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method, sent', [('dsrl', signal.SIGKILL),
                                           ('hrfr', signal.SIGINT)])
 def test_what_adapt_writes_goes_on_where_it_was_stopped(

@@ -2,11 +2,16 @@
 """``Predictor.stream`` on sources that live, reuse memory or fail."""
 import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 import pytest
 import torch
+
+from mmhires.utils.video_reading import Frame, Video
+from mmhires.utils.video_writing import write_video
 
 pytest.importorskip('onnxruntime')
 
@@ -152,7 +157,74 @@ def test_directory_and_video_are_sources_too(predictor, tiny, want, tmp_path):
     assert 'v.avi: damaged' in str(error)
 
 
+@pytest.fixture(scope='module')
+def smooth(pictures):
+    """Pictures that no encoder changes much."""
+    return [cv2.resize(picture[::16, ::16], (96, 64)) for picture in pictures]
+
+
+@pytest.fixture
+def server(smooth, tmp_path):
+    """The address of a video file, and of a camera that never ends."""
+
+    class Handler(SimpleHTTPRequestHandler):
+
+        def do_GET(self):
+            if self.path != '/camera':
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header('Content-Type',
+                             'multipart/x-mixed-replace; boundary=frame')
+            self.end_headers()
+            for picture in smooth:
+                jpeg = cv2.imencode('.jpg', picture)[1].tobytes()
+                self.wfile.write(b'--frame\r\nContent-Type: image/jpeg\r\n'
+                                 b'Content-Length: %d\r\n\r\n' % len(jpeg) +
+                                 jpeg + b'\r\n')
+            closing.wait(60)
+
+        def log_message(self, *args):
+            pass
+
+    closing = threading.Event()
+    handler = partial(Handler, directory=tmp_path)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(
+            target=server.serve_forever, args=(0.01, ), daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        closing.set()
+        server.shutdown()
+
+
+def test_video_of_a_server_is_labelled_frame_by_frame(predictor, smooth,
+                                                      server, tmp_path):
+    video = Video('none')
+    frames = [
+        Frame(picture, i * video.tick) for i, picture in enumerate(smooth)
+    ]
+    write_video(iter(frames), tmp_path / 'v.mp4', video)
+    found = list(predictor.stream(f'{server}/v.mp4'))
+    for (image, labels), picture in zip(found, smooth, strict=True):
+        assert abs(image.astype(int) - picture).mean() < 9
+        np.testing.assert_array_equal(labels, predictor(image))
+
+
+def test_leaving_the_loop_over_a_network_camera_waits_for_no_frame(
+        predictor, smooth, server):
+    pytest.importorskip('av')
+    begin, found = time.monotonic(), []
+    for image, labels in predictor.stream(f'{server}/camera', 1):
+        found.append(image)
+        np.testing.assert_array_equal(labels, predictor(image))
+        if len(found) == 2:
+            break
+    assert time.monotonic() - begin < 25
+    for image, picture in zip(found, smooth):
+        assert abs(image.astype(int) - picture).mean() < 9
+
+
 @pytest.mark.parametrize('place, text', [
+    ('http://127.0.0.1:9/v.mp4', 'http://127.0.0.1:9/v.mp4 cannot be opened'),
     ('rtsp://127.0.0.1:9/live', 'rtsp://127.0.0.1:9/live cannot be opened'),
     (98, 'camera 98 cannot be opened'),
     ('none.png', 'none.png does not exist'),

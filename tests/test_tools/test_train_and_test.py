@@ -66,6 +66,7 @@ def test_dist_train_trains_in_as_many_processes_as_asked(two_processes):
     assert (work_dir / 'iter_2.pth').is_file()
 
 
+@pytest.mark.slow
 def test_dist_test_measures_what_mim_test_does(tiny, run, repo_root, free_port,
                                                two_processes, tmp_path):
     checkpoint = two_processes[0] / 'iter_2.pth'
@@ -81,6 +82,7 @@ def test_dist_test_measures_what_mim_test_does(tiny, run, repo_root, free_port,
     assert mean_iou(tmp_path / 'two') == mean_iou(tmp_path / 'one') > 0
 
 
+@pytest.mark.slow
 def test_mim_train_runs_a_config_of_ours_from_a_clone(tiny, run, tmp_path):
     run(MIM, 'train', 'mmsegmentation', tiny / 'tiny.py', '--work-dir',
         tmp_path)

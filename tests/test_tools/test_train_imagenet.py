@@ -11,7 +11,6 @@ from mmhires.registry import MODELS
 CONFIG = 'configs/ddrnet/ddrnet-23-slim_{}.py'
 
 
-@pytest.mark.slow
 def test_weights_of_an_imagenet_run_start_the_segmentor(
         run, python, repo_root, tmp_path):
     pytest.importorskip('mmpretrain')

@@ -191,7 +191,8 @@ def test_stream_of_a_server_is_read_and_none_is_named(library, tmp_path):
         http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     handler.log_message = lambda *args: None
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(0.01, ), daemon=True).start()
     address = f'http://127.0.0.1:{server.server_port}'
     try:
         video = read_video(f'{address}/v.mkv')

@@ -48,7 +48,8 @@ def server(monkeypatch):
     server.released = threading.Event()
     server.url = lambda how, name: (
         f'http://127.0.0.1:{server.server_port}/{how}/{name}')
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(0.01, ), daemon=True)
     thread.start()
     yield server
     server.released.set()

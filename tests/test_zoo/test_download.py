@@ -37,11 +37,11 @@ def refused(error, *args):
 
 
 @pytest.fixture
-def child(repo_root):
+def child(repo_root, python):
     """Starts a process that downloads."""
 
     def start(url):
-        return subprocess.Popen([sys.executable, '-c', CHILD, url, SHA256],
+        return subprocess.Popen([python, '-c', CHILD, url, SHA256],
                                 cwd=repo_root,
                                 stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE,

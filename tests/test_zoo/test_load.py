@@ -60,6 +60,7 @@ def test_one_command_paints_a_street_in_the_networks_own_colours(
         assert (out[where[name]] == color).all(1).mean() > 0.6, name
 
 
+@pytest.mark.slow
 def test_one_command_exports_a_file_with_the_networks_own_classes(
         zoo, street, tmp_path, call_tool):
     picture, where = street

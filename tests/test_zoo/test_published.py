@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -16,7 +18,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmhires import list_models, load_model
+from mmhires.cli import main
 from mmhires.converters import SOURCES, TARGETS, convert
+from mmhires.datasets import CamVidDataset
 from mmhires.models.backbones import ddrnet_keys
 from mmhires.registry import MODELS
 from mmhires.zoo import published as module
@@ -259,6 +263,25 @@ def test_weights_of_our_own_need_no_network_and_are_small(name, cache):
     model = load_model(name, device='cpu')
     assert len(model.dataset_meta['classes']) == model.num_classes
     assert all(x.isfinite().all() for x in model.state_dict().values())
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize('name', [n for n in OWN_NAMES if 'camvid' in n])
+def test_networks_of_the_study_paint_a_street_offline(name, repo_root,
+                                                      tmp_path, cache):
+    street = cv2.imread(str(repo_root / 'docs/images/street.jpg'))
+    cv2.imwrite(str(tmp_path / 'street.png'), street)
+    assert main([
+        'paint', f'{tmp_path}/street.png', '--model', name, '--opacity', '1',
+        '--device', 'cpu', '--out-dir', f'{tmp_path}/out'
+    ]) == 0
+    painted = cv2.imread(f'{tmp_path}/out/street.png')[..., ::-1]
+    assert painted.shape == street.shape
+    colors, counts = np.unique(
+        painted.reshape(-1, 3), axis=0, return_counts=True)
+    palette = CamVidDataset.METAINFO['palette']
+    assert all(color in palette for color in colors.tolist())
+    assert len(counts) > 3 and counts.max() < 0.9 * counts.sum()
     assert not cache.exists()
 
 

@@ -13,6 +13,9 @@ from ..forks import after_fork, in_child
 from . import Loaded, parse_fields
 
 _HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
+# How many layers, each for one size of image, stay compiled. By default 5000,
+# some hundred MiB of kernels and weights in their order.
+_CACHED_LAYERS = 1000
 # Networks of this process that are closed, and those of its parent.
 _closed = {'here': 0, 'parent': 0}
 
@@ -64,7 +67,8 @@ def load(file: Path | bytes, device: str, precision: str | None,
     options = dict(
         INFERENCE_PRECISION_HINT=_HINTS[wanted],
         INFERENCE_NUM_THREADS=threads or 0,
-        PERFORMANCE_HINT='LATENCY')
+        PERFORMANCE_HINT='LATENCY',
+        CPU_RUNTIME_CACHE_CAPACITY=str(_CACHED_LAYERS))
     compiled = core.compile_model(model, 'CPU', options)
     got = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
     if got != _HINTS[wanted]:

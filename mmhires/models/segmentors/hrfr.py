@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
 from mmhires.models.necks.srr import SRRNeck
-from mmhires.models.recording import MAPS, compare, record
+from mmhires.models.recording import MAPS, ReadMaps, compare, record
 from mmhires.registry import MODELS
 from mmhires.utils.errors import first_line
 from mmhires.utils.ratio import as_ratio
@@ -169,7 +169,7 @@ class HRFR(DistilledSegmentor):
             feats[i] = self.match(feats[i], targets, i)
             name = f'srr_{i % len(targets)}.{loss.loss_name}'
             losses[name] = compare(loss, feats[i], targets[i], **label)
-        maps = _ReadMaps(maps)
+        maps = ReadMaps(maps)
         run = self._decode_head_forward_train if supervised else self.run_head
         with record(self) as mine:
             own = run(maps, data_samples)
@@ -182,7 +182,7 @@ class HRFR(DistilledSegmentor):
             **self.distill(mine, taught, data_samples, label)
         }
 
-    def _check_recovered(self, maps: '_ReadMaps') -> None:
+    def _check_recovered(self, maps: ReadMaps) -> None:
         """Refuse a head that mixes recovered maps with small ones."""
         recovered = {i % len(maps) for i in self.srr_neck.in_index}
         small = sorted(maps.read - recovered)
@@ -248,21 +248,6 @@ class HRFR(DistilledSegmentor):
         """Remove the teacher and the auxiliary SRR modules, for good."""
         super().switch_to_deploy(test_cfg)
         self.srr_neck.switch_to_deploy()
-
-
-class _ReadMaps(tuple):
-    """Maps that remember which of them a head has read."""
-
-    def __init__(self, maps: Sequence[Tensor]) -> None:
-        self.read: set[int] = set()
-
-    def __getitem__(self, index: int | slice) -> Tensor | tuple:
-        read = range(len(self))[index]
-        self.read.update([read] if isinstance(index, int) else read)
-        return super().__getitem__(index)
-
-    def __iter__(self):
-        return (self[index] for index in range(len(self)))
 
 
 def _copy_weights(name: str, source: nn.Module, module: nn.Module) -> None:

@@ -100,7 +100,8 @@ def test_takes_a_file_by_its_address(tmp_path, monkeypatch):
     handler = partial(
         http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=(0.01, ), daemon=True).start()
         port = server.server_address[1]
         loaded = load(f'http://127.0.0.1:{port}/net.pth')
         server.shutdown()

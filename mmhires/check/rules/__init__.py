@@ -1,0 +1,35 @@
+# Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+"""Rules of the check: one module each, with ``findings(ctx)``."""
+from importlib import import_module
+
+from ..context import Context
+from ..finding import Findings
+
+# Modules of this folder, in the order of what they find.
+RULES = (
+    'imports',
+    'datasets',
+    'classes',
+    'keypoints',
+    'sizes',
+    'model_parts',
+    'image_channels',
+    'training',
+    'predictions',
+    'batch_norms',
+    'label_values',
+    'unread_maps',
+    'padding',
+    'runner',
+    'loaders',
+    'schedules',
+    'metrics',
+    'checkpoints',
+    'teachers',
+)
+
+
+def all_findings(ctx: Context) -> Findings:
+    """Apply each rule to a config."""
+    for name in RULES:
+        yield from import_module(f'.{name}', __name__).findings(ctx)
