@@ -13,7 +13,6 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 PINS := -c requirements/constraints.txt
 STAMP := $(VENV)/.installed$(addprefix -,$(filter-out openmmlab,$(HOST)))
 DOCS := $(VENV)/.docs
-SOURCES := mmhires tools tests configs docs/conf.py setup.py
 
 .PHONY: help demo test lint format docs notebook install clean
 help:
@@ -37,12 +36,12 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
-	$(RUN) -m yapf --diff --recursive --parallel $(SOURCES) >/dev/null || \
+	$(RUN) -m ruff format --check --quiet . || \
 	  { echo "make format changes some files: run it" >&2; exit 1; }
 
 format: $(STAMP)
 	$(RUN) -m ruff check --fix .
-	$(RUN) -m yapf --in-place --recursive --parallel $(SOURCES)
+	$(RUN) -m ruff format .
 
 docs: $(DOCS)
 	$(RUN) -m sphinx --fail-on-warning --quiet -b html -c docs . docs/_build/html

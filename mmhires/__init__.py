@@ -1,11 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """High-resolution dense prediction at low cost, for MMSegmentation and MMPose.
 
-Importing the package applies :mod:`mmhires.compat`, which lets the released
-OpenMMLab wheels run on current PyTorch, has MMEngine know the names of
-published weights (:mod:`mmhires.upstream`) and hides upstream's warnings about
-itself (:mod:`mmhires.utils.quiet`). It does nothing else: components are
-imported by the registries of :mod:`mmhires.registry` when a config names them,
+Importing the package applies :mod:`mmhires.compat`, which lets the released OpenMMLab wheels run on
+current PyTorch, has MMEngine know the names of published weights (:mod:`mmhires.upstream`) and
+hides upstream's warnings about itself (:mod:`mmhires.utils.quiet`). It does nothing else:
+components are imported by the registries of :mod:`mmhires.registry` when a config names them,
 ``load_model`` and ``list_models`` when they are used.
 """
 from . import compat, upstream

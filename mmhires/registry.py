@@ -1,10 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Child registries of MMEngine's, scope ``mmhires``.
 
-A config of any scope reaches them by prefix, ``type='mmhires.DSRLHead'``: the
-prefix makes MMEngine import this module, and ``locations`` import the
-components. Nothing is registered into MMSegmentation's or MMPose's own
-registries, whose ``DDRNet``, ``JPU`` and ``BoundaryLoss`` stay theirs.
+A config of any scope reaches them by prefix, ``type='mmhires.DSRLHead'``: the prefix makes MMEngine
+import this module, and ``locations`` import the components. Nothing is registered into
+MMSegmentation's or MMPose's own registries, whose ``DDRNet``, ``JPU`` and ``BoundaryLoss`` stay
+theirs.
 """
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry

@@ -8,9 +8,8 @@ from .compat._import_hook import when_imported
 def teach() -> None:
     """Have MMEngine know the names of :mod:`mmhires.zoo` once it is imported.
 
-    ``mmhires://NAME`` then is a checkpoint, for ``load_from`` and ``init_cfg``
-    as well, and ``NAME`` a model of ``MMSegInferencer`` and
-    ``MMPoseInferencer``.
+    ``mmhires://NAME`` then is a checkpoint, for ``load_from`` and ``init_cfg`` as well, and
+    ``NAME`` a model of ``MMSegInferencer`` and ``MMPoseInferencer``.
     """
     when_imported('mmengine.runner.checkpoint', _teach_checkpoints)
     when_imported('mmengine.infer.infer', _teach_inferencers)

@@ -1,3 +1,3 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The one place that says which version this is."""
+"""The version of the package."""
 __version__ = '0.1.0'

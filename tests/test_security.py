@@ -619,7 +619,7 @@ def test_what_a_file_is_of_is_not_signed(tmp_path):
     assert fits(str(path), dict(seed=0))
 
 
-@holds('A link in the place of a result')
+@holds('A link instead of a result')
 def test_links_are_followed_and_temporary_names_are_not_foreseen(tmp_path):
     mine, link = tmp_path / 'mine.txt', tmp_path / 'metrics.json'
     mine.write_text('mine')

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""FastFCN's README: JPU in the place of dilation, in upstream's configs."""
+"""FastFCN's README: JPU instead of dilation, in upstream's configs."""
 from pathlib import Path
 
 import pytest

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The methods as changes of an upstream config."""
+"""Methods as changes of an upstream config."""
 import tempfile
 import warnings
 from importlib import import_module
@@ -21,41 +21,35 @@ def adapt(method: str,
           schedule: str = 'fine-tune',
           iters: int | None = None,
           unlabelled: str | None = None) -> str:
-    """Write a child of a config that has a method of this package.
+    """Write a child config that brings a method to an upstream config.
 
-    Widths, indices and strides are those of the config's model, which is run
-    for them. The child is given only if its model predicts, and trains some
-    steps in which the losses are finite and fall.
+    Widths, indices and strides are those of the config's model, which is run for them. The child is
+    given only if its model predicts, and trains some steps in which the losses are finite and fall.
 
     Args:
-        method (str): One of ``METHODS``; ``'plain'`` reduces the images of
-            the network as it is.
-        config (str): File, or a name such as ``'mmseg::pspnet/....py'``.
-        out (Path, optional): Where the child will be; its ``_base_`` is
-            relative to that. Default: the working directory.
-        scale (float): Full-size image : network input. One that is not whole
-            is made a multiple of 1 / stride of a segmentor. Default: 2.
-        teacher_ckpt (str, optional): Weights of the config's model, which is
-            the teacher of HRFR or, where they are given, of DSRL or of the
-            plain network.
-        steps (int): Training steps of the trial, which take seconds or, of a
-            large network, a minute. 0 leaves it at shapes alone. Default: 10.
-        schedule (str): ``'fine-tune'``, where ``teacher_ckpt`` is given, or
-            that of the ``'base'``. Default: ``'fine-tune'``.
-        iters (int, optional): Length of the fine-tuning, in iterations, or
-            epochs where the config counts these. Default: None, half of the
-            config's.
-        unlabelled (str, optional): Folder of pictures without labels that the
-            teacher teaches as well, as many in a batch as labelled images.
-            Default: None.
+        method: One of ``METHODS``; ``'plain'`` reduces the images of the network as it is.
+        config: File, or a name such as ``'mmseg::pspnet/....py'``.
+        out: Where the child will be; its ``_base_`` is relative to that. Default: the working
+            directory.
+        scale: Full-size image : network input. One that is not whole is made a multiple of 1 /
+            stride of a segmentor. Default: 2.
+        teacher_ckpt: Weights of the config's model, which is the teacher of HRFR or, where they are
+            given, of DSRL or of the plain network.
+        steps: Training steps of the trial, which take seconds or, of a large network, a minute. 0
+            leaves it at shapes alone. Default: 10.
+        schedule: ``'fine-tune'``, where ``teacher_ckpt`` is given, or that of the ``'base'``.
+            Default: ``'fine-tune'``.
+        iters: Length of the fine-tuning, in iterations, or epochs where the config counts these.
+            Default: None, half of the config's.
+        unlabelled: Folder of pictures without labels that the teacher teaches as well, as many in a
+            batch as labelled images. Default: None.
 
     Returns:
-        str: The child config.
+        The child config.
 
     Raises:
         AdaptError: The method cannot go there; the message says why.
-        OSError: There is no such config, no folder of ``out``, or no picture
-            in ``unlabelled``.
+        OSError: There is no such config, no folder of ``out``, or no picture in ``unlabelled``.
     """
     from .hooks import hook_lines
     from .schedule import schedule_lines
@@ -103,7 +97,7 @@ def adapt(method: str,
 
 
 def _try(text: str, out: Path | None, steps: int) -> list[str]:
-    """Train and predict; return what is to be said of the teacher."""
+    """Train and predict; return what to report about the teacher."""
     from mmhires.check import check_config
 
     from .trial import check_training

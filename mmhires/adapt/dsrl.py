@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""DSRL in the place of a decode head or a heatmap head."""
+"""DSRL instead of a decode head or a heatmap head."""
 import copy
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,13 +29,13 @@ def changes(upstream: Upstream, scale: float,
     """Yield the part ``model`` of a child config.
 
     Args:
-        upstream (Upstream): The config.
-        scale (float): Full-size image : network input.
-        teacher_ckpt (str, optional): Weights of the config's model, to start
-            from and to be taught by, instead of SISR and FA.
+        upstream: The config.
+        scale: Full-size image : network input.
+        teacher_ckpt: Weights of the config's model, to start from and to be taught by, instead of
+            SISR and FA.
 
     Yields:
-        str: Python text.
+        Python text.
 
     Raises:
         AdaptError: The head cannot be wrapped, or the model has another frame.
@@ -71,7 +71,7 @@ def _other_scale(scale: float) -> str:
 
 
 def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
-    """DSRL of heatmaps, or of bins, which have the full size already."""
+    """Return the lines for DSRL of heatmaps, or of bins, which stay as they are."""
     if has_bins(upstream):
         return reduced_bins(upstream, scale, teacher_ckpt)
     preprocessor = pose.preprocessing(upstream, scale)
@@ -94,7 +94,7 @@ def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
 
 
 def _heatmap_head(upstream: Upstream) -> tuple[str, float]:
-    """The head to wrap, where DSRL can, and the weight of its loss."""
+    """Return the head that DSRL can wrap, and the weight of its loss."""
     from mmpose.models.heads import HeatmapHead
     head = upstream.cfg.model.get('head') or {}
     kind = component(head.get('type', ''))
@@ -112,7 +112,7 @@ def _heatmap_head(upstream: Upstream) -> tuple[str, float]:
 
 
 def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:
-    """The lines of SISR and FA, which differ from network to network."""
+    """Return the lines of SISR and FA, which depend on the network."""
     model, maps = upstream.maps(scale)
     upscale = _stride(upstream, scale, dsrl, maps)
     pixels = {i: x[0, 0].numel() for i, x in maps_of(maps).items()}
@@ -133,11 +133,11 @@ def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:
 
 
 def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
-    """Full-size image : SSSR features.
+    """Return the stride of the SSSR features in the full-size image.
 
-    Networks round the sizes of maps up: of an image that no stride divides
-    they are larger than the stride says. So one is asked that strides divide,
-    unless the network takes images of its own size alone.
+    Networks round the sizes of maps up: of an image that no stride divides they are larger than the
+    stride says. So one is asked that strides divide, unless the network takes images of its own
+    size alone.
     """
     step = full_step(as_ratio(scale), 64)
     even = [-(-side // step) * step for side in upstream.size]
@@ -160,10 +160,10 @@ def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
 
 
 def preprocessing(upstream: Upstream, scale: float) -> str:
-    """Segmentation: the data preprocessor, with padding that scale divides.
+    """Return the lines of the data preprocessor and its padding.
 
-    In testing each map has to be the double of the next one, as it is for the
-    crops of training: odd sides can cost several points.
+    In testing each map has to be the double of the next one, as it is for the crops of training:
+    odd sides can cost several points.
     """
     cfg = upstream.cfg.model.get('data_preprocessor') or {}
     # One of ours that reduces nothing does what MMSegmentation's does.

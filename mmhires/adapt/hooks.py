@@ -9,8 +9,7 @@ from mmhires.dryrun.config_tree import component
 def hook_lines(cfg: Config, more: dict[str, str] | None = None) -> str:
     """Write the hooks that resume a training and stop a diverged one.
 
-    They are default hooks, which add to those of the base; its custom hooks
-    would be replaced.
+    They are default hooks, which add to those of the base; its custom hooks would be replaced.
 
     Args:
         cfg: The base.

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""HRFR round a segmentor, which becomes the teacher of itself."""
+"""HRFR around a segmentor, which becomes its own teacher."""
 from collections.abc import Iterator
 
 from mmengine.config import Config
@@ -16,19 +16,18 @@ def changes(upstream: Upstream, scale: float,
             teacher_ckpt: str | None) -> Iterator[str]:
     """Yield the part ``model`` of a child config.
 
-    The losses are those of the configs that were measured: with the sum over
-    wide maps that the paper prints, training diverges at usual learning rates.
-    Gradients are clipped, as features far from the teacher's would have it
-    diverge, too. A second form is without the teacher's logits, for heads that
-    show none.
+    The losses are those of the configs that were measured: with the sum over wide maps that the
+    paper prints, training diverges at usual learning rates. Gradients are clipped, as features far
+    from the teacher's would have it diverge, too. A second form is without the teacher's logits,
+    for heads that show none.
 
     Args:
-        upstream (Upstream): The config.
-        scale (float): Full-size image : network input.
-        teacher_ckpt (str, optional): Weights of the config's model.
+        upstream: The config.
+        scale: Full-size image : network input.
+        teacher_ckpt: Weights of the config's model.
 
     Yields:
-        str: Python text.
+        Python text.
 
     Raises:
         AdaptError: The model has another frame, or its head reads no maps.
@@ -57,7 +56,7 @@ def changes(upstream: Upstream, scale: float,
 
 
 def _clipping(cfg: Config) -> str:
-    """The line that clips gradients, where the config does not."""
+    """Return the line that clips gradients, if the config has none."""
     wrapper = cfg.get('optim_wrapper') or {}
     if wrapper.get('clip_grad'):
         return ''
@@ -67,7 +66,7 @@ def _clipping(cfg: Config) -> str:
 
 
 def _maps_read(model: nn.Module, maps: list) -> list[int]:
-    """Return which of the maps ``(N, C, H, W)`` the decode head reads."""
+    """Find the maps that get a gradient from the prediction."""
     name = type(model.decode_head).__name__
     with refusing(f'{name} does not run at the reduced size: '):
         try:

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Joint pyramid upsampling in the place of dilated convolutions."""
+"""Joint pyramid upsampling instead of dilated convolutions."""
 import inspect
 from collections.abc import Iterator
 
@@ -13,10 +13,10 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
     """Yield the part ``model`` of a child config.
 
     Args:
-        upstream (Upstream): The config.
+        upstream: The config.
 
     Yields:
-        str: Python text.
+        Python text.
 
     Raises:
         AdaptError: The backbone has no dilation that could go.

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The network of a config as it is, on reduced images."""
+"""An unchanged network on reduced images."""
 from collections.abc import Iterator
 
 from .dsrl import preprocessing
@@ -12,13 +12,12 @@ def changes(upstream: Upstream, scale: float,
     """Yield the part ``model`` of a child config.
 
     Args:
-        upstream (Upstream): The config.
-        scale (float): Full-size image : network input.
-        teacher_ckpt (str, optional): Weights of the config's model, to start
-            from and to be taught by.
+        upstream: The config.
+        scale: Full-size image : network input.
+        teacher_ckpt: Weights of the config's model, to start from and to be taught by.
 
     Yields:
-        str: Python text.
+        Python text.
 
     Raises:
         AdaptError: The model has another frame, or predicts heatmaps.

@@ -14,19 +14,17 @@ def schedule_lines(cfg: Config, method: str, part: str,
                    iters: int | None) -> tuple[str, dict[str, str]]:
     """Write optimizer and schedule of a fine-tuning, and its hooks.
 
-    Rate and length are those of the base times a factor: a short warm-up, then
-    poly to 0. What the method adds learns five times as fast. The average of
-    the weights is what is validated.
+    Rate and length are those of the base times a factor: a short warm-up, then poly to 0. What the
+    method adds learns five times as fast. The average of the weights is what is validated.
 
     Args:
-        cfg (Config): The base.
-        method (str): ``'dsrl'`` or ``'hrfr'``.
-        part (str): The child's lines so far, which may set the optimizer.
-        iters (int, optional): Length, in the base's unit, iterations or
-            epochs.
+        cfg: The base.
+        method: ``'dsrl'`` or ``'hrfr'``.
+        part: The child's lines so far, which may set the optimizer.
+        iters: Length, in the base's unit, iterations or epochs.
 
     Returns:
-        tuple[str, dict[str, str]]: Python text, and default hooks by key.
+        Python text, and default hooks by key.
     """
     train = cfg.get('train_cfg') or {}
     by_epoch = 'max_epochs' in train or train.get('by_epoch', False)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Training steps of a child config, on the CPU and on small images."""
+"""A few training steps of a child config, on the CPU and small images."""
 import copy
 import os.path as osp
 from collections.abc import Sequence
@@ -31,23 +31,22 @@ TAUGHT = ('loss_fa', 'loss_kl', 'loss_l2', 'loss_mse')
 
 
 def check_training(path: str, steps: int = 10) -> None:
-    """Train some steps and see that the losses are finite and fall.
+    """Train a few steps and check that the losses are finite and fall.
 
-    Every step has the same two images and the same random numbers, so that
-    nothing but the weights changes the loss. The optimizer is the config's, at
-    its full learning rate: a warm-up would hide what is to be seen. Where the
-    loss does not fall at it, and ``auto_scale_lr`` says that it is the rate of
-    a large batch, the rate of two images decides: for Adam, by the root of the
-    ratio. Weights are those of ``load_from`` and ``teacher_ckpt`` where these
-    files are here, random otherwise.
+    Every step has the same two images and the same random numbers, so that nothing but the weights
+    changes the loss. The optimizer is the config's, at its full learning rate: a warm-up would hide
+    what is to be seen. Where the loss does not fall at it, and ``auto_scale_lr`` says that it is
+    the rate of a large batch, the rate of two images decides: for Adam, by the root of the ratio.
+    Weights are those of ``load_from`` and ``teacher_ckpt`` where these files are here, random
+    otherwise.
 
     Args:
         path: Child config.
         steps: How many.
 
     Raises:
-        AdaptError: A loss is not finite, or 0 at every step, or the mean of
-            the last three totals is not below the first.
+        AdaptError: A loss is not finite, or 0 at every step, or the mean of the last three totals
+            is not below the first.
     """
     cfg = Config.fromfile(path)
     full = training_size(cfg)
@@ -70,7 +69,7 @@ def check_training(path: str, steps: int = 10) -> None:
 
 
 def _small(cfg: Config, size: Sequence[int]) -> tuple[int, ...]:
-    """Height and width of the trial's images."""
+    """Return height and width of the trial's images."""
     scale = cfg.model.data_preprocessor.get('scale', 1)
     step = full_step(as_ratio(scale), SIDE)
     return tuple(min(side, step) for side in size)
@@ -78,7 +77,7 @@ def _small(cfg: Config, size: Sequence[int]) -> tuple[int, ...]:
 
 def _train(cfg: Config, size: tuple[int, ...],
            steps: int) -> list[dict[str, float]]:
-    """Losses of each step, by name."""
+    """Return the losses of each step by name."""
     cfg = copy.deepcopy(cfg)
     _shrink_pooling(cfg.model, training_size(cfg)[0] // size[0])
     model = _build(cfg)
@@ -101,7 +100,7 @@ def _train(cfg: Config, size: tuple[int, ...],
 
 
 def _shrink_pooling(model: dict, factor: int) -> None:
-    """Have FALoss leave of small maps as many pixels as of large ones."""
+    """Let FALoss keep as many pixels of small maps as of large ones."""
     for _, part in walk('model', model):
         loss = part.get('loss_fa') or {}
         if loss.get('samples') is None and 'type' in loss:
@@ -109,7 +108,7 @@ def _shrink_pooling(model: dict, factor: int) -> None:
 
 
 def _build(cfg: Config) -> nn.Module:
-    """The model, with the weights that are on this machine."""
+    """Build the model and load the weights that are on this machine."""
     model_cfg = without_weights(cfg.model)
     weights = cfg.model.get('teacher_ckpt')
     if weights is not None and osp.isfile(weights):
@@ -123,7 +122,7 @@ def _build(cfg: Config) -> nn.Module:
 
 
 def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
-    """Images and what is to be learnt of them."""
+    """Make images and their labels."""
     if cfg.default_scope == 'mmpose':
         meta = next(x.meta for x in find_datasets(cfg, 1) if x.meta)
         return draw_batch(cfg, meta, input_channels(model))
@@ -142,7 +141,7 @@ def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
 
 
 def _coloured(size: tuple[int, ...], channels: int, classes: int) -> dict:
-    """Images of 4x4 fields, each in the colour of its class and noisy."""
+    """Make images of 4x4 fields, each in the colour of its class, with noise."""
     from mmseg.structures import SegDataSample
     random = np.random.default_rng(0)
     colours = random.integers(40, 216, (classes, channels))
@@ -161,7 +160,7 @@ def _coloured(size: tuple[int, ...], channels: int, classes: int) -> dict:
 
 
 def _judge(history: list[dict[str, float]]) -> None:
-    """Raise an error of what should not be learnt like that."""
+    """Raise an error if the losses show that training would fail."""
     totals = [losses['loss'] for losses in history]
     shown = ', '.join(f'{total:.4g}' for total in totals)
     if not np.isfinite(totals[-1]):

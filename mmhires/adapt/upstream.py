@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What there is to know about the config that a method is brought to."""
+"""The upstream config that a method is brought to."""
 import copy
 import math
 import os.path as osp
@@ -25,15 +25,15 @@ LOGITS = "dict(type='mmhires.LogitDistillLoss', loss_weight=3.)"
 
 
 class AdaptError(ValueError):
-    """Why a method cannot go to a config, in one line."""
+    """Raised when a method does not apply to a config; the message is one line."""
 
 
 @contextmanager
 def refusing(why: str = '') -> Iterator[None]:
-    """Raise the errors of the block as an :class:`AdaptError`.
+    """Turn errors of the block into an :class:`AdaptError`.
 
     Args:
-        why (str): Words before those of the error.
+        why: Words before those of the error.
     """
     try:
         yield
@@ -42,24 +42,23 @@ def refusing(why: str = '') -> Iterator[None]:
 
 
 class Upstream:
-    """A config, and its model's feature maps for an image of reduced size.
+    """An upstream config, and its model's feature maps on reduced images.
 
     Args:
-        name (str): File, or ``'mmseg::...'`` and ``'mmpose::...'``.
-        out (Path, optional): Where the child will be, which names its base
-            relative to that. Default: the working directory.
+        name: File, or ``'mmseg::...'`` and ``'mmpose::...'``.
+        out: Where the child will be, which names its base relative to that. Default: the working
+            directory.
 
     Attributes:
         cfg (Config): The config.
         base (str): ``_base_`` of the child.
-        top_preprocessor (str): In the child, what its data preprocessor
-            begins with: the one at the top level of the config, which a runner
-            would give the model, or nothing.
+        top_preprocessor (str): In the child, what its data preprocessor begins with: the one at the
+            top level of the config, which a runner would give the model, or nothing.
         whole_model (str): In the child, the model of the config.
         size (tuple[int, int]): Height and width of training images.
 
     Raises:
-        AdaptError: It is no config of a model of MMSegmentation or MMPose.
+        AdaptError: It is not a config of a model of MMSegmentation or MMPose.
         FileNotFoundError: There is no such file.
     """
 
@@ -70,7 +69,7 @@ class Upstream:
                 raise FileNotFoundError(f'no file {name}')
             self.base = osp.relpath(name, out.parent if out else '.')
             path = osp.abspath(name)
-        with refusing('is no config: '):
+        with refusing('is not a config: '):
             self.cfg = Config.fromstring(f'_base_ = {path!r}', '.py')
         scope = self.cfg.get('default_scope')
         if scope not in ('mmseg', 'mmpose'):
@@ -91,31 +90,30 @@ class Upstream:
 
     @property
     def imports(self) -> list[str]:
-        """``custom_imports`` of the child."""
+        """Return the ``custom_imports`` of the child."""
         names = (self.cfg.get('custom_imports') or {}).get('imports') or []
         names = [names] if isinstance(names, str) else list(names)
         return [*(name for name in names if name != 'mmhires'), 'mmhires']
 
     @cached_property
     def stride(self) -> int:
-        """Image : coarsest map."""
+        """Stride of the coarsest map."""
         _, maps = self.maps(1)
         coarsest = min(x.shape[2] for x in maps_of(maps).values())
         return 2**round(math.log2(self.size[0] / coarsest))
 
     def fitting_scale(self, scale: float) -> int | float:
-        """Nearest scale of which images are the size that maps halve evenly.
+        """Return the nearest scale at which maps halve evenly.
 
         Args:
-            scale (float): Full-size image : network input.
+            scale: Full-size image : network input.
 
         Returns:
-            int | float: A whole one as it is; otherwise a multiple of
-            1 / stride of segmentors, whose images are padded.
+            A whole one as it is; otherwise a multiple of 1 / stride of segmentors, whose images are
+            padded.
 
         Raises:
-            AdaptError: It reduces nothing, or leaves less than one pixel of
-                the coarsest map.
+            AdaptError: It reduces nothing, or leaves less than one pixel of the coarsest map.
         """
         try:
             ratio = as_ratio(scale)
@@ -135,21 +133,21 @@ class Upstream:
         return as_number(ratio)
 
     def rounds(self, scale: float) -> bool:
-        """Whether sizes are made such that maps halve evenly.
+        """Return whether sizes are rounded so that maps halve evenly.
 
-        They are left as they are by the scales that always were there, of
-        which training crops halve evenly as often as at full size.
+        They are left as they are by the scales that always were there, of which training crops
+        halve evenly as often as at full size.
         """
         return scale not in (1, 2, 4, 8, 16)
 
     def padded(self, scale: float) -> tuple[int, ...]:
-        """Height and width of training images as they are reduced.
+        """Return height and width of training images before reduction.
 
         Args:
-            scale (float): From :meth:`fitting_scale`.
+            scale: From :meth:`fitting_scale`.
 
         Returns:
-            tuple[int]: With padding; crops of persons have none.
+            With padding; crops of persons have none.
         """
         if self.rounds(scale) and self.cfg.default_scope == 'mmpose':
             return self.size
@@ -158,7 +156,7 @@ class Upstream:
         return tuple(-(-side // step) * step for side in self.size)
 
     def reduced(self, scale: float) -> tuple[int, ...]:
-        """Height and width of what the network gets of training images."""
+        """Return height and width of the network's input in training."""
         divisor = self.stride if self.rounds(scale) else 1
         return tuple(
             reduced_side(side, as_ratio(scale), divisor)
@@ -171,14 +169,13 @@ class Upstream:
         """Run backbone and neck on the meta device.
 
         Args:
-            scale (float): Full-size image : network input.
-            size (Sequence[int], optional): Height and width of the full-size
-                image, which ``scale`` divides. Default: that of training
-                images.
+            scale: Full-size image : network input.
+            size: Height and width of the full-size image, which ``scale`` divides. Default: that of
+                training images.
             **changes: Of parts of the model's config.
 
         Returns:
-            tuple[nn.Module, list[Tensor]]: The model and what its head gets.
+            The model and what its head gets.
 
         Raises:
             AdaptError: It does not run.
@@ -204,21 +201,23 @@ class Upstream:
         return model, list(outputs)
 
     def expect(self, frame: str, why: str) -> None:
-        """Refuse a model of another frame.
+        """Raise an error if the model is of another type.
 
         Args:
-            frame (str): Type of the segmentor or pose estimator.
-            why (str): What the method has to do with that frame.
+            frame: Type of the segmentor or pose estimator.
+            why: What the method has to do with that frame.
 
         Raises:
             AdaptError: It is another one.
         """
         if self.cfg.model.type != frame:
-            raise AdaptError(f'{self.cfg.model.type} is no {frame}: {why}')
+            article = 'an' if frame[0] in 'AEIOU' else 'a'
+            raise AdaptError(
+                f'{self.cfg.model.type} is not {article} {frame}: {why}')
 
 
 def number(values: list) -> str:
-    """One value as itself, several as a list."""
+    """Return a single value as it is, several values as a list."""
     return repr(values[0] if len(values) == 1 else values)
 
 
@@ -227,18 +226,18 @@ def taught(upstream: Upstream,
            head: str,
            teacher_ckpt: str | None,
            losses: str = '') -> str:
-    """The part ``model`` of a child, with a full-size teacher or without.
+    """Return the part ``model`` of a child, with or without a teacher.
 
     Args:
-        upstream (Upstream): The config.
-        preprocessor (str): Python text of its value.
-        head (str): Python text, with its name; empty: that of the base.
-        teacher_ckpt (str, optional): Weights of the config's model, to start
-            from and to be taught by. None: no teacher.
-        losses (str): Python text of ``distill_losses``, if not the default.
+        upstream: The config.
+        preprocessor: Python text of its value.
+        head: Python text, with its name; empty: that of the base.
+        teacher_ckpt: Weights of the config's model, to start from and to be taught by. None: no
+            teacher.
+        losses: Python text of ``distill_losses``, if not the default.
 
     Returns:
-        str: Python text.
+        Python text.
     """
     start = kind = teacher = ''
     if teacher_ckpt is not None:

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Models of configs, ready to be counted or timed."""
+"""Models built from configs, to count or to time."""
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,12 @@ def build_model(config: str,
     """Build the model of a config, with random weights.
 
     Args:
-        config (str): Path of a config.
-        options (dict, optional): Overrides, as ``--cfg-options``.
-        device (str): ``'meta'`` is enough to count, and quick.
-            Default: ``'cpu'``.
+        config: Path of a config.
+        options: Overrides, as ``--cfg-options``.
+        device: ``'meta'`` is enough to count, and quick. Default: ``'cpu'``.
 
     Returns:
-        nn.Module: The model.
+        The model.
     """
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(options or {})
@@ -35,26 +34,25 @@ def build_model(config: str,
 
 
 def config_name(config: str) -> str:
-    """Name of a config: that of its file, without ``.py``.
+    """Return the name of a config: its file name without ``.py``.
 
     Args:
-        config (str): Path of a config.
+        config: Path of a config.
 
     Returns:
-        str: What tables and records call it.
+        What tables and records call it.
     """
     return Path(config).stem
 
 
 def distinct_names(configs: Sequence[str]) -> list[str]:
-    """Names of configs, with the folders before them where two are the same.
+    """Name configs, with their folders where two names are the same.
 
     Args:
-        configs (Sequence[str]): Paths.
+        configs: Paths.
 
     Returns:
-        list[str]: One for each, all different: of a config that is there
-        twice the second is ``'NAME (2)'``.
+        One for each, all different: of a config that is there twice the second is ``'NAME (2)'``.
     """
     paths = [Path(path).resolve() for path in configs]
     names = [config_name(path) for path in configs]
@@ -71,12 +69,11 @@ def distinct_names(configs: Sequence[str]) -> list[str]:
 
 
 def forward_tensor(model: nn.Module, x: Tensor):
-    """One forward pass without post-processing.
+    """Run one forward pass without post-processing.
 
     Args:
-        model (nn.Module): A segmentor, a pose estimator, or any module of one
-            tensor.
-        x (Tensor): Network input ``(N, C, H, W)``.
+        model: A segmentor, a pose estimator, or any module of one tensor.
+        x: Network input ``(N, C, H, W)``.
 
     Returns:
         What the model returns.

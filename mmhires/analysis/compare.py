@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Train configs side by side: same seeds, same first weights, same budget."""
+"""Training of configs side by side: same seeds, first weights and budget."""
 import copy
 import itertools
 import json
@@ -29,17 +29,15 @@ _NUMBERS = itertools.count()
 
 
 def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
-    """Write the weights that a model starts from.
+    """Write the weights that training starts from.
 
-    Two models that share layers but not their number of random draws start
-    differently from one seed. Loading this file into both makes the shared
-    layers equal.
+    Two models that share layers but not their number of random draws start differently from one
+    seed. Loading this file into both makes the shared layers equal.
 
     Args:
-        cfg (Config): Config whose ``model`` is built. Its ``load_from`` is
-            loaded, too.
-        seed (int): Seed of the initialisation.
-        path (str): File to write.
+        cfg: Config whose ``model`` is built. Its ``load_from`` is loaded, too.
+        seed: Seed of the initialisation.
+        path: File to write.
     """
     set_random_seed(seed)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
@@ -54,12 +52,12 @@ def save_initial_weights(cfg: Config, seed: int, path: str) -> None:
 
 
 def initial_weights(cfg: Config, seed: int, path: str) -> None:
-    """Have the first weights in a file, as :func:`save_initial_weights`.
+    """Write the first weights to a file, unless it has them already.
 
     Args:
-        cfg (Config): As there.
-        seed (int): As there.
-        path (str): The file, which is written unless it is just that.
+        cfg: As there.
+        seed: As there.
+        path: The file, which is written unless it is just that.
     """
     of = origin({key: cfg.get(key)
                  for key in ('model', 'custom_imports')},
@@ -78,23 +76,22 @@ def train_and_test(cfg: Config,
                    split: str | None = None) -> dict[str, float]:
     """Train one config with one seed and test the last weights.
 
-    A run that was interrupted goes on from its last checkpoint, and one that
-    was finished is read from ``work_dir``, if it is of the same config, seed
-    and first weights. What is there of another one is moved aside, to
-    ``{work_dir}-old1``. The test is one of the checkpoint
-    file, in a runner of its own: where an ``EMAHook`` averages the weights it
-    holds the average, of which a runner that goes on to test knows nothing.
+    A run that was interrupted goes on from its last checkpoint, and one that was finished is read
+    from ``work_dir``, if it is of the same config, seed and first weights. What is there of another
+    one is moved aside, to ``{work_dir}-old1``. The test is one of the checkpoint file, in a runner
+    of its own: where an ``EMAHook`` averages the weights it holds the average, of which a runner
+    that goes on to test knows nothing.
 
     Args:
-        cfg (Config): A complete config of a runner.
-        work_dir (str): Folder of this run alone.
-        seed (int): Seed of data order, augmentation and new layers.
-        load_from (str, optional): Weights to start from. Default: None.
-        hooks (Sequence[Hook]): Further hooks of the training. Default: none.
-        split (str, optional): As of :func:`test_weights`. Default: None.
+        cfg: A complete config of a runner.
+        work_dir: Folder of this run alone.
+        seed: Seed of data order, augmentation and new layers.
+        load_from: Weights to start from. Default: None.
+        hooks: Further hooks of the training. Default: none.
+        split: As of :func:`test_weights`. Default: None.
 
     Returns:
-        dict[str, float]: As of :func:`test_weights`, with the same files.
+        As of :func:`test_weights`, with the same files.
     """
     cfg = on_split(cfg, split) if split else copy.deepcopy(cfg)
     parts = dict(seed=seed, start=content_hash(load_from))
@@ -117,7 +114,7 @@ def train_and_test(cfg: Config,
 
 
 def _of_training(cfg: Config) -> dict:
-    """A config without what is of the test alone."""
+    """Return a config without the keys that only testing reads."""
     content = {
         key: value
         for key, value in cfg.to_dict().items()
@@ -136,21 +133,19 @@ def test_weights(cfg: Config,
                  load_from: str,
                  hooks: Sequence[Hook] = (),
                  split: str | None = None) -> dict[str, float]:
-    """Test one checkpoint, or read what was measured of the same before.
+    """Test a checkpoint, or read the results of the same test.
 
     Args:
-        cfg (Config): A complete config of a runner.
-        work_dir (str): Folder of this test alone.
-        load_from (str): The checkpoint.
-        hooks (Sequence[Hook]): Further hooks. Default: none.
-        split (str, optional): What to test on, as of :func:`on_split`.
-            Default: None, as configured.
+        cfg: A complete config of a runner.
+        work_dir: Folder of this test alone.
+        load_from: The checkpoint.
+        hooks: Further hooks. Default: none.
+        split: What to test on, as of :func:`on_split`. Default: None, as configured.
 
     Returns:
-        dict[str, float]: What ``test_evaluator`` measured. Beside it, in
-        ``metrics.json`` or ``metrics_{split}.json``, ``areas.json`` has what
-        a :class:`ClasswiseIoUMetric` counted: ``areas`` (images, 2, classes)
-        of intersection and union, ``classes`` and ``groups``; of a
+        What ``test_evaluator`` measured. Beside it, in ``metrics.json`` or
+        ``metrics_{split}.json``, ``areas.json`` has what a :class:`ClasswiseIoUMetric` counted:
+        ``areas`` (images, 2, classes) of intersection and union, ``classes`` and ``groups``; of a
         :class:`KeypointErrorMetric` its ``areas`` by their names.
     """
     cfg = on_split(cfg, split) if split else copy.deepcopy(cfg)
@@ -161,7 +156,7 @@ def test_weights(cfg: Config,
 
 def _read(work_dir: str, split: str | None,
           of: dict) -> dict[str, float] | None:
-    """What was measured of the same, if all of it is there."""
+    """Read the results of a test, if they are complete."""
     files = [_file(work_dir, what, split) for what in ('metrics', 'areas')]
     # Each of both says what is wrong with it.
     whole = [fits(file, of) for file in files]
@@ -215,10 +210,10 @@ def image_areas(evaluator: Evaluator) -> dict:
     """Areas of each image, where the metrics have measured any.
 
     Args:
-        evaluator (Evaluator): After an evaluation.
+        evaluator: After an evaluation.
 
     Returns:
-        dict: As ``areas.json`` of :func:`test_weights` has them.
+        As ``areas.json`` of :func:`test_weights` has them.
     """
     found = {}
     for metric in evaluator.metrics:

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The table that compares configs by what their runs have measured."""
+"""The table that compares the results of several configs."""
 import math
 import statistics
 
@@ -18,22 +18,20 @@ COLUMNS = ('difference', 'over seeds', 'over blocks')
 
 def compare_records(results: dict[str, list[dict]], metrics: list[str],
                     first: str) -> tuple[list[list[str]], list[str]]:
-    """Compare configs with one of them.
+    """Compare each config with a baseline.
 
     Args:
-        results (dict[str, list[dict]]): Records by config, one a seed, as
-            ``compare_configs.py --out`` writes them.
-        metrics (list[str]): What to compare.
-        first (str): The config to compare with.
+        results: Records by config, one a seed, as ``compare_configs.py --out`` writes them.
+        metrics: What to compare.
+        first: The config to compare with.
 
     Returns:
-        tuple[list[list[str]], list[str]]: A row for each config, its name and,
-        for each metric, mean and deviation, and the difference with its
-        intervals over seeds and over blocks; and what there is to say of them.
+        A row for each config, its name and, for each metric, mean and deviation, and the difference
+        with its intervals over seeds and over blocks; and what there is to say of them.
 
     Raises:
-        ValueError: A metric that no record has, several records of one seed,
-            or no seed that a config shares with ``first``.
+        ValueError: A metric that no record has, several records of one seed, or no seed that a
+            config shares with ``first``.
     """
     known = {
         key
@@ -77,7 +75,7 @@ def compare_records(results: dict[str, list[dict]], metrics: list[str],
 
 
 def _by_seed(name: str, runs: list[dict]) -> dict[int, dict]:
-    """Records by their seeds, of which each may count once."""
+    """Group records by seed; each seed may occur once."""
     records = {record['seed']: record for record in runs}
     if len(records) < len(runs):
         raise ValueError(f'{name} has several records of one seed: '
@@ -86,12 +84,12 @@ def _by_seed(name: str, runs: list[dict]) -> dict[int, dict]:
 
 
 def _values(records: list[dict], metric: str) -> list[float]:
-    """A metric of each record, nan where its class does not occur."""
+    """Return a metric of each record, NaN where its class does not occur."""
     return [record['metrics'].get(metric, math.nan) for record in records]
 
 
 def _mean(values: list[float]) -> tuple[str, str]:
-    """Mean and deviation, and what to say if some are not numbers."""
+    """Return mean and deviation, and a note if some values are not finite."""
     numbers = [value for value in values if math.isfinite(value)]
     note = '' if len(numbers) == len(values) else (
         f'is a number in {len(numbers)} of {len(values)} runs; the others are '
@@ -110,10 +108,9 @@ def _interval(difference: Difference) -> str:
 
 def _over_blocks(runs: list, baseline: list,
                  metric: str) -> tuple[Difference | None, str]:
-    """Bootstrap of a mean IoU, of all classes or a group, or of a PCK.
+    """Bootstrap a mean IoU (of all classes or a group) or a PCK.
 
-    Returns the difference, where the metric has areas of blocks, and what
-    there is to say of it.
+    Returns the difference, where the metric has areas of blocks, and what there is to say of it.
     """
     first, key, classes = baseline[0], metric, None
     quantity, _, group = metric.partition('.')

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Multiply-accumulates and parameters of a model as it is deployed."""
+"""Multiply-accumulates and parameters of a deployed model."""
 import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,39 +21,35 @@ from .training import in_training, random_batch
 
 
 def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
-    """Multiply-accumulates of one forward pass of the inference form.
+    """Count the multiply-accumulates of a forward pass at inference.
 
-    Counts convolutions, transposed convolutions and matrix products, not
-    normalisation, activation, bias, pooling or resizing, on the shapes that
-    really occur. Auxiliary heads and other training-only parts do not count,
-    nor does :class:`Encoding`, which published counts leave out: they know no
-    residuals as matrix products. The model is traced on the meta device:
-    nothing is computed, and the given model stays as it is.
+    Counts convolutions, transposed convolutions and matrix products, not normalisation, activation,
+    bias, pooling or resizing, on the shapes that really occur. Auxiliary heads and other
+    training-only parts do not count, nor does :class:`Encoding`, which published counts leave out:
+    they know no residuals as matrix products. The model is traced on the meta device: nothing is
+    computed, and the given model stays as it is.
 
     Args:
-        model (nn.Module): A segmentor, a pose estimator, or any module of one
-            tensor.
-        input_shape (Sequence[int]): Network input, ``(N, C, H, W)`` or
-            ``(C, H, W)``.
+        model: A segmentor, a pose estimator, or any module of one tensor.
+        input_shape: Network input, ``(N, C, H, W)`` or ``(C, H, W)``.
 
     Returns:
-        int: Multiply-accumulates, half the operations that PyTorch counts.
+        Multiply-accumulates, half the operations that PyTorch counts.
     """
     return count_branches(model, input_shape)['']
 
 
 def count_branches(model: nn.Module,
                    input_shape: Sequence[int]) -> dict[str, int]:
-    """What :func:`count_macs` counts, branch by branch.
+    """Count multiply-accumulates branch by branch.
 
     Args:
-        model (nn.Module): As of :func:`count_macs`.
-        input_shape (Sequence[int]): As of :func:`count_macs`.
+        model: As of :func:`count_macs`.
+        input_shape: As of :func:`count_macs`.
 
     Returns:
-        dict[str, int]: Multiply-accumulates by name: children of the model, of
-        heads their children in turn (``decode_head.sssr``). The whole has the
-        name ``''``.
+        Multiply-accumulates by name: children of the model, of heads their children in turn
+        (``decode_head.sssr``). The whole has the name ``''``.
     """
     model, x = _deployed(model, input_shape)
     return _count(model, lambda: forward_tensor(model, x))
@@ -61,19 +57,18 @@ def count_branches(model: nn.Module,
 
 def count_training_branches(model: nn.Module,
                             image_size: Sequence[int]) -> dict[str, int]:
-    """Multiply-accumulates of a training step's forward pass and losses.
+    """Count multiply-accumulates of a training forward pass with its losses.
 
-    Auxiliary heads, super-resolution branches, a teacher, and the matrix
-    products of losses are in it. One image of noise is really computed. Of the
-    backward pass, which costs about twice the forward pass, nothing is.
+    Auxiliary heads, super-resolution branches, a teacher, and the matrix products of losses are in
+    it. One image of noise is really computed. Of the backward pass, which costs about twice the
+    forward pass, nothing is.
 
     Args:
-        model (nn.Module): A segmentor; stays as it is.
-        image_size (Sequence[int]): Height and width of the image before a data
-            preprocessor reduces it.
+        model: A segmentor; stays as it is.
+        image_size: Height and width of the image before a data preprocessor reduces it.
 
     Returns:
-        dict[str, int]: As of :func:`count_branches`.
+        As of :func:`count_branches`.
     """
     model = in_training(copy.deepcopy(model), image_size)
     for module in model.modules():
@@ -86,17 +81,17 @@ def count_training_branches(model: nn.Module,
 
 def count_outputs(model: nn.Module, input_shape: Sequence[int],
                   chosen: Callable[[nn.Module], bool]) -> int:
-    """Numbers that some of a model's modules put out in its inference form.
+    """Count the output values of some modules at inference.
 
     For conventions that count more than multiply-accumulates.
 
     Args:
-        model (nn.Module): As of :func:`count_macs`.
-        input_shape (Sequence[int]): As of :func:`count_macs`.
-        chosen (Callable): Says of a module whether its output counts.
+        model: As of :func:`count_macs`.
+        input_shape: As of :func:`count_macs`.
+        chosen: Says of a module whether its output counts.
 
     Returns:
-        int: Their number.
+        Their number.
     """
     model, x = _deployed(model, input_shape)
     numbers = []
@@ -117,7 +112,7 @@ def _deployed(model: nn.Module,
 
 
 def _count(model: nn.Module, run: Callable) -> dict[str, int]:
-    """Multiply-accumulates of ``run()`` by branches of a model of its own."""
+    """Count multiply-accumulates of ``run()`` by branch of the model."""
     counter = FlopCounterMode(display=False)
     # PyTorch does not know of the product in place, as in FALoss.
     formulas, aten = counter.flop_registry, torch.ops.aten
@@ -153,17 +148,16 @@ def _branches(model: nn.Module):
 def network_input(model: nn.Module,
                   image_size: Sequence[int],
                   padded: bool = False) -> tuple[int, ...]:
-    """Shape in which an image reaches the network.
+    """Return the shape in which an image reaches the network.
 
     Args:
-        model (nn.Module): A model of OpenMMLab, of which the data preprocessor
-            may reduce images.
-        image_size (Sequence[int]): Height and width of the image.
-        padded (bool): As ``test_cfg`` of the data preprocessor says. Default:
-            False, as little as the reduction needs.
+        model: A model of OpenMMLab, of which the data preprocessor may reduce images.
+        image_size: Height and width of the image.
+        padded: As ``test_cfg`` of the data preprocessor says. Default: False, as little as the
+            reduction needs.
 
     Returns:
-        tuple[int, ...]: ``(1, C, H, W)``.
+        ``(1, C, H, W)``.
     """
     preprocessor = model.data_preprocessor
     reduces = isinstance(preprocessor, ImageReduction)
@@ -180,13 +174,13 @@ def network_input(model: nn.Module,
 
 
 def count_params(model: nn.Module) -> tuple[int, int]:
-    """Parameters of the training form and of the inference form.
+    """Count parameters in training and at inference.
 
     Args:
-        model (nn.Module): A segmentor, a pose estimator or any other module.
+        model: A segmentor, a pose estimator or any other module.
 
     Returns:
-        tuple[int, int]: As trained, and after :func:`mmhires.deploy.strip`.
+        As trained, and after :func:`mmhires.deploy.strip`.
     """
     return tuple(
         sum(parameter.numel() for parameter in form.parameters())

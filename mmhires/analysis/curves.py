@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What was measured in training, drawn against the iterations."""
+"""Curves of validation results over the iterations."""
 import json
 import logging
 from collections import defaultdict
@@ -14,12 +14,12 @@ from .figures import save_figure
 
 def draw_curves(runs: dict[str, Sequence[str]], metric: str,
                 path: str) -> None:
-    """Draw the mean over the runs of each config, and every run, fainter.
+    """Draw the mean over the runs of each config, and each run faintly.
 
     Args:
-        runs (dict[str, Sequence[str]]): Work directories by config.
-        metric (str): Key of a validation metric, such as ``'mIoU'``.
-        path (str): Picture to write.
+        runs: Work directories by config.
+        metric: Key of a validation metric, such as ``'mIoU'``.
+        path: Picture to write.
 
     Raises:
         ValueError: No run has measured ``metric``.
@@ -44,14 +44,14 @@ def draw_curves(runs: dict[str, Sequence[str]], metric: str,
 
 
 def read_curve(work_dir: str, metric: str) -> list[tuple[int, float]]:
-    """Iterations and values of a run's validations, resumed ones included.
+    """Read iterations and values of a run's validations, also when resumed.
 
     Args:
-        work_dir (str): Of the run.
-        metric (str): Key of the metric.
+        work_dir: Of the run.
+        metric: Key of the metric.
 
     Returns:
-        list[tuple[int, float]]: In the order of the iterations.
+        In the order of the iterations.
 
     Raises:
         ValueError: The run has not measured it.
@@ -68,7 +68,7 @@ def read_curve(work_dir: str, metric: str) -> list[tuple[int, float]]:
 
 
 def _read_entries(log: Path) -> Iterator[dict]:
-    """Entries of a log, without lines that a crash has torn."""
+    """Read the entries of a log, without lines torn by a crash."""
     for number, line in enumerate(log.read_bytes().splitlines(), 1):
         if not line.strip():
             continue

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Features of a segmentor, as pictures."""
+"""Pictures of a segmentor's features."""
 import difflib
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,14 +16,14 @@ INPUT = ':in'
 
 
 def default_layers(model: nn.Module) -> list[str]:
-    """What the figures 3 and 5 of DSRL's paper compare.
+    """Return the layers that figures 3 and 5 of the DSRL paper compare.
 
     Args:
-        model (nn.Module): A segmentor.
+        model: A segmentor.
 
     Returns:
-        list[str]: The final segmentation features, which are what the
-        classifier is given, and those of the SISR branch if there is one.
+        The final segmentation features, which are what the classifier is given, and those of the
+        SISR branch if there is one.
     """
     layers = [f'decode_head.conv_seg{INPUT}', 'decode_head.sisr_head']
     return layers if _has_sisr(model) else layers[:1]
@@ -32,24 +32,21 @@ def default_layers(model: nn.Module) -> list[str]:
 @torch.no_grad()
 def capture_features(model: nn.Module, image: np.ndarray,
                      layers: Sequence[str]) -> dict[str, Tensor]:
-    """Run a segmentor and keep what some of its modules return.
+    """Run a segmentor and keep the outputs of some modules.
 
     The SISR branch of DSRL, which inference leaves out, runs too.
 
     Args:
-        model (nn.Module): A segmentor as :func:`mmseg.apis.init_model` returns
-            it.
-        image (np.ndarray): Full-size image, BGR, ``(H, W, 3)``.
-        layers (Sequence[str]): Names of modules. Of several outputs the first
-            is taken; a name that ends in ``':in'`` stands for the module's
-            input.
+        model: A segmentor as :func:`mmseg.apis.init_model` returns it.
+        image: Full-size image, BGR, ``(H, W, 3)``.
+        layers: Names of modules. Of several outputs the first is taken; a name that ends in
+            ``':in'`` stands for the module's input.
 
     Returns:
-        dict[str, Tensor]: Maps ``(C, H, W)`` by the names given.
+        Maps ``(C, H, W)`` by the names given.
 
     Raises:
-        ValueError: There is no such module, it does not run, or what it
-            returns are no maps.
+        ValueError: There is no such module, it does not run, or what it returns are not maps.
     """
     modules, seen = dict(model.named_modules()), {}
 
@@ -84,16 +81,14 @@ def draw_feature_maps(image: np.ndarray,
                       reduction: str = 'squeeze_mean') -> Figure:
     """Draw feature maps beside their image.
 
-    Each map is enlarged to the image, and its own minimum and maximum are the
-    ends of the colours, as of :meth:`mmengine.Visualizer.draw_featmap`.
+    Each map is enlarged to the image, and its own minimum and maximum are the ends of the colours,
+    as of :meth:`mmengine.Visualizer.draw_featmap`.
 
     Args:
-        image (np.ndarray): BGR, ``(H, W, 3)``.
-        features (Sequence[tuple[str, Tensor]]): Titles and maps
-            ``(C, H, W)``.
-        reduction (str): Of the channels: ``'squeeze_mean'``, or
-            ``'select_max'`` for the channel with the largest sum.
-            Default: ``'squeeze_mean'``.
+        image: BGR, ``(H, W, 3)``.
+        features: Titles and maps ``(C, H, W)``.
+        reduction: Of the channels: ``'squeeze_mean'``, or ``'select_max'`` for the channel with the
+            largest sum. Default: ``'squeeze_mean'``.
 
     Returns:
         Figure: One row, the image first; ``savefig`` writes it.

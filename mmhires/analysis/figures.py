@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def save_figure(figure: 'Figure', path: str | Path, **options) -> None:
-    """Write a plot whole or not at all.
+    """Write a plot completely or not at all.
 
     Args:
         figure: Of Matplotlib.

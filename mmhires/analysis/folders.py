@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Work directories that hold one run."""
+"""Work directories that each hold one run."""
 import itertools
 import os
 import os.path as osp
@@ -16,17 +16,15 @@ MARKER = 'run'
 
 
 def claim(work_dir: str, of: dict, start: str | None = None) -> None:
-    """Make a folder that of one run, moving what is of another aside.
+    """Claim a folder for one run, and move files of another run aside.
 
     Args:
-        work_dir (str): The folder, made if needed.
-        of (dict): :func:`~mmhires.analysis.provenance.origin` of the run.
-        start (str, optional): First weights, which may lie in the folder and
-            stay. Default: None.
+        work_dir: The folder, made if needed.
+        of: :func:`~mmhires.analysis.provenance.origin` of the run.
+        start: First weights, which may lie in the folder and stay. Default: None.
 
     Raises:
-        FolderInUseError: There is something to move, and another process
-            writes to it.
+        FolderInUseError: There is something to move, and another process writes to it.
     """
     marker = osp.join(work_dir, MARKER)
     mkdir_or_exist(work_dir)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Time and memory of models, measured against each other."""
+"""Time and memory of models, measured in turns."""
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -14,14 +14,14 @@ from .memory import PeakMemory
 
 
 class Latency(NamedTuple):
-    """Milliseconds of one step, and the memory that it takes.
+    """Milliseconds of one step, and its memory.
 
     Attributes:
         median (float): Median of the times.
         low (float): Lower quartile of the times.
         high (float): Upper quartile of the times.
-        memory (int): Bytes that its tensors held at most, beside the weights;
-            see :class:`PeakMemory`.
+        memory (int): Bytes that its tensors held at most, beside the weights; see
+            :class:`PeakMemory`.
     """
     median: float
     low: float
@@ -35,22 +35,20 @@ def measure_in_turns(
         warmup: int = 3,
         device: str = 'cpu',
         track: Callable[[Sequence], Iterable] = iter) -> dict[str, Latency]:
-    """Time several functions in turns, then weigh each.
+    """Time several functions in turns, then measure their memory.
 
-    They take turns, so that whatever else the machine does falls on all of
-    them; ratios of the medians mean more than the medians. The device is
-    waited for.
+    They take turns, so that whatever else the machine does falls on all of them; ratios of the
+    medians mean more than the medians. The device is waited for.
 
     Args:
-        steps (dict[str, Callable]): Functions without arguments, by name.
-        repeats (int): Timed calls of each, at least 2. Default: 20.
-        warmup (int): Calls of each before that. Default: 3.
-        device (str): Where they compute. Default: ``'cpu'``.
-        track (Callable): Wraps the sequence of turns, for a progress bar.
-            Default: none.
+        steps: Functions without arguments, by name.
+        repeats: Timed calls of each, at least 2. Default: 20.
+        warmup: Calls of each before that. Default: 3.
+        device: Where they compute. Default: ``'cpu'``.
+        track: Wraps the sequence of turns, for a progress bar. Default: none.
 
     Returns:
-        dict[str, Latency]: By the names of ``steps``.
+        By the names of ``steps``.
 
     Raises:
         ValueError: ``repeats`` below 2.
@@ -82,20 +80,18 @@ def measure_latency(models: dict[str, nn.Module],
                     **turns) -> dict[str, Latency]:
     """Time the forward passes of several models in turns.
 
-    Each is timed in evaluation mode on random input, without data preprocessor
-    and post-processing; see :func:`measure_in_turns`.
+    Each is timed in evaluation mode on random input, without data preprocessor and post-processing;
+    see :func:`measure_in_turns`.
 
     Args:
-        models (dict[str, nn.Module]): Models of one tensor by name.
-        input_shape (Sequence[int] | dict[str, Sequence[int]]): Network input
-            ``(N, C, H, W)``, of all models or by name.
-        device (str): Default: ``'cpu'``.
-        bf16 (bool): Under bfloat16 autocast. Default: False.
-        **turns: ``repeats``, ``warmup`` and ``track`` of
-            :func:`measure_in_turns`.
+        models: Models of one tensor by name.
+        input_shape: Network input ``(N, C, H, W)``, of all models or by name.
+        device: Default: ``'cpu'``.
+        bf16: Under bfloat16 autocast. Default: False.
+        **turns: ``repeats``, ``warmup`` and ``track`` of :func:`measure_in_turns`.
 
     Returns:
-        dict[str, Latency]: By the names of ``models``.
+        By the names of ``models``.
 
     Raises:
         ValueError: ``repeats`` below 2.

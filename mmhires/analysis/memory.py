@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Memory that a computation takes, counted tensor by tensor."""
+"""Peak memory of a computation, counted tensor by tensor."""
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -7,12 +7,11 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 
 class PeakMemory(TorchDispatchMode):
-    """Most bytes that the tensors made under it held at once.
+    """Largest number of bytes that the tensors created inside held at once.
 
-    What exists before, as the weights, does not count, nor what an operator
-    uses inside itself. It is the same on every device and in every process,
-    ``meta`` included, where nothing is computed. Not for timing: it slows
-    operators down.
+    What exists before, as the weights, does not count, nor what an operator uses inside itself. It
+    is the same on every device and in every process, ``meta`` included, where nothing is computed.
+    Not for timing: it slows operators down.
 
     Attributes:
         peak (int): Bytes.
@@ -29,7 +28,7 @@ class PeakMemory(TorchDispatchMode):
         self.peak = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        """Compute, and weigh what is alive."""
+        """Compute, and count the tensors that are alive."""
         made = func(*args, **(kwargs or {}))
         given, new = _storages((args, kwargs)), _storages(made)
         for address in new.keys() - given.keys():  # else a view, or in place
@@ -40,7 +39,7 @@ class PeakMemory(TorchDispatchMode):
 
 
 def _storages(values) -> dict:
-    """What holds the tensors among some values, by its address."""
+    """Return the storages of the tensors among some values, by address."""
     storages = (
         tensor.untyped_storage() for tensor in tree_leaves(values)
         if isinstance(tensor, Tensor))

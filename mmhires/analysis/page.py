@@ -27,10 +27,10 @@ def write_page(path: str,
     """Fill in a template that extends ``page.html``.
 
     Args:
-        path (str): File to write.
-        template (str | Path): File of the template.
-        docs (Sequence[str]): Pages of the documentation to name at the end, by
-            their paths in the repository. Default: none.
+        path: File to write.
+        template: File of the template.
+        docs: Pages of the documentation to name at the end, by their paths in the repository.
+            Default: none.
         **values: Of the template.
     """
     from jinja2 import Environment, FileSystemLoader
@@ -60,10 +60,10 @@ def inline_svg(path: str | Path) -> str:
     """Read a plot for a page, whose colours its text and lines take.
 
     Args:
-        path (str | Path): SVG of Matplotlib.
+        path: SVG of Matplotlib.
 
     Returns:
-        str: The element.
+        The element.
     """
     text = Path(path).read_text(encoding='utf-8').partition('<svg')[2]
     text = text.replace('#000000', 'currentColor').replace('#ffffff', 'none')
@@ -75,17 +75,16 @@ def scene(title: str, image: np.ndarray, truth: np.ndarray,
     """Pictures of one test image: predictions, and what they change.
 
     Args:
-        title (str): What to call it.
-        image (np.ndarray): RGB ``(H, W, 3)``, uint8.
-        truth (np.ndarray): Classes ``(h, w)``; what the palette has no colour
-            for is not known.
-        labels (dict[str, np.ndarray]): Predictions ``(h, w)`` by network.
-        palette (Sequence): RGB of each class.
-        base (str): The network that the others are compared with.
+        title: What to call it.
+        image: RGB ``(H, W, 3)``, uint8.
+        truth: Classes ``(h, w)``; what the palette has no colour for is not known.
+        labels: Predictions ``(h, w)`` by network.
+        palette: RGB of each class.
+        base: The network that the others are compared with.
 
     Returns:
-        dict: ``title``, ``pictures`` by name, and ``changes`` by network: a
-        picture, and per cent of the pixels that are fixed and broken.
+        ``title``, ``pictures`` by name, and ``changes`` by network: a picture, and per cent of the
+        pixels that are fixed and broken.
     """
     step = max(1, -(-max(truth.shape) // LONGEST))
     truth = truth[::step, ::step]

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Accuracy against cost, as a picture."""
+"""Plots of accuracy against cost."""
 import json
 import math
 from collections import defaultdict
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Put together what is known of each config.
+    """Merge the results of each config.
 
     A file is one of
 
@@ -32,10 +32,10 @@ def read_results(files: Sequence[str]) -> dict[str, dict[str, float]]:
     What several files say of a config is averaged: the runs of several seeds.
 
     Args:
-        files (Sequence[str]): Paths.
+        files: Paths.
 
     Returns:
-        dict[str, dict[str, float]]: Numbers by what they measure, by config.
+        Numbers by what they measure, by config.
 
     Raises:
         ValueError: A file that is neither, or not JSON.
@@ -68,15 +68,15 @@ def _entries(config: str, path: str) -> list[dict]:
 
 def choose(known: dict[str, dict[str, float]], cost: str,
            accuracy: str) -> dict[str, tuple[float, float]]:
-    """Cost and accuracy of each config.
+    """Return cost and accuracy of each config.
 
     Args:
-        known (dict[str, dict[str, float]]): As of :func:`read_results`.
-        cost (str): What to read as the cost.
-        accuracy (str): What to read as the accuracy.
+        known: As of :func:`read_results`.
+        cost: What to read as the cost.
+        accuracy: What to read as the accuracy.
 
     Returns:
-        dict[str, tuple[float, float]]: Cost and accuracy by config.
+        Cost and accuracy by config.
 
     Raises:
         ValueError: A config lacks one of them.
@@ -92,13 +92,13 @@ def choose(known: dict[str, dict[str, float]], cost: str,
 
 
 def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
-    """The Pareto front: what no other is both cheaper and as accurate as.
+    """Return the points that are not dominated in cost and accuracy.
 
     Args:
-        points (dict[str, tuple[float, float]]): Cost and accuracy by name.
+        points: Cost and accuracy by name.
 
     Returns:
-        list[str]: Names, the cheapest first.
+        Names, the cheapest first.
     """
     front = [
         name for name, point in points.items() if not any(
@@ -112,11 +112,11 @@ def accuracy_at(cost: float, curve: Sequence[tuple[float, float]]) -> float:
     """Read a curve at a cost, linearly in the logarithm of the cost.
 
     Args:
-        cost (float): Above 0.
-        curve (Sequence[tuple[float, float]]): Costs and accuracies.
+        cost: Above 0.
+        curve: Costs and accuracies.
 
     Returns:
-        float: Nan outside the costs of the curve.
+        Nan outside the costs of the curve.
     """
     costs, accuracies = zip(*sorted(curve))
     return float(
@@ -136,13 +136,12 @@ def draw_pareto(points: dict[str, tuple[float, float]],
     """Draw the points, their names, and a line through the front.
 
     Args:
-        points (dict[str, tuple[float, float]]): Cost and accuracy by name.
-        cost (str): Label of the horizontal axis, logarithmic.
-        accuracy (str): Label of the vertical axis.
-        path (str): Picture to write; its ending says the format.
-        alone (Sequence[str]): Points that are one network at several input
-            sizes. A line joins them, instead of the front, and the others
-            have their distance from it at equal cost. Default: none.
+        points: Cost and accuracy by name.
+        cost: Label of the horizontal axis, logarithmic.
+        accuracy: Label of the vertical axis.
+        path: Picture to write; its ending says the format.
+        alone: Points that are one network at several input sizes. A line joins them, instead of the
+            front, and the others have their distance from it at equal cost. Default: none.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter

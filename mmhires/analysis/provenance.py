@@ -1,14 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Files to be read back say what they are of, and are used for that only.
+"""Origins of cached files, which are only used for the same origin.
 
-Beside ``metrics.json`` lies ``metrics.json.of``: the hash of its content, and
-the origin, a dict of all that decides the content: the resolved config, the
-seed, the first weights, the version of mmhires. Two origins are the same if
-they are equal; a file that is torn, changed or of another origin is made anew.
+Beside ``metrics.json`` lies ``metrics.json.of``: the hash of its content, and the origin, a dict of
+all that decides the content: the resolved config, the seed, the first weights, the version of
+mmhires. Two origins are the same if they are equal; a file that is torn, changed or of another
+origin is made anew.
 
-The origin also has a hash of mmhires' code and of the modules that the config
-imports. It decides nothing, or a changed line of a network that the config
-does not use would throw away days of training; that it differs is said.
+The origin also has a hash of mmhires' code and of the modules that the config imports. It decides
+nothing, or a changed line of a network that the config does not use would throw away days of
+training; that it differs is said.
 """
 import functools
 import hashlib
@@ -37,16 +37,15 @@ _CODE = 'code'  # the part that is said and does not decide
 
 
 def origin(cfg: Config | dict, **parts) -> dict:
-    """Say what a result is of.
+    """Describe the origin of a result.
 
     Args:
-        cfg (Config or dict): Resolved, that is with all overrides. Files that
-            it names (checkpoints, lists of images) count by their content,
-            the configs of teachers by theirs.
+        cfg: Resolved, that is with all overrides. Files that it names (checkpoints, lists of
+            images) count by their content, the configs of teachers by theirs.
         **parts: What else decides: ``seed``, ``start``, ...
 
     Returns:
-        dict: For :func:`keep` and :func:`fits`.
+        For :func:`keep` and :func:`fits`.
     """
     cfg = cfg.to_dict() if isinstance(cfg, Config) else cfg
     content = {key: value for key, value in cfg.items() if key not in _PLACES}
@@ -60,13 +59,13 @@ def origin(cfg: Config | dict, **parts) -> dict:
 
 
 def content_hash(path: str | None) -> str | None:
-    """Hash the content of a file; None or an address stay what they are.
+    """Hash the content of a file; None and addresses are returned as is.
 
     Args:
-        path (str, optional): The file.
+        path: The file.
 
     Returns:
-        str, optional: ``'sha256:...'``.
+        ``'sha256:...'``.
     """
     if path is None or not osp.isfile(path):
         return path
@@ -75,25 +74,25 @@ def content_hash(path: str | None) -> str | None:
 
 
 def keep(path: str, of: dict) -> None:
-    """Write beside a file what it is of.
+    """Write the origin of a file beside it.
 
     Args:
-        path (str): The file, complete.
-        of (dict): Its :func:`origin`.
+        path: The file, complete.
+        of: Its :func:`origin`.
     """
     with open_whole(f'{path}.of') as file:
         json.dump(dict(content=content_hash(path), of=of), file)
 
 
 def fits(path: str, of: dict) -> bool:
-    """Whether a file is there, whole, and of an origin; if not, say why.
+    """Return whether a file is complete and of the given origin; log why not.
 
     Args:
-        path (str): The file.
-        of (dict): The :func:`origin` it should be of.
+        path: The file.
+        of: The :func:`origin` it should be of.
 
     Returns:
-        bool: Whether to use it.
+        Whether to use it.
     """
     if not osp.isfile(path):
         return False
@@ -104,14 +103,14 @@ def fits(path: str, of: dict) -> bool:
 
 
 def misfit(path: str, of: dict) -> str:
-    """Why a file is not to be used.
+    """Return why a file must not be used.
 
     Args:
-        path (str): The file.
-        of (dict): The :func:`origin` it should be of.
+        path: The file.
+        of: The :func:`origin` it should be of.
 
     Returns:
-        str: A reason to follow its name, empty if there is none.
+        A reason to follow its name, empty if there is none.
     """
     try:
         kept = json.loads(Path(f'{path}.of').read_text())
@@ -137,13 +136,13 @@ def misfit(path: str, of: dict) -> str:
 
 
 def say(message: str) -> None:
-    """Tell the user, also from the processes of a pool."""
+    """Print a line for the user, also from processes of a pool."""
     # Not the current runner's logger, whose lines may go to a file alone.
     print_log(message, logging.getLogger('mmhires'), logging.WARNING)
 
 
 def _plain(value, key: str = ''):
-    """A value of a config as JSON, files by their content."""
+    """Convert a config value to JSON, files to their hashes."""
     if isinstance(value, Mapping):
         root = value.get('data_root') or ''
         return {
@@ -192,7 +191,7 @@ def _code_of(imported: tuple[str, ...]) -> str:
 
 
 def _differences(before, now, key: str = '') -> Iterator[tuple[str, str]]:
-    """Keys of what differs, with both values in words."""
+    """Name the keys that differ, with both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in {**before, **now}:
             yield from _differences(

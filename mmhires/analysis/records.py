@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Measurements as files that name the machine they were made on."""
+"""Measurements as files that name the machine."""
 import csv
 import os.path as osp
 import platform
@@ -14,13 +14,13 @@ from mmhires.utils.files import open_whole
 
 
 def device_name(device: str = 'cpu') -> str:
-    """What computes, in words.
+    """Name the processor or GPU.
 
     Args:
-        device (str): ``'cpu'`` or a CUDA device. Default: ``'cpu'``.
+        device: ``'cpu'`` or a CUDA device. Default: ``'cpu'``.
 
     Returns:
-        str: Model of the GPU, or of the CPU with the threads PyTorch uses.
+        Model of the GPU, or of the CPU with the threads PyTorch uses.
     """
     if device.startswith('cuda'):
         return torch.cuda.get_device_name(device)
@@ -36,17 +36,17 @@ def write_records(folder: str, what: str, settings: dict,
                   results: list[dict]) -> str:
     """Write measurements as JSON and as CSV.
 
-    The files are named after ``what`` and the values of ``settings``. The JSON
-    holds ``settings`` and ``results``, the CSV a line of both for each result.
+    The files are named after ``what`` and the values of ``settings``. The JSON holds ``settings``
+    and ``results``, the CSV a line of both for each result.
 
     Args:
-        folder (str): Made where it is not.
-        what (str): What was measured of what, for the names of the files.
-        settings (dict): What all results share, as the device.
-        results (list[dict]): All with the same keys.
+        folder: Made where it is not.
+        what: What was measured of what, for the names of the files.
+        settings: What all results share, as the device.
+        results: All with the same keys.
 
     Returns:
-        str: Path of the files without ``.json`` and ``.csv``.
+        Path of the files without ``.json`` and ``.csv``.
     """
     mkdir_or_exist(folder)
     words = [

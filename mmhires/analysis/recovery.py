@@ -29,7 +29,7 @@ class Moments:
         self.count += len(x)
 
     def r2(self, down: Tensor, up: Tensor) -> float:
-        """Explained share of the variance of y by ``x @ down @ up``."""
+        """Return the share of y's variance that ``x @ down @ up`` explains."""
         linear = down @ up
         error = (
             self.yy.trace() - 2 * (linear * self.xy).sum() +
@@ -38,12 +38,12 @@ class Moments:
         return float(1 - error / variance)
 
     def projected(self, rank: int) -> tuple[Tensor, Tensor]:
-        """The features in the leading directions of the teacher's."""
+        """Project the features onto the teacher's leading directions."""
         directions = torch.linalg.eigh(self.yy).eigenvectors[:, -rank:]
         return directions, directions.T
 
     def least_squares(self, rank: int) -> tuple[Tensor, Tensor]:
-        """Reduced-rank regression: the best linear map of a rank."""
+        """Solve reduced-rank regression: the best linear map of a rank."""
         # A little ridge: channels that are always zero have no inverse.
         ridge = 1e-6 * self.xx.diagonal().mean()
         one = torch.eye(len(self.xx), dtype=torch.float64)
@@ -57,17 +57,16 @@ class Moments:
 def collect_moments(model: HRFR,
                     batches: Iterable[dict],
                     update_bn: bool = False) -> list[Moments]:
-    """Look at what student and teacher make of training images.
+    """Collect the moments of student and teacher on training images.
 
     Args:
-        model (HRFR): With its weights.
-        batches (Iterable[dict]): As a training loader gives them; read twice
-            with ``update_bn``.
-        update_bn (bool): First take the statistics of batch normalisation
-            anew: the teacher's are those of full-size images. Default: False.
+        model: With its weights.
+        batches: As a training loader gives them; read twice with ``update_bn``.
+        update_bn: First take the statistics of batch normalisation anew: the teacher's are those of
+            full-size images. Default: False.
 
     Returns:
-        list[Moments]: Of each module of ``SRRNeck.modules_by_index()``.
+        Of each module of ``SRRNeck.modules_by_index()``.
     """
     batches = list(batches)
     model.eval()
@@ -89,19 +88,17 @@ def collect_moments(model: HRFR,
 
 def start_neck(model: HRFR, moments: list[Moments],
                way: str) -> dict[int, float]:
-    """Start every module of SRR as a linear map, without any training.
+    """Initialise every module of SRR as a linear map, without training.
 
     Args:
-        model (HRFR): Its neck is changed.
-        moments (list[Moments]): Of :func:`collect_moments`.
-        way (str): ``'lstsq'``, the best linear map of the bottleneck's rank;
-            ``'projected'``, the features in as many leading directions of the
-            teacher's; or ``'bilinear'``, the enlarged features themselves, for
-            which the modules give way to a resize.
+        model: Its neck is changed.
+        moments: Of :func:`collect_moments`.
+        way: ``'lstsq'``, the best linear map of the bottleneck's rank; ``'projected'``, the
+            features in as many leading directions of the teacher's; or ``'bilinear'``, the enlarged
+            features themselves, for which the modules give way to a resize.
 
     Returns:
-        dict[int, float]: By index of the map, the explained share of the
-        variance of the teacher's features.
+        By index of the map, the explained share of the variance of the teacher's features.
     """
     neck, found = model.srr_neck, {}
     for moment, (index, module) in zip(moments, neck.modules_by_index()):

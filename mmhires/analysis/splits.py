@@ -17,23 +17,21 @@ _LIKE_VAL = re.compile(r'(?<![a-z])val', re.I)
 
 
 def on_split(cfg: Config, split: str) -> Config:
-    """Let a config test on another split than ``val``.
+    """Make a config test on a split such as ``test``.
 
-    ``split`` takes the place of ``val`` in ``data_prefix``, ``ann_file`` and
-    ``split`` of the test dataset and of those that it wraps, in the last
-    folder of ``data_root`` if none of them has it, and in ``ann_file`` of the
-    test evaluator. A test dataset that is of the split already stays.
+    ``split`` takes the place of ``val`` in ``data_prefix``, ``ann_file`` and ``split`` of the test
+    dataset and of those that it wraps, in the last folder of ``data_root`` if none of them has it,
+    and in ``ann_file`` of the test evaluator. A test dataset that is of the split already stays.
 
     Args:
-        cfg (Config): A complete config of a runner; it is not changed.
-        split (str): Name of the split.
+        cfg: A complete config of a runner; it is not changed.
+        split: Name of the split.
 
     Returns:
-        Config: A copy.
+        A copy.
 
     Raises:
-        ValueError: There is nothing to replace, or it would leave the paths
-            of two splits together.
+        ValueError: There is nothing to replace, or it would leave the paths of two splits together.
         FileNotFoundError: What it would test on does not exist or is empty.
     """
     if not re.fullmatch(r'\w[\w.-]*', split):
@@ -63,7 +61,7 @@ def on_split(cfg: Config, split: str) -> Config:
 
 
 def _datasets(cfg: dict) -> Iterator[dict]:
-    """The datasets that a config has, inside of wrappers."""
+    """Yield the datasets of a config, inside wrappers too."""
     inner = [*cfg.get('datasets', ()), *filter(None, [cfg.get('dataset')])]
     for dataset in inner:
         yield from _datasets(dataset)
@@ -72,7 +70,7 @@ def _datasets(cfg: dict) -> Iterator[dict]:
 
 
 def _move(dataset: dict, split: str) -> None:
-    """Replace val in what a dataset names, or refuse."""
+    """Replace val in the paths of a dataset, or raise an error."""
     before = dict(_paths(dataset))
     after = {key: _VAL.sub(split, path) for key, path in before.items()}
     root = osp.normpath(dataset.get('data_root') or '')
@@ -109,7 +107,7 @@ def _move(dataset: dict, split: str) -> None:
 
 
 def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
-    """Relative paths of a dataset by their keys."""
+    """Return the relative paths of a dataset by key."""
     for key, path in dict(
             dataset.get('data_prefix') or {},
             ann_file=dataset.get('ann_file')).items():

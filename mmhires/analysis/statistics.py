@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Whether a difference between two configs is more than chance."""
+"""Tests of whether a difference between two configs is chance."""
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,17 +26,16 @@ class Difference(NamedTuple):
 
 def paired_difference(ours: Sequence[float],
                       baseline: Sequence[float]) -> Difference:
-    """Student's t of runs that share their seeds.
+    """Apply Student's t-test to runs that share their seeds.
 
     Args:
-        ours (Sequence[float]): A metric of each seed.
-        baseline (Sequence[float]): The same of the baseline, in the same
-            order of seeds.
+        ours: A metric of each seed.
+        baseline: The same of the baseline, in the same order of seeds.
 
     Returns:
-        Difference: Of ``ours - baseline``, over the seeds of which both are
-        numbers. With one seed, or equal differences other than zero, nothing
-        is known of the spread; without any the mean is nan, too.
+        Difference: Of ``ours - baseline``, over the seeds of which both are numbers. With one seed,
+        or equal differences other than zero, nothing is known of the spread; without any the mean
+        is nan, too.
 
     Raises:
         ValueError: There are not as many of both.
@@ -64,38 +63,35 @@ def paired_difference(ours: Sequence[float],
 def block_areas(areas: np.ndarray, size: int) -> np.ndarray:
     """Add up the areas of neighbouring images.
 
-    Frames of one drive resemble their neighbours, so that single images are
-    no independent draws; blocks of them nearly are.
+    Frames of one drive resemble their neighbours, so that single images are no independent draws;
+    blocks of them nearly are.
 
     Args:
-        areas (np.ndarray): Intersection and union of each class in each image
-            of the test set in its order, ``(images, 2, classes)``.
-        size (int): Images to a block; the last one may be smaller.
+        areas: Intersection and union of each class in each image of the test set in its order,
+            ``(images, 2, classes)``.
+        size: Images to a block; the last one may be smaller.
 
     Returns:
-        np.ndarray: ``(blocks, 2, classes)``.
+        ``(blocks, 2, classes)``.
     """
     return np.add.reduceat(areas, range(0, len(areas), size))
 
 
 def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
                          **kwargs) -> Difference:
-    """Bootstrap of the mean IoU over blocks of test images.
+    """Bootstrap a difference of mean IoU over blocks of test images.
 
     Args:
-        ours (np.ndarray): Areas of each seed's run, as of
-            :func:`block_areas`: ``(seeds, blocks, 2, classes)``.
-        baseline (np.ndarray): The same of the baseline.
-        *args: ``classes``, ``draws`` and ``seed`` of
-            :func:`bootstrap_mean_iou`.
+        ours: Areas of each seed's run, as of :func:`block_areas`: ``(seeds, blocks, 2, classes)``.
+        baseline: The same of the baseline.
+        *args: ``classes``, ``draws`` and ``seed`` of :func:`bootstrap_mean_iou`.
         **kwargs: The same by name.
 
     Returns:
-        Difference: Of ``ours - baseline`` in percent, averaged over seeds,
-        with the expanded percentile interval (see :func:`_expand`) and the p
-        at which such an interval ends at zero; the observed difference counts
-        as a draw on the other side. With fewer than ``MIN_BLOCKS`` blocks
-        that have any of the classes, the interval is infinite and p is nan.
+        Difference: Of ``ours - baseline`` in percent, averaged over seeds, with the expanded
+        percentile interval (see :func:`_expand`) and the p at which such an interval ends at zero;
+        the observed difference counts as a draw on the other side. With fewer than ``MIN_BLOCKS``
+        blocks that have any of the classes, the interval is infinite and p is nan.
 
     Raises:
         ValueError: The two differ in shape.
@@ -123,33 +119,32 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
 
 
 def _expand(tail: float, blocks: int) -> float:
-    """Share of draws to leave out on each side, for a tail of Student's t.
+    """Return the share of draws to leave out on each side, for a Student's t tail.
 
-    The draws vary less than other test sets would, by a factor of
-    ``sqrt((blocks - 1) / blocks)``, and know nothing of the error of their
-    own spread, for which Student has t in the place of the normal
-    distribution: Hesterberg, What Teachers Should Know About the Bootstrap,
-    2015, section 5.3, the expanded percentile interval.
+    The draws vary less than other test sets would, by a factor of ``sqrt((blocks - 1) / blocks)``,
+    and know nothing of the error of their own spread, for which Student has t instead of the normal
+    distribution: Hesterberg, What Teachers Should Know About the Bootstrap, 2015, section 5.3, the
+    expanded percentile interval.
     """
     wide = math.sqrt(blocks / (blocks - 1)) * stats.t.ppf(tail, blocks - 1)
     return float(stats.norm.cdf(wide))
 
 
 def _contract(share: float, blocks: int) -> float:
-    """Tail of Student's t for a share of draws: undoes :func:`_expand`."""
+    """Return the tail of Student's t for a share of draws, inverse of :func:`_expand`."""
     narrow = math.sqrt((blocks - 1) / blocks) * stats.norm.ppf(share)
     return float(stats.t.cdf(narrow, blocks - 1))
 
 
 def standard_error(drawn: np.ndarray, blocks: int) -> float:
-    """Standard error of what a bootstrap has drawn.
+    """Return the standard error of bootstrap draws.
 
     Args:
-        drawn (np.ndarray): A number of each draw, which may be nan.
-        blocks (int): Number of blocks that were drawn from.
+        drawn: A number of each draw, which may be nan.
+        blocks: Number of blocks that were drawn from.
 
     Returns:
-        float: Nan where fewer than two blocks say nothing of it.
+        Nan where fewer than two blocks say nothing of it.
     """
     drawn = drawn[np.isfinite(drawn)]
     if blocks < 2 or not drawn.size:
@@ -160,15 +155,15 @@ def standard_error(drawn: np.ndarray, blocks: int) -> float:
 def informative_blocks(ours: np.ndarray,
                        baseline: np.ndarray,
                        classes: Sequence[int] | None = None) -> int:
-    """Number of blocks in which any of some classes occurs.
+    """Count the blocks in which any of some classes occurs.
 
     Args:
-        ours (np.ndarray): As of :func:`bootstrap_difference`.
-        baseline (np.ndarray): The same of the baseline.
-        classes (Sequence[int], optional): Default: None, all.
+        ours: As of :func:`bootstrap_difference`.
+        baseline: The same of the baseline.
+        classes: Default: None, all.
 
     Returns:
-        int: How many draws of its own a bootstrap has.
+        How many draws of its own a bootstrap has.
     """
     chosen = slice(None) if classes is None else list(classes)
     unions = np.concatenate([ours, baseline])[:, :, 1][..., chosen]
@@ -179,18 +174,17 @@ def bootstrap_mean_iou(areas: np.ndarray,
                        classes: Sequence[int] | None = None,
                        draws: int = 10000,
                        seed: int = 0) -> np.ndarray:
-    """Mean IoU in percent, and what other draws of test images might give.
+    """Return the mean IoU in percent, and its bootstrap draws.
 
     Args:
-        areas (np.ndarray): As of :func:`bootstrap_difference`.
-        classes (Sequence[int], optional): Which classes the mean is over.
-            Default: None, all.
-        draws (int): Default: 10000.
-        seed (int): Of the draws. Default: 0.
+        areas: As of :func:`bootstrap_difference`.
+        classes: Which classes the mean is over. Default: None, all.
+        draws: Default: 10000.
+        seed: Of the draws. Default: 0.
 
     Returns:
-        np.ndarray: ``(1 + draws, )``, averaged over seeds: of the blocks as
-        they are, then of each draw; nan of one without any of the classes.
+        ``(1 + draws, )``, averaged over seeds: of the blocks as they are, then of each draw; nan of
+        one without any of the classes.
     """
     blocks = areas.shape[1]
     # How often each block is drawn, rather than the blocks themselves.

@@ -50,14 +50,13 @@ class Study:
         return osp.join(self.work_dir, name, f'seed{seed}')
 
     def train(self) -> dict[str, list[dict]]:
-        """Train what is not trained yet.
+        """Train the runs that are not trained yet.
 
         Returns:
             By config, one record for each seed.
 
         Raises:
-            ValueError: Another process uses ``work_dir``, or a config has no
-                such split.
+            ValueError: Another process uses ``work_dir``, or a config has no such split.
         """
         configs = [self._read(name) for name in self.configs]
         if self.split:  # which may not be there: better known before training
@@ -88,7 +87,7 @@ class Study:
         return osp.join(self.work_dir, f'initial_seed{seed}.pth')
 
     def _run_all(self) -> Iterator[tuple[tuple[str, int], dict]]:
-        """Yield the records as they are done."""
+        """Yield the records as runs finish."""
         tasks = [(name, seed) for seed in self.seeds for name in self.configs]
         start, done = time.time(), 0
         # A process each: runs of one share loggers and random streams.
@@ -102,7 +101,7 @@ class Study:
                 yield waiting[future], future.result()
 
     def _run(self, name: str, seed: int) -> dict:
-        """Train and test in a process of its own."""
+        """Train and test in a separate process."""
         if self.threads:
             torch.set_num_threads(self.threads)
         cfg = self._read(name)

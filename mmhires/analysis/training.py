@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Time and memory of training steps, measured against each other."""
+"""Time and memory of training steps, measured in turns."""
 from collections.abc import Sequence
 from functools import partial
 
@@ -20,16 +20,16 @@ def random_batch(model: nn.Module,
                  image_size: Sequence[int],
                  batch_size: int = 2,
                  device: str = 'cpu') -> dict:
-    """Noise in the form in which a data loader hands over images and labels.
+    """Make noise in the form in which a data loader delivers a batch.
 
     Args:
-        model (nn.Module): A segmentor, for the number of its classes.
-        image_size (Sequence[int]): Height and width of the images.
-        batch_size (int): Default: 2.
-        device (str): Default: ``'cpu'``.
+        model: A segmentor, for the number of its classes.
+        image_size: Height and width of the images.
+        batch_size: Default: 2.
+        device: Default: ``'cpu'``.
 
     Returns:
-        dict: ``inputs`` and ``data_samples``.
+        ``inputs`` and ``data_samples``.
 
     Raises:
         ValueError: The model is not a segmentor.
@@ -55,15 +55,15 @@ def random_batch(model: nn.Module,
 
 
 def in_training(model: nn.Module, image_size: Sequence[int]) -> nn.Module:
-    """A segmentor set to train, on one device, on images of one size.
+    """Prepare a segmentor for training on one device and image size.
 
     Args:
-        model (nn.Module): A segmentor; it is changed.
-        image_size (Sequence[int]): Height and width of the images, to which
-            the data preprocessor pads, or to the next that it can reduce.
+        model: A segmentor; it is changed.
+        image_size: Height and width of the images, to which the data preprocessor pads, or to the
+            next that it can reduce.
 
     Returns:
-        nn.Module: The model.
+        The model.
     """
     model = revert_sync_batchnorm(model)
     model.train()
@@ -80,25 +80,24 @@ def measure_training(models: dict[str, nn.Module],
                      device: str = 'cpu',
                      bf16: bool = False,
                      **turns) -> dict[str, Latency]:
-    """Time training steps of several segmentors in turns, and weigh them.
+    """Measure time and memory of training steps of several segmentors.
 
-    A step is that of a runner: data preprocessor, losses, backward pass and an
-    update by SGD with momentum, on noise. The learning rate is zero, so that
-    all steps are alike. The data preprocessors are set to pad to nothing.
+    A step is that of a runner: data preprocessor, losses, backward pass and an update by SGD with
+    momentum, on noise. The learning rate is zero, so that all steps are alike. The data
+    preprocessors are set to pad to nothing.
 
     Args:
-        models (dict[str, nn.Module]): Segmentors by name.
-        image_size (dict[str, Sequence[int]]): Height and width of the images,
-            before a data preprocessor reduces them, by name.
-        batch_size (int): Default: 2.
-        device (str): Default: ``'cpu'``.
-        bf16 (bool): With :class:`BF16OptimWrapper`. Default: False.
-        **turns: ``repeats``, ``warmup`` and ``track`` of
-            :func:`measure_in_turns`.
+        models: Segmentors by name.
+        image_size: Height and width of the images, before a data preprocessor reduces them, by
+            name.
+        batch_size: Default: 2.
+        device: Default: ``'cpu'``.
+        bf16: With :class:`BF16OptimWrapper`. Default: False.
+        **turns: ``repeats``, ``warmup`` and ``track`` of :func:`measure_in_turns`.
 
     Returns:
-        dict[str, Latency]: By the names of ``models``. The memory is that of
-        activations and gradients, beside weights and optimizer.
+        By the names of ``models``. The memory is that of activations and gradients, beside weights
+        and optimizer.
 
     Raises:
         ValueError: ``repeats`` below 2, or a model that is not a segmentor.

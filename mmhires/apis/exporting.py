@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Export a model and say how far the file agrees with it."""
+"""Export of a model, with a report of how well the file agrees."""
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def export_float(model: 'nn.Module', args: argparse.Namespace, images: list,
                  out: str | Path) -> str:
-    """Export; how far the file agrees, in words."""
+    """Export, and describe how well the file agrees with the model."""
     from mmhires.deploy import export
     results = export(
         model,
@@ -36,7 +36,7 @@ def export_float(model: 'nn.Module', args: argparse.Namespace, images: list,
 
 def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
                 folder: str) -> str:
-    """Export in fp32, then quantize; what that did, in words."""
+    """Export in fp32, quantize, and describe the result."""
     from mmhires.deploy.quantize import make_score, quantize
     from mmhires.utils.files import refuse_overwriting
     from mmhires.utils.inputs import find_inputs
@@ -57,7 +57,7 @@ def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list,
 
 
 def draw_street(folder: str) -> str:
-    """A drawn street, for want of images to compare on."""
+    """Draw a street to compare on, if there are no images."""
     from mmhires.datasets import StreetsDataset
     from mmhires.utils.images import write_image
     say(['no --images: compared on one drawn street only'])

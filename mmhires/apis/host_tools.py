@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The training and testing scripts of the package a config belongs to."""
+"""Training and testing scripts of the package that a config belongs to."""
 import argparse
 import ast
 import importlib.util
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-# An argument that is no option, such as ``a=b.py``.
+# An argument that is not an option, such as ``a=b.py``.
 CONFIG = re.compile(r'[^=]+\.(py|json|yml|yaml)')
 # By scope, what to install.
 HOSTS = dict(
@@ -19,21 +19,20 @@ HOSTS = dict(
 
 
 def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
-    """Find the ``main`` of the host's own script.
+    """Return the ``main`` function of the host's script.
 
-    ``default_scope`` of the config among the arguments says whose. Having that
-    script run, instead of a copy of it, keeps every option and behaviour what
-    the host's users know. It is imported rather than run as ``__main__``, so
-    that data loading processes which are spawned (not forked) start from our
-    script, which imports mmhires first.
+    ``default_scope`` of the config among the arguments says whose. Having that script run, instead
+    of a copy of it, keeps every option and behaviour what the host's users know. It is imported
+    rather than run as ``__main__``, so that data loading processes which are spawned (not forked)
+    start from our script, which imports mmhires first.
 
     Args:
-        tool (str): File name of the script, ``'train.py'`` or ``'test.py'``.
-        argv (Sequence[str]): Arguments that the script will be run with. With
-            no config among them (``--help``) MMSegmentation answers.
+        tool: File name of the script, ``'train.py'`` or ``'test.py'``.
+        argv: Arguments that the script will be run with. With no config among them (``--help``)
+            MMSegmentation answers.
 
     Returns:
-        Callable: The script's ``main()``; it reads ``sys.argv``.
+        The script's ``main()``; it reads ``sys.argv``.
 
     Raises:
         FileNotFoundError: The config, or the host's script, does not exist.
@@ -67,7 +66,7 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
 
 
 def _print_help(script: Path) -> None:
-    """Run a script's ``parse_args()`` without what else it imports.
+    """Run a script's ``parse_args()`` without its other imports.
 
     The whole script would import PyTorch and the host first, for seconds.
     """

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Paint predictions over pictures and videos."""
+"""Predictions painted over pictures and videos."""
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -34,21 +34,18 @@ def __getattr__(name: str) -> object:
 def make_painter(model: 'BaseModel',
                  opacity: float | None = None,
                  with_labels: bool = False) -> Callable[..., np.ndarray]:
-    """Make the function that paints a model's prediction over an image.
+    """Return a function that paints a model's prediction over an image.
 
     Args:
-        model: A segmentor or a top-down pose estimator, from
-            :func:`load_model`.
-        opacity: Of the colours, in (0, 1]. Default: 0.5 of a segmentor, 1
-            of a pose estimator, as MMPose's inferencer has it.
-        with_labels: Write the class names too, which takes seconds on large
-            images.
+        model: A segmentor or a top-down pose estimator, from :func:`load_model`.
+        opacity: Of the colours, in (0, 1]. Default: 0.5 of a segmentor, 1 of a pose estimator, as
+            MMPose's inferencer has it.
+        with_labels: Write the class names too, which takes seconds on large images.
 
     Returns:
-        From an image, BGR ``(H, W, 3)``, uint8, and of a pose estimator boxes
-        of the persons, ``(N, 4)``, to the painted image. It is as large as the
-        prediction, so larger than the image where the model enlarges
-        (``low_res_input``).
+        From an image, BGR ``(H, W, 3)``, uint8, and of a pose estimator boxes of the persons, ``(N,
+        4)``, to the painted image. It is as large as the prediction, so larger than the image where
+        the model enlarges (``low_res_input``).
 
     Raises:
         ValueError: ``opacity`` is outside (0, 1], or the model is neither.
@@ -67,7 +64,7 @@ def make_painter(model: 'BaseModel',
 
 def _paint_classes(model: 'BaseModel', opacity: float,
                    with_labels: bool) -> Callable[..., np.ndarray]:
-    """Paint as MMSegmentation does."""
+    """Paint classes as MMSegmentation does."""
     import mmcv
     from mmseg.apis import inference_model
     from mmseg.visualization import SegLocalVisualizer
@@ -91,7 +88,7 @@ def _paint_classes(model: 'BaseModel', opacity: float,
 
 def _paint_skeletons(model: 'BaseModel',
                      opacity: float) -> Callable[..., np.ndarray]:
-    """Paint as MMPose's inferencer does."""
+    """Paint skeletons as MMPose's inferencer does."""
     import mmcv
     from mmpose.apis import inference_topdown
     from mmpose.structures import merge_data_samples
@@ -121,14 +118,13 @@ def overlay(paint: Callable[..., np.ndarray],
             boxes: BoxFile | None = None) -> list[str]:
     """Paint pictures and videos, with a progress bar.
 
-    An input that cannot be read, painted or written does not keep the others
-    from being painted.
+    An input that cannot be read, painted or written does not keep the others from being painted.
 
     Args:
         paint: From :func:`make_painter`.
         inputs: From :func:`list_inputs`.
-        out_dir: Where the painted files go, in the directories and under the
-            names that they have (a video as ``.mp4``).
+        out_dir: Where the painted files go, in the directories and under the names that they have
+            (a video as ``.mp4``).
         boxes: Of the persons, for a pose estimator.
 
     Returns:
@@ -168,7 +164,7 @@ def overlay(paint: Callable[..., np.ndarray],
 
 def _paint_video(paint: Callable[[np.ndarray], np.ndarray], given: Input,
                  out: Path) -> list[str]:
-    """Paint a video; what was wrong with it."""
+    """Paint a video; return its problems."""
     video = read_video(given.source)
     painted = (Frame(paint(frame.image), frame.time) for frame in video)
     with stop_on_interrupt(video):
@@ -180,7 +176,7 @@ def _paint_video(paint: Callable[[np.ndarray], np.ndarray], given: Input,
 
 
 def say_shared(names: Sequence[str]) -> None:
-    """Say on stderr which inputs would have had one name in the outputs."""
+    """Report on stderr which inputs would share an output name."""
     if names:
         more = f' and {len(names) - 4} more' * (len(names) > 4)
         say([
@@ -190,11 +186,11 @@ def say_shared(names: Sequence[str]) -> None:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Write lines on stderr that are not of errors."""
+    """Write lines that are not errors to stderr."""
     sys.stderr.writelines(f'{line}\n' for line in lines)
 
 
 def name_problem(source: Path | str | int, error: Exception) -> str:
-    """One line of an error that names the input."""
+    """Return one line of an error, with the input's name."""
     reason = first_line(error)
     return reason if str(source) in reason else f'{source}: {reason}'

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Run an exported file on pictures and videos, and write what it predicts."""
+"""Predictions of an exported file, written to files."""
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ FAULTS = (OSError, ValueError, MemoryError, cv2.error)
 
 def outputs(predictor: Predictor, inputs: Sequence[Input],
             stems: Sequence[Path]) -> Iterator[str]:
-    """Names of all files that are written."""
+    """Return the names of all files that will be written."""
     for given, stem in zip(inputs, stems, strict=True):
         yield f'{stem}.mp4' if given.is_video else f'{stem}.png'
         if predictor.takes_boxes:
@@ -38,7 +38,7 @@ def outputs(predictor: Predictor, inputs: Sequence[Input],
 
 def predict_pictures(predictor: Predictor, items: Sequence[tuple[Input, Path]],
                      boxes: BoxFile | None) -> list[str]:
-    """Write the files of each picture; what was wrong with some."""
+    """Write the results of each picture; return the problems."""
     problems, known = [], {}
     for item in items:
         try:
@@ -67,7 +67,7 @@ def predict_pictures(predictor: Predictor, items: Sequence[tuple[Input, Path]],
 
 def predict_video(predictor: Predictor, given: Input, stem: Path,
                   boxes: BoxFile | None) -> tuple[int, int, list[str]]:
-    """Write the files of a video; frames of how many, and what was wrong."""
+    """Write the results of a video; return frame counts and problems."""
     keypoints, count, problems = [], 0, []
     try:
         video = read_video(given.source)
@@ -113,7 +113,7 @@ def predict_video(predictor: Predictor, given: Input, stem: Path,
 
 
 def write_labels(labels: np.ndarray, palette: list, file: str) -> None:
-    """Write a palette picture, or 16 bits where 8 are too few."""
+    """Write a palette picture, or 16 bits if 8 are too few."""
     if len(palette) > 256:
         write_image(labels.astype(np.uint16), file)
         return
@@ -124,11 +124,11 @@ def write_labels(labels: np.ndarray, palette: list, file: str) -> None:
 
 
 def write_json(content: list | dict, file: str) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON completely or not at all."""
     with open_whole(file, encoding='utf-8') as stream:
         json.dump(content, stream)
 
 
 def as_lists(keypoints: Keypoints) -> dict[str, list]:
-    """Turn arrays of keypoints and scores into what JSON has."""
+    """Convert arrays of keypoints and scores for JSON."""
     return {name: part.tolist() for name, part in keypoints._asdict().items()}

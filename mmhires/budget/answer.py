@@ -51,8 +51,7 @@ class Answer(NamedTuple):
     Attributes:
         budget: Share of the cost.
         best: Without training.
-        student: The best of the trained ones within the budget, if it is
-            better.
+        student: The best of the trained ones within the budget, if it is better.
         text: In words.
     """
     budget: float

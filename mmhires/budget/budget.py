@@ -34,8 +34,8 @@ class Budget:
         checkpoint: Its weights.
         out_dir: Folder of all that is written.
         students: Configs and checkpoints of trained ones.
-        budgets: Shares of the cost that are answered. Default: those of
-            :data:`BUDGETS` that a size reaches.
+        budgets: Shares of the cost that are answered. Default: those of :data:`BUDGETS` that a size
+            reaches.
         scales: Full-size image : network input. Default: a row of sizes.
         images: Test images at most, evenly spread.
         threads: Of the engines that are timed.
@@ -58,8 +58,7 @@ class Budget:
 
         Raises:
             FileNotFoundError: A file is not there.
-            ValueError: What cannot be measured, or another process uses the
-                folder.
+            ValueError: What cannot be measured, or another process uses the folder.
         """
         with silence():
             upstream = Upstream(self.config)

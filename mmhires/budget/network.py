@@ -54,13 +54,13 @@ class TrainedNetwork:
         model: In eval mode.
         scale: Of its own data preprocessor.
         dataset: Of the test.
-        image_size: Height and width of the first test image, or of the window
-            that slides over the images.
+        image_size: Height and width of the first test image, or of the window that slides over the
+            images.
 
     Raises:
         FileNotFoundError: There is no such checkpoint or data set.
-        ValueError: Not a segmentor, a checkpoint of another network, a data
-            set without images, or a data preprocessor that cannot reduce.
+        ValueError: Not a segmentor, a checkpoint of another network, a data set without images, or
+            a data preprocessor that cannot reduce.
     """
 
     def __init__(self, cfg: Config, name: str, checkpoint: str) -> None:
@@ -94,8 +94,8 @@ class TrainedNetwork:
         """Have the network see its images smaller.
 
         Args:
-            scale: Full-size image : network input; its own restores the data
-                preprocessor of the config.
+            scale: Full-size image : network input; its own restores the data preprocessor of the
+                config.
             stride: Image : coarsest map, which sizes are a multiple of.
         """
         self.model.data_preprocessor = self.own
@@ -138,8 +138,7 @@ class TrainedNetwork:
             text: What stands before the bar.
 
         Returns:
-            ``metrics`` by name, and ``areas`` of
-            :func:`~mmhires.analysis.image_areas`.
+            ``metrics`` by name, and ``areas`` of :func:`~mmhires.analysis.image_areas`.
         """
         with own_scope(self.cfg), torch.no_grad():
             with silence():  # about names of metrics
@@ -164,8 +163,8 @@ class TrainedNetwork:
             index: Its number.
 
         Returns:
-            The image ``(C, H, W)`` as the pipeline gives it, and the data
-            sample with prediction and truth.
+            The image ``(C, H, W)`` as the pipeline gives it, and the data sample with prediction
+            and truth.
         """
         with own_scope(self.cfg), torch.no_grad():
             data = self.dataset[index]

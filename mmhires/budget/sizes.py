@@ -21,16 +21,15 @@ def choose_sizes(network: TrainedNetwork, upstream: Upstream,
     Args:
         network: Left at its own size.
         upstream: Its config.
-        scales: Full-size image : network input. None: a row of sizes, among
-            them the largest within each budget.
+        scales: Full-size image : network input. None: a row of sizes, among them the largest within
+            each budget.
         budgets: Shares of the cost of its own size.
 
     Returns:
         Its own size, then the others, the largest first.
 
     Raises:
-        ValueError: A scale below 1 or of no use, or a budget that no size
-            reaches.
+        ValueError: A scale below 1 or of no use, or a budget that no size reaches.
     """
     own = network.input_size()
     sizes = {own.shape: own}

@@ -28,11 +28,10 @@ def check_config(path: str,
                  samples: int = 8) -> list[Finding]:
     """Find what would fail in a training.
 
-    Files are looked for, labels sampled, numbers of classes, sizes and widths
-    compared; the model trains a step and predicts, with shapes alone where
-    that is enough, otherwise with small random images on the CPU; all else
-    that a runner builds is built or compared with what it takes. Nothing is
-    written or downloaded.
+    Files are looked for, labels sampled, numbers of classes, sizes and widths compared; the model
+    trains a step and predicts, with shapes alone where that is enough, otherwise with small random
+    images on the CPU; all else that a runner builds is built or compared with what it takes.
+    Nothing is written or downloaded.
 
     Args:
         path: Config of MMSegmentation, MMPose or MMPretrain.

@@ -45,8 +45,7 @@ def misfits(cfg: Config) -> Findings:
         cfg: The whole config.
 
     Yields:
-        Findings of types that are not registered and of arguments that they
-        do not take.
+        Findings of types that are not registered and of arguments that they do not take.
     """
     for key, part in _runner_parts(cfg):
         findings, error = tried(list, _misfit(key, part))

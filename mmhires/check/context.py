@@ -183,8 +183,8 @@ class Context:
     def tests(self) -> list[dict]:
         """Batches of one image or crop as validation and test give them.
 
-        Of the data sets where their files are there, otherwise drawn; empty
-        where the config tests neither segmentation nor the pose of one person.
+        Of the data sets where their files are there, otherwise drawn; empty where the config tests
+        neither segmentation nor the pose of one person.
         """
         cfg = self.cfg
         if cfg.default_scope != 'mmseg' and not is_topdown(cfg.model):

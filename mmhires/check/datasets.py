@@ -35,8 +35,8 @@ def find_datasets(cfg: Config, looked_at: int) -> Iterator['DataSet']:
         looked_at: Number of labels of each data set to look into.
 
     Yields:
-        Wrappers before what they wrap. The same data set, such as a val that
-        is test too, comes once.
+        Wrappers before what they wrap. The same data set, such as a val that is test too, comes
+        once.
     """
     leaves = []
     for split in SPLITS:

@@ -9,15 +9,13 @@ class Finding:
     """Part of a config that would fail, or that is probably not meant.
 
     Attributes:
-        kind: ``'config'`` (nothing could be checked), ``'missing'`` (files),
-            ``'labels'``, ``'classes'``, ``'size'``, ``'width'``,
-            ``'checkpoint'``, ``'import'`` (a package that is not installed)
-            or ``'build'``.
+        kind: ``'config'`` (nothing could be checked), ``'missing'`` (files), ``'labels'``,
+            ``'classes'``, ``'size'``, ``'width'``, ``'checkpoint'``, ``'import'`` (a package that
+            is not installed) or ``'build'``.
         key: Where in the config.
         message: What is there.
         remedy: What to do about it; empty where the message says all.
-        severity: ``'problem'``, or ``'warning'`` where training would run
-            nevertheless.
+        severity: ``'problem'``, or ``'warning'`` where training would run nevertheless.
     """
     kind: str
     key: str

@@ -30,8 +30,8 @@ class Step:
 
     Attributes:
         error: What it raised.
-        single_norms: Names of batch norms whose maps are 1x1. SyncBN, which
-            has the values of all processes, is left out.
+        single_norms: Names of batch norms whose maps are 1x1. SyncBN, which has the values of all
+            processes, is left out.
         loss_inputs: Arguments of ``loss_by_feat`` by the key of the head.
     """
     error: Exception | None = None

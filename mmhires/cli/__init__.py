@@ -45,7 +45,7 @@ INTERRUPTED = 130
 
 class Help(argparse.RawDescriptionHelpFormatter,
            argparse.ArgumentDefaultsHelpFormatter):
-    """Keep the lines of a docstring and name defaults that say something."""
+    """Help formatter that keeps line breaks and shows useful defaults."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False):
@@ -54,10 +54,10 @@ class Help(argparse.RawDescriptionHelpFormatter,
 
 
 class Parser(argparse.ArgumentParser):
-    """Parser whose errors are one line."""
+    """Argument parser whose errors are one line."""
 
     def error(self, message: str) -> None:
-        """Name what is wrong and where help is, and exit with 2."""
+        """Print the error and where help is, and exit with 2."""
         self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
 
 
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None, command: str = '') -> int:
 
 
 def run_script(command: str) -> None:
-    """Be a script of another name that does what a subcommand does."""
+    """Run a subcommand under the name of another script."""
     code = main(command=command)
     if code:
         sys.exit(code)
@@ -111,7 +111,7 @@ def _run(name: str, argv: Sequence[str]) -> int:
 
 
 def _no_command(argv: Sequence[str]) -> int:
-    """Answer a line that names no subcommand, or a group of them."""
+    """Print an error for a line without a known subcommand."""
     word = argv[0] if argv else '--help'
     names = [name for name in COMMANDS if name.split()[0] == word]
     if word == '--version':

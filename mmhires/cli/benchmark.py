@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Time the models of configs against each other.
+r"""Time the models of several configs in turns.
 
     mmhires benchmark BASELINE.py OURS.py --shape 512 512
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Time, print a table and write the files that were asked for."""
+    """Time, print a table and write the requested files."""
     import torch
 
     from mmhires.analysis import (
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
-    """Models, and sizes of the images that they get, by name."""
+    """Build models by name, with the sizes of their images."""
     from mmhires.analysis import build_model, distinct_names
     from mmhires.utils.ratio import as_ratio, enlarged_side
     configs = read_configs(args)
@@ -128,7 +128,7 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
 
 
 def report(args: argparse.Namespace, results: list[dict]) -> None:
-    """Print a table and write the files that were asked for."""
+    """Print a table and write the requested files."""
     import torch
     from rich.console import Console
     from rich.table import Table

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""List what in a config and its data would stop a training.
+"""List everything in a config and its data that would stop training.
 
     mmhires check CONFIG
 """

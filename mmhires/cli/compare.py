@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Train configs with the same seeds and tell differences from chance.
+r"""Train configs with the same seeds and test their differences.
 
     mmhires compare BASELINE.py OURS.py --seeds 0 1 2 3 4 --jobs 2 \
         --work-dir work_dirs/study --out study.json
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, or read what was trained, and print the table."""
+    """Train, or read finished runs, and print the table."""
     if bool(args.configs or args.model) == bool(args.results):
         raise ValueError('give configs to train, or --from')
     from mmengine.utils import mkdir_or_exist
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_results(path: str) -> dict:
-    """Read what ``--out`` has written."""
+    """Read a file that ``--out`` wrote."""
     try:
         with open(path, encoding='utf-8') as file:
             return json.load(file)
@@ -97,7 +97,7 @@ def read_results(path: str) -> dict:
 
 
 def find_baseline(baseline: str, names: list[str], paths: list[str]) -> str:
-    """Name of the config that ``--baseline`` gives by path or by name."""
+    """Return the name of the config that ``--baseline`` selects."""
     for name, path in zip(names, paths):
         if osp.realpath(path) == osp.realpath(baseline):
             return name
@@ -110,7 +110,7 @@ def find_baseline(baseline: str, names: list[str], paths: list[str]) -> str:
 
 
 def print_table(results: dict, metrics: list[str], baseline: str) -> None:
-    """Print means and differences, and what is to be said of them."""
+    """Print means, differences and notes."""
     from rich.console import Console
     from rich.table import Column, Table
 

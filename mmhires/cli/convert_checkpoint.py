@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Convert a published checkpoint to ours, or one of ours to its names.
+"""Convert a published checkpoint to ours, or ours to its names.
 
     mmhires convert checkpoint theirs.pth ours.pth --source ddrnet
 """
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Convert, and name the classes that the checkpoint is taken to have."""
+    """Convert, and print the classes that the checkpoint is assumed to have."""
     import torch
 
     from mmhires.converters import convert_file

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Write a checkpoint whose classifiers are for another data set's classes.
+r"""Write a checkpoint whose classifiers predict another data set's classes.
 
     mmhires convert classes cityscapes.pth camvid.pth \
         --class-map configs/_base_/class_maps/cityscapes_to_camvid.py \
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Map the classifiers."""
+    """Map the classifiers to the new classes."""
     from mmengine.config import Config
 
     from mmhires.converters import map_classes

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Convert the masks, and print how much there is of each class."""
+    """Convert the masks, and print the share of each class."""
     from mmhires.converters.masks import convert_masks, read_palette
     if args.palette:
         with open(args.palette, encoding='utf-8-sig') as file:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write weights and config."""
+    """Write the weights and the config."""
     from mmengine.config import Config
 
     from mmhires.deploy import extract_student

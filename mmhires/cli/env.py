@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Print versions, device and engines, and where help is."""
+"""Print versions, device, engines and where to find help."""
 import argparse
 import platform
 import sys
@@ -19,11 +19,11 @@ CONTRIBUTING.md                  where things are, how to add one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """There are none."""
+    """Add nothing: this command has no arguments."""
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print it."""
+    """Print the report."""
     import torch
     from mmengine.device import get_device
     device = get_device()

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export, and say how far the file agrees with the model."""
+    """Export, and print how well the file agrees with the model."""
     from mmhires.apis.exporting import draw_street, export_float, export_int8
     from mmhires.utils.configs import config_files
     from mmhires.utils.files import refuse_overwriting

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Draw features of segmentors beside each other.
+r"""Draw features of several segmentors side by side.
 
     mmhires features PICTURE --model BASELINE.py BASELINE.pth \
         --model DSRL.py DSRL.pth

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Count, print a table and write the files that were asked for."""
+    """Count, print a table and write the requested files."""
     from rich.console import Console
     from rich.table import Table
 
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def branch_table(name: str, inference: dict, training: dict) -> 'Table':
-    """Make the table of ``--per-branch``."""
+    """Return the table of ``--per-branch``."""
     from rich.table import Table
     table = Table('branch', 'inference', 'training forward', title=name)
     for counts in (inference, training):

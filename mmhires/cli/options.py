@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Arguments that several subcommands take."""
+"""Arguments that several subcommands share."""
 import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(args: argparse.Namespace, device: str) -> 'nn.Module':
-    """Load the model of :func:`add_model`."""
+    """Load the model that :func:`add_model` selects."""
     _require_one(args.config, args.model, 'CONFIG and CHECKPOINT')
     from mmhires.zoo import load_model
     return load_model(args.model or args.config, args.checkpoint, device)
@@ -53,7 +53,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace) -> str:
-    """Return the config file of :func:`add_config`."""
+    """Return the config file that :func:`add_config` selects."""
     _require_one(args.config, args.model, 'CONFIG')
     return args.config or _config_file(args.model)
 
@@ -65,7 +65,7 @@ def add_configs(parser: argparse.ArgumentParser) -> None:
 
 
 def read_configs(args: argparse.Namespace) -> list[str]:
-    """Return the config files of :func:`add_configs`."""
+    """Return the config files that :func:`add_configs` selects."""
     if not args.configs and not args.model:
         raise ValueError('give CONFIG, or --model NAME')
     return [*args.configs, *map(_config_file, args.model)]
@@ -95,7 +95,7 @@ class Overrides(argparse.Action):
     """MMEngine's ``DictAction``, imported when it is used."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args) -> None:
-        """Read the values."""
+        """Parse the values."""
         from mmengine.config import DictAction
         DictAction(self.option_strings, self.dest)(parser, *args)
 
@@ -112,7 +112,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Make the type of an argument that is a whole number.
+    """Return the argument type of whole numbers from a minimum on.
 
     Args:
         least: The smallest number that is accepted.

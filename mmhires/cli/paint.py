@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> list[str]:
-    """Paint; what was wrong with some of the inputs."""
+    """Paint, and report the problems of inputs."""
     from mmhires.apis.overlay import make_painter, overlay
     from mmhires.utils.boxes import BoxFile
     from mmhires.utils.inputs import list_inputs

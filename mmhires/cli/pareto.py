@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Draw accuracy against cost, and mark what nothing beats in both.
+r"""Draw accuracy against cost, and mark the Pareto front.
 
     mmhires pareto RESULTS.json ... --cost gmacs --accuracy mIoU
 

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> list[str]:
-    """Predict; what was wrong with some of the inputs."""
+    """Predict, and report the problems of inputs."""
     from mmhires.apis.overlay import say, say_shared
     from mmhires.apis.prediction import (
         outputs,
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> list[str]:
 
 def report(args: argparse.Namespace, count: int, total: int, kind: str,
            begin: float) -> None:
-    """Print what became of pictures or of the frames of a video."""
+    """Print the results of pictures or of a video's frames."""
     rate = count / (time.perf_counter() - begin)
     sys.stdout.write(f'predicted {count} of {total} {kind} into '
                      f'{args.out_dir}, {rate:.1f} {kind}/s\n')

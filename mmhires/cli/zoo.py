@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """List, and download what is asked for."""
+    """List the weights, and download the requested ones."""
     from mmhires.zoo import list_models, load_model, load_published
     from mmhires.zoo.published import find
     names = list_models(args.pattern)

@@ -1,15 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Lets the released OpenMMLab wheels run on current PyTorch.
+"""Patches that let the released OpenMMLab wheels run on current PyTorch.
 
-MMEngine 0.10.7, MMCV 2.1.0, MMSegmentation 1.2.2 and MMPose 1.3.2 are the
-newest releases, and older than the PyTorch, NumPy and setuptools of today;
-OneDL maintains forks of all but the last under other names.
-Each :class:`Item` below answers one failure of that combination, looks first
+MMEngine 0.10.7, MMCV 2.1.0, MMSegmentation 1.2.2 and MMPose 1.3.2 are the newest releases, and
+older than the PyTorch, NumPy and setuptools of today; OneDL maintains forks of all but the last
+under other names. Each :class:`Item` below answers one failure of that combination, looks first
 whether the failure is there, and can be deleted when upstream ships a fix.
 
-``import mmhires`` calls :func:`apply`. An item which concerns a package that
-is not imported yet waits for its import, so that applying costs no import of
-its own. ``python -m mmhires.compat`` prints what was done and why.
+``import mmhires`` calls :func:`apply`. An item which concerns a package that is not imported yet
+waits for its import, so that applying costs no import of its own. ``python -m mmhires.compat``
+prints what was done and why.
 """
 from ._item import Item
 
@@ -36,7 +35,7 @@ ITEMS = (
 
 
 def apply() -> None:
-    """Apply every item, or have it applied when what it is about is imported.
+    """Apply every item now, or when its target is imported.
 
     Applying again does nothing.
     """

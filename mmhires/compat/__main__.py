@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""``python -m mmhires.compat``: what the layer does here, and why."""
+"""``python -m mmhires.compat``: which items are applied here, and why."""
 import argparse
 import importlib
 import platform

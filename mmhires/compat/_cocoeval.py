@@ -1,23 +1,20 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 # ruff: noqa: N803, names of pycocotools
-"""xtcocotools' evaluation class, made of pycocotools'."""
+"""xtcocotools' evaluation class, based on pycocotools'."""
 import numpy as np
 from pycocotools import cocoeval
 
 
 class COCOeval(cocoeval.COCOeval):
-    """The part of xtcocotools' evaluation that pycocotools has.
+    """The part of xtcocotools' evaluation that pycocotools supports.
 
     Args:
-        cocoGt (COCO, optional): Ground truth.
-        cocoDt (COCO, optional): Detections.
-        iouType (str): ``'segm'``, ``'bbox'`` or ``'keypoints'``. Defaults to
-            ``'segm'``.
-        sigmas (Sequence[float], optional): Standard deviation of each
-            keypoint relative to the object's size. Defaults to None, those
-            of COCO's 17 keypoints.
-        use_area (bool): Must be True, the default: scale by the annotated
-            area.
+        cocoGt: Ground truth.
+        cocoDt: Detections.
+        iouType: ``'segm'``, ``'bbox'`` or ``'keypoints'``. Defaults to ``'segm'``.
+        sigmas: Standard deviation of each keypoint relative to the object's size. Defaults to None,
+            those of COCO's 17 keypoints.
+        use_area: Must be True, the default: scale by the annotated area.
 
     Raises:
         NotImplementedError: For what only xtcocotools can evaluate.

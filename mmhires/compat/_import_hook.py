@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Imports that run something, or that find what is not installed."""
+"""Import hooks that call a function, or that stand in for a missing package."""
 import sys
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
@@ -11,7 +11,7 @@ Run = Callable[[ModuleType, Execute], None]
 
 
 class _WatchingFinder(MetaPathFinder):
-    """Asks the other finders for a watched module and watches its loader."""
+    """Finder that asks the others for a watched module and wraps its loader."""
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
@@ -42,11 +42,11 @@ _FINDER = _WatchingFinder()
 
 
 class StandIn(MetaPathFinder, Loader):
-    """Finds a package that is not there, with any name in it.
+    """Finder of a package that is not installed, with any name in it.
 
     Args:
-        package (str): Name of the package.
-        make (Callable): From a name in one of its modules to what it is.
+        package: Name of the package.
+        make: From a name in one of its modules to what it is.
     """
 
     def __init__(self, package: str, make: Callable[[str], object]) -> None:
@@ -69,13 +69,13 @@ class StandIn(MetaPathFinder, Loader):
 
 
 def forget(package: str) -> dict[str, ModuleType]:
-    """Take a package out of the imported modules.
+    """Remove a package from the imported modules.
 
     Args:
-        package (str): Name of the package.
+        package: Name of the package.
 
     Returns:
-        dict[str, ModuleType]: It and its modules, by their full names.
+        It and its modules, by their full names.
     """
     return {
         name: sys.modules.pop(name)
@@ -84,12 +84,12 @@ def forget(package: str) -> dict[str, ModuleType]:
 
 
 def intercept(name: str, run: Run) -> None:
-    """Run something in place of the execution of a module's code.
+    """Call a function instead of executing a module's code.
 
     Args:
-        name (str): Full name of a module that is not imported yet.
-        run (Callable): Called with the empty module and the function that
-            executes it. What it raises is what the import raises.
+        name: Full name of a module that is not imported yet.
+        run: Called with the empty module and the function that executes it. What it raises is what
+            the import raises.
     """
     _FINDER.runs[name] = run
     if _FINDER not in sys.meta_path:
@@ -97,12 +97,11 @@ def intercept(name: str, run: Run) -> None:
 
 
 def when_imported(name: str, callback: Callable[[], None]) -> None:
-    """Call something once, as soon as a module is imported.
+    """Call a function once, as soon as a module is imported.
 
     Args:
-        name (str): Full name of the module.
-        callback (Callable): Called without arguments; at once if the module
-            is imported already.
+        name: Full name of the module.
+        callback: Called without arguments; at once if the module is imported already.
     """
     if name in sys.modules:
         callback()

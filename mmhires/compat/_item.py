@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""One thing the compatibility layer may do to the running process."""
+"""One patch of the compatibility layer."""
 import importlib
 import warnings
 from dataclasses import dataclass
@@ -11,20 +11,19 @@ from ._import_hook import when_imported
 class Item:
     """A guard against one failure, in a module of its own.
 
-    The module ``mmhires.compat.{name}`` has a function ``install()`` which
-    returns whether it changed anything, and the reason. It is imported only
-    when the item is applied, so it may import what the item is about.
+    The module ``mmhires.compat.{name}`` has a function ``install()`` which returns whether it
+    changed anything, and the reason. It is imported only when the item is applied, so it may import
+    what the item is about.
 
     Args:
-        name (str): Name of the item and of its module.
-        symptom (str): What fails without it.
-        after (str, optional): Apply the item when this module has been
-            imported, at once if it has been already. Defaults to None, which
-            means at once.
+        name: Name of the item and of its module.
+        symptom: What fails without it.
+        after: Apply the item when this module has been imported, at once if it has been already.
+            Defaults to None, which means at once.
 
     Attributes:
-        state (str): ``'not applied yet'``, ``'waiting'``, ``'applied'``,
-            ``'not needed'`` or ``'failed'``.
+        state (str): ``'not applied yet'``, ``'waiting'``, ``'applied'``, ``'not needed'`` or
+            ``'failed'``.
         why (str): The reason for the state.
     """
     name: str
@@ -34,7 +33,7 @@ class Item:
     why: str = ''
 
     def apply(self) -> None:
-        """Install the item, or have it installed after an import."""
+        """Install the item now, or after an import."""
         if self.state != 'not applied yet':
             return
         if self.after is None:

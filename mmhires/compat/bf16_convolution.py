@@ -1,11 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""bf16 convolutions that PyTorch computes wrongly on processors with AMX.
+"""Warning about bf16 convolutions that PyTorch computes wrongly with AMX.
 
-There strided and transposed convolutions of oneDNN 3.12, which is in PyTorch
-2.13, read memory that nobody has written where a map is 1 to 3 pixels wide:
-results and gradients are nan or several times too large, and not the same in
-the next run. ``ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16`` in the environment cures
-it and costs AMX. Nothing is changed here: whoever computes in bf16 is told.
+There strided and transposed convolutions of oneDNN 3.12, which is in PyTorch 2.13, read memory that
+nobody has written where a map is 1 to 3 pixels wide: results and gradients are nan or several times
+too large, and not the same in the next run. ``ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16`` in the
+environment cures it and costs AMX. Nothing is changed here: whoever computes in bf16 is told.
 """
 import functools
 import warnings
@@ -24,8 +23,8 @@ def broken_width() -> int:
     """Compare bf16 convolutions on narrow maps with those in float32.
 
     Returns:
-        int: Width in pixels up to which a map gives wrong results or
-        gradients, 0 if none does. It is looked for once in a process.
+        Width in pixels up to which a map gives wrong results or gradients, 0 if none does. It is
+        looked for once in a process.
     """
     for width in range(_WIDEST, 0, -1):
         if not all(_is_right(*kernel, width) for kernel in _KERNELS):
@@ -34,7 +33,7 @@ def broken_width() -> int:
 
 
 def describe() -> str:
-    """What is wrong on this processor, and what to do, in one line."""
+    """Describe the fault of this processor and the remedy in one line."""
     width = broken_width()
     if not width:
         return 'right on this processor'
@@ -51,7 +50,7 @@ def _is_right(name: str, kernel: int, width: int) -> bool:
     ]
 
     def compute(dtype: torch.dtype) -> tuple[Tensor, ...]:
-        """Result and gradients."""
+        """Return the result and the gradients."""
         inputs = [x.to(dtype).requires_grad_() for x in tensors]
         _leave_nan_in_free_memory()
         out = getattr(F, name)(*inputs, stride=2, padding=kernel // 3)
@@ -73,12 +72,11 @@ def _leave_nan_in_free_memory() -> None:
 
 
 def warn_of_narrow_maps(model: nn.Module, image: Tensor | None = None) -> None:
-    """Have a model warn when bf16 convolutions of it will be wrong, once.
+    """Make a model warn once when its bf16 convolutions will be wrong.
 
     Args:
-        model (nn.Module): Trained under autocast, or with weights in bf16.
-        image (Tensor, optional): Run it on this at once and not later.
-            Default: None.
+        model: Trained under autocast, or with weights in bf16.
+        image: Run it on this at once and not later. Default: None.
     """
     width, hooks = broken_width(), []
     if not width:

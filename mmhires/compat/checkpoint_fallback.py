@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Has OneDL's MMEngine refuse checkpoints with code in them.
+"""Makes OneDL's MMEngine refuse checkpoints that contain code.
 
-MMEngine 0.10.12 of the forks reads what ``torch.load`` has refused once more,
-with ``weights_only=False``, which runs the code.
+MMEngine 0.10.12 of the forks reads what ``torch.load`` has refused once more, with
+``weights_only=False``, which runs the code.
 """
 import functools
 
@@ -10,10 +10,10 @@ import torch
 
 
 def install() -> tuple[bool, str]:
-    """Take the second attempt away.
+    """Remove the second attempt.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     from mmengine.runner import checkpoint
     load = getattr(checkpoint, '_safe_torch_load', None)

@@ -1,15 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Lets ``torch.load`` read MMEngine's checkpoints with ``weights_only=True``.
 
-Since PyTorch 2.6 a checkpoint may name only classes on an allow-list. Those
-of MMEngine 0.10.7 also hold log histories (``HistoryBuffer``) and NumPy
-arrays and scalars. The list is extended by exactly these; the protection
-stays on, and ``torch.load`` is as PyTorch made it.
+Since PyTorch 2.6 a checkpoint may name only classes on an allow-list. Those of MMEngine 0.10.7 also
+hold log histories (``HistoryBuffer``) and NumPy arrays and scalars. The list is extended by exactly
+these; the protection stays on, and ``torch.load`` is as PyTorch made it.
 
-NumPy's own classes would not be safe on that list: ``numpy.ndarray(1, 'O',
-buffer)`` takes bytes of the file for the address of a Python object. So a
-file gets stand-ins under their names, which make arrays and scalars of
-numbers and text only.
+NumPy's own classes would not be safe on that list: ``numpy.ndarray(1, 'O', buffer)`` takes bytes of
+the file for the address of a Python object. So a file gets stand-ins under their names, which make
+arrays and scalars of numbers and text only.
 """
 import math
 import re
@@ -28,7 +26,7 @@ def _require(fits: bool, what: str) -> None:
 
 
 class _DType:
-    """What a file's ``numpy.dtype(code, align, copy)`` gives."""
+    """Stand-in for a file's ``numpy.dtype(code, align, copy)``."""
 
     def __init__(self, code, align=False, copy=False):
         _require(
@@ -41,7 +39,7 @@ class _DType:
 
 
 class _Array(np.ndarray):
-    """What a file's ``numpy.ndarray`` is; saved, it is an ordinary one."""
+    """Stand-in for a file's ``numpy.ndarray``; it is saved as an ordinary one."""
     # New arrays made with ordinary ones are ordinary ones.
     __array_priority__ = -1
 
@@ -67,7 +65,7 @@ def _dtype(kind) -> np.dtype:
 
 
 def _reconstruct(cls, shape, code) -> _Array:
-    """Make the array that ``_Array.__setstate__`` fills."""
+    """Make an empty array that ``_Array.__setstate__`` fills."""
     _require(cls is _Array, f'an array of {cls!r}')
     return np.ndarray.__new__(_Array, (0, ), 'b')
 
@@ -81,7 +79,7 @@ def _scalar(kind, data) -> np.generic:
 
 
 def _history_getattr(owner: object, name: str):
-    """``getattr`` for the methods that a pickled ``HistoryBuffer`` names.
+    """Return a method that a pickled ``HistoryBuffer`` names.
 
     Raises:
         ValueError: If a file asks for anything else.
@@ -96,7 +94,7 @@ def install() -> tuple[bool, str]:
     """Extend the allow-list of ``torch.load``.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     if torch.__version__ < (2, 6):
         return False, (f'torch {torch.__version__} does not check what a '

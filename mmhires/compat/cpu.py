@@ -1,10 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distributed training on machines without an accelerator.
 
-Under any launcher MMEngine 0.10.7 calls ``torch.cuda.set_device``, asks for
-NCCL and hands ``device_ids`` to the model wrapper; on a CPU the first and the
-last raise. No process group is made here: that stays with MMEngine, at the
-moment and with the timeout that the config says.
+Under any launcher MMEngine 0.10.7 calls ``torch.cuda.set_device``, asks for NCCL and hands
+``device_ids`` to the model wrapper; on a CPU the first and the last raise. No process group is made
+here: that stays with MMEngine, at the moment and with the timeout that the config says.
 """
 import functools
 import logging
@@ -18,7 +17,7 @@ from torch.nn import SyncBatchNorm
 
 
 def _without_cuda(init):
-    """Have one of MMEngine's launcher functions make its group on the CPU."""
+    """Make one of MMEngine's launcher functions create its group on the CPU."""
 
     @functools.wraps(init)
     def wrapper(backend, *args, **kwargs):
@@ -29,7 +28,7 @@ def _without_cuda(init):
 
 
 def _without_device_ids(init):
-    """Have the model wrapper take a model which lies in main memory."""
+    """Make the model wrapper accept a model in main memory."""
 
     @functools.wraps(init)
     def wrapper(self, module, *args, **kwargs):
@@ -47,10 +46,10 @@ def _without_device_ids(init):
 
 
 def install() -> tuple[bool, str]:
-    """Replace the CUDA calls of a launch where MMEngine's device is the CPU.
+    """Replace the CUDA calls of a launch if MMEngine's device is the CPU.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     if get_device() != 'cpu':
         return False, f'MMEngine uses the device "{get_device()}"'

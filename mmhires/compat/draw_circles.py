@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Lets MMPose draw keypoints beside NumPy 2.4 and later.
+"""Lets MMPose draw keypoints with NumPy 2.4 and later.
 
-MMPose 1.3.2 hands its OpenCV drawing the radius as an array of one number,
-which NumPy lets ``int()`` take no longer.
+MMPose 1.3.2 hands its OpenCV drawing the radius as an array of one number, which NumPy lets
+``int()`` take no longer.
 """
 import functools
 
@@ -10,10 +10,10 @@ import numpy as np
 
 
 def install() -> tuple[bool, str]:
-    """Make a number of the radius where OpenCV draws.
+    """Convert the radius to a number before OpenCV draws.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     try:
         int(np.ones(1))

@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Answers for the C++ extension that mmcv-lite does not have.
+"""Stand-in for the C++ extension that mmcv-lite does not have.
 
-``mmseg.models`` and ``mmpose.models`` import ``mmcv.ops`` whatever the model,
-and ``mmcv.ops`` loads ``mmcv._ext``. Hardly a model calls an operator of it.
+``mmseg.models`` and ``mmpose.models`` import ``mmcv.ops`` whatever the model, and ``mmcv.ops``
+loads ``mmcv._ext``. Hardly a model calls an operator of it.
 """
 import sys
 from importlib.machinery import PathFinder
@@ -18,7 +18,7 @@ FORK_CURE = ('pip install --force-reinstall --no-deps --no-cache-dir '
 
 
 def _operator(name: str):
-    """Stand-in for the operator ``name``, or for a function of build info."""
+    """Return a stand-in for the operator ``name`` or a build-info function."""
     # MMCV and MMSegmentation print these two with their environment.
     if name in ('get_compiler_version', 'get_compiling_cuda_version'):
         return lambda: f'not available ({installed_fork("mmcv") or LITE})'
@@ -36,13 +36,12 @@ def _operator(name: str):
 
 
 def install() -> tuple[bool, str]:
-    """Offer ``mmcv._ext`` where MMCV lacks it.
+    """Provide ``mmcv._ext`` if MMCV lacks it.
 
-    The finder is the last to be asked, so a real extension is used even if
-    it appears later.
+    The finder is the last to be asked, so a real extension is used even if it appears later.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     mmcv = find_spec('mmcv')
     if mmcv is None:

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Lets the maintained forks be found by the names of upstream's packages.
+"""Makes the maintained forks known by the names of upstream's packages.
 
 OneDL's forks keep the names of the modules and rename the distributions:
 ``mmseg`` comes with ``onedl-mmsegmentation``. MMEngine, theirs too, looks for
@@ -32,7 +32,7 @@ NOTICED = ('mmseg.datasets', 'mmdet.datasets', 'mmpretrain.datasets')
 
 
 class _Fork(Distribution):
-    """A fork's distribution, asked for by upstream's name."""
+    """Distribution of a fork under upstream's name."""
 
     def __init__(self, distribution: Distribution) -> None:
         self.distribution = distribution
@@ -51,10 +51,10 @@ class _Fork(Distribution):
 
 
 class _ForkFinder(DistributionFinder):
-    """Finds forks by upstream's names; the last finder to be asked."""
+    """Finder of forks by upstream's names; it is asked last."""
 
     def find_spec(self, name, path=None, target=None) -> None:
-        """Leave modules to others: the forks did not rename them."""
+        """Leave modules to other finders: the forks did not rename them."""
 
     def find_distributions(self, context=DistributionFinder.Context()):
         fork = FORKS.get((context.name or '').lower())
@@ -64,7 +64,7 @@ class _ForkFinder(DistributionFinder):
 
 
 def installed_fork(name: str) -> str | None:
-    """Return the fork that stands for a package of upstream's.
+    """Return the fork that replaces an upstream package.
 
     Args:
         name: Upstream's name of the distribution.
@@ -83,7 +83,7 @@ def installed_fork(name: str) -> str | None:
 
 
 def _add_forks(pkg_resources: ModuleType) -> None:
-    """Let ``pkg_resources`` know the forks by upstream's names, too."""
+    """Add the forks to ``pkg_resources`` by upstream's names."""
     known = pkg_resources.working_set.by_key
     for name, fork in FORKS.items():
         if fork in known and name not in known:
@@ -105,10 +105,10 @@ def _load_without_notice(module: ModuleType, execute: Execute) -> None:
 
 
 def install() -> tuple[bool, str]:
-    """Answer for upstream's names where only the forks are installed.
+    """Register the finder if only the forks are installed.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     forks = list(filter(None, map(installed_fork, FORKS)))
     if not forks:

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Says what to do where ``pkg_resources`` is gone.
+"""Explains what to do if ``pkg_resources`` is missing.
 
 MMEngine 0.10.7 imports it to resolve ``mmseg::`` configs, and openmim to do
 anything. Both fail with a bare "No module named 'pkg_resources'".
@@ -14,10 +14,10 @@ ADVICE = ('setuptools 82 and later lack pkg_resources, which MMEngine ("mmseg'
 
 
 def install() -> tuple[bool, str]:
-    """Warn if ``pkg_resources`` is missing; nothing stands in for it.
+    """Warn if ``pkg_resources`` is missing; there is no stand-in.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed (never), and why.
+        Whether anything was changed (never), and why.
     """
     if find_spec('pkg_resources') is not None:
         return False, 'pkg_resources is there'

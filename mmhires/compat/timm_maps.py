@@ -1,9 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Gives heads the maps of timm as they expect them, ``(N, C, H, W)``.
+"""Converts the maps of timm's networks to ``(N, C, H, W)``.
 
-timm's Swin, MambaOut and others have their channels last, and MMPretrain 1.2.0
-hands them on as they are: a head would take the width of a map for its
-channels.
+timm's Swin, MambaOut and others have their channels last, and MMPretrain 1.2.0 hands them on as
+they are: a head would take the width of a map for its channels.
 """
 import functools
 import importlib
@@ -12,10 +11,10 @@ MODULE = 'mmpretrain.models.backbones.timm_backbone'
 
 
 def install() -> tuple[bool, str]:
-    """Permute what such a network of timm returns.
+    """Permute the outputs of timm's channels-last networks.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     backbone = importlib.import_module(MODULE).TIMMBackbone
     forward = backbone.forward

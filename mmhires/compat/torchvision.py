@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Lets MMEngine, MMPretrain and MMPose do without torchvision.
+"""Lets MMEngine, MMPretrain and MMPose run without torchvision.
 
 ``pip install torchvision`` cures all of it beside a torch of the same index,
 and then nothing here is done. Beside torch's CPU build it cannot: it installs
@@ -31,7 +31,7 @@ HOSTS = {
 
 
 class InterpolationMode(Enum):
-    """Its members are read where timm is imported."""
+    """Stand-in whose members are read when timm is imported."""
 
     NEAREST = 'nearest'
     BILINEAR = 'bilinear'
@@ -42,7 +42,7 @@ class InterpolationMode(Enum):
 
 
 def _missing(name: str) -> type:
-    """Class that can be imported and inherited from, but not called."""
+    """Make a class that can be imported and inherited from, but not called."""
     if name == 'InterpolationMode':
         return InterpolationMode
 
@@ -56,7 +56,7 @@ def _missing(name: str) -> type:
 
 @contextlib.contextmanager
 def torchvision_stand_in():
-    """Answer imports of torchvision, and be gone afterwards.
+    """Answer imports of torchvision inside the block.
 
     Everyone else then finds torchvision absent, and not a fake of it.
 
@@ -77,7 +77,7 @@ def torchvision_stand_in():
 
 
 def _load_or_be_absent(module: ModuleType, execute) -> None:
-    """Import torchvision; one that does not load counts as absent."""
+    """Import torchvision; treat one that does not load as absent."""
     try:
         execute(module)
     except ImportError:
@@ -108,10 +108,10 @@ def _import_host(module: ModuleType, execute) -> None:
 
 
 def install() -> tuple[bool, str]:
-    """Guard the imports of torchvision and of what names it, without any.
+    """Guard imports of torchvision if it is not installed.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     if sys.modules.get('torchvision'):
         return False, 'torchvision is loaded'

@@ -1,18 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Lets checkpoints of web addresses hold weights only, as those of files.
+"""Restricts checkpoints from web addresses to weights, as those from files.
 
-MMEngine 0.10.7 reads them by ``torch.hub.load_state_dict_from_url``, which
-asks ``torch.load`` for ``weights_only=False`` and so runs code in them.
+MMEngine 0.10.7 reads them by ``torch.hub.load_state_dict_from_url``, which asks ``torch.load`` for
+``weights_only=False`` and so runs code in them.
 """
 import functools
 import inspect
 
 
 def install() -> tuple[bool, str]:
-    """Have MMEngine's downloads read with ``weights_only=True``.
+    """Make MMEngine read downloads with ``weights_only=True``.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     from mmengine.runner import checkpoint
     options = inspect.signature(checkpoint.load_url).parameters

@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Puts pycocotools in the place of an xtcocotools that does not load.
+"""Replaces an xtcocotools that does not load by pycocotools.
 
-MMPose imports xtcocotools, an extension of pycocotools. Its wheels are built
-for NumPy 1 and end at Python 3.11; its source does not build on Python 3.13.
+MMPose imports xtcocotools, an extension of pycocotools. Its wheels are built for NumPy 1 and end at
+Python 3.11; its source does not build on Python 3.13.
 """
 import importlib
 import sys
@@ -16,7 +16,7 @@ def install() -> tuple[bool, str]:
     """Make ``import xtcocotools.cocoeval`` work.
 
     Returns:
-        tuple[bool, str]: Whether anything was changed, and why.
+        Whether anything was changed, and why.
     """
     try:
         importlib.import_module('xtcocotools._mask')

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Write CamVid in the one layout that :class:`CamVidDataset` reads."""
+"""Conversion of CamVid to the layout that :class:`CamVidDataset` reads."""
 
 import shutil
 from collections import Counter
@@ -21,33 +21,29 @@ def convert_camvid(src: str | Path,
                    split_dir: str | Path | None = None,
                    allow_partial: bool = False,
                    force: bool = False) -> dict[str, int]:
-    """Check a published CamVid and write it as the dataset reads it.
+    """Check a published CamVid and write it in our layout.
 
     The result is ``dst/images/{split}/NAME.png``, copies of the images, and
-    ``dst/labels/{split}/NAME.png``, uint8 of 0 to 10 and 255. It appears whole
-    or not at all: everything is written beside ``dst`` and renamed at the end,
-    and what was at ``dst`` before stays until then.
+    ``dst/labels/{split}/NAME.png``, uint8 of 0 to 10 and 255. It appears whole or not at all:
+    everything is written beside ``dst`` and renamed at the end, and what was at ``dst`` before
+    stays until then.
 
     Args:
-        src (str | Path): The data set as published, see
-            :mod:`mmhires.converters.camvid_layouts`.
-        dst (str | Path): The folder to make.
-        split_dir (str | Path, optional): Lists for the original layout, see
-            :func:`~mmhires.converters.camvid_layouts.original_samples`.
-            Defaults to None, SegNet's split.
-        allow_partial (bool): Whether to accept other counts than the 367, 101
-            and 233 of SegNet's split. (A test split that is missing
-            altogether is always accepted, lists are always taken as they
-            are.) Defaults to False.
-        force (bool): Whether to replace a ``dst`` that is not empty. Defaults
-            to False.
+        src: The data set as published, see :mod:`mmhires.converters.camvid_layouts`.
+        dst: The folder to make.
+        split_dir: Lists for the original layout, see
+            :func:`~mmhires.converters.camvid_layouts.original_samples`. Defaults to None, SegNet's
+            split.
+        allow_partial: Whether to accept other counts than the 367, 101 and 233 of SegNet's split.
+            (A test split that is missing altogether is always accepted, lists are always taken as
+            they are.) Defaults to False.
+        force: Whether to replace a ``dst`` that is not empty. Defaults to False.
 
     Returns:
-        dict[str, int]: The number of images of each split.
+        The number of images of each split.
 
     Raises:
-        FileNotFoundError, ValueError: If ``src`` is not a whole CamVid; the
-            text names the file.
+        FileNotFoundError, ValueError: If ``src`` is not a whole CamVid; the text names the file.
         FileExistsError, NotADirectoryError: If ``dst`` is in the way.
     """
     src, dst = Path(src).resolve(), Path(dst)
@@ -78,7 +74,7 @@ def convert_camvid(src: str | Path,
 
 
 def _find(src: Path, split_dir: Path | None) -> tuple[list, Callable]:
-    """Samples of a folder, and what reads the labels of its layout."""
+    """Return the samples of a folder and the reader of its labels."""
     if any((src / f'{split}annot').is_dir() for split in SPLITS):
         if split_dir:
             raise ValueError(
@@ -94,7 +90,7 @@ def _find(src: Path, split_dir: Path | None) -> tuple[list, Callable]:
 
 
 def _check_counts(src: Path, counts: Counter) -> None:
-    """Compare with the published counts; no test split at all is fine."""
+    """Compare with the published counts; a missing test split is allowed."""
     wrong = [
         f'{split}: expected {expected}, found {counts[split]}'
         for split, expected in PUBLISHED_COUNTS.items()

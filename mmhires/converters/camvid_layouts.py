@@ -57,13 +57,13 @@ _SEQUENCE_SPLITS = {
 
 
 def read_segnet_label(path: Path) -> np.ndarray:
-    """Read a label of class numbers.
+    """Read a label image of class indices.
 
     Args:
-        path (Path): A single-channel file of 0 to 11.
+        path: A single-channel file of 0 to 11.
 
     Returns:
-        np.ndarray: ``(H, W)``, uint8, 0 to 10 and 255.
+        ``(H, W)``, uint8, 0 to 10 and 255.
 
     Raises:
         ValueError: If the file does not decode or holds another value.
@@ -76,13 +76,13 @@ def read_segnet_label(path: Path) -> np.ndarray:
 
 
 def read_original_label(path: Path) -> np.ndarray:
-    """Read a label of colours, merging the 32 classes into 11.
+    """Read a label image of colours, and merge 32 classes into 11.
 
     Args:
-        path (Path): A file of the published colours.
+        path: A file of the published colours.
 
     Returns:
-        np.ndarray: ``(H, W)``, uint8, 0 to 10 and 255.
+        ``(H, W)``, uint8, 0 to 10 and 255.
 
     Raises:
         ValueError: If the file does not decode or holds another colour.
@@ -98,7 +98,7 @@ def read_original_label(path: Path) -> np.ndarray:
 
 def _ignore_void(path: Path, values: np.ndarray, label: np.ndarray,
                  allowed: str) -> np.ndarray:
-    """SegNet's void as 255; an error if a number is above it."""
+    """Replace SegNet's void by 255; raise an error for larger values."""
     refuse_values(path, values, label > SEGNET_VOID, allowed)
     return np.where(label < SEGNET_VOID, label, 255).astype(np.uint8)
 
@@ -107,11 +107,10 @@ def segnet_samples(src: Path) -> Samples:
     """List the files of the SegNet tutorial.
 
     Args:
-        src (Path): The folder that holds ``train`` and ``trainannot``.
+        src: The folder that holds ``train`` and ``trainannot``.
 
     Returns:
-        list[tuple[str, Path, Path]]: Split, image and label, in the order of
-        the splits that are there and of the names.
+        Split, image and label, in the order of the splits that are there and of the names.
 
     Raises:
         ValueError: If an image lacks its label or a label its image.
@@ -134,19 +133,17 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
     """List the files of the University of Cambridge.
 
     Args:
-        src (Path): The folder below which the frames and labels are.
-        split_dir (Path, optional): Holds ``train.txt``, ``val.txt`` and, if
-            wanted, ``test.txt``, one frame per line, of which the file name
-            without folder and suffix counts (so SegNet's lists do). Defaults
-            to None, SegNet's split by the sequence and number in the name.
+        src: The folder below which the frames and labels are.
+        split_dir: Holds ``train.txt``, ``val.txt`` and, if wanted, ``test.txt``, one frame per
+            line, of which the file name without folder and suffix counts (so SegNet's lists do).
+            Defaults to None, SegNet's split by the sequence and number in the name.
 
     Returns:
-        list[tuple[str, Path, Path]]: Split, image and label, in the order of
-        the splits and names.
+        Split, image and label, in the order of the splits and names.
 
     Raises:
-        ValueError: If a label has no image, a name comes twice, or (by the
-            rule) a name is of no known sequence.
+        ValueError: If a label has no image, a name comes twice, or (by the rule) a name is of no
+            known sequence.
         FileNotFoundError: If a list, or a frame that it names, is not there.
     """
     images, labels = {}, {}
@@ -170,7 +167,7 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
 
 
 def split_of(path: Path) -> str:
-    """SegNet's split of a frame or label of Cambridge, by its name.
+    """Return SegNet's split of a Cambridge frame or label by its name.
 
     Raises:
         ValueError: If the name is of no known sequence.
@@ -187,7 +184,7 @@ def split_of(path: Path) -> str:
 
 
 def _read_lists(split_dir: Path, labels: dict) -> dict[str, str]:
-    """The split of each frame in the lists of a folder."""
+    """Read the split of each frame from the lists of a folder."""
     splits = {}
     for split in SPLITS:
         path = split_dir / f'{split}.txt'

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""State dicts that others published, renamed to ours."""
+"""Conversion of published state dicts to our keys."""
 import os
 from collections.abc import Callable
 
@@ -32,19 +32,18 @@ def convert(state_dict: StateDict,
     """Rename the keys of a published checkpoint to those of our model.
 
     Args:
-        state_dict (dict[str, Tensor]): Without the outer dict of a checkpoint
-            file; prefixes like ``module.`` are taken off.
-        source (str): Who published it, a key of ``SOURCES``.
-        reverse (bool): From our keys to those of ``source``, a key of
-            ``TARGETS``. Default: False.
+        state_dict: Without the outer dict of a checkpoint file; prefixes like ``module.`` are taken
+            off.
+        source: Who published it, a key of ``SOURCES``.
+        reverse: From our keys to those of ``source``, a key of ``TARGETS``. Default: False.
 
     Returns:
-        dict[str, Tensor]: Loads strictly into the model of the matching
-        config. The tensors of ``state_dict`` are not changed.
+        Loads strictly into the model of the matching config. The tensors of ``state_dict`` are not
+        changed.
 
     Raises:
-        ValueError: Unknown source, one that ``reverse`` does not know, or
-            weights of another architecture.
+        ValueError: Unknown source, one that ``reverse`` does not know, or weights of another
+            architecture.
         KeyError: Keys that the source does not have.
     """
     converters = TARGETS if reverse else SOURCES
@@ -56,15 +55,14 @@ def convert(state_dict: StateDict,
 
 
 def dataset_meta(weights: StateDict) -> dict | None:
-    """Classes and colours of a published network, by their number.
+    """Return classes and colours of a published network by class count.
 
     Args:
-        weights (dict[str, Tensor]): By our keys.
+        weights: By our keys.
 
     Returns:
-        dict, optional: ``classes`` and ``palette`` of Cityscapes (19), of
-        EdgeNets' Cityscapes (20), Pascal Context (59 and 60) or ADE20K (150);
-        None of a backbone, or of any other number of classes.
+        ``classes`` and ``palette`` of Cityscapes (19), of EdgeNets' Cityscapes (20), Pascal Context
+        (59 and 60) or ADE20K (150); None of a backbone, or of any other number of classes.
     """
     classifier = weights.get('decode_head.conv_seg.weight', ())
     name = _DATASETS.get(len(classifier))
@@ -85,20 +83,18 @@ def convert_checkpoint(src: str | os.PathLike,
     """Read a checkpoint file and convert it; see :func:`convert`.
 
     Args:
-        src (str | os.PathLike): What :func:`torch.load` reads with
-            ``weights_only=True``: a state dict, or a dict that has it as
-            ``state_dict`` or ``model``.
-        source (str, optional): As of :func:`convert`; None leaves the keys.
-        reverse (bool): As of :func:`convert`. Default: False.
+        src: What :func:`torch.load` reads with ``weights_only=True``: a state dict, or a dict that
+            has it as ``state_dict`` or ``model``.
+        source: As of :func:`convert`; None leaves the keys.
+        reverse: As of :func:`convert`. Default: False.
 
     Returns:
-        dict: ``state_dict`` and, for MMEngine, ``meta``, with the
-        ``dataset_meta`` of the file or, of a published network, of
-        :func:`dataset_meta`.
+        ``state_dict`` and, for MMEngine, ``meta``, with the ``dataset_meta`` of the file or, of a
+        published network, of :func:`dataset_meta`.
 
     Raises:
         FileNotFoundError: There is no ``src``.
-        ValueError: ``src`` is no checkpoint, or as of :func:`convert`.
+        ValueError: ``src`` is not a checkpoint, or as of :func:`convert`.
         KeyError: As of :func:`convert`.
     """
     try:
@@ -107,7 +103,7 @@ def convert_checkpoint(src: str | os.PathLike,
         # Of the file system; of a torn file they name none.
         if isinstance(error, OSError) and error.filename is not None:
             raise
-        raise ValueError(f'{src} is no checkpoint that can be read safely: '
+        raise ValueError(f'{src} is not a checkpoint that can be read safely: '
                          f'{first_line(error)}') from error
     state_dict = content
     if isinstance(content, dict):
@@ -131,14 +127,13 @@ def convert_file(src: str | os.PathLike,
     """Convert a checkpoint file to another; see :func:`convert_checkpoint`.
 
     Args:
-        src (str | os.PathLike): Read.
-        dst (str | os.PathLike): Written whole or not at all, its folder made
-            if needed.
-        source (str): As of :func:`convert`.
-        reverse (bool): As of :func:`convert`. Default: False.
+        src: Read.
+        dst: Written whole or not at all, its folder made if needed.
+        source: As of :func:`convert`.
+        reverse: As of :func:`convert`. Default: False.
 
     Returns:
-        dict[str, Tensor]: The written ``state_dict``.
+        The written ``state_dict``.
 
     Raises:
         ValueError: ``dst`` is ``src``, or as of :func:`convert_checkpoint`.

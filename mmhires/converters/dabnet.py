@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Checkpoints of DABNet's authors."""
+"""Checkpoints of the DABNet authors."""
 from collections.abc import Callable
 from functools import partial
 

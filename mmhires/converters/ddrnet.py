@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Checkpoints of DDRNet's authors and of MMSegmentation's DDRNet."""
+"""Checkpoints of the DDRNet authors and of MMSegmentation's DDRNet."""
 from collections.abc import Callable
 from functools import partial
 
@@ -57,7 +57,7 @@ _MMSEG_HEADS: Rules = (
 
 
 def _rules(source: str, groups: int) -> Rules:
-    """From keys of our segmentor or classifier to those of a source."""
+    """Return the rules from keys of our model to those of a source."""
     if source == 'mmseg-ddrnet':
         return ((r'^backbone\.', ''), *ddrnet_keys.MMSEG,
                 (r'^(?!decode_head|auxiliary_head)',
@@ -67,7 +67,7 @@ def _rules(source: str, groups: int) -> Rules:
 
 
 def _check_source(state_dict: StateDict, source: str) -> None:
-    """Refuse weights of another source, saying which."""
+    """Raise an error that names the source if it is another one."""
     present = [
         name for name, (_, _, signs) in _LAYOUTS.items() if any(
             key.startswith(signs) for key in state_dict)
@@ -86,7 +86,7 @@ def _check_source(state_dict: StateDict, source: str) -> None:
 
 
 def _network(size: Callable[[str], int], width: int, groups: int) -> nn.Module:
-    """Our network that weights seem to be of, by the sizes of some."""
+    """Build our network whose sizes the weights have."""
 
     def length(key: str, default: int = 0) -> int:
         try:
@@ -123,26 +123,24 @@ def _network(size: Callable[[str], int], width: int, groups: int) -> nn.Module:
 def convert_ddrnet(state_dict: StateDict,
                    source: str,
                    reverse: bool = False) -> StateDict:
-    """Convert weights of DDRNet, all of them or none, either way.
+    """Convert all weights of a DDRNet in either direction.
 
-    MMSegmentation's stem has no biases: from there it gets biases of 0; back
-    they are subtracted from the running means of the batch normalisation
-    behind them, which in inference is the same.
+    MMSegmentation's stem has no biases: from there it gets biases of 0; back they are subtracted
+    from the running means of the batch normalisation behind them, which in inference is the same.
 
     Args:
-        state_dict (dict[str, Tensor]): The source's keys; the authors'
-            segmentors are with or without ``seghead_extra``.
-        source (str): ``'ddrnet'``, ``'ddrnet-imagenet'`` or
-            ``'mmseg-ddrnet'``.
-        reverse (bool): ``state_dict`` has our keys. Default: False.
+        state_dict: The source's keys; the authors' segmentors are with or without
+            ``seghead_extra``.
+        source: ``'ddrnet'``, ``'ddrnet-imagenet'`` or ``'mmseg-ddrnet'``.
+        reverse: ``state_dict`` has our keys. Default: False.
 
     Returns:
-        dict[str, Tensor]: Keys of our segmentor, ``ddrnet-imagenet`` those of
-        our classifier; with ``reverse`` the source's.
+        Keys of our segmentor, ``ddrnet-imagenet`` those of our classifier; with ``reverse`` the
+        source's.
 
     Raises:
-        ValueError: No DDRNet, one of another source, one that the source does
-            not have, or keys that are missing, unknown or of another shape.
+        ValueError: No DDRNet, one of another source, one that the source does not have, or keys
+            that are missing, unknown or of another shape.
     """
     given = 'mmhires' if reverse else source
     _check_source(state_dict, given)

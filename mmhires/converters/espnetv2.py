@@ -70,19 +70,18 @@ _exchange = partial(exchange, build=_network, rules=_RULES)
 
 
 def convert_espnetv2(state_dict: StateDict) -> StateDict:
-    """Convert weights of EdgeNets' ESPNetv2, all of them or none.
+    """Convert all weights of EdgeNets' ESPNetv2 in either direction.
 
     Args:
-        state_dict (dict[str, Tensor]): A segmentor, of any number of classes
-            and any ``s``, or a classifier of ImageNet.
+        state_dict: A segmentor, of any number of classes and any ``s``, or a classifier of
+            ImageNet.
 
     Returns:
-        dict[str, Tensor]: Keys of our segmentor; of a classifier those of the
-        backbone, without a prefix and the level of 1/32.
+        Keys of our segmentor; of a classifier those of the backbone, without a prefix and the level
+        of 1/32.
 
     Raises:
-        ValueError: Another network, or keys that are missing, unknown or of
-            another shape.
+        ValueError: Another network, or keys that are missing, unknown or of another shape.
     """
     network = "EdgeNets' ESPNetv2"
     if 'level5_0.act.weight' not in state_dict:

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Checkpoints of FastFCN's authors and of MMSegmentation's FastFCN."""
+"""Checkpoints of the FastFCN authors and of MMSegmentation's FastFCN."""
 import re
 
 import torch
@@ -11,7 +11,7 @@ from .convert import SOURCES, TARGETS
 
 
 def _conv_bn(theirs: str, ours: str, first: int = 0) -> tuple:
-    """Rules of a convolution and the normalisation that is next to it."""
+    """Return the rules of a convolution and the norm layer beside it."""
     return ((rf'{theirs}\.{first}\.', rf'{ours}.conv.'),
             (rf'{theirs}\.{first + 1}\.', rf'{ours}.bn.'))
 
@@ -69,17 +69,17 @@ _PARTS = {
 
 
 def convert_authors(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert a checkpoint of the authors.
+    """Convert a checkpoint of the FastFCN authors.
 
-    Whole models with the Encoding, PSP or ASPP head, with JPU or dilated. Of a
-    JPU or an ImageNet backbone alone the keys come without a prefix, as they
-    went in. The classifier of ImageNet is left out.
+    Whole models with the Encoding, PSP or ASPP head, with JPU or dilated. Of a JPU or an ImageNet
+    backbone alone the keys come without a prefix, as they went in. The classifier of ImageNet is
+    left out.
 
     Args:
-        state_dict (dict[str, Tensor]): The authors' keys.
+        state_dict: The authors' keys.
 
     Returns:
-        dict[str, Tensor]: Our keys.
+        Our keys.
 
     Raises:
         KeyError: Keys that neither of these models has.
@@ -106,17 +106,15 @@ def convert_authors(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
 def convert_mmseg(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """Convert a checkpoint of MMSegmentation's FastFCN.
 
-    The result belongs to the MMSegmentation config that it was trained with,
-    its neck replaced by ``mmhires.JPU(align_corners=False)``, which
-    concatenates the maps in the opposite order. The configs of this repository
-    have other backbones and heads.
+    The result belongs to the MMSegmentation config that it was trained with, its neck replaced by
+    ``mmhires.JPU(align_corners=False)``, which concatenates the maps in the opposite order. The
+    configs of this repository have other backbones and heads.
 
     Args:
-        state_dict (dict[str, Tensor]): Keys of MMSegmentation's
-            ``EncoderDecoder`` with a JPU.
+        state_dict: Keys of MMSegmentation's ``EncoderDecoder`` with a JPU.
 
     Returns:
-        dict[str, Tensor]: The same keys.
+        The same keys.
 
     Raises:
         KeyError: Keys that such a model does not have.

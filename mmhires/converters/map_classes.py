@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""A classifier for other classes, from one that knows similar ones."""
+"""Classifiers mapped to the classes of another data set."""
 from collections.abc import Sequence
 
 import torch
@@ -10,26 +10,25 @@ def map_classes(state_dict: dict[str, Tensor],
                 class_map: Sequence[str | None],
                 classes: Sequence[str],
                 suffix: str = 'conv_seg') -> dict[str, Tensor]:
-    """Give every classifier the classes of another data set.
+    """Map every classifier to the classes of another data set.
 
-    Each new class starts as the mean of the old ones that are mapped to it,
-    weights and bias alike, so that fine-tuning does not begin by learning
-    again what the network knows.
+    Each new class starts as the mean of the old ones that are mapped to it, weights and bias alike,
+    so that fine-tuning does not begin by learning again what the network knows.
 
     Args:
-        state_dict (dict[str, Tensor]): Of a trained segmentor.
-        class_map (Sequence[str | None]): For each class of the network in its
-            order one of ``classes``, or None for one that they lack.
-        classes (Sequence[str]): Of the new data set, in its order.
-        suffix (str): Module name of classifiers. Default: ``'conv_seg'``.
+        state_dict: Of a trained segmentor.
+        class_map: For each class of the network in its order one of ``classes``, or None for one
+            that they lack.
+        classes: Of the new data set, in its order.
+        suffix: Module name of classifiers. Default: ``'conv_seg'``.
 
     Returns:
-        dict[str, Tensor]: A copy, with the classifiers replaced.
+        A copy, with the classifiers replaced.
 
     Raises:
         KeyError: No parameter belongs to a ``suffix``.
-        ValueError: ``class_map`` names other classes, gives one of ``classes``
-            nothing to start from, or is not as long as a classifier is wide.
+        ValueError: ``class_map`` names other classes, gives one of ``classes`` nothing to start
+            from, or is not as long as a classifier is wide.
     """
     unknown = sorted({*class_map} - {*classes, None})
     without = [name for name in classes if name not in class_map]

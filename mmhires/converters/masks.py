@@ -18,7 +18,7 @@ IGNORED = 255
 
 @dataclass
 class Palette:
-    """Which class a colour or a grey value stands for.
+    """Classes by colour or grey value.
 
     Attributes:
         names: Names of the classes, in the order of their indices.
@@ -29,19 +29,18 @@ class Palette:
 
     @property
     def is_grey(self) -> bool:
-        """Whether masks have one value for each pixel instead of three."""
+        """Return whether masks have one value for each pixel instead of three."""
         return len(next(iter(self.index))) == 1
 
 
 def read_palette(lines: Iterable[str]) -> Palette:
-    """Read classes, a line each, in the order of their indices.
+    """Read classes, one line each, in the order of their indices.
 
-    A line has the three numbers of a colour, R G B, or the one of a grey
-    value, and a name before or after them: ``128 64 128 road``,
-    ``road,128,64,128`` and ``road:128,64,128::`` are alike, ``255 crack`` has
-    a grey value. Lines of one name are one class; those of the name
-    ``ignore`` become 255, which no loss and no metric counts. What begins with
-    ``#``, and a header without numbers, are left out.
+    A line has the three numbers of a colour, R G B, or the one of a grey value, and a name before
+    or after them: ``128 64 128 road``, ``road,128,64,128`` and ``road:128,64,128::`` are alike,
+    ``255 crack`` has a grey value. Lines of one name are one class; those of the name ``ignore``
+    become 255, which no loss and no metric counts. What begins with ``#``, and a header without
+    numbers, are left out.
 
     Args:
         lines: Of a file, or arguments.
@@ -50,8 +49,8 @@ def read_palette(lines: Iterable[str]) -> Palette:
         The palette.
 
     Raises:
-        ValueError: A line has other numbers, a colour has two classes, or
-            there are no classes, or more than 255.
+        ValueError: A line has other numbers, a colour has two classes, or there are no classes, or
+            more than 255.
     """
     palette = Palette()
     for number, line in enumerate(lines, 1):
@@ -90,30 +89,28 @@ def convert_masks(
     force: bool = False,
     others: Iterable[str | Path] = ()
 ) -> tuple[int, np.ndarray]:
-    """Write class indices, ``dst/NAME.png``, for each mask of a folder.
+    """Write a mask of class indices, ``dst/NAME.png``, for each mask.
 
-    Folders within ``src`` are in ``dst``, too, which appears whole or not at
-    all. Nothing is written into ``src``.
+    Folders within ``src`` are in ``dst``, too, which appears whole or not at all. Nothing is
+    written into ``src``.
 
     Args:
         src: Folder of the masks.
         dst: Folder to make.
-        palette: Of :func:`read_palette`. A PNG with a palette of its own is
-            taken by its colours if this one has colours, by its indices if it
-            has grey values.
-        ignore_others: Whether values that are not in the palette become 255
-            instead of an error. Default: False.
+        palette: Of :func:`read_palette`. A PNG with a palette of its own is taken by its colours if
+            this one has colours, by its indices if it has grey values.
+        ignore_others: Whether values that are not in the palette become 255 instead of an error.
+            Default: False.
         force: Whether to replace a ``dst`` that is not empty. Default: False.
         others: More files that are read, which ``dst`` must not replace.
 
     Returns:
-        How many masks there were, and pixels of each class and, last, ignored
-        ones.
+        How many masks there were, and pixels of each class and, last, ignored ones.
 
     Raises:
         OSError: ``src`` holds no pictures, or ``dst`` is in the way.
-        ValueError: A mask does not decode, or a pixel has a value that is not
-            in the palette; the text names the file, the pixel and the value.
+        ValueError: A mask does not decode, or a pixel has a value that is not in the palette; the
+            text names the file, the pixel and the value.
     """
     src, dst = Path(src), Path(dst)
     if not src.is_dir():
@@ -136,7 +133,7 @@ def convert_masks(
 
 
 def _label(file: Path, palette: Palette, ignore_others: bool) -> np.ndarray:
-    """Class indices of a mask, ``(H, W)``, uint8."""
+    """Return the class indices of a mask, ``(H, W)``, uint8."""
     if palette.is_grey:
         mask = codes = _single(file)
     else:
@@ -159,7 +156,7 @@ def _label(file: Path, palette: Palette, ignore_others: bool) -> np.ndarray:
 
 
 def _single(file: Path) -> np.ndarray:
-    """Values of a mask that may be stored as three equal channels."""
+    """Reduce a mask stored as three equal channels to one."""
     mask = read_image(file, 'unchanged', 'pillow')
     if mask.ndim == 3:
         if (mask[..., :3] != mask[..., :1]).any():
@@ -169,5 +166,5 @@ def _single(file: Path) -> np.ndarray:
 
 
 def _codes(colours: np.ndarray) -> np.ndarray:
-    """One number for each colour ``(..., 3)``."""
+    """Encode each colour ``(..., 3)`` as one number."""
     return colours.astype(int) @ (1 << 16, 1 << 8, 1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Datasets and what reads their published forms."""
+"""Datasets."""
 
 from .camvid import CamVidDataset
 from .checked import CheckedSegDataset

@@ -14,21 +14,20 @@ SEGNET_VOID = 11
 class CamVidDataset(CheckedSegDataset):
     """CamVid road scenes with the 11 classes of SegNet.
 
-    The Cambridge-driving Labeled Video Database (Brostow et al., Pattern
-    Recognition Letters 2009) in the classes, the order and the split (367
-    train, 101 val, 233 test images) of `SegNet
+    The Cambridge-driving Labeled Video Database (Brostow et al., Pattern Recognition Letters 2009)
+    in the classes, the order and the split (367 train, 101 val, 233 test images) of `SegNet
     <https://arxiv.org/abs/1511.00561>`_. Void is ignored.
 
-    It reads what ``tools/dataset_converters/camvid.py`` writes (labels 0 to 10
-    and 255), and without conversion the files of the SegNet tutorial, whose
-    void is 11: label 11 is always taken as 255. For the latter::
+    It reads what ``tools/dataset_converters/camvid.py`` writes (labels 0 to 10 and 255), and
+    without conversion the files of the SegNet tutorial, whose void is 11: label 11 is always taken
+    as 255. For the latter::
 
         data_prefix=dict(img_path='train', seg_map_path='trainannot')
 
     Bad files raise an error that names them, see :class:`CheckedSegDataset`.
 
     Args:
-        img_suffix (str): Suffix of images. Defaults to '.png'.
+        img_suffix: Suffix of images. Defaults to '.png'.
         **kwargs: As ``mmseg.datasets.BaseSegDataset``.
     """
     METAINFO = dict(
@@ -46,10 +45,10 @@ class CamVidDataset(CheckedSegDataset):
         """Map SegNet's void to 255, and classes as ``BaseSegDataset`` does.
 
         Args:
-            new_classes (Sequence[str], optional): The subset of the classes
-                to use, in the wanted order. Defaults to None, all.
+            new_classes: The subset of the classes to use, in the wanted order. Defaults to None,
+                all.
 
         Returns:
-            dict[int, int]: From label in the file to label in training.
+            From label in the file to label in training.
         """
         return {**(super().get_label_map(new_classes) or {}), SEGNET_VOID: 255}

@@ -28,13 +28,13 @@ CENSUS_PIXELS = 3e7
 
 def refuse_values(path, label: np.ndarray, bad: np.ndarray,
                   allowed: str) -> None:
-    """Raise a ``ValueError`` that names the first bad pixel, if there is one.
+    """Raise a ``ValueError`` that names the first bad pixel.
 
     Args:
-        path (str | Path): File of the label.
-        label (np.ndarray): ``(H, W)`` or, of colours, ``(H, W, 3)``.
-        bad (np.ndarray): ``(H, W)``, bool.
-        allowed (str): The values that are not bad.
+        path: File of the label.
+        label: ``(H, W)`` or, of colours, ``(H, W, 3)``.
+        bad: ``(H, W)``, bool.
+        allowed: The values that are not bad.
     """
     if bad.any():
         y, x = np.argwhere(bad)[0]
@@ -46,10 +46,9 @@ def refuse_values(path, label: np.ndarray, bad: np.ndarray,
 
 
 def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
-    """Raise an error for a file whose values ``load`` does not keep.
+    """Raise an error for a file whose values ``load`` wraps round.
 
-    MMSegmentation casts labels to ``uint8``, where 256 becomes 0 and 1.9
-    becomes 1.
+    MMSegmentation casts labels to ``uint8``, where 256 becomes 0 and 1.9 becomes 1.
 
     Args:
         path: File of the label, which ``load`` can decode.
@@ -75,11 +74,11 @@ def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
 
 
 class _CheckedLoad:
-    """A loading transform whose bad input is an error naming the file.
+    """Loading transform whose errors name the file.
 
     Args:
-        load (BaseTransform): The transform that reads the file.
-        path_key (str): Where ``results`` holds the path of that file.
+        load: The transform that reads the file.
+        path_key: Where ``results`` holds the path of that file.
     """
 
     def __init__(self, load, path_key: str) -> None:
@@ -100,12 +99,12 @@ class _CheckedLoad:
 
 
 class CheckedLoadLabel(_CheckedLoad):
-    """As :class:`_CheckedLoad`, and checks the label's size and values.
+    """:class:`_CheckedLoad` that also checks the label's size and values.
 
     Args:
-        load (LoadAnnotations): The transform that reads the label.
-        num_classes (int): Labels are ``0 .. num_classes - 1``.
-        ignore_index (int): The one other value that is allowed.
+        load: The transform that reads the label.
+        num_classes: Labels are ``0 .. num_classes - 1``.
+        ignore_index: The one other value that is allowed.
     """
 
     def __init__(self, load, num_classes: int, ignore_index: int) -> None:
@@ -114,7 +113,7 @@ class CheckedLoadLabel(_CheckedLoad):
         self.ignore_index = ignore_index
 
     def __call__(self, results: dict) -> dict:
-        """Load the label into ``results['gt_seg_map']``, and check it."""
+        """Load the label into ``results['gt_seg_map']`` and check it."""
         results = super().__call__(results)
         label, path = results['gt_seg_map'], results['seg_map_path']
         if label.ndim > 2:
@@ -145,36 +144,33 @@ class CheckedLoadLabel(_CheckedLoad):
 
 @DATASETS.register_module()
 class CheckedSegDataset(BaseSegDataset):
-    """``BaseSegDataset`` that names the file when a sample is bad.
+    """``BaseSegDataset`` whose errors name the file.
 
-    A sample whose image or label does not decode, whose label differs in size
-    from its image, or whose label holds a value outside the classes raises a
-    ``ValueError`` that names the file, instead of an error from deep inside
-    OpenCV, Pillow or the loss, or a silent resize to a common size. Values
-    are those of the file: 256 of a label of 16 bits is not 0, 1.9 is not 1.
+    A sample whose image or label does not decode, whose label differs in size from its image, or
+    whose label holds a value outside the classes raises a ``ValueError`` that names the file,
+    instead of an error from deep inside OpenCV, Pillow or the loss, or a silent resize to a common
+    size. Values are those of the file: 256 of a label of 16 bits is not 0, 1.9 is not 1.
 
-    When it is built, some labels are read until each class was seen; a
-    warning names classes that the labels seem to lack by mistake, such as the
-    second one of masks of 0 and 255.
+    When it is built, some labels are read until each class was seen; a warning names classes that
+    the labels seem to lack by mistake, such as the second one of masks of 0 and 255.
 
-    The checks belong to the dataset, not to a transform of ours: they hold for
-    every pipeline of ``LoadImageFromFile`` and ``LoadAnnotations`` (or their
-    subclasses), also below ``TestTimeAug``, and a pipeline typed anew in a
-    config cannot leave them out. They cost three passes over a ``uint8``
-    label and a look at the header of its file.
+    The checks belong to the dataset, not to a transform of ours: they hold for every pipeline of
+    ``LoadImageFromFile`` and ``LoadAnnotations`` (or their subclasses), also below ``TestTimeAug``,
+    and a pipeline typed anew in a config cannot leave them out. They cost three passes over a
+    ``uint8`` label and a look at the header of its file.
 
     Use it for data of your own by ``type='mmhires.CheckedSegDataset'`` with
-    ``metainfo=dict(classes=...)`` in place of ``BaseSegDataset``, or as the
-    first base of a dataset class: ``class X(CheckedSegDataset, Y)``.
+    ``metainfo=dict(classes=...)`` in place of ``BaseSegDataset``, or as the first base of a dataset
+    class: ``class X(CheckedSegDataset, Y)``.
 
     Args:
         args, kwargs: As ``mmseg.datasets.BaseSegDataset``.
 
     Raises:
         ValueError: If there are no ``classes`` to check the labels by.
-        FileNotFoundError: If ``ann_file`` is given but is no file, or if no
-            sample is found. (``BaseSegDataset`` reads the whole image folder
-            in the first case and is empty in the second.)
+        FileNotFoundError: If ``ann_file`` is given but is not a file, or if no sample is found.
+            (``BaseSegDataset`` reads the whole image folder in the first case and is empty in the
+            second.)
     """
 
     def __init__(self, *args, lazy_init: bool = False, **kwargs) -> None:
@@ -194,13 +190,13 @@ class CheckedSegDataset(BaseSegDataset):
             self._warn_of_absent_classes()
 
     def load_data_list(self) -> list:
-        """List the samples, see the class for what is refused.
+        """List the samples; the class says which are refused.
 
         Returns:
-            list[dict]: One entry per sample.
+            One entry per sample.
         """
         if self.ann_file and not osp.isfile(self.ann_file):
-            raise FileNotFoundError(f'ann_file {self.ann_file} is no file')
+            raise FileNotFoundError(f'ann_file {self.ann_file} is not a file')
         data_list = super().load_data_list()
         if not data_list:
             raise FileNotFoundError(f'no *{self.img_suffix} image in '
@@ -209,7 +205,7 @@ class CheckedSegDataset(BaseSegDataset):
         return data_list
 
     def _check_loads(self, pipeline: Compose) -> None:
-        """Put the checks round the loading transforms of a pipeline."""
+        """Wrap the loading transforms of a pipeline in checks."""
         for i, transform in enumerate(pipeline.transforms):
             if isinstance(transform, LoadImageFromFile):
                 pipeline.transforms[i] = _CheckedLoad(transform, 'img_path')
@@ -233,7 +229,7 @@ class CheckedSegDataset(BaseSegDataset):
 
 
 def _label_loads(pipeline: Compose) -> Iterator[CheckedLoadLabel]:
-    """Yield what loads labels in a pipeline and in its branches."""
+    """Yield the transforms that load labels, in branches too."""
     for transform in pipeline.transforms:
         if isinstance(transform, CheckedLoadLabel):
             yield transform

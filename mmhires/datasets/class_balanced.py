@@ -16,18 +16,15 @@ from .checked import CheckedLoadLabel
 
 @DATASETS.register_module()
 class ClassBalancedSegDataset(ClassBalancedDataset):
-    """Shows images of rare classes more often, from any labelled dataset.
+    """Wrapper that shows images of rare classes more often.
 
-    DDRNet's authors ask for class-balanced sampling without saying which. This
-    is the one MMEngine offers, `repeat factors
-    <https://arxiv.org/abs/1908.03195>`_: with ``f(c)`` the fraction of images
-    that contain class ``c``, an image appears in an epoch as often as its
-    class with the largest ``sqrt(oversample_thr / f(c))`` says, rounded up, at
-    least once. MMEngine asks the dataset which classes an image has, which
-    MMSegmentation's cannot tell. Here all labels are read once, when the
-    dataset is built, by the loading transform of its own pipeline, label
-    mapping included, several at a time: a label of 1024x2048 takes a core
-    about 45 ms. For training data::
+    DDRNet's authors ask for class-balanced sampling without saying which. This is the one MMEngine
+    offers, `repeat factors <https://arxiv.org/abs/1908.03195>`_: with ``f(c)`` the fraction of
+    images that contain class ``c``, an image appears in an epoch as often as its class with the
+    largest ``sqrt(oversample_thr / f(c))`` says, rounded up, at least once. MMEngine asks the
+    dataset which classes an image has, which MMSegmentation's cannot tell. Here all labels are read
+    once, when the dataset is built, by the loading transform of its own pipeline, label mapping
+    included, several at a time: a label of 1024x2048 takes a core about 45 ms. For training data::
 
         train_dataloader = dict(
             dataset=dict(
@@ -37,16 +34,15 @@ class ClassBalancedSegDataset(ClassBalancedDataset):
                 dataset=_base_.train_dataloader.dataset))
 
     Args:
-        dataset (dict | BaseSegDataset): Any dataset of MMSegmentation or ours.
-        oversample_thr (float): Images of classes that fewer than this fraction
-            of the images contain are repeated, in (0, 1].
-        num_threads (int): Labels read at a time. Default: 8.
-        lazy_init (bool): Do not read anything yet. Default: False.
+        dataset: Any dataset of MMSegmentation or ours.
+        oversample_thr: Images of classes that fewer than this fraction of the images contain are
+            repeated, in (0, 1].
+        num_threads: Labels read at a time. Default: 8.
+        lazy_init: Do not read anything yet. Default: False.
 
     Raises:
         TypeError: ``dataset`` is no ``BaseSegDataset``, for example a wrapper.
-        ValueError: ``oversample_thr`` out of range, or the pipeline of
-            ``dataset`` loads no labels.
+        ValueError: ``oversample_thr`` out of range, or the pipeline of ``dataset`` loads no labels.
     """
 
     def __init__(self,

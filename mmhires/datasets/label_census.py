@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Which classes the labels of a data set hold, and which none of them does."""
+"""Classes that the labels of a data set contain, and those that they lack."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ LABELS_PER_CLASS = 20
 
 @dataclass(frozen=True)
 class LabelCensus:
-    """Pixels by class in some labels of a data set.
+    """Number of pixels of each class in some labels of a data set.
 
     Attributes:
         classes: Names of the classes.
@@ -33,10 +33,9 @@ class LabelCensus:
     def absent_classes(self) -> str:
         """Name the classes that the labels seem to lack by mistake.
 
-        A class that occurs in few images is not seen in a few labels either.
-        So it counts as lacking if all labels were looked at, if there are
-        ignored pixels besides and many labels were looked at, or if the
-        labels hold one class at most.
+        A class that occurs in few images is not seen in a few labels either. So it counts as
+        lacking if all labels were looked at, if there are ignored pixels besides and many labels
+        were looked at, or if the labels hold one class at most.
 
         Returns:
             One line; empty where nothing looks like a mistake.
@@ -72,8 +71,8 @@ def take_census(dataset: BaseSegDataset,
         at_least: Look at as many labels, whatever was seen before.
 
     Returns:
-        The census. Labels that ``load`` raises a ``ValueError`` or an
-        ``OSError`` for are not in it.
+        The census. Labels that ``load`` raises a ``ValueError`` or an ``OSError`` for are not in
+        it.
     """
     classes, ignore_index = dataset.metainfo['classes'], dataset.ignore_index
     pixels = np.zeros(len(classes), np.int64)
@@ -97,7 +96,7 @@ def take_census(dataset: BaseSegDataset,
 
 
 def remedy(dataset: BaseSegDataset) -> str:
-    """Tell what to look at where labels lack a class."""
+    """Return what to look at if labels lack a class."""
     if dataset.reduce_zero_label:
         return ('reduce_zero_label=True ignores value 0 of the files and '
                 'moves the others down by 1: leave it out if they count from '

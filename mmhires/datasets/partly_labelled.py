@@ -19,12 +19,11 @@ from .checked import CheckedLoadLabel, _CheckedLoad
 class PartlyLabelledDataset(RepeatDataset):
     """A labelled data set, and in each batch pictures of a folder as well.
 
-    A teacher needs no labels: :class:`DistilledSegmentor` and :class:`HRFR`
-    take its losses of all images, and the losses of labels of the labelled
-    ones alone. Batches have their labelled images as before, by whatever
-    sampler and loop; behind them come pictures drawn at random, which go
-    through the same pipeline with labels that are all ignored. With
-    :class:`ExactResumeHook` a resumed training draws the same.
+    A teacher needs no labels: :class:`DistilledSegmentor` and :class:`HRFR` take its losses of all
+    images, and the losses of labels of the labelled ones alone. Batches have their labelled images
+    as before, by whatever sampler and loop; behind them come pictures drawn at random, which go
+    through the same pipeline with labels that are all ignored. With :class:`ExactResumeHook` a
+    resumed training draws the same.
 
     It has to be the outermost data set, as it makes whole batches::
 
@@ -36,18 +35,16 @@ class PartlyLabelledDataset(RepeatDataset):
                 unlabelled='pictures'))
 
     Args:
-        dataset (dict | BaseDataset): Any labelled data set of segmentation,
-            or a wrapper of one.
-        unlabelled (str): Folder; all pictures in it and in the folders below
-            are taken.
-        ratio (float): Pictures without labels : labelled images in a batch,
-            above 0, rounded to whole pictures, at least one. Default: 1.0.
-        lazy_init (bool): Do not list the labelled images yet. Default: False.
+        dataset: Any labelled data set of segmentation, or a wrapper of one.
+        unlabelled: Folder; all pictures in it and in the folders below are taken.
+        ratio: Pictures without labels : labelled images in a batch, above 0, rounded to whole
+            pictures, at least one. Default: 1.0.
+        lazy_init: Do not list the labelled images yet. Default: False.
 
     Raises:
         OSError: There is no such folder, or no picture in it.
-        ValueError: ``ratio`` is not above 0 or, when a batch is loaded, there
-            are fewer pictures than it needs.
+        ValueError: ``ratio`` is not above 0 or, when a batch is loaded, there are fewer pictures
+            than it needs.
         TypeError: When a batch is loaded, the pipeline packs no samples.
     """
 
@@ -72,10 +69,10 @@ class PartlyLabelledDataset(RepeatDataset):
         """Load a batch, as PyTorch's loaders ask for it.
 
         Args:
-            indices (list[int]): Of labelled images.
+            indices: Of labelled images.
 
         Returns:
-            list[dict]: Their samples, then those of pictures.
+            Their samples, then those of pictures.
         """
         count = pictures_in_batch(len(indices), self.ratio)
         if len(self.pictures) < count:

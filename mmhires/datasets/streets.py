@@ -23,39 +23,33 @@ MIN_SIDE = 32
 
 @DATASETS.register_module()
 class StreetsDataset(BaseSegDataset):
-    """Drawn street scenes with CamVid's 11 classes, for demos and tests.
+    """Synthetic street scenes with CamVid's 11 classes, for demos and tests.
 
-    Every sample is a street seen from a car: textured houses, trees, lamps,
-    signs, fences, cars, people and bicycles in perspective, with sun and
-    shadow, lens blur and sensor noise. Poles are 1 to 6 pixels wide at
-    256x512, so a network that sees half of that resolution loses them.
+    Every sample is a street seen from a car: textured houses, trees, lamps, signs, fences, cars,
+    people and bicycles in perspective, with sun and shadow, lens blur and sensor noise. Poles are 1
+    to 6 pixels wide at 256x512, so a network that sees half of that resolution loses them.
 
-    ``seed``, ``split`` and the index decide a scene, ``size`` only how it is
-    photographed: the scenes of a 512x1024 dataset are those of a 256x512 one.
-    Nothing is random after that, in any process or worker.
+    ``seed``, ``split`` and the index decide a scene, ``size`` only how it is photographed: the
+    scenes of a 512x1024 dataset are those of a 256x512 one. Nothing is random after that, in any
+    process or worker.
 
-    Samples come with image and labels in place, so a pipeline leaves
-    ``LoadImageFromFile`` and ``LoadAnnotations`` out. ``img_path`` is a name
-    (``'streets/train/000123'``), not a file; hooks that read it back, such as
-    ``SegVisualizationHook(draw=True)``, cannot be used.
+    Samples come with image and labels in place, so a pipeline leaves ``LoadImageFromFile`` and
+    ``LoadAnnotations`` out. ``img_path`` is a name (``'streets/train/000123'``), not a file; hooks
+    that read it back, such as ``SegVisualizationHook(draw=True)``, cannot be used.
 
     Args:
-        size (Sequence[int]): (H, W) of the pictures in pixels, each at least
+        size: (H, W) of the pictures in pixels, each at least
             32. Defaults to (256, 512).
-        length (int): Number of scenes, at least 1. Defaults to 400.
-        split (str): 'train', 'val' or 'test': disjoint sets of scenes.
-            Defaults to 'train'.
-        seed (int): Another seed, another set of scenes; at least 0.
-            Defaults to 0.
-        supersample (int): Samples per pixel and side, 1 to 4, for smooth
-            edges in the image. Labels are never blended. Defaults to 2.
-        void (bool): Label pixels of which no class covers more than half 255.
-            Defaults to False: the smaller kind of object gets them.
-        cache (bool | str): Keep every picture once drawn. True: in the memory
-            of every worker, 4 H W bytes each. A folder: there, image and label
-            as the colours and alpha of a PNG, for other workers and runs too;
-            one that is torn is drawn anew.
-            Defaults to False.
+        length: Number of scenes, at least 1. Defaults to 400.
+        split: 'train', 'val' or 'test': disjoint sets of scenes. Defaults to 'train'.
+        seed: Another seed, another set of scenes; at least 0. Defaults to 0.
+        supersample: Samples per pixel and side, 1 to 4, for smooth edges in the image. Labels are
+            never blended. Defaults to 2.
+        void: Label pixels of which no class covers more than half 255. Defaults to False: the
+            smaller kind of object gets them.
+        cache: Keep every picture once drawn. True: in the memory of every worker, 4 H W bytes each.
+            A folder: there, image and label as the colours and alpha of a PNG, for other workers
+            and runs too; one that is torn is drawn anew. Defaults to False.
         **kwargs: ``pipeline``, ``metainfo``, ``indices``, ``test_mode`` and
             so on, as ``mmseg.datasets.BaseSegDataset``; those about files
             have no effect.
@@ -95,7 +89,7 @@ class StreetsDataset(BaseSegDataset):
         """List the scenes.
 
         Returns:
-            list[dict]: One entry per scene, without its picture.
+            One entry per scene, without its picture.
         """
         return [
             dict(
@@ -112,11 +106,11 @@ class StreetsDataset(BaseSegDataset):
         """Draw a scene and run the pipeline on it.
 
         Args:
-            idx (int): Index of the sample.
+            idx: Index of the sample.
 
         Returns:
-            dict: What the pipeline makes of ``img`` (H, W, 3), BGR, and
-            ``gt_seg_map`` (H, W), both uint8.
+            What the pipeline makes of ``img`` (H, W, 3), BGR, and ``gt_seg_map`` (H, W), both
+            uint8.
         """
         results = self.get_data_info(idx)
         scene = results.pop('scene')
@@ -135,7 +129,7 @@ class StreetsDataset(BaseSegDataset):
         return self.pipeline(results)
 
     def _picture(self, index: int) -> np.ndarray:
-        """Image and label as (H, W, 4), from the folder if there is one."""
+        """Return image and label as (H, W, 4), from the cache folder if possible."""
         scene = self.seed, SPLITS.index(self.split), index
         options = self.size, self.supersample, self.void
         if not isinstance(self.cache, str):
@@ -154,7 +148,7 @@ class StreetsDataset(BaseSegDataset):
 
 
 def _read_whole(path: str, size: tuple[int, int]) -> np.ndarray | None:
-    """A picture (H, W, 4), None if there is none or not all of it."""
+    """Read a picture (H, W, 4); return None if it is missing or torn."""
     if not osp.isfile(path):
         return None
     with open(path, 'rb') as file:
@@ -171,7 +165,7 @@ def _read_whole(path: str, size: tuple[int, int]) -> np.ndarray | None:
 
 
 def _is_whole(content: bytes) -> bool:
-    """Whether a PNG has all of its chunks, and they are as written.
+    """Return whether all chunks of a PNG are there and intact.
 
     OpenCV makes a picture of the beginning of a file, too.
     """

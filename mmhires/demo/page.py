@@ -137,7 +137,7 @@ def write_demo_page(results: dict, rows: list[dict], networks: dict[str,
     """Write ``index.html``, which needs no other file.
 
     Returns:
-        str: The path of the page.
+        The path of the page.
     """
     base = PLAIN if PLAIN in networks else 'fed 96x192'
     path = osp.join(out_dir, 'index.html')

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What the demo's processes do: draw streets, train and test a network."""
+"""Processes of the demo: draw streets, train and test a network."""
 import copy
 import logging
 import os
@@ -42,7 +42,7 @@ def draw(cfg: dict, scenes: Sequence[int]) -> None:
 
 
 def make_report(messages: queue.Queue, name: str) -> Hook:
-    """A hook that tells another process how far a runner is."""
+    """Make a hook that reports a runner's progress to another process."""
 
     class Report(Hook):
 
@@ -60,7 +60,7 @@ def make_report(messages: queue.Queue, name: str) -> Hook:
 
 
 class Forward(logging.Handler):
-    """Sends what there is to say to the process that the user sees."""
+    """Stream that sends its text to the process that the user sees."""
 
     def __init__(self, messages: queue.Queue) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Forward(logging.Handler):
 
 def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
         messages: queue.Queue) -> dict:
-    """One network, in a process of its own whose output goes to a file."""
+    """Train and test one network in a process whose output goes to a file."""
     # One process may run several networks.
     logging.getLogger('mmhires').handlers = [Forward(messages)]
     report = make_report(messages, name)
@@ -97,7 +97,7 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
 
 
 def match_features(cfg: Config, folder: str) -> str:
-    """Where HRFR starts: small features mapped to full-size ones linearly."""
+    """Start HRFR with a linear map from small to full-size features."""
     path = osp.join(folder, 'matched.pth')
     of = origin(cfg, start=content_hash(WEIGHTS))
     if fits(path, of):

@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Export of models, and running what was exported.
 
-Running an ``.onnx`` file on a CPU imports NumPy, OpenCV and the engine only:
-what needs PyTorch is imported when it is used.
+Running an ``.onnx`` file on a CPU imports NumPy, OpenCV and the engine only: what needs PyTorch is
+imported when it is used.
 """
 from mmhires.utils.lazy import lazy_names
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Work that threads do before its results are asked for."""
+"""Results computed in a thread ahead of their use."""
 import atexit
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -20,14 +20,14 @@ _END = object()
 class Ahead(Iterator[Result]):
     """Results of a function, computed in a thread some items ahead.
 
-    Closing it waits for the item that is being worked on, but never for the
-    source, which may be a camera that gives no more. The thread ends with the
-    source's next item then, or with the process.
+    Closing it waits for the item that is being worked on, but never for the source, which may be a
+    camera that gives no more. The thread ends with the source's next item then, or with the
+    process.
 
     Args:
         function: Applied to each item.
-        items: The source, which only the thread takes items from. An error
-            that it raises, or the function does, is raised here in its turn.
+        items: The source, which only the thread takes items from. An error that it raises, or the
+            function does, is raised here in its turn.
         ahead: How many results may wait, at least 1.
     """
 
@@ -52,7 +52,7 @@ class Ahead(Iterator[Result]):
         return result
 
     def close(self) -> None:
-        """Let the thread end, and whoever waits for a result."""
+        """End the thread, and release whoever waits for a result."""
         atexit.unregister(self.close)
         self._closed = True
         self._slots.release()
@@ -61,7 +61,7 @@ class Ahead(Iterator[Result]):
             pass
 
     def _work(self, function: Callable, items: Iterable) -> None:
-        """Fill the results, in the thread."""
+        """Compute the results, in the thread."""
         try:
             items = iter(items)
             while self._slots.acquire() and not self._closed:
@@ -77,7 +77,7 @@ class Ahead(Iterator[Result]):
 
 def predict_ahead(pipeline: 'Pipeline', pairs: Iterable[tuple],
                   ahead: int) -> Iterator[tuple]:
-    """Prepare and run images in a thread each.
+    """Prepare and run images in one thread each.
 
     Args:
         pipeline: What predicts.
@@ -85,11 +85,11 @@ def predict_ahead(pipeline: 'Pipeline', pairs: Iterable[tuple],
         ahead: As of :class:`Ahead`; 0 does without threads.
 
     Yields:
-        tuple: Each image and its result, or an error of it.
+        Each image and its result, or an error of it.
     """
 
     def each(function: Callable) -> Callable[[tuple], tuple]:
-        """Apply a function to the second of a pair that is not an error."""
+        """Apply a function to the second of a pair, unless it is an error."""
 
         def apply(pair: tuple) -> tuple:
             image, value = pair

@@ -1,9 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Read ``.pt2`` files without running code that is in them.
+"""Reader of ``.pt2`` files that runs no code from them.
 
-``torch.export.load`` unpickles what it finds, evaluates expressions of sizes
-and resolves names of operators to whatever Python object has them. A file is
-looked at before: it may hold tensors and a graph of PyTorch's operators.
+``torch.export.load`` unpickles what it finds, evaluates expressions of sizes and resolves names of
+operators to whatever Python object has them. A file is looked at before: it may hold tensors and a
+graph of PyTorch's operators.
 """
 import io
 import json
@@ -40,14 +40,14 @@ def read_archive(file: Path) -> io.BytesIO:
     """Read a ``.pt2`` file for ``torch.export.load``.
 
     Args:
-        file (Path): What ``torch.export.save`` of PyTorch 2.6 or later wrote.
+        file: What ``torch.export.save`` of PyTorch 2.6 or later wrote.
 
     Returns:
         io.BytesIO: What is in it.
 
     Raises:
-        ValueError: It is not such an archive, or it holds more than tensors
-            and a graph of PyTorch's operators.
+        ValueError: It is not such an archive, or it holds more than tensors and a graph of
+            PyTorch's operators.
     """
     content = io.BytesIO(file.read_bytes())
     try:
@@ -108,7 +108,7 @@ def _check_tensors(content: bytes, name: str) -> None:
 
 
 def _check_program(program: dict, name: str) -> None:
-    """Refuse a graph of anything but PyTorch's operators."""
+    """Refuse a graph that uses anything but PyTorch's operators."""
     for key, text in _strings(program):
         if key == 'target':
             known = _TARGET.fullmatch(text)
@@ -129,7 +129,7 @@ def _check_program(program: dict, name: str) -> None:
 
 
 def _strings(part: object, key: str = '') -> Iterator[tuple[str, str]]:
-    """Every text in a program, with its key, but those about its source."""
+    """Yield every text of a program with its key, except source locations."""
     if isinstance(part, str):
         yield key, part
     elif isinstance(part, list):
@@ -143,6 +143,6 @@ def _strings(part: object, key: str = '') -> Iterator[tuple[str, str]]:
 
 
 def _is_plain_tree(tree: dict) -> bool:
-    """Whether inputs or outputs are tuples, lists and dicts of tensors."""
+    """Return whether a tree is of tuples, lists and dicts of tensors."""
     return tree['type'] in _TREES and '__enum__' not in str(
         tree['context']) and all(map(_is_plain_tree, tree['children_spec']))

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Arguments of a predictor, in one form or refused in words."""
+"""Validation of a predictor's arguments."""
 import operator
 import os
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ MAX_THREADS = 1024
 
 
 def device_name(device: 'str | torch.device') -> str:
-    """A device as the engines know it, such as ``'cuda:1'``."""
+    """Return a device as the engines name it, such as ``'cuda:1'``."""
     # By its name, as PyTorch may not be loaded.
     if not isinstance(device, str) and _kind(device) != 'torch.device':
         raise ValueError("device must be a name such as 'cpu' or 'cuda:1', "
@@ -23,7 +23,7 @@ def device_name(device: 'str | torch.device') -> str:
 
 
 def thread_count(threads: int | None) -> int | None:
-    """A number of threads, at least 1; None stands for all processors."""
+    """Return a number of threads, at least 1; None means all processors."""
     if threads is None:
         return None
     try:
@@ -38,7 +38,7 @@ def thread_count(threads: int | None) -> int | None:
 
 
 def is_file_name(image: object) -> bool:
-    """Whether an image is given as a file, not as its pixels.
+    """Return whether an image is given as a file name, not as pixels.
 
     Raises:
         ValueError: It is neither a file nor BGR ``(H, W, 3)``, uint8.
@@ -65,6 +65,6 @@ def is_file_name(image: object) -> bool:
 
 
 def _kind(thing: object) -> str:
-    """Name of a type, with its module."""
+    """Return the name of a type, with its module."""
     kind = type(thing)
     return f'{kind.__module__}.{kind.__qualname__}'.removeprefix('builtins.')

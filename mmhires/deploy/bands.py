@@ -14,8 +14,7 @@ class Bands(NamedTuple):
         shares: Their weights, likewise.
         sources: Source pixels of each band, ``(bands, taps)``.
         sizes: Pixels of each band ``(bands,)``.
-        pixels: Pixels of each band ``(most, bands)``; short bands repeat
-            their last.
+        pixels: Pixels of each band ``(most, bands)``; short bands repeat their last.
         weights: Of the source pixels in each of them, ``(most, taps, bands)``.
     """
     taps: np.ndarray
@@ -29,7 +28,7 @@ class Bands(NamedTuple):
 @lru_cache(maxsize=16)
 def make_bands(source: int, size: int, before: int, after: int,
                out: int | None, align_corners: bool) -> Bands | None:
-    """How an axis is resized, cut and resized again; None if all is cut.
+    """Plan how to resize, crop and resize an axis; None if nothing is left.
 
     Kept for the next picture: the arrays are not to be written.
     """
@@ -55,7 +54,7 @@ def make_bands(source: int, size: int, before: int, after: int,
 
 def _taps(source: int, size: int,
           align_corners: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The two pixels that PyTorch mixes for each, and their weights."""
+    """Return the two source pixels of each pixel, and their weights."""
     pixels = np.arange(size, dtype=np.float32)
     if align_corners:
         where = pixels * np.float32((source - 1) / max(size - 1, 1))

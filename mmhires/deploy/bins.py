@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""From the bins of SimCC to keypoints as MMPose does, without MMPose."""
+"""Decoding of SimCC's bins without MMPose."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,10 +8,9 @@ import numpy as np
 
 @dataclass
 class SimCCLabel:
-    """That of MMPose, with its arguments; it only decodes.
+    """Decoder with the arguments of MMPose's codec of that name.
 
-    What a network gives are the bins of x and, behind them, those of y.
-    ``use_dark`` needs MMPose.
+    What a network gives are the bins of x and, behind them, those of y. ``use_dark`` needs MMPose.
     """
     input_size: Sequence[int]
     smoothing_type: str = 'gaussian'
@@ -24,7 +23,7 @@ class SimCCLabel:
     decode_beta: float = 150.
 
     def decode(self, bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bins ``(K, W + H)`` to keypoints and scores, as MMPose's."""
+        """Decode bins ``(K, W + H)`` to keypoints and scores, as MMPose does."""
         x, y = self._split(bins)
         if self.use_dark:
             from mmpose import codecs
@@ -39,12 +38,11 @@ class SimCCLabel:
 
     def flip_back(self, bins: np.ndarray, flip_indices: Sequence[int],
                   **_) -> np.ndarray:
-        """What the bins ``(1, K, W + H)`` of a mirrored input would be.
+        """Mirror the bins ``(1, K, W + H)`` of a mirrored input.
 
         Args:
             bins: Of the mirrored input.
-            flip_indices: Of each keypoint the one on the other side of the
-                body.
+            flip_indices: Of each keypoint the one on the other side of the body.
         """
         x, y = self._split(bins[:, flip_indices])
         return np.concatenate([x[..., ::-1], y], -1)

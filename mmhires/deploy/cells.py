@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Classes of the cells between logits, few of which need arithmetic."""
+"""Class of each pixel by cells between logits, few of which need arithmetic."""
 import os
 import sys
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _DENSE = 0.2
 
 
 def label_image(logits: np.ndarray, rows: Bands, columns: Bands) -> np.ndarray:
-    """Classes ``(H, W)`` of the logits ``(C, h, w)`` of an image."""
+    """Return the classes ``(H, W)`` of an image's logits ``(C, h, w)``."""
     winners = _winners(logits)
     # A class that wins at all sources of a cell, where two bands cross, wins
     # everywhere in it, as its lead is a mean of leads.
@@ -52,7 +52,7 @@ def label_image(logits: np.ndarray, rows: Bands, columns: Bands) -> np.ndarray:
 
 
 def _winners(logits: np.ndarray) -> np.ndarray:
-    """Class of each of the logits: argmax, in a fifth of its time."""
+    """Return the class of each logit: argmax, in a fifth of its time."""
     best = logits[0].copy()
     winners = np.zeros(best.shape,
                        np.uint8 if len(logits) <= 256 else np.int32)
@@ -66,7 +66,7 @@ def _winners(logits: np.ndarray) -> np.ndarray:
 
 def _many_candidates(logits: np.ndarray, rows: Bands, columns: Bands,
                      cells: np.ndarray) -> bool:
-    """Whether to compute all pixels takes less than to settle the cells."""
+    """Return whether computing all pixels is faster than settling the cells."""
     sample = cells[::len(cells) // _SAMPLE + 1]
     if not len(sample):
         return False
@@ -78,7 +78,7 @@ def _many_candidates(logits: np.ndarray, rows: Bands, columns: Bands,
 
 def _corners(logits: np.ndarray, rows: Bands, columns: Bands,
              cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the corners of cells are, and which classes can win in them.
+    """Return where the corners of cells are, and which classes can win.
 
     Args:
         logits: ``(C, h, w)``.
@@ -87,8 +87,7 @@ def _corners(logits: np.ndarray, rows: Bands, columns: Bands,
         cells: Numbers of cells, of which a row has one for each column band.
 
     Returns:
-        Places in the flattened map ``(taps, taps, n)``, and whether a class
-        can win ``(C, n)``.
+        Places in the flattened map ``(taps, taps, n)``, and whether a class can win ``(C, n)``.
     """
     row, column = np.divmod(cells, len(columns.sizes))
     sources = (
@@ -103,7 +102,7 @@ def _corners(logits: np.ndarray, rows: Bands, columns: Bands,
 
 def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
              bands: np.ndarray) -> None:
-    """Write the classes of all pixels of some bands of rows.
+    """Compute the classes of all pixels of some bands of rows.
 
     Args:
         logits: ``(C, h, w)``.
@@ -140,7 +139,7 @@ def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
 
 def _settle(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
             cells: np.ndarray) -> None:
-    """Write the classes of some cells, of which few are disputed.
+    """Compute the classes of some cells, few of which are disputed.
 
     Args:
         logits: ``(C, h, w)``.
@@ -183,7 +182,7 @@ def _settle(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
 
 
 def _mix(corners: np.ndarray, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
-    """Interpolate a class in each cell.
+    """Interpolate one class in each cell.
 
     Args:
         corners: Logits ``(taps, taps, n)``.
@@ -191,7 +190,7 @@ def _mix(corners: np.ndarray, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
         xs: Weights of columns ``(most columns, taps, n)``.
 
     Returns:
-        np.ndarray: ``(most rows, most columns, n)``.
+        ``(most rows, most columns, n)``.
     """
     lines = (_blend(line, xs.swapaxes(0, 1)) for line in corners)
     return _blend(lines, ys.swapaxes(0, 1)[:, :, None])
@@ -201,7 +200,7 @@ def _blend(values: Iterable[np.ndarray],
            weights: Iterable[np.ndarray],
            out: np.ndarray | None = None,
            spare: np.ndarray | None = None) -> np.ndarray:
-    """Weighted sum, in ``out`` if it is given; ``spare`` is overwritten."""
+    """Return a weighted sum, in ``out`` if given; ``spare`` is overwritten."""
     total = None
     for value, weight in zip(values, weights):
         if total is None:
@@ -212,7 +211,7 @@ def _blend(values: Iterable[np.ndarray],
 
 
 def _threads() -> int:
-    """PyTorch's number of threads where it is in use, else all processors."""
+    """Return PyTorch's number of threads if it is in use, else all processors."""
     if 'torch' in sys.modules:
         return sys.modules['torch'].get_num_threads()
     wanted = os.environ.get('OMP_NUM_THREADS', '')

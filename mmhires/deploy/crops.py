@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Persons cut out of a picture as MMPose does, without MMPose."""
+"""Persons cropped from a picture as MMPose does, without MMPose."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Crop(NamedTuple):
-    """A person, and which part of the picture that is.
+    """A person, and the part of the picture that it comes from.
 
     Attributes:
         image: ``(h, w, 3)``.
@@ -23,21 +23,20 @@ class Crop(NamedTuple):
 
 @dataclass
 class PersonCropper:
-    """GetBBoxCenterScale and TopdownAffine of MMPose, for a box.
+    """MMPose's GetBBoxCenterScale and TopdownAffine for a box.
 
     Args:
         padding: By how much the box is enlarged.
-        input_size: Width and height of the crop; the box is enlarged to their
-            ratio.
-        use_udp: Centres of the corner pixels are mapped to each other, not
-            the borders of the picture. Default: False.
+        input_size: Width and height of the crop; the box is enlarged to their ratio.
+        use_udp: Centres of the corner pixels are mapped to each other, not the borders of the
+            picture. Default: False.
     """
     padding: float
     input_size: Sequence[int]
     use_udp: bool = False
 
     def __call__(self, image: np.ndarray, box: np.ndarray) -> Crop:
-        """Cut out a box.
+        """Crop a box.
 
         Args:
             image: ``(H, W, 3)``.

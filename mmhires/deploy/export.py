@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Write a model to a file that runs without its config and checkpoint."""
+"""Export of a model to a file that runs without config and checkpoint."""
 import json
 import math
 import tempfile
@@ -29,10 +29,10 @@ AGREEMENT = dict(fp32=0.999, fp16=0.99, bf16=0.99)
 
 
 class Agreement(NamedTuple):
-    """Share of pixels or keypoints of an image that are as in the original.
+    """Share of pixels or keypoints of an image that equal the original's.
 
-    ``uncertain`` keypoints, of which the original model has several places
-    that are as good, are left out.
+    ``uncertain`` keypoints, of which the original model has several places that are as good, are
+    left out.
     """
     image: str
     share: float
@@ -50,39 +50,34 @@ def export(model: 'nn.Module',
            labels: bool = False) -> list[Agreement]:
     """Write a model to an ONNX or a ``torch.export`` file.
 
-    The file holds the network in its inference form (no training-only parts,
-    batch norm folded), from what the data preprocessor makes of an image to
-    the logits or heatmaps of the head, and as metadata all that lies before
-    and after: mean, std, channel order, padding, reduction, classes, palette,
-    codec. :class:`Predictor` runs it. It is written when it predicts what the
-    original model does on every image, or not at all.
+    The file holds the network in its inference form (no training-only parts, batch norm folded),
+    from what the data preprocessor makes of an image to the logits or heatmaps of the head, and as
+    metadata all that lies before and after: mean, std, channel order, padding, reduction, classes,
+    palette, codec. :class:`Predictor` runs it. It is written when it predicts what the original
+    model does on every image, or not at all.
 
     Args:
-        model (nn.Module): A segmentor or top-down pose estimator with ``cfg``
-            and ``dataset_meta``, as :func:`load_model` returns it.
-        out (str | Path): ``.onnx``, or ``.pt2`` for ``torch.export``.
-        images (Sequence[str | Path]): Picture files to compare on, at least
-            one. The first decides the size of the network's input.
-        precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'`` (the latter for
-            ``.pt2`` only). Default: ``'fp32'``.
-        dynamic (bool): Take images of other sizes too. Default: False.
-        opset (int): Of ONNX. Default: 17.
-        track (Callable): Wraps the sequence of images that is gone through,
-            for a progress bar. Default: none.
-        batch (bool): Take several images at once; for ``.onnx``.
-            Default: False.
-        labels (bool): Resize to the image and argmax are part of the file,
-            whose output is ``(N, H, W)``, uint8. Default: False.
+        model: A segmentor or top-down pose estimator with ``cfg`` and ``dataset_meta``, as
+            :func:`load_model` returns it.
+        out: ``.onnx``, or ``.pt2`` for ``torch.export``.
+        images: Picture files to compare on, at least one. The first decides the size of the
+            network's input.
+        precision: ``'fp32'``, ``'fp16'`` or ``'bf16'`` (the latter for ``.pt2`` only). Default:
+            ``'fp32'``.
+        dynamic: Take images of other sizes too. Default: False.
+        opset: Of ONNX. Default: 17.
+        track: Wraps the sequence of images that is gone through, for a progress bar. Default: none.
+        batch: Take several images at once; for ``.onnx``. Default: False.
+        labels: Resize to the image and argmax are part of the file, whose output is ``(N, H, W)``,
+            uint8. Default: False.
 
     Returns:
-        list[Agreement]: For each image, and each other size of the first one
-        if ``dynamic``.
+        For each image, and each other size of the first one if ``dynamic``.
 
     Raises:
         ImportError: What writes or runs the file is not installed.
-        ValueError: An argument out of range, a model that cannot be exported
-            or has nan or infinite weights, or predictions that differ, of
-            other sizes too if ``dynamic``.
+        ValueError: An argument out of range, a model that cannot be exported or has nan or infinite
+            weights, or predictions that differ, of other sizes too if ``dynamic``.
     """
     from mmhires.compat.bf16_convolution import warn_of_narrow_maps
     from mmhires.utils.finite import require_finite
@@ -177,7 +172,7 @@ def export(model: 'nn.Module',
 
 def _compare(model: 'nn.Module', predictor: Predictor, pictures: Iterable,
              batch: bool, way_out: str, precision: str) -> Iterator[Agreement]:
-    """How far a file agrees, but where the model refuses another size."""
+    """Compare a file with the model, skipping sizes that the model refuses."""
     for name, path in pictures:
         try:
             want = original_prediction(model, path)
@@ -196,7 +191,7 @@ def _compare(model: 'nn.Module', predictor: Predictor, pictures: Iterable,
 
 def _check_agreement(results: list[Agreement], kind: str, precision: str,
                      way_out: str) -> None:
-    """Refuse a file that predicts something else."""
+    """Raise an error if the file predicts something else."""
     for result in results:
         if math.isnan(result.share):
             raise ValueError(
@@ -215,7 +210,7 @@ def _check_agreement(results: list[Agreement], kind: str, precision: str,
 
 def _other_sizes(path: str | Path, decoding: dict,
                  folder: str) -> Iterator[tuple[str, str]]:
-    """A picture smaller, larger, odd and narrow: names and files."""
+    """Yield names and files of a smaller, larger, odd and narrow picture."""
     picture = read_image(path, **decoding)
     height, width = picture.shape[:2]
     sizes = ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),

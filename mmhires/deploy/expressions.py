@@ -23,12 +23,12 @@ _NODES = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare,
 
 
 def check_expression(text: str) -> bool:
-    """Whether a text is arithmetic of named sizes, such as ``'8*(s0//8)'``."""
+    """Check that a text is arithmetic of sizes, such as ``'8*(s0//8)'``."""
     return _check(text, _is_size)
 
 
 def check_guard(text: str) -> bool:
-    """Whether a text compares sizes, as ``"L['image'].size()[2] >= 4"``."""
+    """Check that a text compares sizes, as ``"L['image'].size()[2] >= 4"``."""
     return _check(text, lambda node: _is_of_tensor(node) or _is_size(node))
 
 
@@ -48,7 +48,7 @@ def _check(text: str, is_known) -> bool:
 
 
 def _is_leaf(node: ast.AST) -> bool:
-    """Whether what is within a node has been looked at."""
+    """Return whether a node has no parts that need a check."""
     return _is_symbol(node) or (isinstance(node, ast.Subscript) and \
         isinstance(node.slice, ast.Constant) and _is_name(node.value))
 
@@ -63,7 +63,7 @@ def _is_size(node: ast.AST) -> bool:
 
 
 def _is_of_tensor(node: ast.AST) -> bool:
-    """Whether it is the size of an argument of the network, or a part."""
+    """Return whether it is the size of a network argument, or a part."""
     if isinstance(node, ast.Attribute):
         return node.attr in _OF_TENSORS or (_is_name(node.value)
                                             and node.value.id == 'math')
@@ -73,7 +73,7 @@ def _is_of_tensor(node: ast.AST) -> bool:
 
 
 def _is_symbol(node: ast.AST) -> bool:
-    """Whether it is ``Symbol('s0', integer=True)``."""
+    """Return whether it is ``Symbol('s0', integer=True)``."""
     return isinstance(node, ast.Call) and _is_name(
         node.func) and node.func.id == 'Symbol' and len(
             node.args) == 1 and isinstance(node.args[0], ast.Constant) and str(

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Put batch normalisation into the convolutions before it."""
+"""Batch normalisation folded into the convolutions before it."""
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,21 +18,19 @@ PLAIN = ('torch.nn.modules.', 'mmcv.cnn.bricks.wrappers')
 def fold_bn(model: nn.Module) -> nn.Module:
     """Fold every batch normalisation that follows a convolution, in place.
 
-    The predictions of evaluation mode, which the model is put into, stay the
-    same but for rounding. A norm follows a convolution where a ``ConvModule``
-    says so, whatever its order, and elsewhere where the two are registered
-    one after the other, as in residual blocks and ``nn.Sequential``. A norm
-    before the activation that precedes a convolution cannot be folded and
-    stays, as does one whose layers are used in several places, and one where
-    either layer does more than PyTorch's: timm's norms contain the
-    activation, and others standardise the weight. SyncBN that stays becomes
-    BN.
+    The predictions of evaluation mode, which the model is put into, stay the same but for rounding.
+    A norm follows a convolution where a ``ConvModule`` says so, whatever its order, and elsewhere
+    where the two are registered one after the other, as in residual blocks and ``nn.Sequential``. A
+    norm before the activation that precedes a convolution cannot be folded and stays, as does one
+    whose layers are used in several places, and one where either layer does more than PyTorch's:
+    timm's norms contain the activation, and others standardise the weight. SyncBN that stays
+    becomes BN.
 
     Args:
-        model (nn.Module): Any model.
+        model: Any model.
 
     Returns:
-        nn.Module: The same model, or what is left of a single SyncBN.
+        The same model, or what is left of a single SyncBN.
     """
     model = revert_sync_batchnorm(model).eval()
     uses = Counter(
@@ -53,7 +51,7 @@ def fold_bn(model: nn.Module) -> nn.Module:
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
-    """Owner and name of a convolution, and name of the norm after it."""
+    """Yield owner and name of a convolution, and name of the norm after it."""
     if isinstance(module, ConvModule):
         order = module.order
         if module.with_norm and order.index('norm') == \

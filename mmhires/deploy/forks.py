@@ -1,9 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What a fork does to networks, and how the child goes on.
+"""Networks across a fork of the process.
 
-A fork copies the thread that calls it and no other. In the child, the pools
-of PyTorch, OpenVINO and ONNX Runtime have lost their threads: whoever hands
-them work waits for ever. Hence
+A fork copies the thread that calls it and no other. In the child, the pools of PyTorch, OpenVINO
+and ONNX Runtime have lost their threads: whoever hands them work waits for ever. Hence
 
 - a fork waits until no thread computes, so that no lock is left closed,
 - a child computes with one thread of PyTorch,
@@ -27,7 +26,7 @@ _in_child = _torch_is_safe = False
 
 @contextmanager
 def computing() -> Iterator[None]:
-    """Mark work that a fork must not cut in two."""
+    """Mark work that a fork must not interrupt."""
     thread = threading.get_ident()
     with _idle:
         _computing[thread] += 1
@@ -43,23 +42,23 @@ def computing() -> Iterator[None]:
 
 
 def in_child() -> bool:
-    """Whether this process was forked from one with this module."""
+    """Return whether this process was forked after importing this module."""
     return _in_child
 
 
 def keep_for_ever(thing: object) -> None:
-    """Never destroy an object, not even when the process ends."""
+    """Keep an object alive, even when the process ends."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def after_fork(function: Callable[[], None]) -> None:
-    """Call a function in each child, before anything else is done in it."""
+    """Call a function in each child before anything else runs there."""
     if hasattr(os, 'register_at_fork'):  # not on Windows, which has no fork
         os.register_at_fork(after_in_child=function)
 
 
 def _spare_torch() -> None:
-    """Have PyTorch hand nothing to the threads that the child lacks."""
+    """Stop PyTorch from using threads that the child lacks."""
     global _torch_is_safe
     if _in_child and not _torch_is_safe and 'torch' in sys.modules:
         sys.modules['torch'].set_num_threads(1)
@@ -84,7 +83,7 @@ def _begin_child() -> None:
 
 
 def _end_without_destructors() -> None:
-    """Leave out what ONNX Runtime does when the process ends.
+    """Skip what ONNX Runtime does when the process ends.
 
     It waits for threads of the parent. Python has ended properly by then.
     """

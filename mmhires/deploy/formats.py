@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Write a network as the content of an ONNX or torch.export file."""
+"""ONNX and torch.export files of a network."""
 import contextlib
 import io
 import json
@@ -26,16 +26,15 @@ def to_onnx(network: nn.Module,
             fields: dict[str, str] = {},
             axes: Sequence[int] = (),
             opset: int = 17) -> bytes:
-    """An ONNX file of a network, in memory.
+    """Return an ONNX file of a network as bytes.
 
     Args:
-        network (nn.Module): Of one tensor, in eval mode.
-        image (Tensor): Input of the size, or a size, that it takes.
-        fields (dict[str, str]): Metadata. Default: none.
-        axes (Sequence[int]): Of the input, whose size may be another: 0 for
-            batches, 2 and 3 for other images. The output's, which is declared
-            under names of its own, may be too. Default: none.
-        opset (int): As of :func:`export`. Default: 17.
+        network: Of one tensor, in eval mode.
+        image: Input of the size, or a size, that it takes.
+        fields: Metadata. Default: none.
+        axes: Of the input, whose size may be another: 0 for batches, 2 and 3 for other images. The
+            output's, which is declared under names of its own, may be too. Default: none.
+        opset: As of :func:`export`. Default: 17.
 
     Returns:
         bytes: Content of the file.
@@ -72,13 +71,13 @@ def to_onnx(network: nn.Module,
 
 def to_torch(network: nn.Module, image: torch.Tensor, fields: dict[str, str],
              axes: Sequence[int]) -> bytes:
-    """A ``torch.export`` file of a network, in memory.
+    """Return a ``torch.export`` file of a network as bytes.
 
     Args:
-        network (nn.Module): As of :func:`to_onnx`.
-        image (Tensor): As of :func:`to_onnx`; its values do not count.
-        fields (dict[str, str]): Metadata.
-        axes (Sequence[int]): As of :func:`to_onnx`, 2 and 3 only.
+        network: As of :func:`to_onnx`.
+        image: As of :func:`to_onnx`; its values do not count.
+        fields: Metadata.
+        axes: As of :func:`to_onnx`, 2 and 3 only.
 
     Returns:
         bytes: Content of the file.
@@ -103,7 +102,7 @@ def to_torch(network: nn.Module, image: torch.Tensor, fields: dict[str, str],
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what exporters say of other people's code.
+    """Silence the exporter's output.
 
     Both print the graph, some thousand lines, before they raise an error.
     """

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""From heatmaps to keypoints as MMPose's codecs do, without MMPose."""
+"""Decoding of heatmaps as MMPose's codecs do, without MMPose."""
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .bins import SimCCLabel
 
 @dataclass
 class MSRAHeatmap:
-    """That of MMPose, with its arguments; it only decodes."""
+    """Decoder with the arguments of MMPose's codec of that name."""
     input_size: Sequence[int]
     heatmap_size: Sequence[int]
     sigma: float
@@ -33,7 +33,7 @@ class MSRAHeatmap:
 
 @dataclass
 class UDPHeatmap:
-    """That of MMPose, with its arguments, of Gaussians; it only decodes."""
+    """Decoder of Gaussians with the arguments of MMPose's codec."""
     input_size: Sequence[int]
     heatmap_size: Sequence[int]
     heatmap_type: str = 'gaussian'
@@ -50,16 +50,15 @@ class UDPHeatmap:
 
 
 def make_codec(type: str, **options):
-    """A codec that decodes; MMPose is asked for the rare ones.
+    """Return a decoder; MMPose provides the rare ones.
 
     Args:
         type: Name of a codec of MMPose.
         **options: Its arguments.
 
     Returns:
-        Its ``decode`` makes of heatmaps ``(K, H, W)`` or bins ``(K, W + H)``,
-        float32, keypoints ``(1, K, 2)`` in pixels of the network's input, and
-        scores ``(1, K)``.
+        Its ``decode`` makes of heatmaps ``(K, H, W)`` or bins ``(K, W + H)``, float32, keypoints
+        ``(1, K, 2)`` in pixels of the network's input, and scores ``(1, K)``.
 
     Raises:
         ImportError: The codec needs MMPose, which is not there.
@@ -87,15 +86,14 @@ def flip_back(heatmaps: np.ndarray,
               flip_indices: Sequence[int],
               flip_mode: str = 'heatmap',
               shift_heatmap: bool = False) -> np.ndarray:
-    """What the heatmaps ``(1, C, H, W)`` of a mirrored input would have been.
+    """Mirror the heatmaps ``(1, C, H, W)`` of a mirrored input.
 
     Args:
         heatmaps: Of the mirrored input.
         flip_indices: Of each keypoint the one on the other side of the body.
-        flip_mode: ``'heatmap'``, or with offsets to mirror, too,
-            ``'udp_combined'`` or ``'offset'``.
-        shift_heatmap: Move them by a pixel, as of networks whose pixels are
-            not aligned.
+        flip_mode: ``'heatmap'``, or with offsets to mirror, too, ``'udp_combined'`` or
+            ``'offset'``.
+        shift_heatmap: Move them by a pixel, as of networks whose pixels are not aligned.
 
     Returns:
         Heatmaps, likewise.
@@ -112,7 +110,7 @@ def flip_back(heatmaps: np.ndarray,
 
 
 def _maxima(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places x, y ``(K, 2)``, -1 where nothing is above 0, and values."""
+    """Return places x, y ``(K, 2)``, -1 where nothing is above 0, and values."""
     flat = heatmaps.reshape(len(heatmaps), -1)
     y, x = np.divmod(flat.argmax(1), heatmaps.shape[2])
     points, scores = np.stack([x, y], 1).astype(np.float32), flat.max(1)
@@ -121,7 +119,7 @@ def _maxima(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _blur(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
-    """Blur, with zeros around, and keep the greatest value of each."""
+    """Blur with zero padding, and keep the maximum of each heatmap."""
     edge, out = kernel // 2, np.empty_like(heatmaps)
     for source, target in zip(heatmaps, out):
         padded = cv2.copyMakeBorder(source, edge, edge, edge, edge,
@@ -133,7 +131,7 @@ def _blur(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
 
 
 def _around(points: np.ndarray, maps: np.ndarray, margin: int) -> Callable:
-    """Values beside points; points near a border are moved inwards."""
+    """Return values beside points; points near a border are moved inwards."""
     height, width = maps.shape[1:]
     numbers = np.arange(len(maps))
     x, y = points.astype(int).T
@@ -143,7 +141,7 @@ def _around(points: np.ndarray, maps: np.ndarray, margin: int) -> Callable:
 
 
 def _quarter_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """A quarter of a pixel towards the greater neighbour ``(K, 2)``."""
+    """Return a quarter of a pixel towards the greater neighbour ``(K, 2)``."""
     height, width = maps.shape[1:]
     padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
     at = _around(points + 1, padded, 1)
@@ -158,7 +156,7 @@ def _quarter_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
 
 
 def _dark_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Steps ``(K, 2)`` to the top of a parabola, of DARK (CVPR 2020)."""
+    """Return steps ``(K, 2)`` to the top of a parabola, of DARK (CVPR 2020)."""
     height, width = maps.shape[1:]
     steps = np.zeros_like(points)
     if height < 5 or width < 5:
@@ -179,7 +177,7 @@ def _dark_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
 
 
 def _udp_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """The same of UDP (CVPR 2020), with the minus left to the caller.
+    """Return the steps of UDP (CVPR 2020), which the caller negates.
 
     Points at -1 take values of other maps, as MMPose has it.
     """

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""From small logits to full-size labels, without full-size logits."""
+"""Full-size labels from small logits, without full-size logits."""
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -27,35 +27,31 @@ def labels(logits: Logits,
            threshold: float | None = None) -> Logits:
     """Resize logits and take the class of each pixel.
 
-    What MMSegmentation's head and post-processing do one after the other
-    (bilinear resize to the network's input, padding off, bilinear resize to
-    the image, argmax). On a CPU at a fraction of the time and memory: between
-    logits that all have the same class, every pixel has that class. Only the
-    other pixels are computed, from the classes that can win there.
+    What MMSegmentation's head and post-processing do one after the other (bilinear resize to the
+    network's input, padding off, bilinear resize to the image, argmax). On a CPU at a fraction of
+    the time and memory: between logits that all have the same class, every pixel has that class.
+    Only the other pixels are computed, from the classes that can win there.
 
-    Of equal logits the first class wins. Infinite logits count as 1e38, and
-    nan as the least, so that the class of a nan is not taken. Where the two
-    best are equal to within the rounding of float32, either may be taken: so
-    PyTorch does, whose resize rounds differently from processor to processor.
+    Of equal logits the first class wins. Infinite logits count as 1e38, and nan as the least, so
+    that the class of a nan is not taken. Where the two best are equal to within the rounding of
+    float32, either may be taken: so PyTorch does, whose resize rounds differently from processor to
+    processor.
 
     Args:
         logits: ``(N, C, h, w)``, an array or a tensor.
         size: Height and width of the first resize.
-        padding: Pixels of it to cut off: left, right, top, bottom.
-            Default: none.
-        out_size: Height and width of the second resize. Default: what is left
-            after cutting.
+        padding: Pixels of it to cut off: left, right, top, bottom. Default: none.
+        out_size: Height and width of the second resize. Default: what is left after cutting.
         align_corners: Of both resizes. Default: False.
-        threshold: Probability above which the class of a single channel is 1.
-            Needed where C is 1, unused elsewhere.
+        threshold: Probability above which the class of a single channel is 1. Needed where C is 1,
+            unused elsewhere.
 
     Returns:
-        Classes ``(N, H, W)``, uint8, or int32 of more than 256; an array of
-        an array, a tensor of a tensor.
+        Classes ``(N, H, W)``, uint8, or int32 of more than 256; an array of an array, a tensor of a
+        tensor.
 
     Raises:
-        ValueError: ``padding`` leaves nothing, or a single channel comes
-            without ``threshold``.
+        ValueError: ``padding`` leaves nothing, or a single channel comes without ``threshold``.
     """
     if not isinstance(logits, np.ndarray):
         import torch
@@ -86,10 +82,10 @@ def labels(logits: Logits,
 def plain_labels(logits: 'Tensor', size: Sequence[int], padding: Sequence[int],
                  out_size: Sequence[int] | None, align_corners: bool,
                  threshold: float | None) -> 'Tensor':
-    """The same in two resizes and an argmax, for GPUs and exported graphs.
+    """Compute labels by two resizes and an argmax, for GPUs and exported graphs.
 
-    Args and returns as of :func:`labels`, of tensors; of infinity and nan it
-    makes what PyTorch does.
+    Args and returns as of :func:`labels`, of tensors; of infinity and nan it makes what PyTorch
+    does.
     """
     import torch
     import torch.nn.functional as F
@@ -112,7 +108,7 @@ def plain_labels(logits: 'Tensor', size: Sequence[int], padding: Sequence[int],
 
 
 def _finite(logits: np.ndarray) -> np.ndarray:
-    """Logits without infinity and nan; a sum finds out if there are any."""
+    """Replace infinite and NaN logits; a sum tells whether there are any."""
     logits = logits.astype(np.float32, copy=False)
     with np.errstate(invalid='ignore', over='ignore'):
         if np.isfinite(logits.sum()):
@@ -122,7 +118,7 @@ def _finite(logits: np.ndarray) -> np.ndarray:
 
 
 def _limit(threshold: float | None) -> float:
-    """The logit that a single channel must be above."""
+    """Return the logit that a single channel must exceed."""
     if threshold is None:
         raise ValueError('labels: logits of one channel need a threshold')
     probability = np.float32(threshold)

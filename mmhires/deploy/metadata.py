@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Whether the description in a file is one that can be followed.
+"""Validation of the description in an exported file.
 
-A file may come from anywhere: numbers that no export writes are refused before
-they become an image that no memory holds, or an error of some library.
+A file may come from anywhere: numbers that no export writes are refused before they become an image
+that no memory holds, or an error of some library.
 """
 import math
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box',
 
 
 class Problem(NamedTuple):
-    """A key of a description, and what it has to be."""
+    """A key of a description, and the value that it needs."""
     key: str
     value: object
     wanted: str
 
 
 def check_metadata(spec: dict, name: str) -> None:
-    """Refuse a description that cannot be followed.
+    """Raise an error for an invalid description.
 
     Args:
-        spec (dict): As a task's ``describe()`` makes it.
-        name (str): Of the file, for the error.
+        spec: As a task's ``describe()`` makes it.
+        name: Of the file, for the error.
 
     Raises:
         ValueError: It says so, naming the first key that is wrong.
@@ -52,13 +52,13 @@ def check_metadata(spec: dict, name: str) -> None:
 
 
 def check_enlarged(spec: dict, height: int, width: int, source: str) -> None:
-    """Refuse a picture that a description makes too large.
+    """Raise an error if a description makes a picture too large.
 
     Args:
-        spec (dict): One that :func:`check_metadata` has passed.
-        height (int): Of the picture.
-        width (int): Of the picture.
-        source (str): Its name, for the error.
+        spec: One that :func:`check_metadata` has passed.
+        height: Of the picture.
+        width: Of the picture.
+        source: Its name, for the error.
 
     Raises:
         ValueError: It would have more than ``MAX_PIXELS``, and more than now.
@@ -79,7 +79,7 @@ def check_enlarged(spec: dict, height: int, width: int, source: str) -> None:
 
 
 def _resized(resize: dict, height: int, width: int) -> tuple[float, float]:
-    """Height and width that mmcv's Resize makes of an image."""
+    """Return height and width that mmcv's Resize makes of an image."""
     scale = resize.get('scale')
     if scale is None:
         x, y = _pair(resize['scale_factor'])
@@ -232,7 +232,7 @@ def _is_size(value: object) -> bool:
 
 
 def _is_pair(value: object) -> bool:
-    """Whether it is one or two positive numbers, as Resize takes them."""
+    """Return whether it is one or two positive numbers, as Resize takes them."""
     both = value if isinstance(value, (list, tuple)) else [value, value]
     return len(both) == 2 and all(
         isinstance(n, Real) and not isinstance(n, bool) and n > 0
@@ -244,7 +244,7 @@ def _pair(value: object) -> tuple[float, float]:
 
 
 def _is_small(value: object) -> bool:
-    """Whether every number in it is finite and of a map's order."""
+    """Return whether every number is finite and of a map's order."""
     if isinstance(value, (list, tuple)):
         return len(value) <= 4096 and all(map(_is_small, value))
     if isinstance(value, dict):

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The part of a model that is exported: a tensor in, a tensor out."""
+"""The exported part of a model: a tensor in, a tensor out."""
 import copy
 from collections.abc import Callable
 from types import NoneType
@@ -14,29 +14,23 @@ PRECISIONS = dict(fp32=torch.float32, fp16=torch.float16, bf16=torch.bfloat16)
 
 
 class Network(nn.Module):
-    """Backbone, neck and head of a model in the form for inference.
+    """Backbone, neck and head of a model in inference form.
 
-    Training-only parts are gone and batch norm is folded; the model that it is
-    made from stays as it is. It takes what the data preprocessor makes of an
-    image, ``(N, 3, H, W)``, and returns what the head does, logits, heatmaps
-    or the bins of x and y of SimCC side by side, float32 whatever it computes
-    in.
+    Training-only parts are gone and batch norm is folded; the model that it is made from stays as
+    it is. It takes what the data preprocessor makes of an image, ``(N, 3, H, W)``, and returns what
+    the head does, logits, heatmaps or the bins of x and y of SimCC side by side, float32 whatever
+    it computes in.
 
     Args:
-        model (nn.Module): A segmentor of one head, or a top-down pose
-            estimator of heatmaps or bins.
-        precision (str): ``'fp32'``, ``'fp16'`` or ``'bf16'``.
-            Default: ``'fp32'``.
-        channels_last (bool): Keep the weights in the layout that is faster on
-            most devices. Default: True.
+        model: A segmentor of one head, or a top-down pose estimator of heatmaps or bins.
+        precision: ``'fp32'``, ``'fp16'`` or ``'bf16'``. Default: ``'fp32'``.
+        channels_last: Keep the weights in the layout that is faster on most devices. Default: True.
 
     Attributes:
-        finish (Callable, optional): What to make of the head's output, nothing
-            unless it is set.
+        finish (Callable, optional): What to make of the head's output, nothing unless it is set.
 
     Raises:
-        ValueError: ``precision`` is none of those, or the model has no head,
-            or several.
+        ValueError: ``precision`` is none of those, or the model has no head, or several.
     """
 
     def __init__(self,
@@ -60,7 +54,7 @@ class Network(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` to ``(N, C, h, w)``, or what ``finish`` makes.
+        """Map ``(N, 3, H, W)`` to ``(N, C, h, w)``, or to what ``finish`` returns.
 
         Of SimCC it is ``(N, K, bins of x and y)``.
         """

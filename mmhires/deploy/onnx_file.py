@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Whether a file is ONNX and whole, without an engine's parser.
+"""Check that a file is complete ONNX, without an engine's parser.
 
 Parsers write to the terminal what they think of a file that is not.
 """
@@ -11,10 +11,10 @@ _GRAPH = 7
 
 
 def check_onnx(file: Path) -> None:
-    """Refuse what is not an ONNX file, or is cut off.
+    """Raise an error if a file is not ONNX, or is truncated.
 
     Args:
-        file (Path): Any file.
+        file: Any file.
 
     Raises:
         RuntimeError: It says which.
@@ -40,7 +40,7 @@ def check_onnx(file: Path) -> None:
 
 
 def _varint(content: bytes, position: int) -> tuple[int, int]:
-    """A number of protobuf, and where the next begins."""
+    """Read a protobuf number; return it and the position after it."""
     value = shift = 0
     while True:
         byte = content[position]

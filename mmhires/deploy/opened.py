@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""An exported file in an engine, through threads, forks and pickling."""
+"""An exported file in an engine, across threads, forks and pickling."""
 import hashlib
 import importlib
 import threading
@@ -16,16 +16,15 @@ _opened = weakref.WeakSet()
 class OpenedFile:
     """The network of an exported file, as a function of a tensor.
 
-    Any number of threads may call it at once. In the child of a fork, and
-    where it was unpickled, it opens its file when it is called, if that is the
-    same still. Copies share the engine.
+    Any number of threads may call it at once. In the child of a fork, and where it was unpickled,
+    it opens its file when it is called, if that is the same still. Copies share the engine.
 
     Args:
-        file (Path): ``.onnx`` or ``.pt2``.
-        runtime (str): Name of the module in ``engines/``.
-        device (str): As of :class:`Predictor`.
-        precision (str, optional): As of :class:`Predictor`.
-        threads (int, optional): As of :class:`Predictor`.
+        file: ``.onnx`` or ``.pt2``.
+        runtime: Name of the module in ``engines/``.
+        device: As of :class:`Predictor`.
+        precision: As of :class:`Predictor`.
+        threads: As of :class:`Predictor`.
 
     Attributes:
         spec (dict): The description in the file.
@@ -33,8 +32,7 @@ class OpenedFile:
     Raises:
         ImportError: The engine is not installed.
         OSError: The file is gone.
-        ValueError: ``device`` or ``precision`` is not there, or the file has
-            changed.
+        ValueError: ``device`` or ``precision`` is not there, or the file has changed.
     """
 
     def __init__(self, file: Path, runtime: str, device: str,
@@ -46,7 +44,7 @@ class OpenedFile:
         self._open()
 
     def __call__(self, image: Array) -> Array:
-        """``(N, 3, H, W)`` to the output of the network."""
+        """Map ``(N, 3, H, W)`` to the output of the network."""
         if self._network is None:
             with _opening:
                 if self._network is None:
@@ -74,8 +72,8 @@ class OpenedFile:
     def _reopen(self) -> None:
         """Open the file in the child of a fork, or after unpickling.
 
-        Not while unpickling: a pool of processes never says what is raised
-        then, and starts others for ever.
+        Not while unpickling: a pool of processes never says what is raised then, and starts others
+        for ever.
         """
         if in_child() and not self.device.startswith('cpu'):
             raise RuntimeError(
@@ -96,18 +94,18 @@ class OpenedFile:
 
 
 def _version(file: Path) -> tuple[int, int, int]:
-    """What tells whether a file was written anew, at no cost."""
+    """Return what tells, at no cost, whether a file was rewritten."""
     stat = file.stat()
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _digest(file: Path) -> str:
-    """What tells whether a file is the same on another machine."""
+    """Return what tells whether a file is the same on another machine."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _begin_child() -> None:
-    """Leave the parent's engines alone."""
+    """Drop the parent's engines."""
     global _opening
     _opening = threading.Lock()
     for opened in list(_opened):

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What the original model predicts, and how far a file agrees with it."""
+"""Predictions of the original model, and how well a file agrees with them."""
 import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,10 +21,10 @@ _LOADERS = ('LoadImageFromNDArray', 'InferencerLoader')
 
 
 def original_prediction(model: 'nn.Module', path: str):
-    """What the original model says: labels, or a sample of keypoints.
+    """Return the original model's labels, or its sample of keypoints.
 
-    The model's config stays as it is, and need not be as it was: of an image
-    that is an array, ``inference_model`` of MMSegmentation changes it.
+    The model's config stays as it is, and need not be as it was: of an image that is an array,
+    ``inference_model`` of MMSegmentation changes it.
     """
     path = str(path)
     with _own_config(model):
@@ -37,19 +37,18 @@ def original_prediction(model: 'nn.Module', path: str):
 
 
 def agreement(want, found, precision: str = 'fp32') -> tuple[float, int]:
-    """Share of the pixels or keypoints that are the same.
+    """Return the share of equal pixels or keypoints.
 
-    Keypoints at a place where the original model's heatmap is as high as at
-    its peak are left out: rounding decides between the two. If all are, the
-    share is nan.
+    Keypoints at a place where the original model's heatmap is as high as at its peak are left out:
+    rounding decides between the two. If all are, the share is nan.
 
     Args:
-        want (np.ndarray | PoseDataSample): From :func:`original_prediction`.
-        found (np.ndarray | Keypoints): From a :class:`Predictor`.
-        precision (str): That the file computes in. Default: ``'fp32'``.
+        want: From :func:`original_prediction`.
+        found: From a :class:`Predictor`.
+        precision: That the file computes in. Default: ``'fp32'``.
 
     Returns:
-        tuple[float, int]: The share, and the number that are left out.
+        The share, and the number that are left out.
     """
     if isinstance(want, np.ndarray):
         return float((found == want).mean()), 0
@@ -63,7 +62,7 @@ def agreement(want, found, precision: str = 'fp32') -> tuple[float, int]:
 
 
 def _as_high(want, keypoints: np.ndarray, margin: float) -> np.ndarray:
-    """Whether a model has a second peak at each place ``(K, 2)``."""
+    """Return whether a model has a second peak at each place ``(K, 2)``."""
     heatmaps = want.pred_fields.heatmaps.cpu().numpy()
     count, height, width = heatmaps.shape
     corner = want.input_center - want.input_scale / 2
@@ -81,7 +80,7 @@ def _as_high(want, keypoints: np.ndarray, margin: float) -> np.ndarray:
 
 
 def own_scope(cfg: 'Config') -> AbstractContextManager:
-    """Have names mean what they do in the package that a config is for.
+    """Resolve names in the package that a config belongs to.
 
     A model of another package may have been built since.
     """
@@ -92,7 +91,7 @@ def own_scope(cfg: 'Config') -> AbstractContextManager:
 
 @contextmanager
 def _own_config(model: 'nn.Module') -> Iterator[None]:
-    """Give a model a config for files, and ask for heatmaps, for a while."""
+    """Give a model a config for files for a while, and ask for heatmaps."""
     cfg, test_cfg = model.cfg, model.test_cfg
     model.cfg = copy.deepcopy(cfg)
     for step in model.cfg.get('test_pipeline', ()):

@@ -12,7 +12,7 @@ RADIUS, THICKNESS = 3, 1
 
 def paint_labels(image: np.ndarray, labels: np.ndarray,
                  palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Blend the colours of the classes half and half over an image.
+    """Blend the class colours half and half with an image.
 
     Args:
         image: BGR ``(H, W, 3)``, uint8.
@@ -30,15 +30,14 @@ def paint_labels(image: np.ndarray, labels: np.ndarray,
 
 def paint_keypoints(image: np.ndarray, keypoints: np.ndarray,
                     scores: np.ndarray, spec: dict) -> np.ndarray:
-    """Draw keypoints and the lines between them, as MMPose does.
+    """Draw keypoints and their skeleton, as MMPose does.
 
     Args:
         image: BGR ``(H, W, 3)``, uint8.
         keypoints: ``(persons, K, 2)`` in pixels.
         scores: ``(persons, K)``.
-        spec: Of the exported file: ``palette``, RGB of each keypoint, and
-            ``skeleton``, pairs of keypoints, with ``skeleton_palette``. Files
-            of 0.1 have no skeleton.
+        spec: Of the exported file: ``palette``, RGB of each keypoint, and ``skeleton``, pairs of
+            keypoints, with ``skeleton_palette``. Files of 0.1 have no skeleton.
 
     Returns:
         A copy, BGR ``(H, W, 3)``, uint8.

@@ -9,16 +9,15 @@ from torch.overrides import TorchFunctionMode
 
 
 class PoolingAsMatmul(TorchFunctionMode):
-    """Inside it, ``adaptive_avg_pool2d`` is two small matrix products.
+    """Mode in which ``adaptive_avg_pool2d`` is two small matrix products.
 
-    ONNX pools with windows of one size only, so that its exporter refuses an
-    output that does not divide the map, and a map whose size it does not know.
-    A product with a matrix of averages from the left takes the mean of the
-    rows of each window, one from the right that of the columns, whatever the
-    sizes. Where all windows are of one known size it stays a pooling.
+    ONNX pools with windows of one size only, so that its exporter refuses an output that does not
+    divide the map, and a map whose size it does not know. A product with a matrix of averages from
+    the left takes the mean of the rows of each window, one from the right that of the columns,
+    whatever the sizes. Where all windows are of one known size it stays a pooling.
 
     Args:
-        dynamic (bool): The sizes of maps are not known, but computed.
+        dynamic: The sizes of maps are not known, but computed.
     """
 
     def __init__(self, dynamic: bool) -> None:
@@ -26,7 +25,7 @@ class PoolingAsMatmul(TorchFunctionMode):
         self.dynamic = dynamic
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        """Call a function, or what stands for it."""
+        """Call a function, or its replacement."""
         if func is F.adaptive_avg_pool2d:
             func = self._pool
         return func(*args, **(kwargs or {}))
@@ -52,7 +51,7 @@ class PoolingAsMatmul(TorchFunctionMode):
 
 
 def _averages(old: int, new: int, like: Tensor) -> Tensor:
-    """``(new, old)``: row i averages the pixels of window i."""
+    """Return ``(new, old)``: row i averages the pixels of window i."""
     window = torch.arange(new, device=like.device)[:, None]
     start = window * old // new
     end = ((window + 1) * old + new - 1) // new

@@ -22,10 +22,10 @@ class Keypoints(NamedTuple):
 
 
 class PoseTask(Task):
-    """From boxes to the network's inputs, from its outputs to keypoints.
+    """From boxes to network inputs, and from outputs to keypoints.
 
     Args:
-        spec (dict): What :meth:`describe` returned.
+        spec: What :meth:`describe` returned.
 
     Raises:
         ImportError: The codec is a rare one, and MMPose is not there.
@@ -47,7 +47,7 @@ class PoseTask(Task):
 
     @staticmethod
     def preprocessors() -> tuple[type, ...]:
-        """Data preprocessors that are part of an exported file."""
+        """Return the data preprocessors that exported files support."""
         from mmpose.models import PoseDataPreprocessor
 
         from mmhires.models.pose import LowResPoseDataPreprocessor
@@ -55,14 +55,14 @@ class PoseTask(Task):
 
     @classmethod
     def describe(cls, model: 'nn.Module') -> dict:
-        """All that is known of a model but its network.
+        """Describe everything about a model but its network.
 
         Args:
-            model (nn.Module): Top-down pose estimator with ``cfg`` and
-                ``dataset_meta``, as :func:`mmpose.apis.init_model` returns it.
+            model: Top-down pose estimator with ``cfg`` and ``dataset_meta``, as
+                :func:`mmpose.apis.init_model` returns it.
 
         Returns:
-            dict: Numbers, strings, lists and dicts.
+            Numbers, strings, lists and dicts.
 
         Raises:
             ValueError: The model tests in a way that cannot be exported.
@@ -98,16 +98,15 @@ class PoseTask(Task):
 
     def prepare(self, image: np.ndarray, boxes: np.ndarray,
                 device: str) -> tuple[list[Array], list[Crop]]:
-        """Cut out, normalise and reduce persons.
+        """Crop, normalise and reduce persons.
 
         Args:
-            image (np.ndarray): BGR ``(H, W, 3)``, uint8.
-            boxes (np.ndarray): ``(persons, 4)``, from :func:`check_boxes`.
-            device (str): Unused: images are prepared on the CPU.
+            image: BGR ``(H, W, 3)``, uint8.
+            boxes: ``(persons, 4)``, from :func:`check_boxes`.
+            device: Unused: images are prepared on the CPU.
 
         Returns:
-            tuple[list[Array], list[Crop]]: ``(1, 3, h, w)`` of each view, and
-            for each person where it was.
+            ``(1, 3, h, w)`` of each view, and for each person where it was.
         """
         tensors, crops = [], []
         for box in boxes:
@@ -118,11 +117,11 @@ class PoseTask(Task):
         return tensors, crops
 
     def finish(self, outputs: list[Array], crops: list[Crop]) -> Keypoints:
-        """Keypoints of all persons, who may be none, in pixels of the image.
+        """Return keypoints of all persons, possibly none, in pixels of the image.
 
         Args:
-            outputs (list[Array]): Heatmaps or bins of each view.
-            crops (list[Crop]): From :meth:`prepare`.
+            outputs: Heatmaps or bins of each view.
+            crops: From :meth:`prepare`.
 
         Returns:
             Keypoints: In the order of the boxes.

@@ -28,14 +28,13 @@ class Pipeline:
     """A network with its pre- and post-processing.
 
     Args:
-        spec (dict): What the task's ``describe()`` said, and ``input_shape``,
-            of which None is any number. Of a network that makes labels itself
-            also ``image_shape``, the one size of image that it makes them of.
-        network (Callable): ``(N, 3, H, W)`` to logits, heatmaps or labels.
-        device (str): Where the network takes its input. Default: ``'cpu'``.
-        name (str): Of the network, for errors. Default: ``'the network'``.
-        arrays (bool): The network takes and returns NumPy arrays, not tensors.
-            Default: False.
+        spec: What the task's ``describe()`` said, and ``input_shape``, of which None is any number.
+            Of a network that makes labels itself also ``image_shape``, the one size of image that
+            it makes them of.
+        network: ``(N, 3, H, W)`` to logits, heatmaps or labels.
+        device: Where the network takes its input. Default: ``'cpu'``.
+        name: Of the network, for errors. Default: ``'the network'``.
+        arrays: The network takes and returns NumPy arrays, not tensors. Default: False.
 
     Attributes:
         classes (list[str]): Names of the classes, or of the keypoints.
@@ -73,23 +72,18 @@ class Pipeline:
         """Predict.
 
         Args:
-            image (str | Path | np.ndarray | list): A file, or BGR
-                ``(H, W, 3)``, uint8; or a list of them, which are batched
-                where the network's inputs agree in size and the file was
-                exported for batches.
-            boxes (Sequence, optional): Of a pose model: persons ``(N, 4)`` as
-                x1, y1, x2, y2, a list of such of a list of images.
-                Default: the whole image.
+            image: A file, or BGR ``(H, W, 3)``, uint8; or a list of them, which are batched where
+                the network's inputs agree in size and the file was exported for batches.
+            boxes: Of a pose model: persons ``(N, 4)`` as x1, y1, x2, y2, a list of such of a list
+                of images. Default: the whole image.
 
         Returns:
-            np.ndarray | Keypoints | list: Classes ``(H, W)`` at the size of
-            the image (``scale`` times it with ``low_res_input``), or the
-            keypoints; a list of them of a list of images.
+            Classes ``(H, W)`` at the size of the image (``scale`` times it with ``low_res_input``),
+            or the keypoints; a list of them of a list of images.
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It is no image, or of a size that the network does not
-                take.
+            ValueError: It is not an image, or of a size that the network does not take.
         """
         if not isinstance(image, list):
             return self([image], boxes if boxes is None else [boxes])[0]
@@ -102,29 +96,26 @@ class Pipeline:
                images: Iterable | str | Path | int,
                ahead: int = 2,
                boxes: Iterable | None = None) -> Iterator[tuple]:
-        """Predict a sequence, while the next are decoded and run already.
+        """Predict a sequence, while the next images are decoded and run.
 
-        Decoding and the network have a thread each; what the caller does with
-        a result, drawing for example, is done beside both. Leaving the loop
-        waits for neither more images nor their source.
+        Decoding and the network have a thread each; what the caller does with a result, drawing for
+        example, is done beside both. Leaving the loop waits for neither more images nor their
+        source.
 
         Args:
-            images: Files or images; or what :func:`list_inputs` takes, a
-                video, a directory, ``'rtsp://...'`` or the number of a camera
-                among them. It is advanced in the thread that decodes, which
-                copies images, so that a source may reuse its memory.
-            ahead: How many images each thread may be ahead of what takes its
-                results; 0 does without threads.
+            images: Files or images; or what :func:`list_inputs` takes, a video, a directory,
+                ``'rtsp://...'`` or the number of a camera among them. It is advanced in the thread
+                that decodes, which copies images, so that a source may reuse its memory.
+            ahead: How many images each thread may be ahead of what takes its results; 0 does
+                without threads.
             boxes: Of a pose model: those of each image, as of a call.
 
         Yields:
-            tuple: Each image (a copy of an array), and its result, or the
-            ValueError, OSError or MemoryError that came of it. A damaged video
-            ends in None and an OSError.
+            Each image (a copy of an array), and its result, or the ValueError, OSError or
+            MemoryError that came of it. A damaged video ends in None and an OSError.
 
         Raises:
-            ValueError: ``ahead`` is negative, or there are more or less
-                ``boxes`` than images.
+            ValueError: ``ahead`` is negative, or there are more or less ``boxes`` than images.
         """
         if not isinstance(ahead, int) or ahead < 0:
             raise ValueError(f'ahead must be 0, 1, 2, ..., got {ahead!r}')
@@ -138,7 +129,7 @@ class Pipeline:
     def prepare(self,
                 image: str | Path | np.ndarray,
                 boxes: Sequence | np.ndarray | None = None) -> '_Job':
-        """Decode an image and make the network's inputs of it."""
+        """Decode an image and make the network's inputs."""
         source = 'the image'
         if is_file_name(image):
             image, source = read_image(image, **self.decoding), str(image)
@@ -176,7 +167,7 @@ class Pipeline:
         return _Job(tensors, metas, source)
 
     def run(self, jobs: 'list[_Job]') -> 'list[_Job]':
-        """Run the network on what :meth:`prepare` made."""
+        """Run the network on the result of :meth:`prepare`."""
         inputs = [tensor for job in jobs for tensor in job.tensors]
         outputs, alike = {}, defaultdict(list)
         for i, tensor in enumerate(inputs):
@@ -203,7 +194,7 @@ class Pipeline:
         ]
 
     def _compute(self, inputs: list[Array]) -> Array:
-        """Run the network on inputs of one size at once."""
+        """Run the network on inputs of one size together."""
         if self.arrays:
             one = len(inputs) == 1
             return self.network(inputs[0] if one else np.concatenate(inputs))
@@ -212,7 +203,7 @@ class Pipeline:
             return self.network(torch.cat(inputs))
 
     def _check_names(self, outputs: Array) -> None:
-        """Refuse to call an output by the name of another."""
+        """Check that outputs match the class names."""
         if is_floating(outputs):
             count = outputs.shape[1]
             count = len(self.classes) if count == 1 else count
@@ -225,7 +216,7 @@ class Pipeline:
                              f'but names {len(self.classes)}: export it again')
 
     def finish(self, job: '_Job'):
-        """The result from what the network gave."""
+        """Make the result from the network's output."""
         with computing():
             return self.task.finish(job.tensors, job.metas)
 
@@ -237,25 +228,22 @@ class Predictor(Pipeline):
 
         labels = Predictor('model.onnx')('street.png')
 
-    Any number of threads may use it at once, with every engine, on CPUs and
-    GPUs; several ``stream()`` too. A pickled one, as processes that are
-    spawned get it, opens its file again, by its absolute path, and refuses one
-    that is not the same. So does the child of a fork, where PyTorch computes
-    with one thread; OpenVINO refuses where the parent has closed another
-    network of it, and GPUs always do.
+    Any number of threads may use it at once, with every engine, on CPUs and GPUs; several
+    ``stream()`` too. A pickled one, as processes that are spawned get it, opens its file again, by
+    its absolute path, and refuses one that is not the same. So does the child of a fork, where
+    PyTorch computes with one thread; OpenVINO refuses where the parent has closed another network
+    of it, and GPUs always do.
 
     Args:
-        file (str | Path): What :func:`mmhires.deploy.export` wrote.
-        device (str | torch.device): ``'cpu'``, ``'cuda'`` or, for ONNX,
-            ``'tensorrt'``; of several GPUs ``'cuda:1'``. Default: ``'cpu'``.
-        threads (int, optional): Of the network, at least 1; with ``'torch'``
-            of the whole process. Default: all processors.
-        runtime (str): ``'openvino'`` or ``'onnxruntime'`` for ``.onnx``,
-            ``'torch'`` for ``.pt2``, or ``'auto'``, which takes the first that
-            is installed. Default: ``'auto'``.
-        precision (str, optional): To compute in, ``'bf16'`` for example, where
-            the engine can do that with a file of fp32. Default: that of the
-            file.
+        file: What :func:`mmhires.deploy.export` wrote.
+        device: ``'cpu'``, ``'cuda'`` or, for ONNX, ``'tensorrt'``; of several GPUs ``'cuda:1'``.
+            Default: ``'cpu'``.
+        threads: Of the network, at least 1; with ``'torch'`` of the whole process. Default: all
+            processors.
+        runtime: ``'openvino'`` or ``'onnxruntime'`` for ``.onnx``, ``'torch'`` for ``.pt2``, or
+            ``'auto'``, which takes the first that is installed. Default: ``'auto'``.
+        precision: To compute in, ``'bf16'`` for example, where the engine can do that with a file
+            of fp32. Default: that of the file.
 
     Attributes:
         runtime (str): The engine that runs the file.
@@ -263,8 +251,8 @@ class Predictor(Pipeline):
     Raises:
         FileNotFoundError: There is no such file.
         ImportError: What runs the file is not installed.
-        ValueError: The file is damaged, of another engine or was not exported
-            by mmhires, or ``device`` or ``precision`` is not there.
+        ValueError: The file is damaged, of another engine or was not exported by mmhires, or
+            ``device`` or ``precision`` is not there.
     """
 
     def __init__(self,

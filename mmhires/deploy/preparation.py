@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What a data preprocessor makes of a test image, without PyTorch."""
+"""A data preprocessor for test images, without PyTorch."""
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -21,26 +21,24 @@ _RESIZES = dict(
 class Preparation:
     """Normalise, pad and reduce an image as the data preprocessor does.
 
-    uint8 images are normalised by a table of the 256 values, which gives
-    exactly PyTorch's numbers.
+    uint8 images are normalised by a table of the 256 values, which gives exactly PyTorch's numbers.
 
     Args:
-        mean: Of the channels, in the order that the network gets them.
-            Default: None, the image is not normalised.
+        mean: Of the channels, in the order that the network gets them. Default: None, the image is
+            not normalised.
         std: Likewise.
         bgr_to_rgb: Reverse the channels. Default: False.
         pad_val: Value of the padding, after normalisation. Default: 0.
-        test_cfg: ``size`` or ``size_divisor`` to pad to. Default: None, the
-            least that ``scale`` divides.
+        test_cfg: ``size`` or ``size_divisor`` to pad to. Default: None, the least that ``scale``
+            divides.
         scale: Reduction factor, at least 1. Default: 1.
-        interpolation: ``'bilinear'`` or ``'bicubic'``, with an anti-aliasing
-            filter. Default: ``'bilinear'``.
-        low_res_input: The images are small already; the prediction is
-            ``scale`` times their size. Default: False.
-        size_divisor: Sides of the network's input are the multiples of it
-            nearest to ``scale``, for crops, which are not padded; 1 with a
-            whole ``scale`` is as None. Default: None, ``scale`` has to divide
-            images.
+        interpolation: ``'bilinear'`` or ``'bicubic'``, with an anti-aliasing filter. Default:
+            ``'bilinear'``.
+        low_res_input: The images are small already; the prediction is ``scale`` times their size.
+            Default: False.
+        size_divisor: Sides of the network's input are the multiples of it nearest to ``scale``, for
+            crops, which are not padded; 1 with a whole ``scale`` is as None. Default: None,
+            ``scale`` has to divide images.
     """
 
     def __init__(self,
@@ -78,13 +76,11 @@ class Preparation:
             image: ``(H, W, 3)``, uint8 or float32.
 
         Returns:
-            ``(1, 3, h, w)``, float32, and arguments of :func:`labels`, in
-            pixels of the prediction: ``size``, padding included, and
-            ``padding``.
+            ``(1, 3, h, w)``, float32, and arguments of :func:`labels`, in pixels of the prediction:
+            ``size``, padding included, and ``padding``.
 
         Raises:
-            ValueError: Values that are not finite, or padding that ``scale``
-                does not divide.
+            ValueError: Values that are not finite, or padding that ``scale`` does not divide.
         """
         if image.dtype != np.uint8 and not np.isfinite(image).all():
             raise ValueError('the image has values that are nan or infinite')
@@ -103,7 +99,7 @@ class Preparation:
             padding=(0, size[1] - inside[1], 0, size[0] - inside[0]))
 
     def enlarged(self, size: Sequence[int]) -> tuple[int, ...]:
-        """Size of the prediction for an image of a size."""
+        """Return the size of the prediction for an image size."""
         return tuple(enlarged_side(side, self.enlargement) for side in size)
 
     def _normalised(self, image: np.ndarray, full: tuple[int,
@@ -123,7 +119,7 @@ class Preparation:
         return out
 
     def _reduced(self, image: np.ndarray, full: tuple[int, int]) -> np.ndarray:
-        """Pad, reduce and then normalise, of which there is less to do."""
+        """Pad, reduce and then normalise, which is less work."""
         weight = self.reduction.weight
         sizes = list(zip(image.shape, full))
         padded = image.shape[:2] != full

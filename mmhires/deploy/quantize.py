@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Eight-bit integers in the place of floats, after training."""
+"""Post-training int8 quantization."""
 import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,7 @@ SHARES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
 
 class Quantized(NamedTuple):
-    """Score of the float file and of the int8 file, and layers in float."""
+    """Scores of the float and the int8 file, and the layers kept in float."""
     before: float
     after: float
     kept: list[str]
@@ -38,32 +38,28 @@ def quantize(file: str | Path,
              score: Callable[[Predictor], float],
              limit: float = 0.5,
              track: Callable[[Sequence], Iterable] = iter) -> Quantized:
-    """Make an int8 file of a float one, by ONNX Runtime's static quantizer.
+    """Quantize a float file by ONNX Runtime's static quantizer.
 
-    Weights of convolutions are rounded per channel, their inputs per tensor
-    and symmetrically, to ranges that calibration images show: the form (QDQ)
-    that ONNX Runtime, OpenVINO and TensorRT read. Where the score falls by
-    more than the limit, the layers that disturb the output most when they
-    alone are rounded stay in float, a sixteenth of them or up to a half.
+    Weights of convolutions are rounded per channel, their inputs per tensor and symmetrically, to
+    ranges that calibration images show: the form (QDQ) that ONNX Runtime, OpenVINO and TensorRT
+    read. Where the score falls by more than the limit, the layers that disturb the output most when
+    they alone are rounded stay in float, a sixteenth of them or up to a half.
 
     Args:
-        file (str | Path): ``.onnx`` that :func:`export` wrote in fp32.
-        out (str | Path): ``.onnx`` file to write.
-        calibration (Sequence[str | Path]): Pictures like those to come, some
-            tens of them.
-        score (Callable): Of a :class:`Predictor`, in percent: mIoU, or
-            agreement with the model.
-        limit (float): By how much the score may fall. Default: 0.5.
-        track (Callable): Wraps the sequence of layers that is gone through,
-            for a progress bar. Default: none.
+        file: ``.onnx`` that :func:`export` wrote in fp32.
+        out: ``.onnx`` file to write.
+        calibration: Pictures like those to come, some tens of them.
+        score: Of a :class:`Predictor`, in percent: mIoU, or agreement with the model.
+        limit: By how much the score may fall. Default: 0.5.
+        track: Wraps the sequence of layers that is gone through, for a progress bar. Default: none.
 
     Returns:
         Quantized: What it was, what it is, and the layers kept in float.
 
     Raises:
         ImportError: ONNX Runtime or onnx is not installed.
-        ValueError: No calibration images, or the score falls too much
-            whatever is kept; nothing is written then.
+        ValueError: No calibration images, or the score falls too much whatever is kept; nothing is
+            written then.
     """
     onnx = import_extra('onnx', 'deploy')
     ort = import_extra('onnxruntime.quantization', 'deploy')
@@ -93,7 +89,7 @@ def quantize(file: str | Path,
             options['calibration_cache_path'] = folder / 'ranges.json'
 
         def write(**chosen) -> Predictor:
-            """The file with only these layers, or all but these, in int8."""
+            """Write the file with only these layers, or all but these, in int8."""
             reader = SimpleNamespace(
                 get_next=partial(next, iter(inputs), None))
             ort.quantize_static(
@@ -124,7 +120,7 @@ def quantize(file: str | Path,
 
 def _by_disturbance(layers: list[str], write: Callable, reference: Predictor,
                     image: str | Path, track: Callable) -> list[str]:
-    """The layers, those first that change the output most in int8."""
+    """Order the layers by how much int8 changes the output, largest first."""
     job = reference.prepare(image)
     want = reference.run([job])[0].tensors[0]
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Reduce images with the anti-aliasing filter that PyTorch has."""
+"""Image reduction with PyTorch's anti-aliasing filter."""
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
@@ -16,7 +16,7 @@ _ROWS = 64
 
 
 class Reduction:
-    """Filter an image and keep every ``factor``-th pixel of it.
+    """Filter of an image that keeps every ``factor``-th pixel.
 
     Args:
         factor: Reduction factor, at least 2.
@@ -33,14 +33,13 @@ class Reduction:
         self.factor = factor
 
     def bands(self, image: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """Reduce some rows at a time, as if all beyond the image were 0.
+        """Reduce some rows at a time, as if the image had zeros around it.
 
         Args:
             image: ``(H, W, C)``, uint8 or float32; the factor divides H, W.
 
         Yields:
-            Rows of the small image, and what is in them: ``(rows, w, C)``,
-            float32.
+            Rows of the small image, and what is in them: ``(rows, w, C)``, float32.
         """
         factor, before, after = self.factor, -self.offsets[0], self.offsets[-1]
         anchor = int(before), int(before)
@@ -62,7 +61,7 @@ class Reduction:
             yield slice(start, stop), full[first:last:factor, ::factor]
 
     def weight(self, inside: int, length: int) -> np.ndarray:
-        """Sum of the weights in the first pixels of an axis.
+        """Return the sum of the weights in the first pixels of an axis.
 
         Args:
             inside: Number of the first pixels.
@@ -76,7 +75,7 @@ class Reduction:
 
 
 class FractionalReduction:
-    """The same by a factor that is not whole, with weights of each pixel.
+    """Reduction by a fractional factor, with weights of each pixel.
 
     Args:
         ratio: Reduction factor, above 1.
@@ -98,8 +97,7 @@ class FractionalReduction:
             image: ``(H, W, C)``, uint8 or float32.
 
         Yields:
-            Rows of the small image, and what is in them: ``(rows, w, C)``,
-            float32.
+            Rows of the small image, and what is in them: ``(rows, w, C)``, float32.
         """
         height, width, channels = image.shape
         across = list(self._blocks(width))
@@ -114,7 +112,7 @@ class FractionalReduction:
             ], -1).transpose(1, 2, 0)
 
     def weight(self, inside: int, length: int) -> np.ndarray:
-        """Sum of the weights in the first pixels of an axis.
+        """Return the sum of the weights in the first pixels of an axis.
 
         Args:
             inside: Number of the first pixels.
@@ -132,7 +130,7 @@ class FractionalReduction:
 
     def _blocks(self,
                 length: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
-        """Parts of an axis: of the small image, of the image, and weights."""
+        """Yield parts of an axis: of the small image, of the image, and weights."""
         pixels, weights = self._taps(length)
         for start in range(0, len(pixels), _ROWS):
             part = slice(start, min(start + _ROWS, len(pixels)))
@@ -147,10 +145,10 @@ class FractionalReduction:
 @lru_cache(maxsize=16)
 def _taps(length: int, small: int,
           interpolation: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels that each pixel of a small axis is made of, and weights.
+    """Return the source pixels of each pixel of a small axis, and weights.
 
-    Both are ``(small, taps)``; as PyTorch has them. Kept for the next picture:
-    the arrays are not to be written.
+    Both are ``(small, taps)``; as PyTorch has them. Kept for the next picture: the arrays are not
+    to be written.
     """
     factor = length / small
     radius = _RADIUS[interpolation] * max(factor, 1)

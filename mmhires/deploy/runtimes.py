@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Which engine runs an exported file."""
+"""Choice of the engine that runs an exported file."""
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,20 +18,19 @@ def load_network(file: Path, runtime: str, device: str,
     """Load an exported file.
 
     Args:
-        file (Path): ``.onnx`` or ``.pt2``.
-        runtime (str): As of :class:`Predictor`.
-        device (str): As of :class:`Predictor`.
+        file: ``.onnx`` or ``.pt2``.
+        runtime: As of :class:`Predictor`.
+        device: As of :class:`Predictor`.
         *options: ``precision`` and ``threads`` of :class:`Predictor`.
 
     Returns:
-        tuple[OpenedFile, dict, str]: The network, the description of the rest,
-        and the name of the engine.
+        The network, the description of the rest, and the name of the engine.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImportError: What runs the file is not installed.
-        ValueError: The file is damaged, of another engine or was not exported
-            by mmhires, or ``device`` or ``precision`` is not there.
+        ValueError: The file is damaged, of another engine or was not exported by mmhires, or
+            ``device`` or ``precision`` is not there.
     """
     suffix = file.suffix.lower()
     fitting = [name for name in RUNTIMES if RUNTIMES[name] == suffix]
@@ -63,7 +62,7 @@ def load_network(file: Path, runtime: str, device: str,
 
 def _load_best(file: Path, fitting: list[str], device: str,
                *options) -> tuple[OpenedFile, dict, str]:
-    """Load a file into the first engine that is there and starts."""
+    """Load a file into the first engine that is installed and starts."""
     *before, last = fitting
     for runtime in before:
         if device != 'cpu' or not find_spec(runtime):

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What an int8 file is judged by."""
+"""Score by which an int8 file is judged."""
 import copy
 import inspect
 from collections.abc import Callable, Sequence
@@ -20,22 +20,19 @@ from .predictor import Predictor
 
 def make_score(model: nn.Module, images: Sequence[str | Path],
                count: int) -> tuple[str, Callable[[Predictor], float]]:
-    """What :func:`quantize` judges a file by.
+    """Return the function by which :func:`quantize` judges a file.
 
-    It is the mIoU where the config of a segmentor has a metric that says it,
-    and the pictures of its test data set are there; else, as of pose models
-    and of data sets that draw their pictures, how far the file agrees with
-    the model.
+    It is the mIoU where the config of a segmentor has a metric that says it, and the pictures of
+    its test data set are there; else, as of pose models and of data sets that draw their pictures,
+    how far the file agrees with the model.
 
     Args:
-        model (nn.Module): From :func:`load_model`; its config stays as it is.
-        images (Sequence[str | Path]): Pictures to compare on where there is
-            no mIoU.
-        count (int): Labelled images to test on, at most.
+        model: From :func:`load_model`; its config stays as it is.
+        images: Pictures to compare on where there is no mIoU.
+        count: Labelled images to test on, at most.
 
     Returns:
-        tuple[str, Callable]: Its name, ``'mIoU'`` or ``'agreement'``, and the
-        score of a predictor in percent.
+        Its name, ``'mIoU'`` or ``'agreement'``, and the score of a predictor in percent.
 
     Raises:
         ValueError: No picture has anything that is certain to compare.
@@ -61,7 +58,7 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
 
 
 def has_labelled_pictures(model: nn.Module, cfg: ConfigDict) -> bool:
-    """Whether a config has test pictures with labels, and mIoU of them."""
+    """Return whether a config has labelled test pictures and an mIoU."""
     loader = cfg.get('test_dataloader')
     if not hasattr(model, 'decode_head') or not loader:
         return False
@@ -80,14 +77,14 @@ def _says_miou(metric: dict) -> bool:
 
 
 def _class(registry: Registry, kind: str | type) -> type:
-    """The class of a config, ``object`` where it is not known."""
+    """Return the class of a config, ``object`` if it is unknown."""
     if not isinstance(kind, type):
         kind = registry.get(kind) or registry.get(f'mmseg.{kind}')
     return kind if isinstance(kind, type) else object
 
 
 def _leaves(dataset: dict) -> list[dict]:
-    """The data sets within ``ConcatDataset`` and other wrappers."""
+    """Yield the data sets within ``ConcatDataset`` and other wrappers."""
     inner = dataset.get('datasets') or dataset.get('dataset')
     if not inner:
         return [dataset]
@@ -96,7 +93,7 @@ def _leaves(dataset: dict) -> list[dict]:
 
 
 def _is_there(dataset: dict) -> bool:
-    """Whether the folders and the list of a data set exist."""
+    """Return whether the folders and the list of a data set exist."""
     cls = _class(DATASETS, dataset['type'])
     loads = any('LoadAnnotations' in str(step['type'])
                 for step in dataset.get('pipeline') or ())
@@ -111,7 +108,7 @@ def _is_there(dataset: dict) -> bool:
 
 
 def _argument(cls: type, cfg: dict, name: str) -> object:
-    """An argument in a config, or its default in the class or its bases."""
+    """Return an argument of a config, or its default in the class or its bases."""
     if name in cfg:
         return cfg[name]
     for base in cls.__mro__:
@@ -122,7 +119,7 @@ def _argument(cls: type, cfg: dict, name: str) -> object:
 
 
 def _miou(cfg: ConfigDict, count: int) -> Callable[[Predictor], float]:
-    """The mIoU on some of the test pictures."""
+    """Compute the mIoU on some of the test pictures."""
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     picked = np.linspace(0, len(dataset) - 1, min(count, len(dataset)))
     samples = [dataset[int(i)]['data_samples'] for i in picked]

@@ -16,7 +16,7 @@ class SegmentationTask(Task):
     """From an image to the network's input, and from logits to labels.
 
     Args:
-        spec (dict): What :meth:`describe` returned.
+        spec: What :meth:`describe` returned.
     """
     neutral = ('InferencerLoader', 'LoadAnnotations', 'LoadImageFromFile',
                'LoadImageFromNDArray', 'PackSegInputs')
@@ -29,7 +29,7 @@ class SegmentationTask(Task):
 
     @staticmethod
     def preprocessors() -> tuple[type, ...]:
-        """Data preprocessors that are part of an exported file."""
+        """Return the data preprocessors that exported files support."""
         from mmseg.models import SegDataPreProcessor
 
         from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
@@ -37,14 +37,14 @@ class SegmentationTask(Task):
 
     @classmethod
     def describe(cls, model: 'nn.Module') -> dict:
-        """All that is known of a model but its network.
+        """Describe everything about a model but its network.
 
         Args:
-            model (nn.Module): Segmentor with ``cfg`` and ``dataset_meta``, as
-                :func:`mmseg.apis.init_model` returns it.
+            model: Segmentor with ``cfg`` and ``dataset_meta``, as :func:`mmseg.apis.init_model`
+                returns it.
 
         Returns:
-            dict: Numbers, strings, lists and dicts.
+            Numbers, strings, lists and dicts.
 
         Raises:
             ValueError: The model tests in a way that cannot be exported.
@@ -76,13 +76,12 @@ class SegmentationTask(Task):
         """Resize, normalise, pad and reduce an image.
 
         Args:
-            image (np.ndarray): BGR ``(H, W, 3)``, uint8.
-            boxes (None): Of pose models only.
-            device (str): Unused: images are prepared on the CPU.
+            image: BGR ``(H, W, 3)``, uint8.
+            boxes: Of pose models only.
+            device: Unused: images are prepared on the CPU.
 
         Returns:
-            tuple[list[Array], list[dict]]: ``(1, 3, h, w)``, and arguments of
-            :func:`labels` for the network's logits.
+            ``(1, 3, h, w)``, and arguments of :func:`labels` for the network's logits.
         """
         out_size = self.prepared.enlarged(image.shape[:2])
         if self.resize is not None:
@@ -95,7 +94,7 @@ class SegmentationTask(Task):
         return [inputs], [options]
 
     def finish(self, outputs: list[Array], metas: list[dict]) -> np.ndarray:
-        """Labels ``(H, W)`` at the size of the image."""
+        """Return labels ``(H, W)`` at the size of the image."""
         out, = outputs
         if is_floating(out):  # else the network has made them
             out = labels(out, **metas[0])

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What a stream of predictions takes its images from."""
+"""Image sources of a stream of predictions."""
 import copy
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
@@ -11,7 +11,7 @@ _END = object()
 
 
 def open_source(place: str | Path | int) -> Iterator:
-    """Images of a place that :func:`list_inputs` takes.
+    """Open a source that :func:`list_inputs` accepts.
 
     Args:
         place: A file, a directory, a pattern, an address or a camera.
@@ -45,7 +45,7 @@ def open_source(place: str | Path | int) -> Iterator:
 
 
 def own_images(images: Iterable) -> Iterator:
-    """Images that nobody else writes into: copies of all but file names."""
+    """Yield copies of images, so that nobody else writes into them."""
     for image in images:
         if not isinstance(image, (str, Path)):
             image = copy.deepcopy(image)
@@ -60,8 +60,7 @@ def join_boxes(images: Iterable, boxes: Iterable | None) -> Iterator[tuple]:
         boxes: Of each image. Default: None of each.
 
     Yields:
-        tuple: An image and what :meth:`Pipeline.prepare` takes, or None and
-        an error.
+        An image and what :meth:`Pipeline.prepare` takes, or None and an error.
 
     Raises:
         ValueError: There are more or less boxes than images.
@@ -81,13 +80,13 @@ def join_boxes(images: Iterable, boxes: Iterable | None) -> Iterator[tuple]:
 
 
 def check_counts(images: Iterable, boxes: Iterable | None) -> None:
-    """Raise a ValueError if lists of images and boxes differ in length."""
+    """Raise a ValueError if images and boxes differ in number."""
     if isinstance(images, Sized) and isinstance(boxes, Sized) and \
             len(images) != len(boxes):
         raise _uneven(len(images), len(boxes))
 
 
 def _uneven(images: int | str, boxes: int | str) -> ValueError:
-    """The error that says both counts."""
+    """Return the error that names both counts."""
     return ValueError(f'{images} images, but {boxes} lists of boxes: give one '
                       'for each image')

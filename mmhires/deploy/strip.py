@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 def strip(model: 'nn.Module') -> 'nn.Module':
     """Remove auxiliary heads and training-only branches, in place.
 
-    Auxiliary heads of MMSegmentation's segmentors go, and every module that
-    has a ``switch_to_deploy()``, as :class:`mmhires.DSRLHead` has, is told to.
-    The predictions stay the same.
+    Auxiliary heads of MMSegmentation's segmentors go, and every module that has a
+    ``switch_to_deploy()``, as :class:`mmhires.DSRLHead` has, is told to. The predictions stay the
+    same.
 
     Args:
-        model (nn.Module): Any model.
+        model: Any model.
 
     Returns:
-        nn.Module: The same model.
+        The same model.
     """
     if getattr(model, 'auxiliary_head', None) is not None:
         model.auxiliary_head = None

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The student of a trained model with a teacher as an ordinary model."""
+"""The student of a trained model as an ordinary model."""
 import copy
 import inspect
 
@@ -12,21 +12,18 @@ from mmhires.utils.errors import first_line
 
 
 def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
-    """Take the student out of HRFR or another model with a teacher.
+    """Extract the student of HRFR or another model with a teacher.
 
-    The result predicts what the model does and needs no teacher: an
-    ``EncoderDecoder``, of HRFR with the neck that recovers the features, or a
-    ``TopdownPoseEstimator``.
+    The result predicts what the model does and needs no teacher: an ``EncoderDecoder``, of HRFR
+    with the neck that recovers the features, or a ``TopdownPoseEstimator``.
 
     Args:
-        cfg (Config): Config of a run whose model is ``mmhires.HRFR``,
-            ``mmhires.DistilledSegmentor`` or
+        cfg: Config of a run whose model is ``mmhires.HRFR``, ``mmhires.DistilledSegmentor`` or
             ``mmhires.DistilledPoseEstimator``.
-        state_dict (dict): Weights of the trained model.
+        state_dict: Weights of the trained model.
 
     Returns:
-        tuple[Config, dict]: Config and weights of the student; the arguments
-        stay as they are.
+        Config and weights of the student; the arguments stay as they are.
 
     Raises:
         ValueError: Another model, or weights that are not of this config.

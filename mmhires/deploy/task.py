@@ -22,14 +22,14 @@ _TASKS = dict(segmentation='SegmentationTask', pose='PoseTask')
 
 
 class Task:
-    """Base of what is done before and after a network.
+    """Base class of the steps before and after a network.
 
     Args:
-        spec (dict): What :meth:`describe` returned.
+        spec: What :meth:`describe` returned.
 
     Attributes:
-        neutral (tuple[str]): Steps of a test pipeline that do nothing to an
-            image. Each task says its own, as of the next two.
+        neutral (tuple[str]): Steps of a test pipeline that do nothing to an image. Each task says
+            its own, as of the next two.
         steps (tuple[str]): Those that are part of an exported file.
     """
 
@@ -38,18 +38,17 @@ class Task:
 
     @classmethod
     def read_pipeline(cls, pipeline: Sequence[dict]) -> dict[str, dict]:
-        """What a test pipeline does to a picture file.
+        """Return how a test pipeline resizes a picture.
 
         Args:
-            pipeline (Sequence[dict]): Of a config.
+            pipeline: Of a config.
 
         Returns:
-            dict[str, dict]: Arguments by the type of the step; of the first
-            one, under ``'loading'``, those of :func:`mmcv.imread`.
+            Arguments by the type of the step; of the first one, under ``'loading'``, those of
+            :func:`mmcv.imread`.
 
         Raises:
-            ValueError: A step or an option of loading that an exported file
-                cannot have.
+            ValueError: A step or an option of loading that an exported file cannot have.
         """
         found = {}
         for step in pipeline:
@@ -83,15 +82,14 @@ class Task:
 
     @classmethod
     def read_preprocessor(cls, source: 'nn.Module', *names: str) -> dict:
-        """Arguments of a data preprocessor of ours that tests as this one.
+        """Return our data preprocessor's arguments that test like this one.
 
         Args:
-            source (nn.Module): One of upstream's or ours.
-            *names (str): Attributes to take beside mean, std, reduction and
-                order of channels.
+            source: One of upstream's or ours.
+            *names: Attributes to take beside mean, std, reduction and order of channels.
 
         Returns:
-            dict: Numbers, strings and lists.
+            Numbers, strings and lists.
 
         Raises:
             ValueError: It is of another type.
@@ -114,18 +112,18 @@ class Task:
 
 
 def is_floating(array: Array) -> bool:
-    """Whether an array or a tensor is of floats."""
+    """Return whether an array or a tensor is of floats."""
     if isinstance(array, np.ndarray):
         return array.dtype.kind == 'f'
     return array.is_floating_point()
 
 
 def to_array(array: Array) -> np.ndarray:
-    """An array of an array or of a tensor, whose device does not matter."""
+    """Convert an array or a tensor on any device to an array."""
     return array if isinstance(array, np.ndarray) else array.cpu().numpy()
 
 
 def task_class(name: str) -> type[Task]:
-    """The task of a name, ``'segmentation'`` or ``'pose'``."""
+    """Return the task of a name, ``'segmentation'`` or ``'pose'``."""
     module = importlib.import_module(f'.{name}', __package__)
     return getattr(module, _TASKS[name])

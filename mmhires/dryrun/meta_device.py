@@ -81,8 +81,7 @@ def without_weights(model_cfg: dict) -> dict:
     """Copy a model's config without its checkpoints.
 
     Args:
-        model_cfg: ``model`` of a config. A teacher that is named by its file
-            becomes its config.
+        model_cfg: ``model`` of a config. A teacher that is named by its file becomes its config.
 
     Returns:
         The copy.

@@ -30,8 +30,7 @@ def draw_batch(cfg: Config,
                pad: tuple[int, int] | None = None) -> dict | None:
     """Draw what a data loader would give the model, without any file.
 
-    Transforms that load are left out, and those that cannot be built; the
-    others are the config's.
+    Transforms that load are left out, and those that cannot be built; the others are the config's.
 
     Args:
         cfg: The whole config.
@@ -39,12 +38,12 @@ def draw_batch(cfg: Config,
         channels: Channels of the images that the model takes.
         count: Number of images.
         limit: Crop images of segmentation, as :func:`reduced_size` says.
-        pad: Size that the data preprocessor pads images to. Images are
-            cropped as that is, so that the batch is what it stands for.
+        pad: Size that the data preprocessor pads images to. Images are cropped as that is, so that
+            the batch is what it stands for.
 
     Returns:
-        ``inputs`` and ``data_samples`` of the images; None where the config
-        trains in a way that random people do not fit.
+        ``inputs`` and ``data_samples`` of the images; None where the config trains in a way that
+        random people do not fit.
     """
     scope, size = cfg.get('default_scope'), training_size(cfg)
     if scope == 'mmpretrain':

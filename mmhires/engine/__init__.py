@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Parts of the training loop, registered for configs."""
+"""Hooks and optimizer wrappers for configs."""
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .exact_resume_hook import ExactResumeHook

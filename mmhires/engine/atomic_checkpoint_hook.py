@@ -1,9 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Checkpoints that are written whole or not at all.
+"""Checkpoints that are written completely or not at all.
 
-MMEngine 0.10.7 opens the target and writes: killed meanwhile, it leaves the
-beginning of a file. ``CheckpointHook`` deletes the checkpoint to be replaced
-before it has written the new one, and resumes from a broken one.
+MMEngine 0.10.7 opens the target and writes: killed meanwhile, it leaves the beginning of a file.
+``CheckpointHook`` deletes the checkpoint to be replaced before it has written the new one, and
+resumes from a broken one.
 """
 import contextlib
 import os
@@ -26,14 +26,14 @@ from .latest_checkpoint import TRAINING, find_latest_checkpoint
 
 @register_backend('mmhires.atomic')
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's local files, written by :func:`open_whole`."""
+    """MMEngine's local file backend, with writes by :func:`open_whole`."""
 
     def put(self, obj: bytes, filepath) -> None:
-        """Write bytes to a file, making its directory if needed.
+        """Write bytes to a file, and create its directory if needed.
 
         Args:
-            obj (bytes): The content.
-            filepath (str or Path): The file.
+            obj: The content.
+            filepath: The file.
         """
         mmengine.mkdir_or_exist(os.path.dirname(filepath))
         with open_whole(filepath, 'wb') as file:
@@ -54,11 +54,10 @@ class AtomicCheckpointHook(CheckpointHook):
       iteration 0. A file typed after ``--resume`` is resumed from.
     - A second training in the same work directory is refused.
 
-    ``FlexibleRunner`` resumes before any hook acts: give it ``load_from`` or
-    ``resume``, not both.
+    ``FlexibleRunner`` resumes before any hook acts: give it ``load_from`` or ``resume``, not both.
 
-    Takes the arguments of ``CheckpointHook``; with ``backend_args`` or
-    ``file_client_args`` that backend writes.
+    Takes the arguments of ``CheckpointHook``; with ``backend_args`` or ``file_client_args`` that
+    backend writes.
 
     Examples:
         >>> default_hooks = dict(
@@ -69,7 +68,7 @@ class AtomicCheckpointHook(CheckpointHook):
     _training = None
 
     def before_run(self, runner: Runner) -> None:
-        """Claim the folders, and choose where the training begins.
+        """Claim the folders, and choose where training begins.
 
         Args:
             runner: The runner.
@@ -95,7 +94,7 @@ class AtomicCheckpointHook(CheckpointHook):
             runner._resume, runner._load_from = start[0]
 
     def _checkpoint_folder(self, runner: Runner) -> list[str]:
-        """Where checkpoints are, if that is a local folder of its own."""
+        """Return the checkpoint folder if it is a local one of its own."""
         if self.out_dir in (None, runner.work_dir) or type(
                 get_file_backend(self.out_dir)) is not LocalBackend:
             return []
@@ -103,7 +102,7 @@ class AtomicCheckpointHook(CheckpointHook):
         return [os.path.join(self.out_dir, name)]
 
     def _choose_start(self, runner: Runner) -> tuple[bool, str | None]:
-        """Whether to resume, and from which file."""
+        """Choose whether to resume, and from which file."""
         path, log = runner._load_from, runner.logger
         if path is not None and _is_argument(path):
             return True, path
@@ -124,7 +123,7 @@ class AtomicCheckpointHook(CheckpointHook):
         return False, path
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare to write, as ``CheckpointHook``.
+        """Prepare to write, as ``CheckpointHook`` does.
 
         Args:
             runner: The runner.
@@ -137,7 +136,7 @@ class AtomicCheckpointHook(CheckpointHook):
         super().before_train(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take over the id of the training that is resumed.
+        """Take over the id of the resumed training.
 
         Args:
             runner: The runner.
@@ -156,7 +155,7 @@ class AtomicCheckpointHook(CheckpointHook):
         checkpoint['meta'][TRAINING] = self._training
 
     def after_run(self, runner: Runner) -> None:
-        """Leave the folders to other trainings.
+        """Release the folders to other trainings.
 
         Args:
             runner: The runner.
@@ -166,7 +165,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     @contextlib.contextmanager
     def _deleting_last(self):
-        """What is deleted meanwhile is deleted at the end, if outdated."""
+        """Delete outdated checkpoints at the end of the block."""
         remove, outdated = self.file_backend.remove, []
         self.file_backend.remove = outdated.append
         try:
@@ -194,16 +193,15 @@ class AtomicCheckpointHook(CheckpointHook):
 
 
 def _is_argument(path: str) -> bool:
-    """Whether a person asked for this very file: ``--resume PATH``."""
+    """Return whether the user gave this very file: ``--resume PATH``."""
     after = dict(zip(sys.argv, sys.argv[1:]))
     return after.get('--resume') == path or f'--resume={path}' in sys.argv
 
 
 def _dropped_load_from(runner: Runner) -> str | None:
-    """``load_from`` of the config's file, where ``--resume`` has dropped it.
+    """Return the config file's ``load_from`` that ``--resume`` dropped.
 
-    ``train.py`` of these packages sets it to None, that of MMSegmentation
-    does not.
+    ``train.py`` of these packages sets it to None, that of MMSegmentation does not.
     """
     file = runner.cfg.filename or ''
     drops = runner.cfg.get('default_scope') in ('mmpose', 'mmpretrain')

@@ -13,23 +13,21 @@ from mmhires.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class BF16OptimWrapper(OptimWrapper):
-    """Runs the forward pass and the losses under bfloat16 autocast.
+    """Optimizer wrapper that runs model and losses under bfloat16 autocast.
 
-    ``AmpOptimWrapper`` of MMEngine refuses to be built without a GPU. This
-    one works on CPUs and on GPUs that support bfloat16. Parameters, gradients
-    and the optimizer's state stay in float32. bfloat16 has the exponent range
-    of float32, so that, unlike in float16, losses are not scaled.
+    ``AmpOptimWrapper`` of MMEngine refuses to be built without a GPU. This one works on CPUs and on
+    GPUs that support bfloat16. Parameters, gradients and the optimizer's state stay in float32.
+    bfloat16 has the exponent range of float32, so that, unlike in float16, losses are not scaled.
 
-    Validation and testing run in the precision of the model, float32, as
-    they do with ``AmpOptimWrapper``. On a CPU whose bf16 convolutions are
-    wrong on narrow maps (:mod:`mmhires.compat.bf16_convolution`) the first
-    such map is warned of. MMPose's own heads need
-    ``train_cfg=dict(compute_acc=False)``: they measure the accuracy of a batch
-    by NumPy, which has no bfloat16.
+    Validation and testing run in the precision of the model, float32, as they do with
+    ``AmpOptimWrapper``. On a CPU whose bf16 convolutions are wrong on narrow maps
+    (:mod:`mmhires.compat.bf16_convolution`) the first such map is warned of. MMPose's own heads
+    need ``train_cfg=dict(compute_acc=False)``: they measure the accuracy of a batch by NumPy, which
+    has no bfloat16.
 
     Args:
-        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`:
-            ``optimizer``, ``accumulative_counts`` and ``clip_grad``.
+        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`: ``optimizer``,
+            ``accumulative_counts`` and ``clip_grad``.
 
     Examples:
         >>> optim_wrapper = dict(
@@ -44,7 +42,7 @@ class BF16OptimWrapper(OptimWrapper):
         """Enter autocast on the device of the model.
 
         Args:
-            model (nn.Module): The model that is trained.
+            model: The model that is trained.
         """
         device = next(model.parameters()).device.type
         if device == 'cpu' and model is not self._model:

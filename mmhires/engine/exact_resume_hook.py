@@ -30,16 +30,16 @@ def _seed_all(*key: int) -> None:
 
 
 class _SeededBatches:
-    """Makes the random numbers of a batch depend on its number alone.
+    """Loader wrapper that seeds each batch by its number alone.
 
-    It is a loader's ``collate_fn``, with ``start_worker`` for its
-    ``worker_init_fn``. Each worker counts for itself which batch is next.
+    It is a loader's ``collate_fn``, with ``start_worker`` for its ``worker_init_fn``. Each worker
+    counts for itself which batch is next.
 
     Args:
-        loader (DataLoader): Its own two functions stay in use.
-        key (tuple[int, int]): Seed and rank.
-        length (int, optional): Batches of an epoch, after which a worker that
-            stays alive begins the next. Defaults to None, endless.
+        loader: Its own two functions stay in use.
+        key: Seed and rank.
+        length: Batches of an epoch, after which a worker that stays alive begins the next. Defaults
+            to None, endless.
     """
 
     def __init__(self, loader, key, length=None):
@@ -82,7 +82,7 @@ class _Continued(Iterator):
         return next(self._batches)
 
     def skip_iter(self, number: int) -> None:
-        """Skip nothing: the first batch is the one to go on with."""
+        """Skip nothing: the first batch is the one to continue with."""
 
 
 def _seeded(loader: DataLoader, batches: _SeededBatches) -> Iterator:
@@ -96,33 +96,28 @@ def _seeded(loader: DataLoader, batches: _SeededBatches) -> Iterator:
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """Resumed or not, training gives the same weights.
+    """Makes a resumed training give the same weights as an uninterrupted one.
 
-    MMEngine restores weights, optimizer and schedules, but no random numbers:
-    dropout and augmentation go on differently, and without a seed in the
-    config the order of the samples too. Here they depend on the seed, the
-    rank and the number of the iteration or batch only, so that nothing has to
-    be stored but the seed, and the number of workers does not matter. A
-    resumed ``IterBasedTrainLoop`` steps over the indices of the batches it
-    has had, where MMEngine would load every image again.
+    MMEngine restores weights, optimizer and schedules, but no random numbers: dropout and
+    augmentation go on differently, and without a seed in the config the order of the samples too.
+    Here they depend on the seed, the rank and the number of the iteration or batch only, so that
+    nothing has to be stored but the seed, and the number of workers does not matter. A resumed
+    ``IterBasedTrainLoop`` steps over the indices of the batches it has had, where MMEngine would
+    load every image again.
 
-    It covers an ``IterBasedTrainLoop`` on an ``InfiniteSampler``, and an
-    ``EpochBasedTrainLoop`` resumed between epochs; others keep what MMEngine
-    does, with a warning. With ``accumulative_counts`` in the optimizer
-    wrapper let it divide the interval of the checkpoints: gradients on the
-    way are not saved.
+    It covers an ``IterBasedTrainLoop`` on an ``InfiniteSampler``, and an ``EpochBasedTrainLoop``
+    resumed between epochs; others keep what MMEngine does, with a warning. With
+    ``accumulative_counts`` in the optimizer wrapper let it divide the interval of the checkpoints:
+    gradients on the way are not saved.
 
-    The weights are equal to the bit where the computation is: on the same
-    kind of device with the same versions, number of processes, batch size and,
-    on a CPU, number of threads. CPUs need nothing else. On a GPU set
-    ``randomness=dict(deterministic=True)``, which switches
-    ``cudnn_benchmark`` off, and the environment variable
-    ``CUBLAS_WORKSPACE_CONFIG=:4096:8``; otherwise the order of sums, and with
-    it the last bits, differs from run to run. PyTorch then raises where it
-    has no such kernel: in the backward pass of adaptive pooling to more than
-    one pixel (PSPHead, SimplifiedPPM, ESPNetv2Head), in upstream's
-    ``IoUMetric`` and ``EncHead`` (``histc``), which
-    :class:`ClasswiseIoUMetric` and our ``EncHead`` replace.
+    The weights are equal to the bit where the computation is: on the same kind of device with the
+    same versions, number of processes, batch size and, on a CPU, number of threads. CPUs need
+    nothing else. On a GPU set ``randomness=dict(deterministic=True)``, which switches
+    ``cudnn_benchmark`` off, and the environment variable ``CUBLAS_WORKSPACE_CONFIG=:4096:8``;
+    otherwise the order of sums, and with it the last bits, differs from run to run. PyTorch then
+    raises where it has no such kernel: in the backward pass of adaptive pooling to more than one
+    pixel (PSPHead, SimplifiedPPM, ESPNetv2Head), in upstream's ``IoUMetric`` and ``EncHead``
+    (``histc``), which :class:`ClasswiseIoUMetric` and our ``EncHead`` replace.
 
     Examples:
         >>> custom_hooks = [dict(type='mmhires.ExactResumeHook')]
@@ -133,11 +128,11 @@ class ExactResumeHook(Hook):
         self._seed = self._key = self._batches = None
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Take over the seed of the training that is resumed.
+        """Take over the seed of the resumed training.
 
         Args:
-            runner (Runner): The runner.
-            checkpoint (dict): What was loaded.
+            runner: The runner.
+            checkpoint: What was loaded.
         """
         if runner._resume:
             self._seed = checkpoint['meta'].get('sampler_seed')
@@ -146,16 +141,16 @@ class ExactResumeHook(Hook):
         """Add the seed to the checkpoint.
 
         Args:
-            runner (Runner): The runner.
-            checkpoint (dict): What will be saved.
+            runner: The runner.
+            checkpoint: What will be saved.
         """
         checkpoint['meta']['sampler_seed'] = self._seed
 
     def before_train(self, runner) -> None:
-        """Let the loader go on where the training stands.
+        """Let the loader continue where the training stands.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         loop = runner.train_loop
         loader = loop.dataloader
@@ -191,21 +186,21 @@ class ExactResumeHook(Hook):
             loop.dataloader_iterator = _Continued(loader, self._batches, skips)
 
     def before_train_epoch(self, runner) -> None:
-        """Fix the random numbers with which an epoch's samples are loaded.
+        """Seed the loading of an epoch's samples.
 
         Args:
-            runner (Runner): The runner.
+            runner: The runner.
         """
         if self._batches is not None and self._batches.length is not None:
             self._batches.epoch = runner.epoch
             self._batches.seed()
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Fix the random numbers of an iteration.
+        """Seed the random numbers of an iteration.
 
         Args:
-            runner (Runner): The runner.
-            batch_idx (int): Not used.
-            data_batch (dict, optional): Not used. Defaults to None.
+            runner: The runner.
+            batch_idx: Not used.
+            data_batch: Not used. Defaults to None.
         """
         _seed_all(*self._key, TRAINING, runner.iter)

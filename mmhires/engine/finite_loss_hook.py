@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Training that ends when its loss is not a number any more."""
+"""End of a training whose loss is not finite."""
 import math
 
 import torch
@@ -16,21 +16,19 @@ from mmhires.utils.finite import require_finite
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops a training whose loss or weights are nan or infinite.
+    """Stops a training whose loss or weights are NaN or infinite.
 
-    Without it a training goes on to its end, and saves weights that predict
-    class 0 everywhere. The error names the loss, or the weights. Weights are
-    looked at before training, validation and testing and before they are
-    saved, so that the last checkpoint is a good one.
+    Without it a training goes on to its end, and saves weights that predict class 0 everywhere. The
+    error names the loss, or the weights. Weights are looked at before training, validation and
+    testing and before they are saved, so that the last checkpoint is a good one.
 
-    The loss is looked at after every iteration, which costs nothing that is
-    seen: MMEngine copies it from the device for its log anyway. Of several
-    processes all stop.
+    The loss is looked at after every iteration, which costs nothing that is seen: MMEngine copies
+    it from the device for its log anyway. Of several processes all stop.
 
     Args:
-        patience: Iterations in a row that may have such a loss where a
-            gradient scaler (``AmpOptimWrapper`` in float16) skips the step of
-            each. Elsewhere the first one spoils the weights. Default: 10.
+        patience: Iterations in a row that may have such a loss where a gradient scaler
+            (``AmpOptimWrapper`` in float16) skips the step of each. Elsewhere the first one spoils
+            the weights. Default: 10.
 
     Examples:
         >>> custom_hooks = [dict(type='mmhires.FiniteLossHook')]
@@ -81,7 +79,7 @@ class FiniteLossHook(Hook):
                          batch_idx: int,
                          data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
-        """Look at the losses of the iteration.
+        """Check the losses of the iteration.
 
         Args:
             runner: The runner.
@@ -115,7 +113,7 @@ class FiniteLossHook(Hook):
 
 
 def _find_bad(outputs: dict) -> dict[str, float]:
-    """Losses that are not finite; their sum, if there is no other."""
+    """Return the losses that are not finite, or else their sum."""
     total = outputs.get('loss')
     if isinstance(total, Tensor) and math.isfinite(total.item()):
         return {}  # one look for all
@@ -128,7 +126,7 @@ def _find_bad(outputs: dict) -> dict[str, float]:
 
 
 def _any_process(bad: bool, model: nn.Module) -> bool:
-    """Whether a loss of any process is not finite."""
+    """Return whether a loss of any process is not finite."""
     if get_world_size() == 1:
         return bad
     flag = torch.tensor(float(bad), device=next(model.parameters()).device)

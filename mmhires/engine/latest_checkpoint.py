@@ -1,8 +1,8 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Resuming from the newest checkpoint that is whole.
+"""The newest complete checkpoint of a folder.
 
-MMEngine 0.10.7 resumes from what ``last_checkpoint`` says, also when that
-file is empty or names one which was truncated, deleted or moved.
+MMEngine 0.10.7 resumes from what ``last_checkpoint`` says, also when that file is empty or names
+one which was truncated, deleted or moved.
 """
 import logging
 import os
@@ -45,11 +45,10 @@ def find_latest_checkpoint(path: str,
                            template: str | None = None) -> str | None:
     """Find the checkpoint to resume from.
 
-    It is the whole one of the highest step, whatever the clock was when it was
-    written, of those in ``path``, in ``folders`` and beside the one that
-    ``last_checkpoint`` names. Where that one is whole, later ones which an
-    earlier training has left in the folder do not count. What is skipped, or
-    taken in its place, is said in a warning.
+    It is the whole one of the highest step, whatever the clock was when it was written, of those in
+    ``path``, in ``folders`` and beside the one that ``last_checkpoint`` names. Where that one is
+    whole, later ones which an earlier training has left in the folder do not count. What is
+    skipped, or taken in its place, is said in a warning.
 
     Args:
         path: The work directory.
@@ -60,9 +59,8 @@ def find_latest_checkpoint(path: str,
         A checkpoint, or None where there was none yet.
 
     Raises:
-        FileNotFoundError: If ``last_checkpoint`` exists, but neither the file
-            it names nor any other is whole. Starting anew would overwrite
-            what a person may want to repair.
+        FileNotFoundError: If ``last_checkpoint`` exists, but neither the file it names nor any
+            other is whole. Starting anew would overwrite what a person may want to repair.
     """
     last = _read_last(path)
     if last and '://' in last:
@@ -102,7 +100,7 @@ def find_latest_checkpoint(path: str,
 
 
 def _read_last(path: str) -> str | None:
-    """Text of ``last_checkpoint``, '' where it cannot be a path."""
+    """Return the text of ``last_checkpoint``, '' if it cannot be a path."""
     try:
         with open(os.path.join(path, 'last_checkpoint'), 'rb') as file:
             text = file.read().decode()
@@ -148,10 +146,9 @@ def _same(path: str, file: str) -> bool:
 
 
 def _is_whole(path: str, names: list[re.Pattern]) -> bool:
-    """Whether a checkpoint is complete: a cut zip file has no directory.
+    """Return whether a checkpoint is complete: a truncated zip has no directory.
 
-    One of DeepSpeed is a folder. Other folders are what is left of a path
-    that was cut off.
+    One of DeepSpeed is a folder. Other folders are what is left of a path that was cut off.
     """
     if os.path.isdir(path):
         return any(x.fullmatch(os.path.basename(path)) for x in names)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Numbers of a model that change in the course of training."""
+"""Numbers of a model that change during training."""
 from numbers import Real
 
 from mmengine.hooks import Hook
@@ -11,10 +11,10 @@ from mmhires.registry import HOOKS
 
 @HOOKS.register_module()
 class RampHook(Hook):
-    """Move a number of the model linearly to what the config says.
+    """Moves a number of the model linearly to a target value.
 
-    For the weight of a loss that means nothing before a branch has learned
-    something, or the share of a gradient:
+    For the weight of a loss that means nothing before a branch has learned something, or the share
+    of a gradient:
 
     .. code:: python
 
@@ -32,10 +32,10 @@ class RampHook(Hook):
     It follows from the iteration alone, so that a resumed training has it too.
 
     Args:
-        attribute (str): Path of the number from the model.
-        end (int): Iteration from which on it has its own value.
-        begin (int): Iteration up to which it has ``start``. Default: 0.
-        start (float): Its value at first. Default: 0.0.
+        attribute: Path of the number from the model.
+        end: Iteration from which on it has its own value.
+        begin: Iteration up to which it has ``start``. Default: 0.
+        start: Its value at first. Default: 0.0.
 
     Raises:
         ValueError: ``begin`` is not before ``end``.
@@ -58,7 +58,7 @@ class RampHook(Hook):
         """Find the number and remember its value.
 
         Args:
-            runner (Runner): The runner of the training.
+            runner: The runner of the training.
 
         Raises:
             ValueError: The model has no such number.
@@ -85,9 +85,9 @@ class RampHook(Hook):
         """Set the number.
 
         Args:
-            runner (Runner): The runner of the training.
-            batch_idx (int): Unused.
-            data_batch (dict, optional): Unused.
+            runner: The runner of the training.
+            batch_idx: Unused.
+            data_batch: Unused.
         """
         share = (runner.iter - self.begin) / (self.end - self.begin)
         share = min(max(share, 0.), 1.)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Fine-tuning measured against doing nothing."""
+"""Fine-tuning compared with no training."""
 import logging
 
 import torch
@@ -14,19 +14,18 @@ _START, _BEST = 'step_0', 'best_after_step_0'
 
 @HOOKS.register_module()
 class StepZeroHook(Hook):
-    """Validate before the first step, and say at the end if training helped.
+    """Validates before the first step, and reports at the end if training helped.
 
-    A network that is fed small images without any training is often hard to
-    beat with few images. Its score is logged as that of step 0. The student is
-    validated by the runner's own loop, so that a ``CheckpointHook`` with
-    ``save_best`` keeps its start unless training beats it.
+    A network that is fed small images without any training is often hard to beat with few images.
+    Its score is logged as that of step 0. The student is validated by the runner's own loop, so
+    that a ``CheckpointHook`` with ``save_best`` keeps its start unless training beats it.
 
     Args:
-        metric (str): Name among what the validation returns.
-        of (str): What step 0 is: the ``'student'`` before training, or its
-            ``'teacher'``, fed the student's images, for students that start as
-            another network. Of a segmentor only. Default: ``'student'``.
-        greater (bool): Whether more is better. Default: True.
+        metric: Name among what the validation returns.
+        of: What step 0 is: the ``'student'`` before training, or its ``'teacher'``, fed the
+            student's images, for students that start as another network. Of a segmentor only.
+            Default: ``'student'``.
+        greater: Whether more is better. Default: True.
 
     Raises:
         ValueError: An unknown ``of``.
@@ -44,10 +43,10 @@ class StepZeroHook(Hook):
         self.metric, self.of, self.greater = metric, of, greater
 
     def before_train(self, runner: Runner) -> None:
-        """Validate, unless the training is resumed.
+        """Validate, unless training is resumed.
 
         Args:
-            runner (Runner): The runner of the training.
+            runner: The runner of the training.
 
         Raises:
             KeyError: The validation has no such metric.
@@ -72,8 +71,8 @@ class StepZeroHook(Hook):
         """Remember the best validation after the first step.
 
         Args:
-            runner (Runner): The runner.
-            metrics (dict[str, float], optional): Results.
+            runner: The runner.
+            metrics: Results.
         """
         if runner.iter == 0 or not metrics:
             return
@@ -83,10 +82,10 @@ class StepZeroHook(Hook):
             runner.message_hub.update_info(_BEST, (score, runner.iter))
 
     def after_train(self, runner: Runner) -> None:
-        """Say in one line whether anything beat step 0.
+        """Report in one line whether anything beat step 0.
 
         Args:
-            runner (Runner): The runner of the training.
+            runner: The runner of the training.
         """
         known = runner.message_hub.runtime_info
         if _START not in known or _BEST not in known:
@@ -113,7 +112,7 @@ class StepZeroHook(Hook):
         return score > than if self.greater else score < than
 
     def _validate_teacher(self, runner: Runner) -> dict[str, float]:
-        """Scores of the teacher as it predicts from the student's images."""
+        """Return scores of the teacher's prediction from the student's images."""
         model, loop = runner.model, runner.val_loop
         student = model.module if is_model_wrapper(model) else model
         teacher = student.teacher
@@ -130,7 +129,7 @@ class StepZeroHook(Hook):
 
     @staticmethod
     def _start_averages(runner: Runner) -> None:
-        """Have averages begin with the weights that the training begins with.
+        """Start averages with the weights that training begins with.
 
         MMEngine copies the model before it is initialised.
         """

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Metrics that tell what resolution is worth."""
+"""Metrics that show what resolution is worth."""
 
 from .boundary_iou import BoundaryIoUMetric
 from .classwise_iou import ClasswiseIoUMetric

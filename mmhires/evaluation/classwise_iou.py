@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""IoU per class and per group of classes as numbers, not only as a table."""
+"""IoU of each class and of groups of classes as numbers."""
 
 import logging
 import math
@@ -15,19 +15,18 @@ from mmhires.registry import METRICS
 
 def count_areas(pred_label: Tensor, label: Tensor,
                 num_classes: int) -> tuple[Tensor, ...]:
-    """Areas of pixels that all count; values that are no class do nowhere.
+    """Count areas over valid pixels; values that are not a class count nowhere.
 
     Upstream counts by ``histc``, which raises on a GPU under
     ``randomness=dict(deterministic=True)``.
 
     Args:
-        pred_label (Tensor): Predicted classes, int64, of any shape.
-        label (Tensor): True classes, of the same.
-        num_classes (int): Number of classes.
+        pred_label: Predicted classes, int64, of any shape.
+        label: True classes, of the same.
+        num_classes: Number of classes.
 
     Returns:
-        tuple[Tensor]: Intersection, union, prediction and label, each
-        (num_classes, ), on the CPU.
+        Intersection, union, prediction and label, each (num_classes, ), on the CPU.
     """
     intersect, pred, true = (
         torch.bincount(x[(x >= 0) & (x < num_classes)], minlength=num_classes)
@@ -38,22 +37,20 @@ def count_areas(pred_label: Tensor, label: Tensor,
 
 @METRICS.register_module()
 class ClasswiseIoUMetric(IoUMetric):
-    """mmseg's ``IoUMetric`` that also returns what it prints in its table.
+    """mmseg's ``IoUMetric`` that also returns the values of its table.
 
-    Beside mmseg's results it gives ``IoU.{class}`` for every class that
-    occurs in the labels or the predictions, and ``mIoU.{group}``, the mean
-    over the classes of each group that occur. All are percentages.
+    Beside mmseg's results it gives ``IoU.{class}`` for every class that occurs in the labels or the
+    predictions, and ``mIoU.{group}``, the mean over the classes of each group that occur. All are
+    percentages.
 
     Args:
-        groups (dict[str, Sequence[str]], optional): Classes by group, for
-            example ``dict(thin=['pole', 'sign'])``. Defaults to None.
-        classwise (bool): Whether to return the single classes. Defaults to
-            True.
+        groups: Classes by group, for example ``dict(thin=['pole', 'sign'])``. Defaults to None.
+        classwise: Whether to return the single classes. Defaults to True.
         **kwargs: As ``mmseg.evaluation.IoUMetric``.
 
     Attributes:
-        image_areas (list[tuple[Tensor, Tensor]]): Of the last evaluation:
-            intersection and union of each class, image by image.
+        image_areas (list[tuple[Tensor, Tensor]]): Of the last evaluation: intersection and union of
+            each class, image by image.
 
     Raises:
         ValueError: If a group names a class that the dataset does not have.
@@ -74,9 +71,9 @@ class ClasswiseIoUMetric(IoUMetric):
         """Collect the areas of one batch.
 
         Args:
-            data_batch (dict): Not used.
-            data_samples (Sequence[dict]): Each with ``pred_sem_seg`` and
-                ``gt_sem_seg``, whose ``data`` is (1, H, W).
+            data_batch: Not used.
+            data_samples: Each with ``pred_sem_seg`` and ``gt_sem_seg``, whose ``data`` is (1, H,
+                W).
         """
         for group, names in self.groups.items():
             self.check_classes(f'group {group!r}', names)
@@ -90,14 +87,14 @@ class ClasswiseIoUMetric(IoUMetric):
         ])
 
     def check_classes(self, owner: str, names: Iterable[str]) -> None:
-        """Refuse names of classes that the dataset does not have.
+        """Raise an error for class names that the dataset does not have.
 
         Args:
-            owner (str): Whose names they are, for the error.
-            names (Iterable[str]): The names.
+            owner: Whose names they are, for the error.
+            names: The names.
 
         Raises:
-            ValueError: One of them is no class.
+            ValueError: One of them is not a class.
         """
         classes = list(self.dataset_meta['classes'])
         unknown = sorted(set(names) - set(classes))
@@ -108,17 +105,16 @@ class ClasswiseIoUMetric(IoUMetric):
     def intersect_and_union(self, pred_label: Tensor, label: Tensor,
                             num_classes: int,
                             ignore_index: int) -> tuple[Tensor, ...]:
-        """Areas of one picture; see :func:`count_areas`.
+        """Return the areas of one picture; see :func:`count_areas`.
 
         Args:
-            pred_label (Tensor): Predicted classes, of any shape.
-            label (Tensor): True classes, of the same.
-            num_classes (int): Number of classes.
-            ignore_index (int): Label of pixels that do not count.
+            pred_label: Predicted classes, of any shape.
+            label: True classes, of the same.
+            num_classes: Number of classes.
+            ignore_index: Label of pixels that do not count.
 
         Returns:
-            tuple[Tensor]: Intersection, union, prediction and label, each
-            (num_classes, ), on the CPU.
+            Intersection, union, prediction and label, each (num_classes, ), on the CPU.
         """
         pred_label, label = pred_label.long(), label.long()
         valid = label != ignore_index
@@ -128,11 +124,10 @@ class ClasswiseIoUMetric(IoUMetric):
         """Compute the metrics of the whole set.
 
         Args:
-            results (list[tuple]): Per image, areas by class: intersection,
-                union, prediction, label.
+            results: Per image, areas by class: intersection, union, prediction, label.
 
         Returns:
-            dict[str, float]: Percentages by name.
+            Percentages by name.
 
         Raises:
             ValueError: No picture has a labelled pixel.

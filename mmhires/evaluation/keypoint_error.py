@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""How far keypoints are off, kept for each person."""
+"""Errors of keypoints, kept for each person."""
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,21 +10,19 @@ from mmhires.registry import METRICS
 
 @METRICS.register_module()
 class KeypointErrorMetric(BaseMetric):
-    """PCK at several thresholds, and the mean error in pixels of the image.
+    """PCK at several thresholds, and the mean error in image pixels.
 
-    The values are those of MMPose's ``PCKAccuracy`` of the box and ``EPE``.
-    What they are made of is kept for each person, so that
-    ``compare_configs.py`` can draw other persons.
+    The values are those of MMPose's ``PCKAccuracy`` of the box and ``EPE``. What they are made of
+    is kept for each person, so that ``compare_configs.py`` can draw other persons.
 
     Args:
-        thresholds (Sequence[float]): Distances that count as found, in parts
-            of the longer side of the box.
+        thresholds: Distances that count as found, in parts of the longer side of the box.
         **kwargs: Of :class:`mmengine.evaluator.BaseMetric`.
 
     Attributes:
-        areas (dict[str, np.ndarray]): By the name of the metric, of each
-            person ``(persons, 2, keypoints)``: what is counted, and what it is
-            a share of. In percent, as areas are; the error is in pixels.
+        areas (dict[str, np.ndarray]): By the name of the metric, of each person ``(persons, 2,
+            keypoints)``: what is counted, and what it is a share of. In percent, as areas are; the
+            error is in pixels.
     """
 
     def __init__(self,
@@ -38,9 +36,8 @@ class KeypointErrorMetric(BaseMetric):
         """Measure persons.
 
         Args:
-            data_batch (dict): Unused.
-            data_samples (Sequence[dict]): ``pred_instances`` and
-                ``gt_instances`` of a person each.
+            data_batch: Unused.
+            data_samples: ``pred_instances`` and ``gt_instances`` of a person each.
         """
         for sample in data_samples:
             truth = sample['gt_instances']
@@ -52,14 +49,13 @@ class KeypointErrorMetric(BaseMetric):
                                  > 0, max(right - left, bottom - top)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Average over keypoints, of which some may be in no image.
+        """Average over the keypoints that occur in any image.
 
         Args:
-            results (list): What :meth:`process` kept.
+            results: What :meth:`process` kept.
 
         Returns:
-            dict[str, float]: ``PCK@{threshold}`` in percent, ``EPE`` in
-            pixels.
+            ``PCK@{threshold}`` in percent, ``EPE`` in pixels.
         """
         distance, visible, side = map(np.array, zip(*results))
         self.areas = {

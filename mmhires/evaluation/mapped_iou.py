@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""IoU of a network that was trained with the classes of another data set."""
+"""IoU of a network that was trained on another data set's classes."""
 
 from collections.abc import Sequence
 
@@ -15,21 +15,20 @@ NOWHERE = 255
 
 @METRICS.register_module()
 class MappedIoUMetric(ClasswiseIoUMetric):
-    """IoU after every predicted class was taken for one of the data set.
+    """IoU after mapping predicted classes to those of the data set.
 
-    For zero-shot tests: a network of Cityscapes on CamVid, for example. The
-    predictions themselves are changed, so that further metrics and pictures of
-    the test have the classes of the data set too.
+    For zero-shot tests: a network of Cityscapes on CamVid, for example. The predictions themselves
+    are changed, so that further metrics and pictures of the test have the classes of the data set
+    too.
 
     Args:
-        class_map (Sequence[str | None]): For each class of the network in its
-            order the class of the data set, or None for one that the data set
-            does not have; pixels predicted as such are wrong.
+        class_map: For each class of the network in its order the class of the data set, or None for
+            one that the data set does not have; pixels predicted as such are wrong.
         **kwargs: As of :class:`ClasswiseIoUMetric`.
 
     Raises:
-        ValueError: ``class_map`` names a class that the data set does not
-            have, or the network predicted one that ``class_map`` does not.
+        ValueError: ``class_map`` names a class that the data set does not have, or the network
+            predicted one that ``class_map`` does not.
     """
 
     def __init__(self, class_map: Sequence[str | None], **kwargs) -> None:
@@ -40,12 +39,10 @@ class MappedIoUMetric(ClasswiseIoUMetric):
         """Collect the areas of one batch.
 
         Args:
-            data_batch (dict): Not used.
-            data_samples (Sequence[dict]): Each with ``pred_sem_seg`` of the
-                network's and ``gt_sem_seg`` of the data set's classes, whose
-                ``data`` is (1, H, W). The former becomes one of the data set's
-                classes, 255 where ``class_map`` has None, or their number
-                if that is more.
+            data_batch: Not used.
+            data_samples: Each with ``pred_sem_seg`` of the network's and ``gt_sem_seg`` of the data
+                set's classes, whose ``data`` is (1, H, W). The former becomes one of the data set's
+                classes, 255 where ``class_map`` has None, or their number if that is more.
         """
         self.check_classes('class_map', set(self.class_map) - {None})
         number = {

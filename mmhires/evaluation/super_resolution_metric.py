@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""PSNR and SSIM of images that a super-resolution branch rebuilt."""
+"""PSNR and SSIM of images rebuilt by a super-resolution branch."""
 from collections.abc import Sequence
 from functools import partial
 
@@ -18,22 +18,18 @@ class SuperResolutionMetric(BaseMetric):
 
     Section 4.6 of `Dual Super-Resolution Learning for Semantic Segmentation
     <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_,
-    which prints 0.35 and 0.78 on Cityscapes val and says no more; the first is
-    no PSNR in dB. Here both compare 8-bit images over all pixels and the three
-    colour channels, and are averaged over the images: ``PSNR`` in dB, ``SSIM``
-    with the Gaussian window of `Wang et al.
-    <https://doi.org/10.1109/TIP.2003.819861>`_ (sigma 1.5). scikit-image
-    computes them.
+    which prints 0.35 and 0.78 on Cityscapes val and says no more; the first is no PSNR in dB. Here
+    both compare 8-bit images over all pixels and the three colour channels, and are averaged over
+    the images: ``PSNR`` in dB, ``SSIM`` with the Gaussian window of `Wang et al.
+    <https://doi.org/10.1109/TIP.2003.819861>`_ (sigma 1.5). scikit-image computes them.
 
-    The truth is the image that the test pipeline loads. The prediction is
-    ``pred_img`` of the data samples, which
-    :class:`SuperResolvingSegmentor` leaves there.
+    The truth is the image that the test pipeline loads. The prediction is ``pred_img`` of the data
+    samples, which :class:`SuperResolvingSegmentor` leaves there.
 
     Args:
-        scale (float, optional): Also measure the bicubic enlargement of the
-            image reduced by ``scale``, as ``PSNR.bicubic`` and
-            ``SSIM.bicubic``: what needs no network. Default: None.
-        interpolation (str): How the network's images are reduced, as of
+        scale: Also measure the bicubic enlargement of the image reduced by ``scale``, as
+            ``PSNR.bicubic`` and ``SSIM.bicubic``: what needs no network. Default: None.
+        interpolation: How the network's images are reduced, as of
             :class:`LowResSegDataPreProcessor`. Default: ``'bilinear'``.
         **kwargs: Of :class:`mmengine.evaluator.BaseMetric`.
 
@@ -72,9 +68,9 @@ class SuperResolutionMetric(BaseMetric):
         """Measure the images of one batch.
 
         Args:
-            data_batch (dict): ``inputs``, images ``(3, H, W)`` of values 0 to
-                255 as the pipeline loaded them.
-            data_samples (Sequence[dict]): Each with ``pred_img``.
+            data_batch: ``inputs``, images ``(3, H, W)`` of values 0 to 255 as the pipeline loaded
+                them.
+            data_samples: Each with ``pred_img``.
         """
         for truth, sample in zip(data_batch['inputs'], data_samples):
             if 'pred_img' not in sample:
@@ -99,11 +95,10 @@ class SuperResolutionMetric(BaseMetric):
         """Average over the images.
 
         Args:
-            results (list[dict]): Measures of each image.
+            results: Measures of each image.
 
         Returns:
-            dict[str, float]: ``PSNR`` in dB and ``SSIM``, and with ``scale``
-            the same of bicubic enlargement.
+            ``PSNR`` in dB and ``SSIM``, and with ``scale`` the same of bicubic enlargement.
 
         Raises:
             ValueError: There is no picture.

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The components for human pose, or what says why they are not there."""
+"""Components for human pose, or a message why they are missing."""
 from mmhires.registry import MODELS
 
 try:

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Data preprocessor that feeds a network a down-sampled copy of its images."""
+"""Data preprocessor that gives a network downsampled images."""
 import math
 from fractions import Fraction
 from typing import Any
@@ -19,60 +19,49 @@ from mmhires.utils.ratio import as_ratio, enlarged_side, full_step
 
 @MODELS.register_module()
 class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
-    """Full-size images and labels in, down-sampled images to the network.
+    """Keeps images and labels at full size, and downsamples the network's input.
 
-    The pipeline (crop, flip, colour) works at full size. Here every image is
-    normalised and padded as upstream does, then the network gets it reduced by
-    ``scale`` with an anti-aliasing filter, while each data sample keeps the
-    full-size labels and, in training, the normalised full-size image as
-    ``gt_img`` (:obj:`PixelData`, ``(C, H, W)``), the target of DSRL's
-    super-resolution branch and the input of a teacher, and a view of what the
-    network gets as ``input_img``. ``model.loss`` finds them in a batch with
-    labels that is prepared for testing, too: it has the value of training if
-    both are padded alike. At test time the meta information speaks of the
-    full-size image, so that the logits of any upstream head come out at that
-    size and upstream's post-processing (padding, flip, test-time augmentation)
-    holds unchanged.
+    The pipeline (crop, flip, colour) works at full size. Here every image is normalised and padded
+    as upstream does, then the network gets it reduced by ``scale`` with an anti-aliasing filter,
+    while each data sample keeps the full-size labels and, in training, the normalised full-size
+    image as ``gt_img`` (:obj:`PixelData`, ``(C, H, W)``), the target of DSRL's super-resolution
+    branch and the input of a teacher, and a view of what the network gets as ``input_img``.
+    ``model.loss`` finds them in a batch with labels that is prepared for testing, too: it has the
+    value of training if both are padded alike. At test time the meta information speaks of the
+    full-size image, so that the logits of any upstream head come out at that size and upstream's
+    post-processing (padding, flip, test-time augmentation) holds unchanged.
 
-    ``crop_size`` and ``stride`` of a segmentor's ``test_cfg=dict(mode='slide',
-    ...)`` are in pixels of the full-size image, too (of the prediction, with
-    ``low_res_input``), see :func:`mmhires.models.reduced.slide_over_reduced`.
+    ``crop_size`` and ``stride`` of a segmentor's ``test_cfg=dict(mode='slide', ...)`` are in pixels
+    of the full-size image, too (of the prediction, with ``low_res_input``), see
+    :func:`mmhires.models.reduced.slide_over_reduced`.
 
     Args:
-        scale (float): Full-size image : network input, at least 1, whole or
-            not. The nearest fraction of a denominator up to 64 is used, which
-            the attribute ``scale`` says. Default: 2.
-        interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
-            anti-aliasing. Default: ``'bilinear'``.
-        low_res_label (bool): Supervise with labels reduced to the network's
-            input, as a network without DSRL is trained in the paper: each
-            pixel has the class of most pixels of its cell, so that labels stay
-            where the reduced image shows them. Testing still uses the
-            full-size labels. Default: False.
-        low_res_input (bool): The images given at test time are small already:
-            they are not reduced, and the prediction is ``scale`` times their
-            size. Training needs full-size images. Default: False.
-        min_size (int): Shortest side in pixels that the network can take,
-            usually the stride of its backbone. Default: 32.
-        size (tuple[int], optional): Full size ``(H, W)`` to pad training
-            images to, a multiple of ``scale``. With a ``scale`` that is not
-            whole it is rounded up to one.
-        size_divisor (int, optional): Pad training images to a multiple of it,
-            itself a multiple of ``scale``, or made one if that is not whole.
-            Default: ``scale``, unless ``size`` is given; with a ``scale`` that
-            is not whole, what makes the small image a multiple of
-            ``min_size``, unless its fraction, such as 6/5, would need more
-            than twice that padding.
-        test_cfg (dict, optional): ``size`` or ``size_divisor`` for testing.
-            A multiple of ``scale`` times the stride of the coarsest map is
-            the most accurate as a rule: maps of odd sides, unlike those of
-            training, are not half of the one before.
-            Default: the default of ``size_divisor``.
+        scale: Full-size image : network input, at least 1, whole or not. The nearest fraction of a
+            denominator up to 64 is used, which the attribute ``scale`` says. Default: 2.
+        interpolation: ``'bilinear'`` or ``'bicubic'``, both with anti-aliasing. Default:
+            ``'bilinear'``.
+        low_res_label: Supervise with labels reduced to the network's input, as a network without
+            DSRL is trained in the paper: each pixel has the class of most pixels of its cell, so
+            that labels stay where the reduced image shows them. Testing still uses the full-size
+            labels. Default: False.
+        low_res_input: The images given at test time are small already: they are not reduced, and
+            the prediction is ``scale`` times their size. Training needs full-size images. Default:
+            False.
+        min_size: Shortest side in pixels that the network can take, usually the stride of its
+            backbone. Default: 32.
+        size: Full size ``(H, W)`` to pad training images to, a multiple of ``scale``. With a
+            ``scale`` that is not whole it is rounded up to one.
+        size_divisor: Pad training images to a multiple of it, itself a multiple of ``scale``, or
+            made one if that is not whole. Default: ``scale``, unless ``size`` is given; with a
+            ``scale`` that is not whole, what makes the small image a multiple of ``min_size``,
+            unless its fraction, such as 6/5, would need more than twice that padding.
+        test_cfg: ``size`` or ``size_divisor`` for testing. A multiple of ``scale`` times the stride
+            of the coarsest map is the most accurate as a rule: maps of odd sides, unlike those of
+            training, are not half of the one before. Default: the default of ``size_divisor``.
         **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
 
     Raises:
-        ValueError: A ``scale`` below 1, or padding that a whole ``scale`` does
-            not divide.
+        ValueError: A ``scale`` below 1, or padding that a whole ``scale`` does not divide.
     """
 
     def __init__(self,
@@ -111,20 +100,18 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         return Fraction(1) if self.low_res_input else self.ratio
 
     def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
-        """Normalise, pad and down-sample a batch.
+        """Normalise, pad and downsample a batch.
 
         Args:
-            data (dict): ``inputs``, images ``(C, H, W)`` of any size, and
-                ``data_samples``.
-            training (bool): Whether the batch is for training. Default: False.
+            data: ``inputs``, images ``(C, H, W)`` of any size, and ``data_samples``.
+            training: Whether the batch is for training. Default: False.
 
         Returns:
-            dict: ``inputs`` ``(N, C, H / scale, W / scale)`` and
-            ``data_samples``.
+            ``inputs`` ``(N, C, H / scale, W / scale)`` and ``data_samples``.
 
         Raises:
-            ValueError: An empty batch, an image with nan or infinite values
-                or too small for the network, or ``low_res_input`` in training.
+            ValueError: An empty batch, an image with nan or infinite values or too small for the
+                network, or ``low_res_input`` in training.
         """
         if self.low_res_input and training:
             raise ValueError(
@@ -148,14 +135,14 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         return data
 
     def keeps_full_size(self, sample: SegDataSample) -> bool:
-        """Tell whether a sample has labels of the image that is given."""
+        """Return whether a sample has labels of the given image."""
         return not self.low_res_input and super().keeps_full_size(sample)
 
     def as_in_training(self, sample: SegDataSample) -> SegDataSample:
-        """A sample with labels padded and reduced as training has them.
+        """Return a sample with labels padded and reduced as in training.
 
         Args:
-            sample (SegDataSample): Prepared for training or for testing.
+            sample: Prepared for training or for testing.
 
         Returns:
             SegDataSample: The same one or a changed copy.
@@ -184,7 +171,7 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
 
 
 def _resized(label: torch.Tensor, size: tuple) -> torch.Tensor:
-    """Labels ``(1, H, W)`` of an image that a test pipeline has resized."""
+    """Resize labels ``(1, H, W)`` as a test pipeline resized the image."""
     if tuple(label.shape[-2:]) == size:
         return label
     return F.interpolate(
@@ -192,7 +179,7 @@ def _resized(label: torch.Tensor, size: tuple) -> torch.Tensor:
 
 
 def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:
-    """Samples that tell post-processing the size of the given images."""
+    """Make samples that tell post-processing the size of the images."""
     sizes = [tuple(image.shape[-2:]) for image in images]
     return [
         SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))
@@ -201,7 +188,7 @@ def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:
 
 
 def _even_step(ratio: Fraction, stride: int) -> int:
-    """Default of ``size_divisor``."""
+    """Return the default of ``size_divisor``."""
     if ratio.denominator == 1:
         return ratio.numerator
     step = full_step(ratio, stride)
@@ -212,7 +199,7 @@ def _check_padding(padding: dict,
                    step: int,
                    scale: int,
                    where: str = '') -> None:
-    """Refuse padding that a whole scale does not divide."""
+    """Raise an error for padding that a whole scale does not divide."""
     for key in ('size', 'size_divisor'):
         if np.any(np.mod(padding.get(key) or step, step)):
             raise ValueError(
@@ -221,7 +208,7 @@ def _check_padding(padding: dict,
 
 
 def _rounded(padding: dict, step: int, even: int) -> dict:
-    """Padding that ``step`` divides; sizes that it does not are made even."""
+    """Round padding to multiples of ``step``."""
     padding = dict(padding)
     size, divisor = padding.get('size'), padding.get('size_divisor')
     if size is not None and any(side % step for side in size):
@@ -232,7 +219,7 @@ def _rounded(padding: dict, step: int, even: int) -> dict:
 
 
 def _enlarge_meta(samples: list[SegDataSample], ratio: Fraction) -> None:
-    """Multiply sizes by ``ratio``, to that of the prediction."""
+    """Multiply sizes by ``ratio``, to those of the prediction."""
     # What one rounds up the other rounds down: the sum is the padded size.
     signs = dict(ori_shape=1, img_shape=1, pad_shape=1, img_padding_size=-1)
     for sample in samples:

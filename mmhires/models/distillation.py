@@ -18,38 +18,33 @@ LOGITS = 'logits'
 
 
 class Distillation:
-    """Teacher and distillation losses, to inherit from before a model.
+    """Mixin that adds a frozen teacher and distillation losses.
 
-    In training the teacher reads the full-size images that the data
-    preprocessor keeps as ``gt_img``, once a step, and each loss compares a
-    tensor of the student with one of the teacher. Images without labels, of
-    :class:`PartlyLabelledDataset`, have these losses only; batch norm sees
-    them as a batch of their own. The teacher is no submodule: it is in no
-    checkpoint, optimizer, gradient synchronisation or switch of training mode.
-    It is built and its checkpoint read when weights are initialised, resumed
-    runs included, or by the first training step; testing needs neither.
+    In training the teacher reads the full-size images that the data preprocessor keeps as
+    ``gt_img``, once a step, and each loss compares a tensor of the student with one of the teacher.
+    Images without labels, of :class:`PartlyLabelledDataset`, have these losses only; batch norm
+    sees them as a batch of their own. The teacher is not a submodule: it is in no checkpoint,
+    optimizer, gradient synchronisation or switch of training mode. It is built and its checkpoint
+    read when weights are initialised, resumed runs included, or by the first training step; testing
+    needs neither.
 
-    What is taught as ``'logits'`` is what ``predict`` of the head would make
-    of the very pass that its losses come from, never an auxiliary output; a
-    head of which that cannot be told is refused by the first step. The losses
-    run without ``torch.compile``: ``compile=`` of a config trains the same and
-    speeds up nothing.
+    What is taught as ``'logits'`` is what ``predict`` of the head would make of the very pass that
+    its losses come from, never an auxiliary output; a head of which that cannot be told is refused
+    by the first step. The losses run without ``torch.compile``: ``compile=`` of a config trains the
+    same and speeds up nothing.
 
     Args:
         *args: Of the model.
-        teacher (dict | str): Config of a model of the same task, or a config
-            file whose ``model`` it is. Its data preprocessor has to normalise
-            as the student's.
-        teacher_ckpt (str, optional): File or address of its weights. None
-            leaves them to the ``init_cfg`` of ``teacher``. Default: None.
-        distill_losses (Sequence[dict], optional): Config of each loss, with
-            the key ``on`` beside it: ``'logits'`` (the default; for pose
-            heatmaps or SimCC's bins), ``'features'`` (what the last layer of
-            the head reads), the index of a map of the neck or, without one,
-            the backbone, or a pair of such for student and teacher. Default:
-            None, ``default_loss`` alone.
-        teacher_scale (float): Enlarges the images that the teacher reads: its
-            stride may be coarse for them. Default: 1.0.
+        teacher: Config of a model of the same task, or a config file whose ``model`` it is. Its
+            data preprocessor has to normalise as the student's.
+        teacher_ckpt: File or address of its weights. None leaves them to the ``init_cfg`` of
+            ``teacher``. Default: None.
+        distill_losses: Config of each loss, with the key ``on`` beside it: ``'logits'`` (the
+            default; for pose heatmaps or SimCC's bins), ``'features'`` (what the last layer of the
+            head reads), the index of a map of the neck or, without one, the backbone, or a pair of
+            such for student and teacher. Default: None, ``default_loss`` alone.
+        teacher_scale: Enlarges the images that the teacher reads: its stride may be coarse for
+            them. Default: 1.0.
         **kwargs: Of the model.
 
     Attributes:
@@ -104,8 +99,8 @@ class Distillation:
         Raises:
             FileNotFoundError: No such checkpoint.
             RuntimeError: Of a model that was switched to deploy.
-            ValueError: The checkpoint does not fit the config, or the teacher
-                wants images normalised in another way or has other classes.
+            ValueError: The checkpoint does not fit the config, or the teacher wants images
+                normalised in another way or has other classes.
         """
         if not self._teacher:
             if self._teacher_cfg is None:
@@ -135,7 +130,7 @@ class Distillation:
                 f'student {mine}; a loss on logits needs the same classes')
 
     def _apply(self, fn: Callable, *args, **kwargs) -> nn.Module:
-        """Have the teacher follow to a device or data type."""
+        """Move the teacher along to a device or data type."""
         for teacher in self._teacher:
             teacher._apply(fn, *args, **kwargs)
         return super()._apply(fn, *args, **kwargs)
@@ -147,16 +142,15 @@ class Distillation:
 
     @torch.compiler.disable  # its graph would not have what hooks record
     def loss(self, inputs: Tensor, data_samples: Sequence) -> dict:
-        """Losses of the student's own and those of distillation.
+        """Compute the student's own losses and those of distillation.
 
         Args:
-            inputs (Tensor): Input of the student ``(N, 3, H, W)``.
-            data_samples (Sequence): As the data preprocessor leaves them.
+            inputs: Input of the student ``(N, 3, H, W)``.
+            data_samples: As the data preprocessor leaves them.
 
         Returns:
-            dict[str, Tensor]: The losses of the heads, and
-            ``{on}.{loss_name}`` of each distillation loss, the mean over all
-            images; ``on`` is ``logits``, ``features`` or ``map_{index}``.
+            The losses of the heads, and ``{on}.{loss_name}`` of each distillation loss, the mean
+            over all images; ``on`` is ``logits``, ``features`` or ``map_{index}``.
 
         Raises:
             KeyError: A sample has no ``gt_img``.
@@ -180,12 +174,12 @@ class Distillation:
         """Losses of images that all have labels or all have none.
 
         Args:
-            inputs (Tensor): Input of the student ``(N, 3, H, W)``.
-            data_samples (Sequence): With full-size ``gt_img``.
-            supervised (bool): Whether they have labels.
+            inputs: Input of the student ``(N, 3, H, W)``.
+            data_samples: With full-size ``gt_img``.
+            supervised: Whether they have labels.
 
         Returns:
-            tuple[dict, dict]: Those of the heads, and of distillation.
+            Those of the heads, and of distillation.
         """
         with record(self) as mine:
             if supervised:
@@ -197,14 +191,13 @@ class Distillation:
         return own, self.distill(mine, taught, data_samples, label)
 
     def teach(self, data_samples: Sequence) -> dict:
-        """What the teacher makes of the full-size images.
+        """Run the teacher on the full-size images.
 
         Args:
-            data_samples (Sequence): With full-size ``gt_img``.
+            data_samples: With full-size ``gt_img``.
 
         Returns:
-            dict: As of :func:`record`, with ``'logits'``, as far as the
-            teacher's modules run.
+            As of :func:`record`, with ``'logits'``, as far as the teacher's modules run.
         """
         images = full_size_images(self, data_samples, 'the teacher')
         scale = self.teacher_scale
@@ -220,16 +213,16 @@ class Distillation:
 
     def distill(self, mine: dict, wanted: dict, data_samples: Sequence,
                 label: dict) -> dict:
-        """Compare what the student and the teacher made.
+        """Compare the outputs of student and teacher.
 
         Args:
-            mine (dict): Of the student, as :func:`record` fills it.
-            wanted (dict): Of the teacher, as :meth:`teach` returns it.
-            data_samples (Sequence): Data samples.
-            label (dict): Of ``label_of``, for losses that look at labels.
+            mine: Of the student, as :func:`record` fills it.
+            wanted: Of the teacher, as :meth:`teach` returns it.
+            data_samples: Data samples.
+            label: Of ``label_of``, for losses that look at labels.
 
         Returns:
-            dict[str, Tensor]: As of :meth:`loss`.
+            As of :meth:`loss`.
         """
         losses = {}
         if any(place == LOGITS for place, _ in self._on):
@@ -249,7 +242,7 @@ class Distillation:
         return label
 
     def _own_logits(self, mine: dict, data_samples: Sequence) -> Tensor:
-        """What the student would predict from this very pass."""
+        """Return the student's prediction of this pass."""
         calls = mine[OUTPUTS]
         if len(calls) != 1:
             raise ValueError(
@@ -290,10 +283,10 @@ class Distillation:
         return F.interpolate(feat, full_size, mode='bilinear')
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Remove the teacher and its losses, for good.
+        """Remove the teacher and its losses permanently.
 
         Args:
-            test_cfg (dict, optional): What MMPose's estimators pass; unused.
+            test_cfg: What MMPose's estimators pass; unused.
         """
         self._teacher_cfg = None
         self._teacher.clear()

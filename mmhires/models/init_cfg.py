@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Initialisations and arguments that several networks start from."""
+"""Initialisations and arguments that several networks share."""
 
 # He's of convolutions, by what comes out of them, and 1 for norms.
 KAIMING = [

@@ -8,14 +8,13 @@ from torch import Tensor
 
 
 def image_pixels(samples: Sequence) -> Tensor | None:
-    """Tell the pixels of images from those of padding.
+    """Return the mask of image pixels, without padding.
 
     Args:
-        samples (Sequence): Data samples with full-size ``gt_img``.
+        samples: Data samples with full-size ``gt_img``.
 
     Returns:
-        Tensor, optional: ``(N, H, W)``, bool, of the size of ``gt_img``; None
-        if nothing is padded.
+        ``(N, H, W)``, bool, of the size of ``gt_img``; None if nothing is padded.
     """
     paddings = [
         sample.metainfo.get('padding_size')
@@ -34,14 +33,14 @@ def image_pixels(samples: Sequence) -> Tensor | None:
 
 
 def at_size(inside: Tensor, size: Sequence[int]) -> Tensor:
-    """Tell the cells of a map that hold any pixel of an image.
+    """Return the cells of a map that hold any pixel of an image.
 
     Args:
-        inside (Tensor): As of :func:`image_pixels`, ``(N, H, W)``.
-        size (Sequence[int]): Size ``(h, w)`` of the map.
+        inside: As of :func:`image_pixels`, ``(N, H, W)``.
+        size: Size ``(h, w)`` of the map.
 
     Returns:
-        Tensor: ``(N, h, w)``, bool.
+        ``(N, h, w)``, bool.
     """
     if tuple(inside.shape[-2:]) == tuple(size):
         return inside

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""How full-size images become the small ones that a network gets."""
+"""Reduction of full-size images to the network's input."""
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -14,13 +14,13 @@ _KEPT = '_full_size'
 
 
 class ImageReduction:
-    """What makes a data preprocessor reduce images, to inherit from before it.
+    """Mixin that makes a data preprocessor downsample images.
 
     Args:
-        scale (float): Full-size image : network input, at least 1; the nearest
-            fraction of a denominator up to 64 is used. Default: 2.
-        interpolation (str): ``'bilinear'`` or ``'bicubic'``, both with
-            anti-aliasing. Default: ``'bilinear'``.
+        scale: Full-size image : network input, at least 1; the nearest fraction of a denominator up
+            to 64 is used. Default: 2.
+        interpolation: ``'bilinear'`` or ``'bicubic'``, both with anti-aliasing. Default:
+            ``'bilinear'``.
         **kwargs: Of the data preprocessor.
 
     Attributes:
@@ -41,22 +41,22 @@ class ImageReduction:
 
     @property
     def ratio(self) -> Fraction:
-        """``scale`` as a fraction."""
+        """Return ``scale`` as a fraction."""
         return as_ratio(self.scale)
 
     @property
     def factor(self) -> Fraction:
-        """Downsampling factor."""
+        """Downsampling factor; 1 if the inputs are small already."""
         return self.ratio
 
     def reduced_size(self, size: Sequence[int]) -> tuple[int, ...]:
-        """Size that an image has for the network.
+        """Return the size of an image for the network.
 
         Args:
-            size (Sequence[int]): ``(H, W)``, padding included.
+            size: ``(H, W)``, padding included.
 
         Returns:
-            tuple[int]: ``(H / factor, W / factor)``.
+            ``(H / factor, W / factor)``.
 
         Raises:
             ValueError: ``factor`` does not divide it.
@@ -72,20 +72,18 @@ class ImageReduction:
         """Prepare a batch as the data preprocessor does, and reduce it.
 
         Args:
-            data (dict): ``inputs``, images ``(C, H, W)``, and
-                ``data_samples``.
-            training (bool): Whether the batch is for training. Default: False.
+            data: ``inputs``, images ``(C, H, W)``, and ``data_samples``.
+            training: Whether the batch is for training. Default: False.
 
         Returns:
-            dict: ``inputs`` ``(N, C, H / factor, W / factor)`` and
-            ``data_samples``. In training each has the full-size image as
-            ``gt_img`` and a view of what the network gets of it as
-            ``input_img``. Otherwise samples with labels hold these where only
-            losses find them, not among their data.
+            ``inputs`` ``(N, C, H / factor, W / factor)`` and ``data_samples``. In training each has
+            the full-size image as ``gt_img`` and a view of what the network gets of it as
+            ``input_img``. Otherwise samples with labels hold these where only losses find them, not
+            among their data.
 
         Raises:
-            ValueError: An empty batch, an image with nan or infinite values or
-                one that ``factor`` does not divide.
+            ValueError: An empty batch, an image with nan or infinite values or one that ``factor``
+                does not divide.
         """
         check_images(self, data['inputs'], data.get('data_samples'))
         data = super().forward(data, training)
@@ -103,7 +101,7 @@ class ImageReduction:
         return dict(inputs=inputs, data_samples=samples)
 
     def keeps_full_size(self, sample: BaseDataElement) -> bool:
-        """Tell whether a sample for testing has labels to take losses of.
+        """Return whether a test sample has labels to compute losses of.
 
         If so, its full-size image is kept.
         """
@@ -112,7 +110,7 @@ class ImageReduction:
             for key in ('gt_sem_seg', 'gt_fields', 'gt_instance_labels'))
 
     def as_in_training(self, sample: BaseDataElement) -> BaseDataElement:
-        """A sample with the labels that training would have given it.
+        """Return a sample with the labels that training would give it.
 
         It is the same sample or a changed copy.
         """
@@ -120,14 +118,13 @@ class ImageReduction:
 
 
 def restored(sample: BaseDataElement) -> BaseDataElement:
-    """A data sample with its full-size image, if one was kept.
+    """Return a data sample with its full-size image, if one was kept.
 
     Args:
-        sample (BaseDataElement): Prepared for training or for testing.
+        sample: Prepared for training or for testing.
 
     Returns:
-        BaseDataElement: The same one, or a copy with ``gt_img`` and
-        ``input_img``.
+        BaseDataElement: The same one, or a copy with ``gt_img`` and ``input_img``.
     """
     kept = vars(sample).get(_KEPT)
     if kept is None:
@@ -137,12 +134,12 @@ def restored(sample: BaseDataElement) -> BaseDataElement:
 
 def check_reduction(owner: object, scale: float,
                     interpolation: str) -> Fraction:
-    """Refuse what :func:`reduce_images` cannot do.
+    """Raise an error for images that cannot be reduced by ``scale``.
 
     Args:
-        owner (object): Whose arguments they are, for the error.
-        scale (float): Full size : reduced size, at least 1.
-        interpolation (str): As of :func:`reduce_images`.
+        owner: Whose arguments they are, for the error.
+        scale: Full size : reduced size, at least 1.
+        interpolation: As of :func:`reduce_images`.
 
     Returns:
         Fraction: The scale that is used.
@@ -160,14 +157,14 @@ def check_reduction(owner: object, scale: float,
 
 def check_images(owner: object, images: Sequence[Tensor],
                  samples: Sequence | None) -> None:
-    """Refuse a batch of which training would only ever be nan.
+    """Reject batches that would make the loss NaN.
 
     Images that a decoder made are uint8 and cost no look at their pixels.
 
     Args:
-        owner (object): Who was given them, for the error.
-        images (Sequence[Tensor]): ``(C, H, W)`` each.
-        samples (Sequence, optional): Their data samples, which know the files.
+        owner: Who was given them, for the error.
+        images: ``(C, H, W)`` each.
+        samples: Their data samples, which know the files.
 
     Raises:
         ValueError: The batch is empty, or a pixel is nan or infinite.
@@ -185,16 +182,16 @@ def check_images(owner: object, images: Sequence[Tensor],
 
 
 def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
-    """The full-size images that a data preprocessor kept.
+    """Return the full-size images that a data preprocessor kept.
 
     Args:
-        owner (object): Who wants them, for the error; its ``preprocessor`` is
-            the name of one that keeps them.
-        samples (Sequence): Data samples.
-        reader (str): What they are for, for the error.
+        owner: Who wants them, for the error; its ``preprocessor`` is the name of one that keeps
+            them.
+        samples: Data samples.
+        reader: What they are for, for the error.
 
     Returns:
-        Tensor: Normalised, ``(N, C, H, W)``.
+        Normalised, ``(N, C, H, W)``.
 
     Raises:
         KeyError: A sample has no ``gt_img``.
@@ -213,15 +210,15 @@ def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
 def as_in_training(model: nn.Module, samples: Sequence) -> Sequence:
     """Samples with the labels that training would have given them.
 
-    A data preprocessor pads images for testing, but not their labels, which
-    metrics read. Losses would compare shifted maps.
+    A data preprocessor pads images for testing, but not their labels, which metrics read. Losses
+    would compare shifted maps.
 
     Args:
-        model (nn.Module): Whose data preprocessor made the samples.
-        samples (Sequence): Data samples, prepared for training or for testing.
+        model: Whose data preprocessor made the samples.
+        samples: Data samples, prepared for training or for testing.
 
     Returns:
-        Sequence: Data samples for losses; none of the given ones is changed.
+        Data samples for losses; none of the given ones is changed.
     """
     preprocessor = model.data_preprocessor
     if not isinstance(preprocessor, ImageReduction):
@@ -233,12 +230,12 @@ def reduce_images(images: Tensor, scale: float, interpolation: str) -> Tensor:
     """Reduce images with an anti-aliasing filter.
 
     Args:
-        images (Tensor): ``(N, C, H, W)``; ``scale`` divides H and W.
-        scale (float): Full size : reduced size, at least 1.
-        interpolation (str): ``'bilinear'`` or ``'bicubic'``.
+        images: ``(N, C, H, W)``; ``scale`` divides H and W.
+        scale: Full size : reduced size, at least 1.
+        interpolation: ``'bilinear'`` or ``'bicubic'``.
 
     Returns:
-        Tensor: ``(N, C, H / scale, W / scale)``.
+        ``(N, C, H / scale, W / scale)``.
     """
     ratio = as_ratio(scale)
     size = [reduced_side(side, ratio) for side in images.shape[-2:]]
@@ -255,18 +252,17 @@ def resize_images(images: Tensor, size: Sequence[int],
 
 
 def reduce_labels(labels: Tensor, scale: float) -> Tensor:
-    """Reduce labels by the class of the largest area of each cell.
+    """Reduce labels to the class of the largest area in each cell.
 
-    Ties alternate between the first and the last class in a checkerboard
-    pattern: always the same one would move every boundary that runs through
-    the middle of cells by half a cell.
+    Ties alternate between the first and the last class in a checkerboard pattern: always the same
+    one would move every boundary that runs through the middle of cells by half a cell.
 
     Args:
-        labels (Tensor): ``(N, H, W)``; ``scale`` divides H and W.
-        scale (float): Full size : reduced size, at least 1.
+        labels: ``(N, H, W)``; ``scale`` divides H and W.
+        scale: Full size : reduced size, at least 1.
 
     Returns:
-        Tensor: ``(N, H / scale, W / scale)``.
+        ``(N, H / scale, W / scale)``.
     """
     (rows, tall), (columns, wide) = (
         _overlaps(side, as_ratio(scale), labels.device)
@@ -285,11 +281,11 @@ def reduce_labels(labels: Tensor, scale: float) -> Tensor:
 
 def _overlaps(side: int, ratio: Fraction,
               device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pixels under each cell of an axis, and how much of them it covers.
+    """Return the pixels under each cell of an axis, and their overlap.
 
     Returns:
-        tuple[Tensor, Tensor]: ``(side / ratio, taps)``; covered are as many
-        parts of which a pixel has the ratio's denominator.
+        ``(side / ratio, taps)``; covered are as many parts of which a pixel has the ratio's
+        denominator.
     """
     up, down = ratio.as_integer_ratio()
     starts = up * torch.arange(side * down // up, device=device)[:, None]

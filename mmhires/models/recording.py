@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Record what passes through a model, for losses that compare two models."""
+"""Recording of outputs inside a model, for losses that compare two models."""
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,13 +12,13 @@ MAPS, FEATURES, OUTPUTS = 'maps', 'features', 'outputs'
 
 
 def head_of(model: nn.Module) -> nn.Module:
-    """Return the head that predicts: of a cascade the last, of DSRL's its own.
+    """Return the final head: the last of a cascade, or DSRL's own.
 
     Args:
-        model (nn.Module): A segmentor or a pose estimator.
+        model: A segmentor or a pose estimator.
 
     Returns:
-        nn.Module: The head.
+        The head.
     """
     head = model.decode_head if hasattr(model, 'decode_head') else model.head
     if isinstance(head, nn.ModuleList):
@@ -49,11 +49,11 @@ def read_maps(model: nn.Module, maps: Sequence[Tensor]) -> set[int]:
     """Run the decode head of a segmentor to see which maps it reads.
 
     Args:
-        model (nn.Module): A segmentor; of a cascade all decode heads run.
-        maps (Sequence[Tensor]): ``(N, C_i, H_i, W_i)``.
+        model: A segmentor; of a cascade all decode heads run.
+        maps: ``(N, C_i, H_i, W_i)``.
 
     Returns:
-        set[int]: Indices from 0.
+        Indices from 0.
     """
     recorded, previous, heads = ReadMaps(maps), (), model.decode_head
     for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
@@ -63,16 +63,15 @@ def read_maps(model: nn.Module, maps: Sequence[Tensor]) -> set[int]:
 
 @contextmanager
 def record(model: nn.Module) -> Iterator[dict[str, Any]]:
-    """Keep what passes through a model.
+    """Record the outputs of a model's parts.
 
     Args:
-        model (nn.Module): A segmentor or a pose estimator.
+        model: A segmentor or a pose estimator.
 
     Yields:
-        dict: Filled by the passes inside the context: ``'maps'``, the output
-        of the neck or, without one, the backbone; ``'features'``, a list of
-        the inputs of the head's last layer; ``'outputs'``, a list of what the
-        head's ``forward`` was given and returned.
+        Filled by the passes inside the context: ``'maps'``, the output of the neck or, without one,
+        the backbone; ``'features'``, a list of the inputs of the head's last layer; ``'outputs'``,
+        a list of what the head's ``forward`` was given and returned.
     """
     seen = {FEATURES: [], OUTPUTS: []}
 
@@ -103,10 +102,10 @@ def record(model: nn.Module) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def replaced(module: nn.Module, **methods) -> Iterator[None]:
-    """Replace methods of one module for a while.
+    """Replace methods of one module inside the block.
 
     Args:
-        module (nn.Module): Whose methods.
+        module: Whose methods.
         **methods: Functions by the names of the methods.
     """
     before = {
@@ -123,7 +122,7 @@ def replaced(module: nn.Module, **methods) -> Iterator[None]:
 
 
 def _last_layer(head: nn.Module) -> nn.Module | None:
-    """The convolution that ends a head."""
+    """Return the convolution that ends a head."""
     for name in ('conv_seg', 'final_layer'):
         layer = getattr(head, name, None)
         if isinstance(layer, nn.Conv2d):
@@ -132,7 +131,7 @@ def _last_layer(head: nn.Module) -> nn.Module | None:
 
 
 def is_map(value: Any) -> bool:
-    """Tell whether a value is a map ``(N, C, H, W)``."""
+    """Return whether a value is a map ``(N, C, H, W)``."""
     return isinstance(value, Tensor) and value.dim() == 4
 
 
@@ -144,14 +143,14 @@ def compare(loss: nn.Module,
     """Call a loss of two maps, with what is not padding if it takes that.
 
     Args:
-        loss (nn.Module): The loss.
-        feat (Tensor): ``(N, C, h, w)``.
-        target (Tensor): ``(N, C, h, w)``.
-        inside (Tensor, optional): As of :func:`image_pixels`. Default: None.
+        loss: The loss.
+        feat: ``(N, C, h, w)``.
+        target: ``(N, C, h, w)``.
+        inside: As of :func:`image_pixels`. Default: None.
         **label: ``label`` and ``ignore_index``, for segmentation.
 
     Returns:
-        Tensor: A scalar.
+        A scalar.
     """
     if inside is not None:
         taken = inspect.signature(loss.forward).parameters.values()

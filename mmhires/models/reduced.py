@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Segmentors on images that a data preprocessor has reduced."""
+"""Sliding windows on images that a data preprocessor has reduced."""
 import functools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -21,29 +21,26 @@ from .unlabelled import refuse_unlabelled
 
 def slide_over_reduced(model: nn.Module, inputs: Tensor,
                        batch_img_metas: list[dict]) -> Tensor:
-    """Predict windows of reduced images, and glue them at full size.
+    """Predict windows of reduced images, and join them at full size.
 
-    ``crop_size`` and ``stride`` of the segmentor's ``test_cfg`` are in pixels
-    of the full-size image. Where ``scale`` does not divide them, windows are
-    the next larger and steps the next smaller multiple of it, or of the
-    numerator of its fraction: 3 pixels of the image are 2 of the network's for
-    a scale of 1.5.
+    ``crop_size`` and ``stride`` of the segmentor's ``test_cfg`` are in pixels of the full-size
+    image. Where ``scale`` does not divide them, windows are the next larger and steps the next
+    smaller multiple of it, or of the numerator of its fraction: 3 pixels of the image are 2 of the
+    network's for a scale of 1.5.
 
     Args:
-        model (nn.Module): A segmentor in sliding mode, its data preprocessor
-            an :class:`ImageReduction`.
-        inputs (Tensor): Reduced images ``(N, C, h, w)``.
-        batch_img_metas (list[dict]): Meta information of the full-size images
-            or, as upstream makes it up without data samples, of ``inputs``.
+        model: A segmentor in sliding mode, its data preprocessor an :class:`ImageReduction`.
+        inputs: Reduced images ``(N, C, h, w)``.
+        batch_img_metas: Meta information of the full-size images or, as upstream makes it up
+            without data samples, of ``inputs``.
 
     Returns:
-        Tensor: Logits at the size that ``mode='whole'`` has them,
-        ``(N, num_classes, scale * h, scale * w)`` with data samples; the mean
-        where windows overlap.
+        Logits at the size that ``mode='whole'`` has them, ``(N, num_classes, scale * h, scale *
+        w)`` with data samples; the mean where windows overlap.
 
     Raises:
-        ValueError: The logits of a window are neither a whole number of times
-            nor ``scale`` times as large as the window.
+        ValueError: The logits of a window are neither a whole number of times nor ``scale`` times
+            as large as the window.
     """
     # A grid of cells that are whole pixels at both sizes.
     ratio = model.data_preprocessor.ratio
@@ -80,7 +77,7 @@ def slide_over_reduced(model: nn.Module, inputs: Tensor,
 
 
 def _windows(side: int, crop: int, stride: int, cell: int) -> Iterator[slice]:
-    """Windows along one side as upstream lays them: the last ends with it.
+    """Return windows along one side as upstream does: the last ends with it.
 
     ``side``, ``crop`` and ``stride`` are in cells, the windows in pixels.
     """
@@ -90,7 +87,7 @@ def _windows(side: int, crop: int, stride: int, cell: int) -> Iterator[slice]:
 
 
 def _times(model: nn.Module, logits: Tensor, window: Tensor) -> Fraction:
-    """How many times a window's logits are as large as the window."""
+    """Return how many times larger a window's logits are than the window."""
     got, small = tuple(logits.shape[-2:]), tuple(window.shape[-2:])
     times = Fraction(got[0], small[0])
     whole = times.denominator == 1 or times == model.data_preprocessor.ratio
@@ -103,7 +100,7 @@ def _times(model: nn.Module, logits: Tensor, window: Tensor) -> Fraction:
 
 
 def _teach(segmentor: type) -> None:
-    """Have a segmentor of MMSegmentation know of reduced images."""
+    """Make a segmentor of MMSegmentation handle reduced images."""
     slide, loss = segmentor.slide_inference, segmentor.loss
 
     @functools.wraps(slide)
@@ -124,7 +121,7 @@ def _teach(segmentor: type) -> None:
 
 
 def _refuse_flipped_windows(segmentor: type) -> None:
-    """Have upstream's other sliding mode, of depth, refuse reduced images."""
+    """Make upstream's sliding mode for depth refuse reduced images."""
     slide_flip = segmentor.slide_flip_inference
 
     @functools.wraps(slide_flip)

@@ -24,17 +24,16 @@ def build_teacher(name: str, cfg: dict | str,
     """Build a teacher and load its weights.
 
     Args:
-        name (str): Who wants it, for errors.
-        cfg (dict | str): Config of a model, or a file whose ``model`` it is.
-        checkpoint (str, optional): None leaves the weights to ``init_cfg``.
+        name: Who wants it, for errors.
+        cfg: Config of a model, or a file whose ``model`` it is.
+        checkpoint: None leaves the weights to ``init_cfg``.
 
     Returns:
-        nn.Module: The teacher.
+        The teacher.
 
     Raises:
         FileNotFoundError: No such checkpoint.
-        ValueError: The checkpoint does not fit the config, or has nan or
-            infinite values.
+        ValueError: The checkpoint does not fit the config, or has nan or infinite values.
     """
     if isinstance(cfg, str):
         cfg = _model_of(cfg)
@@ -71,10 +70,9 @@ def build_teacher(name: str, cfg: dict | str,
 
 
 def _model_of(filename: str) -> dict:
-    """The model of a config file, with the preprocessor the Runner gives it.
+    """Return the model of a config file, with the Runner's preprocessor.
 
-    MMEngine allows a ``data_preprocessor`` beside ``model``; the model's own
-    counts.
+    MMEngine allows a ``data_preprocessor`` beside ``model``; the model's own counts.
     """
     cfg = Config.fromfile(filename)
     model = cfg['model']
@@ -85,16 +83,16 @@ def _model_of(filename: str) -> dict:
 
 def check_same_images(name: str, teacher: nn.Module,
                       student: nn.Module) -> None:
-    """Refuse a teacher that cannot read what the student's preprocessor made.
+    """Raise an error if a teacher cannot read the student's images.
 
     Args:
-        name (str): Who wants the teacher, for errors.
-        teacher (nn.Module): Its data preprocessor.
-        student (nn.Module): That of the student.
+        name: Who wants the teacher, for errors.
+        teacher: Its data preprocessor.
+        student: That of the student.
 
     Raises:
-        ValueError: The teacher works on reduced images, or on images
-            normalised in another way or not at all.
+        ValueError: The teacher works on reduced images, or on images normalised in another way or
+            not at all.
     """
     if getattr(teacher, 'scale', 1) != 1:
         raise ValueError(
@@ -113,7 +111,7 @@ def check_same_images(name: str, teacher: nn.Module,
 
 
 def _setting(preprocessor: nn.Module, key: str) -> list | bool | None:
-    """A setting of a data preprocessor, alike for both libraries."""
+    """Return a data preprocessor's setting in a form common to both libraries."""
     if key == 'channel_conversion':
         return swaps_channels(preprocessor)
     value = getattr(preprocessor, key, None)
@@ -122,12 +120,12 @@ def _setting(preprocessor: nn.Module, key: str) -> list | bool | None:
 
 def with_full_size(model: nn.Module, inputs: Tensor,
                    samples: Sequence) -> Sequence:
-    """Samples as in training, with full-size images.
+    """Return samples as in training, with full-size images.
 
     Args:
         model: Whose data preprocessor made the samples.
-        inputs: What the model reads, ``(N, C, H, W)``: the full-size images if
-            its data preprocessor reduces none.
+        inputs: What the model reads, ``(N, C, H, W)``: the full-size images if its data
+            preprocessor reduces none.
         samples: Data samples, prepared for training or for testing.
 
     Returns:

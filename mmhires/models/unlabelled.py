@@ -21,8 +21,8 @@ def split_by_labels(samples: Sequence) -> list[tuple[bool, list[int]]]:
         samples: Data samples.
 
     Returns:
-        Whether there are labels, and which samples these are; labelled ones
-        first, and no part that is empty.
+        Whether there are labels, and which samples these are; labelled ones first, and no part that
+        is empty.
     """
     parts = {True: [], False: []}
     for index, sample in enumerate(samples):

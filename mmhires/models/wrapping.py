@@ -1,11 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Modules that stand in a model where another one stood."""
+"""Weights of modules that wrap another module."""
 from torch import nn
 
 
 def read_as_wrapped(wrapper: nn.Module, name: str, state_dict: dict,
                     prefix: str) -> None:
-    """Read weights of a plain module as those of the one that wraps it.
+    """Read a plain module's weights as those of its wrapper.
 
     For ``_load_from_state_dict`` of the wrapper.
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Boxes around persons, which pose models look into."""
+"""Boxes of persons for pose models."""
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ _FORM = 'give x1, y1, x2, y2 in pixels, x2 > x1 and y2 > y1'
 
 def check_boxes(boxes: Sequence | np.ndarray | None, height: int,
                 width: int) -> np.ndarray:
-    """Make an array of boxes.
+    """Convert boxes to an array and check them.
 
     Args:
         boxes: ``(N, 4)``, x1, y1, x2, y2 in pixels. Default: the whole image.
@@ -22,8 +22,8 @@ def check_boxes(boxes: Sequence | np.ndarray | None, height: int,
         ``(N, 4)``, float32. N is 0 if nobody is in the image.
 
     Raises:
-        ValueError: Boxes of another shape; one that is not finite, is
-            reversed, has no area or lies outside the image.
+        ValueError: Boxes of another shape; one that is not finite, is reversed, has no area or lies
+            outside the image.
     """
     if boxes is None:
         boxes = [[0, 0, width, height]]
@@ -44,7 +44,7 @@ def check_boxes(boxes: Sequence | np.ndarray | None, height: int,
 
 
 def _fault(box: np.ndarray, height: int, width: int) -> str:
-    """What is wrong with a box, or nothing."""
+    """Return what is wrong with a box, or an empty text."""
     x1, y1, x2, y2 = box.tolist()
     if not np.isfinite(box).all():
         return 'is not finite'
@@ -63,8 +63,8 @@ def _fault(box: np.ndarray, height: int, width: int) -> str:
 class BoxFile:
     """Boxes of pictures from a JSON file.
 
-    The file has a list of boxes, for every picture or frame, or an object of
-    such lists by the names of the pictures, with or without directories.
+    The file has a list of boxes, for every picture or frame, or an object of such lists by the
+    names of the pictures, with or without directories.
 
     Args:
         file: The JSON file.
@@ -90,7 +90,7 @@ class BoxFile:
                              'boxes by names of pictures')
 
     def of(self, name: str | Path) -> list:
-        """Boxes of a picture.
+        """Return the boxes of a picture.
 
         Args:
             name: Of the picture.

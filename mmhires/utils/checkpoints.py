@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Checkpoint files."""
+"""Writing of checkpoint files."""
 import io
 import os
 
@@ -7,7 +7,7 @@ from .files import open_whole
 
 
 def write_checkpoint(content: dict, file: str | os.PathLike) -> None:
-    """Write what PyTorch loads, whole or not at all.
+    """Write a checkpoint completely or not at all.
 
     Args:
         content: Weights, as ``state_dict``, and ``meta``.

@@ -1,19 +1,19 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Files that a config is made of, and its parts."""
+"""Helpers for configs and their files."""
 import copy
 import os
 from collections.abc import Container, Iterator, Mapping
 
 
 def config_files(file: str | os.PathLike) -> list[str]:
-    """List a config file and all that it inherits from.
+    """List a config file and all its bases.
 
     Args:
         file: A config file, or the name of one of upstream's, ``mmseg::...``.
 
     Returns:
-        The files. Where one does not exist, or is not a config, reading the
-        config says so: its bases are left out here.
+        The files. Where one does not exist, or is not a config, reading the config says so: its
+        bases are left out here.
     """
     from mmengine.config import Config
     found, waiting = [], [(str(file), '')]
@@ -35,13 +35,12 @@ def walk(key: str, cfg,
     """Yield each dict of a config, outer ones first.
 
     Args:
-        key (str): Where ``cfg`` is, such as ``'model'``.
-        cfg (Any): A part of a config.
-        skip (Container[str]): Names of values that are not entered.
+        key: Where ``cfg`` is, such as ``'model'``.
+        cfg: A part of a config.
+        skip: Names of values that are not entered.
 
     Yields:
-        tuple[str, Mapping]: Key, such as ``'model.auxiliary_head.1'``, and
-        dict.
+        Key, such as ``'model.auxiliary_head.1'``, and dict.
     """
     items = ()
     if isinstance(cfg, Mapping):
@@ -55,13 +54,13 @@ def walk(key: str, cfg,
 
 
 def without_weights(model_cfg: dict) -> dict:
-    """A copy of a model's config that names no checkpoint.
+    """Return a copy of a model's config that names no checkpoint.
 
     Args:
-        model_cfg (dict): ``model`` of a config.
+        model_cfg: ``model`` of a config.
 
     Returns:
-        dict: The copy.
+        The copy.
     """
     cfg = copy.deepcopy(model_cfg)
     for _, part in list(walk('model', cfg)):

@@ -1,19 +1,19 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What errors of other people's code say, in one line."""
+"""Error messages of other packages in one line."""
 
 
 def first_line(error: BaseException, width: int = 300) -> str:
-    """Message of an error without what follows a line break.
+    """Return the first line of an error's message.
 
-    A line that ends in a colon announces the next one, which is taken too, as
-    ``load_state_dict`` writes them.
+    A line that ends in a colon announces the next one, which is taken too, as ``load_state_dict``
+    writes them.
 
     Args:
-        error (BaseException): Any error.
-        width (int): Characters to keep. Default: 300.
+        error: Any error.
+        width: Characters to keep. Default: 300.
 
     Returns:
-        str: The line, or the name of the error's type where it says nothing.
+        The line, or the name of the error's type where it says nothing.
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text, *rest = (line.strip() for line in lines)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Packages that only some uses of mmhires need."""
+"""Optional packages."""
 import importlib
 from types import ModuleType
 
@@ -7,18 +7,18 @@ from .errors import first_line
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Import a module of a package that an extra of mmhires installs.
+    """Import a module of an optional package, or name the extra to install.
 
     Args:
-        module (str): Such as ``'onnxruntime.quantization'``.
-        extra (str): Such as ``'deploy'``, of ``mmhires[deploy]``.
+        module: Such as ``'onnxruntime.quantization'``.
+        extra: Such as ``'deploy'``, of ``mmhires[deploy]``.
 
     Returns:
         ModuleType: The module.
 
     Raises:
-        ImportError: The package is not installed, with what to install, or
-            is and cannot be imported, with the reason.
+        ImportError: The package is not installed, with what to install, or is and cannot be
+            imported, with the reason.
     """
     package = module.split('.')[0]
     install = f'pip install "mmhires[{extra}]"'

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Files that are written whole or not at all, and never over an input."""
+"""Files that are written completely or not at all, and never over an input."""
 import contextlib
 import errno
 import os
@@ -32,18 +32,17 @@ _next_sweep: dict[str, float] = {}
 def open_whole(path: str | os.PathLike,
                mode: str = 'w',
                **kwargs) -> Iterator[IO]:
-    """Open a file to write whose content appears at once, on closing.
+    """Open a file whose content appears at once, on closing.
 
-    The content goes to a hidden file of a random name beside it, then to the
-    disk, then takes the place of the old one. A process killed on the way
-    leaves the old file as it was, and the hidden one, which the next writer
-    in that folder removes. Of several processes that write one file, each
-    leaves a whole one.
+    The content goes to a hidden file of a random name beside it, then to the disk, then takes the
+    place of the old one. A process killed on the way leaves the old file as it was, and the hidden
+    one, which the next writer in that folder removes. Of several processes that write one file,
+    each leaves a whole one.
 
     Args:
-        path: The file. A link is followed, and what is not a regular file (a
-            device, a pipe) is written to directly. Permissions are those of
-            the file that it replaces, or those that :func:`open` gives.
+        path: The file. A link is followed, and what is not a regular file (a device, a pipe) is
+            written to directly. Permissions are those of the file that it replaces, or those that
+            :func:`open` gives.
         mode: ``'w'`` or ``'wb'``.
         **kwargs: Further arguments of :func:`open`.
 
@@ -51,8 +50,7 @@ def open_whole(path: str | os.PathLike,
         The open file.
 
     Raises:
-        OSError: The file cannot be written; the error names it. The old file
-            is as it was.
+        OSError: The file cannot be written; the error names it. The old file is as it was.
     """
     # Before links are resolved: a pipe that /dev/stdout links to has no path,
     # and a file would be taken from the process that has it open.
@@ -76,16 +74,15 @@ def open_whole(path: str | os.PathLike,
 
 def refuse_overwriting(outputs: Iterable[str | os.PathLike],
                        inputs: Iterable[str | os.PathLike | int]) -> None:
-    """Check that no output replaces an input, under whatever name.
+    """Check that no output replaces an input.
 
     Args:
         outputs: Files to be written, which need not exist.
         inputs: Files that are read, addresses and cameras among them.
 
     Raises:
-        ValueError: An output is an input, a link to it, a hard link of it or
-            its name in other letters where case does not matter; or two
-            outputs are one file.
+        ValueError: An output is an input, a link to it, a hard link of it or its name in other
+            letters where case does not matter; or two outputs are one file.
     """
     outputs = list(outputs)
     counts = Counter(map(os.path.realpath, outputs))
@@ -102,7 +99,7 @@ def refuse_overwriting(outputs: Iterable[str | os.PathLike],
 
 
 def _identity(file: str | os.PathLike | int) -> tuple[int, int] | None:
-    """What :func:`os.path.samefile` compares, of a regular file."""
+    """Return what :func:`os.path.samefile` compares, for a regular file."""
     if isinstance(file, int):  # the number of a camera
         return None
     try:
@@ -116,7 +113,7 @@ def _identity(file: str | os.PathLike | int) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def _replace(path: str, mode: str, kwargs: dict) -> Iterator[IO]:
-    """Open a temporary file that takes the place of a regular one."""
+    """Open a temporary file that replaces a regular one."""
     try:
         old = os.stat(path)
     except FileNotFoundError:
@@ -146,7 +143,7 @@ def _replace(path: str, mode: str, kwargs: dict) -> Iterator[IO]:
 
 
 def _create(folder: str, mode: str, permissions: int, kwargs: dict) -> IO:
-    """Open a new file that nobody else has, and lock it."""
+    """Create and lock a new file."""
     while True:
         name = f'{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}'
         file = open(  # noqa: SIM115
@@ -162,7 +159,7 @@ def _create(folder: str, mode: str, permissions: int, kwargs: dict) -> IO:
 
 
 def _lock(descriptor: int, wait: bool = False) -> bool | None:
-    """Lock a file; None where the system, or the disk, has no locks."""
+    """Lock a file; return None if the system or the disk has no locks."""
     if fcntl is None:
         return None
     try:
@@ -175,7 +172,7 @@ def _lock(descriptor: int, wait: bool = False) -> bool | None:
 
 
 def _sweep(folder: str) -> None:
-    """Remove the temporary files of writers that were killed.
+    """Remove the temporary files of killed writers.
 
     Looking through a folder of many files takes a tenth of the time at most.
     """
@@ -196,7 +193,7 @@ def _sweep(folder: str) -> None:
 
 
 def _remove_left_behind(path: str) -> None:
-    """Remove a file, not what it links to, unless a process has it locked."""
+    """Remove a file, not its link target, unless it is locked."""
     is_old = time.time() - os.lstat(path).st_mtime > _LEFT_BEHIND
     if fcntl is None:
         if is_old:

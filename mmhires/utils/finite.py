@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Weights that are numbers."""
+"""Check that weights are finite."""
 from collections.abc import Mapping
 
 import torch
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def find_nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Find tensors with nan or infinite values.
+    """Find tensors with NaN or infinite values.
 
-    A mask that is added to logits is as it should be: a tensor whose name ends
-    in ``mask``, of zeros and -inf.
+    A mask that is added to logits is as it should be: a tensor whose name ends in ``mask``, of
+    zeros and -inf.
 
     Args:
         tensors: Such as a state dict; what is not of floats is skipped.
@@ -30,7 +30,7 @@ def _is_mask(name: str, x: Tensor) -> bool:
 
 
 def require_finite(tensors: Mapping[str, Tensor], whose: str) -> None:
-    """Refuse weights with nan or infinite values.
+    """Raise an error for NaN or infinite weights.
 
     Args:
         tensors: Such as a state dict.

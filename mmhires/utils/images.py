@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Picture files, read and written in one way, with one set of errors."""
+"""Reading and writing of picture files."""
 import importlib
 import os
 import stat
@@ -40,8 +40,7 @@ def read_image(file: str | Path,
         ImportError: The backend is not installed.
         MemoryError: There is no memory for it.
         OSError: The file cannot be read; the error says why.
-        ValueError: It is not a picture, or a damaged one; or there is no such
-            flag or backend.
+        ValueError: It is not a picture, or a damaged one; or there is no such flag or backend.
     """
     backend = backend or 'cv2'
     for name, allowed in ((flag, _FLAGS), (backend, _BACKENDS)):
@@ -67,7 +66,7 @@ def read_image(file: str | Path,
 
 
 def _read(file: Path) -> bytes:
-    """Read a regular file; others may have no end."""
+    """Read a regular file; other kinds may have no end."""
     try:
         mode = file.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -90,7 +89,7 @@ def _decode(content: bytes, flag: str, backend: str) -> np.ndarray | None:
 
 
 def write_image(image: np.ndarray, file: str | Path) -> None:
-    """Encode a picture, which appears when it is whole.
+    """Write a picture completely or not at all.
 
     Args:
         image: BGR ``(H, W, 3)`` or grey ``(H, W)``, uint8.

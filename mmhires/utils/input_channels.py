@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Channels of the images that a model takes: how many, in which order."""
+"""Number and order of a model's input channels."""
 from math import isqrt
 
 from torch import Tensor, nn
@@ -14,10 +14,9 @@ def input_channels(model: nn.Module) -> int:
         model: Whole model. Its backbone decides, where it has one.
 
     Returns:
-        ``in_channels`` of the first 2-D convolution. Where that is the number
-        of means of the data preprocessor times a square, the stem folds
-        pixels into channels, and it is the number of means; so it is of a
-        model without a convolution. 3 where neither tells.
+        ``in_channels`` of the first 2-D convolution. Where that is the number of means of the data
+        preprocessor times a square, the stem folds pixels into channels, and it is the number of
+        means; so it is of a model without a convolution. 3 where neither tells.
     """
     backbone = getattr(model, 'backbone', None)
     network = backbone if isinstance(backbone, nn.Module) else model
@@ -39,8 +38,7 @@ def input_channels(model: nn.Module) -> int:
 def swaps_channels(preprocessor: nn.Module) -> bool:
     """Return whether a data preprocessor changes BGR to RGB, or back.
 
-    MMSegmentation 1.2.2 names the attribute without an underscore, its fork
-    and MMPose with one.
+    MMSegmentation 1.2.2 names the attribute without an underscore, its fork and MMPose with one.
     """
     names = ('channel_conversion', '_channel_conversion')
     return any(getattr(preprocessor, name, False) for name in names)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Pictures, videos, streams and cameras that a command line names."""
+"""Pictures, videos, streams and cameras named on a command line."""
 import glob
 import os
 from collections import Counter
@@ -18,30 +18,28 @@ VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 class Input(NamedTuple):
     """A file, the address of a stream or the number of a camera.
 
-    ``name`` is that of a file below the directory that was asked for, so that
-    outputs can be in the same directories as the inputs.
+    ``name`` is that of a file below the directory that was asked for, so that outputs can be in the
+    same directories as the inputs.
     """
     source: Path | str | int
     name: Path
 
     @property
     def is_video(self) -> bool:
-        """Whether it has frames, perhaps without an end."""
+        """Return whether it has frames, perhaps without an end."""
         return (not isinstance(self.source, Path)
                 or self.source.suffix.lower() in VIDEOS)
 
 
 def list_inputs(*places: str | Path,
                 leave_out: str | Path | None = None) -> list[Input]:
-    """List what places stand for.
+    """List the inputs at some places.
 
     Args:
-        *places: Each a picture, a video, a directory, of which all pictures
-            are taken, those of directories within it too, a pattern such as
-            ``'streets/*/*.png'``, the address of a stream (``rtsp://...``,
-            ``http://...``) or the number of a camera.
-        leave_out: A directory within them that is not searched, that of the
-            outputs.
+        *places: Each a picture, a video, a directory, of which all pictures are taken, those of
+            directories within it too, a pattern such as ``'streets/*/*.png'``, the address of a
+            stream (``rtsp://...``, ``http://...``) or the number of a camera.
+        leave_out: A directory within them that is not searched, that of the outputs.
 
     Returns:
         Each input once, those of a directory or a pattern sorted.
@@ -85,10 +83,10 @@ def find_inputs(place: str | Path) -> list[Path]:
 
 
 def name_outputs(inputs: Sequence[Input]) -> tuple[list[Path], list[str]]:
-    """Choose names without suffix, of which no two are alike.
+    """Choose names without suffix, all different.
 
-    They are those of the inputs without their suffixes, but for inputs that
-    differ in nothing else: ``a.jpg`` beside ``a.png`` keeps it.
+    They are those of the inputs without their suffixes, but for inputs that differ in nothing else:
+    ``a.jpg`` beside ``a.png`` keeps it.
 
     Args:
         inputs: From :func:`list_inputs`.
@@ -109,14 +107,14 @@ def name_outputs(inputs: Sequence[Input]) -> tuple[list[Path], list[str]]:
 
 
 def _alike(names: list[Path], key: Callable = str) -> list[int]:
-    """Numbers of the names that others have too."""
+    """Return the indices of names that others have too."""
     keys = [key(str(name)) for name in names]
     counts = Counter(keys)
     return [i for i, value in enumerate(keys) if counts[value] > 1]
 
 
 def _look_at(place: str, leave_out) -> Iterator[tuple]:
-    """Sources at one place, and the directory that their names begin in."""
+    """Return the sources at one place, and the directory of their names."""
     if place.startswith('file://'):
         place = url2pathname(urlparse(place).path)
     path = Path(place)
@@ -145,7 +143,7 @@ def _look_at(place: str, leave_out) -> Iterator[tuple]:
 
 
 def _pictures_below(folder: Path, leave_out, seen: set) -> list[Path]:
-    """Pictures of a directory and of those within, each of these once."""
+    """Yield pictures of a directory and its subdirectories, each once."""
     found = []
     seen.add(os.path.realpath(folder))
     for path in folder.iterdir():
@@ -161,7 +159,7 @@ def _pictures_below(folder: Path, leave_out, seen: set) -> list[Path]:
 
 
 def _matches(pattern: str, leave_out) -> Iterator[tuple]:
-    """Pictures and videos that match, and the part without wildcards."""
+    """Return matching pictures and videos, and the part without wildcards."""
     root = Path(pattern)
     while glob.has_magic(str(root)):
         root = root.parent
@@ -179,13 +177,13 @@ def _matches(pattern: str, leave_out) -> Iterator[tuple]:
 
 
 def _is_same(folder: Path, other: str | Path | None) -> bool:
-    """Whether two names are of one directory."""
+    """Return whether two names are the same directory."""
     return (other is not None and os.path.isdir(other)
             and os.path.samefile(folder, other))
 
 
 def _stream_name(source: str | int) -> Path:
-    """What to call the output of a stream or a camera."""
+    """Return the output name of a stream or a camera."""
     if isinstance(source, int):
         return Path(f'camera{source}')
     parts = urlparse(source)

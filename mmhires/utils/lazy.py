@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Packages whose names are imported when they are used."""
+"""Packages whose names are imported on first use."""
 import importlib
 from collections.abc import Callable
 
@@ -8,14 +8,13 @@ def lazy_names(package: str, modules: dict[str,
                                            str]) -> Callable[[str], object]:
     """Make the ``__getattr__`` of a package that imports names on first use.
 
-    PyTorch and MMSegmentation take seconds to import. A tool that prints its
-    help, or that runs an exported file, needs neither.
+    PyTorch and MMSegmentation take seconds to import. A tool that prints its help, or that runs an
+    exported file, needs neither.
 
     Args:
         package: Full name of the package, its ``__name__``.
-        modules: The module below the package that has a name, by the name. A
-            function must not share the name of its module: the module, once
-            imported, would be found in its place.
+        modules: The module below the package that has a name, by the name. A function must not
+            share the name of its module: the module, once imported, would be found in its place.
 
     Returns:
         What Python calls for names that the package does not have yet.

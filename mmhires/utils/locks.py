@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Folders that one process at a time writes to."""
+"""Folders that only one process at a time writes to."""
 import json
 import logging
 import os
@@ -27,10 +27,9 @@ class FolderInUseError(RuntimeError):
 def claim_folder(folder: str) -> None:
     """Claim a folder for this process, until it releases it or ends.
 
-    The claim is a lock of the operating system: it disappears with the
-    process, also by SIGKILL, and forked children have no part in it. A process
-    may claim a folder again. Where the file system has no locks, a warning
-    says so.
+    The claim is a lock of the operating system: it disappears with the process, also by SIGKILL,
+    and forked children have no part in it. A process may claim a folder again. Where the file
+    system has no locks, a warning says so.
 
     Args:
         folder: Made if needed.
@@ -58,7 +57,7 @@ def claim_folder(folder: str) -> None:
 
 
 def release_folder(folder: str) -> None:
-    """Let other processes claim a folder; without effect on one not held.
+    """Release a folder; do nothing if it is not held.
 
     Args:
         folder: The folder.
@@ -70,7 +69,7 @@ def release_folder(folder: str) -> None:
 
 
 def _lock(file: IO[str], folder: str) -> bool:
-    """Lock a file and write who holds it; False where that cannot be."""
+    """Lock a file and write its holder; return False if it is held."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
@@ -99,7 +98,7 @@ def _lock(file: IO[str], folder: str) -> bool:
 
 
 def _holder(file: IO[str]) -> str:
-    """Who holds a lock, in words."""
+    """Describe the holder of a lock."""
     file.seek(0)
     try:
         holder = json.loads(file.read())

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Child processes that end with their parent, however that ends."""
+"""Child processes that end with their parent."""
 import contextlib
 import multiprocessing
 import os
@@ -21,11 +21,11 @@ INTERVAL = 0.5
 
 
 def end_with_parent() -> None:
-    """End this process when its parent does, also by SIGKILL.
+    """End this process when its parent ends, even by SIGKILL.
 
-    A killed parent cannot end its children, which would go on training. They
-    look for themselves: the id of the parent changes when it is gone, and
-    where it does not (Windows) its end of a pipe is closed.
+    A killed parent cannot end its children, which would go on training. They look for themselves:
+    the id of the parent changes when it is gone, and where it does not (Windows) its end of a pipe
+    is closed.
     """
     parent = multiprocessing.parent_process()
     parent_id = os.getppid()
@@ -55,21 +55,21 @@ class _Workers(ProcessPoolExecutor):
             initializer=_start_worker)
 
     def end_processes(self) -> None:
-        """End them at once, which fails what they do."""
+        """End the processes at once; their tasks fail."""
         for process in list(self._processes.values()):
             process.terminate()
 
     def terminate(self) -> None:
-        """End the processes at once, and what is waiting with them."""
+        """End the processes and the waiting tasks at once."""
         self.end_processes()
         self.shutdown(cancel_futures=True)
 
 
 class _FreshWorkers(ThreadPoolExecutor):
-    """As :class:`_Workers`, with a process of its own for every task.
+    """:class:`_Workers` with a new process for every task.
 
-    Python 3.10's executor has no ``max_tasks_per_child``. A thread for each
-    process waits for its result.
+    Python 3.10's executor has no ``max_tasks_per_child``. A thread for each process waits for its
+    result.
     """
 
     def __init__(self, jobs: int) -> None:
@@ -95,7 +95,7 @@ class _FreshWorkers(ThreadPoolExecutor):
                         self._running.discard(worker)
 
     def terminate(self) -> None:
-        """End the processes at once, and what is waiting with them."""
+        """End the processes and the waiting tasks at once."""
         with self._lock:  # none is shut down by its thread meanwhile
             for worker in self._running:
                 worker.end_processes()
@@ -105,11 +105,10 @@ class _FreshWorkers(ThreadPoolExecutor):
 
 @contextlib.contextmanager
 def process_pool(jobs: int, fresh: bool = False) -> Iterator[Executor]:
-    """Pool of spawned processes that do not outlive its block.
+    """Yield a pool of spawned processes that end with the block.
 
-    An error or Ctrl-C in the block terminates the workers at once, where a
-    plain executor would first do all that is waiting. The workers of a killed
-    process follow it.
+    An error or Ctrl-C in the block terminates the workers at once, where a plain executor would
+    first do all that is waiting. The workers of a killed process follow it.
 
     Args:
         jobs: Number of processes at the same time.

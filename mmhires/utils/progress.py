@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The progress bar of all commands."""
+"""Progress bar of all commands."""
 import contextlib
 import logging
 import sys
@@ -19,14 +19,13 @@ _running: list['Progress'] = []
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator['Progress']:
-    """Show bars on stderr, those of nested blocks below; none to a file.
+    """Show bars on stderr; show none if it is not a terminal.
 
-    What is printed or logged meanwhile appears above the bars. They are drawn
-    by ``refresh()`` alone: a thread that does so would disturb timings.
+    What is printed or logged meanwhile appears above the bars. They are drawn by ``refresh()``
+    alone: a thread that does so would disturb timings.
 
     Yields:
-        Its ``add_task(text, total=...)`` adds a bar, ``advance(bar)`` moves
-        it.
+        Its ``add_task(text, total=...)`` adds a bar, ``advance(bar)`` moves it.
     """
     if _running:
         yield _running[-1]
@@ -62,7 +61,7 @@ def progress_bar() -> Iterator['Progress']:
 
 
 def _move_handlers(before: tuple, after: tuple) -> None:
-    """Log to other streams; a handler keeps the one that it was made with."""
+    """Redirect log handlers to other streams."""
     for reference in logging._handlerList:
         handler = reference()
         for old, new in zip(before, after):
@@ -73,12 +72,11 @@ def _move_handlers(before: tuple, after: tuple) -> None:
 def track(items: Iterable[T],
           total: int | None = None,
           text: str = '') -> Iterator[T]:
-    """Yield items with a bar that says how many are done.
+    """Yield items with a progress bar.
 
     Args:
         items: What is gone through.
-        total: How many there are, or 0 if nobody knows. Default: the length
-            of ``items``.
+        total: How many there are, or 0 if nobody knows. Default: the length of ``items``.
         text: What stands before the bar.
 
     Yields:

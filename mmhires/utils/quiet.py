@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Fewer words from upstream.
+"""Filters of upstream's warnings and log lines.
 
 ``MMHIRES_SHOW_WARNINGS=1`` in the environment shows all of them.
 """
@@ -24,7 +24,7 @@ KEYS = re.compile(r'(unexpected key|missing keys) in source state_dict: (.*)')
 
 
 def hide_harmless() -> None:
-    """Leave out :data:`WARNINGS` now, and what :func:`shortened` drops.
+    """Hide :data:`WARNINGS`, and what :func:`shortened` drops.
 
     Importing mmhires does this, unless ``MMHIRES_SHOW_WARNINGS`` is set.
     """
@@ -37,14 +37,14 @@ def hide_harmless() -> None:
 
 
 def shortened(message: str) -> str | None:
-    """What is left of a line of the log.
+    """Shorten a line of the log.
 
     Args:
-        message (str): A message of MMEngine's logger.
+        message: A message of MMEngine's logger.
 
     Returns:
-        str | None: The message; lists of keys of a checkpoint as their number
-        and the first; None for :data:`LOGGED`.
+        The message; lists of keys of a checkpoint as their number and the first; None for
+        :data:`LOGGED`.
     """
     if message.startswith(LOGGED):
         return None

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Ratios of image sizes, in exact fractions."""
+"""Ratios of image sizes as exact fractions."""
 import math
 from fractions import Fraction
 from numbers import Real
@@ -29,7 +29,7 @@ def as_ratio(scale: Real, name: str = 'scale') -> Fraction:
 
 
 def as_number(ratio: Fraction) -> int | float:
-    """Convert a fraction to a number, whole where it is."""
+    """Convert a fraction to a number, an int if it is whole."""
     whole = ratio.denominator == 1
     return ratio.numerator if whole else float(ratio)
 
@@ -55,6 +55,6 @@ def enlarged_side(side: int, ratio: Fraction) -> int:
 
 
 def full_step(ratio: Fraction, stride: int) -> int:
-    """Least full size whose reduced size is a multiple of ``stride``."""
+    """Return the least full size whose reduced size is a multiple of ``stride``."""
     small = math.lcm(stride, ratio.denominator)
     return int(small * ratio)

@@ -11,7 +11,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @functools.lru_cache
 def code_hash(*paths: str) -> str:
-    """Hash what source files do, not how they are written.
+    """Hash the behaviour of source files, without comments and layout.
 
     Comments, docstrings and layout do not count.
 
@@ -19,7 +19,7 @@ def code_hash(*paths: str) -> str:
         *paths: Python files, or folders of them.
 
     Returns:
-        str: 16 hexadecimal digits.
+        16 hexadecimal digits.
     """
     digest = hashlib.sha256()
     for file in _files(paths):

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Renaming the keys of a state dict, every one accounted for."""
+"""Renaming of state-dict keys that accounts for every key."""
 import os.path as osp
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +14,14 @@ WRAPPERS = r'((module|model)\.)*'
 
 
 def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Take off what DataParallel and trainers put before all the keys.
+    """Remove prefixes of DataParallel and trainers.
 
     Args:
-        state_dict (dict[str, Tensor]): Keys with or without ``module.`` and
-            ``model.``, in any order and number, and perhaps the class weights
-            of the trainer's loss, ``loss.criterion.weight``.
+        state_dict: Keys with or without ``module.`` and ``model.``, in any order and number, and
+            perhaps the class weights of the trainer's loss, ``loss.criterion.weight``.
 
     Returns:
-        dict[str, Tensor]: The same tensors, without a prefix that all share,
-        and without those of the loss.
+        The same tensors, without a prefix that all share, and without those of the loss.
     """
     keys = [
         key for key in state_dict
@@ -35,15 +33,14 @@ def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def rename(state_dict: dict[str, Tensor], rules: Rules) -> dict[str, Tensor]:
-    """Rename keys by the first rule that matches the whole key's beginning.
+    """Rename keys by the first rule that matches their beginning.
 
     Args:
-        state_dict (dict[str, Tensor]): Checkpoint.
-        rules (Sequence[tuple[str, str]]): Pattern and replacement as of
-            :func:`re.sub`, matched at the beginning of a key.
+        state_dict: Checkpoint.
+        rules: Pattern and replacement as of :func:`re.sub`, matched at the beginning of a key.
 
     Returns:
-        dict[str, Tensor]: Renamed.
+        Renamed.
 
     Raises:
         KeyError: If no rule knows a key, with the keys.
@@ -73,20 +70,18 @@ def translate(key: str, rules: Rules) -> str:
 
 def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
          name: Callable[[str], str]) -> dict[str, Tensor]:
-    """Take the tensors of a model from weights with other names.
+    """Take a model's tensors from weights with other names.
 
     Args:
-        expected (Mapping[str, Tensor]): State dict of the model, for its keys
-            and shapes.
-        state_dict (Mapping[str, Tensor]): The weights.
-        name (Callable): From a key of the model to that of ``state_dict``.
+        expected: State dict of the model, for its keys and shapes.
+        state_dict: The weights.
+        name: From a key of the model to that of ``state_dict``.
 
     Returns:
-        dict[str, Tensor]: Every expected key, with its tensor.
+        Every expected key, with its tensor.
 
     Raises:
-        ValueError: Keys that are missing, that the model has no place for, or
-            of another shape.
+        ValueError: Keys that are missing, that the model has no place for, or of another shape.
     """
     names = {key: name(key) for key in expected}
     faults = {
@@ -113,19 +108,18 @@ def exchange(state_dict: dict[str, Tensor],
              rules: Rules,
              network: str,
              reverse: bool = False) -> dict[str, Tensor]:
-    """Rename the weights of a network, all of them or none, either way.
+    """Rename all weights of a network in either direction.
 
     Args:
-        state_dict (dict[str, Tensor]): The weights.
-        build (Callable): Makes our network; is given a function from one of
-            our keys to the length of its weight.
-        rules (Sequence[tuple[str, str]]): From our keys to theirs, as of
-            :func:`translate`.
-        network (str): What the weights should be of, for the error.
-        reverse (bool): ``state_dict`` has our keys. Default: False.
+        state_dict: The weights.
+        build: Makes our network; is given a function from one of our keys to the length of its
+            weight.
+        rules: From our keys to theirs, as of :func:`translate`.
+        network: What the weights should be of, for the error.
+        reverse: ``state_dict`` has our keys. Default: False.
 
     Returns:
-        dict[str, Tensor]: Our keys, with ``reverse`` theirs.
+        Our keys, with ``reverse`` theirs.
 
     Raises:
         ValueError: Keys that are missing, unknown or of another shape.

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Frames of video files, of streams on the network and of cameras."""
+"""Frames of video files, network streams and cameras."""
 import signal
 import time
 from collections.abc import Iterator
@@ -31,11 +31,10 @@ class Frame(NamedTuple):
 
 
 class Video:
-    """Base of what is iterated over once, for the frames of a source.
+    """Base class of frame sources that are iterated over once.
 
     Args:
-        source: A video file, the address of a stream (``rtsp://...``) or the
-            number of a camera.
+        source: A video file, the address of a stream (``rtsp://...``) or the number of a camera.
 
     Attributes:
         is_live: It has no end of its own.
@@ -64,7 +63,7 @@ class Video:
         raise NotImplementedError
 
     def problems(self) -> Iterator[str]:
-        """What was wrong, a line each, once all frames have been taken."""
+        """Problems found, one line each, after all frames were read."""
         if self.broken:
             yield (f'{self.source} broke off after {self.count} frames: '
                    f'{self.broken}')
@@ -80,16 +79,16 @@ class Video:
 
 
 def is_address(source: str | Path | int) -> bool:
-    """Whether a source is on the network, such as ``rtsp://...``."""
+    """Return whether a source is on the network, such as ``rtsp://...``."""
     return isinstance(source, str) and '://' in source
 
 
 @contextmanager
 def stop_on_interrupt(video: Video) -> Iterator[None]:
-    """Have Ctrl-C end a camera or a live stream, as if it had an end.
+    """Make Ctrl-C end a camera or a live stream normally.
 
-    What is done with its frames is finished. The second one interrupts, as
-    the first does with a file.
+    What is done with its frames is finished. The second one interrupts, as the first does with a
+    file.
 
     Args:
         video: Whose frames are taken meanwhile.
@@ -113,8 +112,7 @@ def stop_on_interrupt(video: Video) -> Iterator[None]:
 def read_video(source: str | Path | int) -> Video:
     """Open a video file, a stream or a camera.
 
-    PyAV reads files and streams if it is installed, else OpenCV; OpenCV reads
-    cameras.
+    PyAV reads files and streams if it is installed, else OpenCV; OpenCV reads cameras.
 
     Args:
         source: A file, the address of a stream or the number of a camera.
@@ -135,7 +133,7 @@ def read_video(source: str | Path | int) -> Video:
 
 
 class _AvVideo(Video):
-    """Frames by PyAV, which knows their times and what is damaged."""
+    """Frames read by PyAV, which knows their times and finds damage."""
 
     def __init__(self, source: str | Path) -> None:
         import av
@@ -188,7 +186,7 @@ class _AvVideo(Video):
         self.total = max(self.total, packets)
 
     def _packets(self) -> Iterator:
-        """Packets up to the end, or up to where the file breaks off."""
+        """Yield packets up to the end, or up to where the file breaks off."""
         container, end = self._container, 0
         try:
             for packet in container.demux():
@@ -206,7 +204,7 @@ class _AvVideo(Video):
                                'there')
 
     def _decode(self, packet) -> list:
-        """Frames of a packet; none of a damaged one, which is missed later."""
+        """Return the frames of a packet; none of a damaged one, which is reported later."""
         try:
             return packet.decode()
         except self._av.FFmpegError:
@@ -214,7 +212,7 @@ class _AvVideo(Video):
 
 
 class _OpenCVVideo(Video):
-    """Frames by OpenCV, which leaves out those that it cannot decode."""
+    """Frames read by OpenCV, which skips those that it cannot decode."""
 
     def __init__(self, source: str | Path | int) -> None:
         super().__init__(source)

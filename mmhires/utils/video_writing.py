@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Videos that are written whole, and read back, or not at all."""
+"""Videos that are written and read back, or not written at all."""
 import math
 import shutil
 import tempfile
@@ -21,16 +21,15 @@ _QUALITY = 3 * 118
 
 
 class Written(NamedTuple):
-    """Number of frames, and what a video could not keep, a line each."""
+    """Number of frames, and what a video could not keep, one line each."""
     count: int
     notes: list[str]
 
 
 def write_video(frames: Iterable[Frame], file: Path, source: Video) -> Written:
-    """Encode a video, which appears when all its frames can be read back.
+    """Encode a video that appears when all its frames can be read back.
 
-    PyAV writes it if it is installed, else OpenCV, which can write neither
-    odd sizes nor times.
+    PyAV writes it if it is installed, else OpenCV, which can write neither odd sizes nor times.
 
     Args:
         frames: Of one size; without any nothing is written.
@@ -41,8 +40,8 @@ def write_video(frames: Iterable[Frame], file: Path, source: Video) -> Written:
         Number of frames and what was cut.
 
     Raises:
-        OSError: The file cannot be written, or not all frames can be read
-            back. A file of that name is as it was.
+        OSError: The file cannot be written, or not all frames can be read back. A file of that name
+            is as it was.
         ValueError: Frames of this size cannot be encoded.
     """
     frames = iter(frames)
@@ -60,7 +59,7 @@ def write_video(frames: Iterable[Frame], file: Path, source: Video) -> Written:
 
 
 def _of_one_size(frames: Iterator[Frame], notes: list[str]) -> Iterator[Frame]:
-    """Frames as large as the first one, with a note if one was not."""
+    """Yield frames of the first one's size, and note differences."""
     size = None
     for frame in frames:
         got = frame.image.shape[1::-1]
@@ -75,7 +74,7 @@ def _of_one_size(frames: Iterator[Frame], notes: list[str]) -> Iterator[Frame]:
 
 def _write_with_av(frames: Iterator[Frame], stream: IO, first: Frame,
                    source: Video) -> int:
-    """Encode to an open file; the number of frames."""
+    """Encode to an open file; return the number of frames."""
     import av
     height, width = first.image.shape[:2]
     tick = source.tick * math.ceil(source.tick.denominator / _FINEST)
@@ -104,7 +103,7 @@ def _write_with_av(frames: Iterator[Frame], stream: IO, first: Frame,
 
 
 def _check(stream: IO, count: int, file: Path) -> None:
-    """Decode what was written."""
+    """Decode the written file and count its frames."""
     import av
     stream.flush()
     stream.seek(0)
@@ -122,7 +121,7 @@ def _check(stream: IO, count: int, file: Path) -> None:
 
 def _write_with_opencv(frames: Iterator[Frame], file: Path, first: Frame,
                        source: Video, notes: list[str]) -> Written:
-    """Encode to a folder of its own, as OpenCV opens files by their names."""
+    """Encode to a temporary folder, as OpenCV needs a file name."""
     height, width = first.image.shape[:2]
     uneven = False
     count = found = 0
@@ -158,5 +157,5 @@ def _write_with_opencv(frames: Iterator[Frame], file: Path, first: Frame,
                      f'a row more; {cure} the size')
     if uneven:
         notes.append(f'{file}: has {float(source.rate):.4g} frames a second '
-                     f'in the place of the times of the input; {cure} them')
+                     f'instead of the times of the input; {cure} them')
     return Written(count, notes)

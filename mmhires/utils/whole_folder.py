@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Folders that are written whole or not at all."""
+"""Folders that are written completely or not at all."""
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,10 +11,9 @@ def whole_folder(src: Path,
                  dst: Path,
                  force: bool,
                  others: Iterable[Path] = ()) -> Iterator[Path]:
-    """Make a folder to fill, which takes the name ``dst`` at the end.
+    """Make a folder to fill, renamed to ``dst`` at the end.
 
-    If the block fails nothing is left of it, and what was at ``dst`` before
-    stays.
+    If the block fails nothing is left of it, and what was at ``dst`` before stays.
 
     Args:
         src: Folder of the inputs.

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Files of the web in a cache, whole and with the published hash or not."""
+"""Downloads to a cache, verified by their hashes."""
 import contextlib
 import hashlib
 import os
@@ -18,25 +18,24 @@ TIMEOUT = 30
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept.
+    """Return the folder of downloads.
 
     Returns:
-        Path: ``checkpoints`` below the environment variable ``MMHIRES_HOME``
-        or, without it, below PyTorch's ``torch.hub.get_dir()``, where MMEngine
-        keeps its downloads too.
+        ``checkpoints`` below the environment variable ``MMHIRES_HOME`` or, without it, below
+        PyTorch's ``torch.hub.get_dir()``, where MMEngine keeps its downloads too.
     """
     home = os.environ.get('MMHIRES_HOME') or hub.get_dir()
     return Path(home).expanduser() / 'checkpoints'
 
 
 def cached_file(url: str) -> Path:
-    """Where the file of an address is, or would be, in the cache.
+    """Return the path of an address's file in the cache.
 
     Args:
-        url (str): The address.
+        url: The address.
 
     Returns:
-        Path: The file.
+        The file.
     """
     return cache_folder() / Path(urlparse(url).path).name
 
@@ -44,17 +43,16 @@ def cached_file(url: str) -> Path:
 def fetch(url: str, sha256: str = '') -> Path:
     """Download a file, unless it is in the cache.
 
-    A file takes its name in the cache when it is complete and has the right
-    hash. One that was damaged there is downloaded again. Of several processes
-    one downloads and the others wait.
+    A file takes its name in the cache when it is complete and has the right hash. One that was
+    damaged there is downloaded again. Of several processes one downloads and the others wait.
 
     Args:
-        url (str): Address; redirections are followed.
-        sha256 (str): Hash of the file in hexadecimal digits, or the first of
-            them. Default: ``''``, not known.
+        url: Address; redirections are followed.
+        sha256: Hash of the file in hexadecimal digits, or the first of them. Default: ``''``, not
+            known.
 
     Returns:
-        Path: The file.
+        The file.
 
     Raises:
         ConnectionError: It is not in the cache and cannot be downloaded.
@@ -99,6 +97,6 @@ def fetch(url: str, sha256: str = '') -> Path:
 
 
 def is_intact(file: Path, sha256: str) -> bool:
-    """Whether a file is there and its hash begins with ``sha256``."""
+    """Return whether a file exists and its hash begins with ``sha256``."""
     return file.is_file() and hashlib.sha256(
         file.read_bytes()).hexdigest().startswith(sha256)

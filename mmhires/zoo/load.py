@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""From a config or a name, and weights, to a model that predicts."""
+"""Models loaded from a config or a name, and weights."""
 import copy
 import importlib
 from collections.abc import Mapping
@@ -26,28 +26,24 @@ def load_model(name_or_config: str | Path | Config,
     Every weight that inference needs must be there. Of HRFR it is the student.
 
     Args:
-        name_or_config (str | Path | Config): A name of :func:`list_models`,
-            whose weights are downloaded, or a config or its file.
-        checkpoint (str | Path, optional): Checkpoint file, URL or
-            ``mmhires://NAME``. A file that has its published name, as ``mim
-            download`` leaves it, is converted. Default: None, the published
-            one of the name.
-        device (str): As in PyTorch; ``'auto'`` takes a GPU if there is one.
-            Default: ``'auto'``.
+        name_or_config: A name of :func:`list_models`, whose weights are downloaded, or a config or
+            its file.
+        checkpoint: Checkpoint file, URL or ``mmhires://NAME``. A file that has its published name,
+            as ``mim download`` leaves it, is converted. Default: None, the published one of the
+            name.
+        device: As in PyTorch; ``'auto'`` takes a GPU if there is one. Default: ``'auto'``.
 
     Returns:
-        nn.Module: In eval mode, with ``cfg`` and ``dataset_meta``, whose
-        classes are those of the network: of the checkpoint, of the config's
-        ``dataset_meta`` or of the dataset it tests on, the first that has as
-        many as the network tells apart.
+        In eval mode, with ``cfg`` and ``dataset_meta``, whose classes are those of the network: of
+        the checkpoint, of the config's ``dataset_meta`` or of the dataset it tests on, the first
+        that has as many as the network tells apart.
 
     Raises:
         FileNotFoundError: The config or the checkpoint does not exist.
         ImportError: MMPose is not installed, for a pose model.
         OSError: A download fails.
-        ValueError: An unknown name, a checkpoint that cannot be read, is of
-            another config or has nan or infinite values, or no names of the
-            classes.
+        ValueError: An unknown name, a checkpoint that cannot be read, is of another config or has
+            nan or infinite values, or no names of the classes.
     """
     if isinstance(name_or_config, Config):
         cfg = copy.deepcopy(name_or_config)
@@ -84,11 +80,10 @@ def read_checkpoint(checkpoint: str) -> tuple[Mapping, dict]:
     """Read a checkpoint of ours or a published one.
 
     Args:
-        checkpoint (str): As of :func:`load_model`.
+        checkpoint: As of :func:`load_model`.
 
     Returns:
-        tuple[Mapping, dict]: Weights, and meta information of the data set,
-        empty if there is none.
+        Weights, and meta information of the data set, empty if there is none.
 
     Raises:
         FileNotFoundError: It does not exist.
@@ -106,7 +101,7 @@ def read_checkpoint(checkpoint: str) -> tuple[Mapping, dict]:
         try:
             content = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
         except Exception as error:  # whatever the damaged part of it was
-            raise ValueError(f'{checkpoint} is no checkpoint that can be '
+            raise ValueError(f'{checkpoint} is not a checkpoint that can be '
                              f'read: {first_line(error)}') from error
     weights = content
     if isinstance(content, Mapping):
@@ -123,7 +118,7 @@ def read_checkpoint(checkpoint: str) -> tuple[Mapping, dict]:
 
 
 def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
-    """Load the weights, of which training-only ones may be missing."""
+    """Load the weights; training-only ones may be missing."""
     from mmhires.deploy.strip import strip
     try:
         missing = model.load_state_dict(
@@ -140,7 +135,7 @@ def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
 
 
 def _named_classes(model: nn.Module, saved: dict) -> dict:
-    """Names and colours for as many classes as a segmentor tells apart."""
+    """Return names and colours for the classes of a segmentor."""
     from mmseg.registry import DATASETS
     cfg, counts = model.cfg, []
     dataset = cfg.get('test_dataloader', {}).get('dataset', {})

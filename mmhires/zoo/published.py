@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Weights that others published, by name: ``configs/zoo.yml``."""
+"""Published weights by name: ``configs/zoo.yml``."""
 import difflib
 import fnmatch
 import functools
@@ -21,22 +21,21 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Published:
-    """One file of weights.
+    """One file of published weights.
 
     Attributes:
         name (str): Ours.
         publisher (str): Who trained and published it.
         license (str): Of the publisher's repository, as an SPDX identifier.
-        config (str, optional): The config of ours that it is of, below
-            ``configs``; None for a backbone alone.
+        config (str, optional): The config of ours that it is of, below ``configs``; None for a
+            backbone alone.
         url (str, optional): Where it is.
-        page (str, optional): Where a person can get it, if there is no
-            ``url`` that a program can download.
-        file (str, optional): Where it is below ``configs``, if it comes with
-            this package.
+        page (str, optional): Where a person can get it, if there is no ``url`` that a program can
+            download.
+        file (str, optional): Where it is below ``configs``, if it comes with this package.
         sha256 (str): Hash, or as many of its first digits as are known.
-        converter (str, optional): Key of ``mmhires.converters.SOURCES``; None
-            where the publisher's keys are ours.
+        converter (str, optional): Key of ``mmhires.converters.SOURCES``; None where the publisher's
+            keys are ours.
         metrics (dict): Published results or, of a ``file``, measured ones.
         command (str, optional): What prints them.
     """
@@ -54,7 +53,7 @@ class Published:
 
     @property
     def results(self) -> str:
-        """The metrics as text."""
+        """Return the metrics as text."""
         text = ', '.join(f'{k} {v}' for k, v in self.metrics.items())
         return f'{text}, measured here' if self.file else text
 
@@ -65,10 +64,10 @@ class Published:
 
 
 def config_folder() -> Path:
-    """The configs of the source tree, or those that a wheel carries.
+    """Return the configs of the source tree, or those in the wheel.
 
     Returns:
-        Path: The folder ``configs``.
+        The folder ``configs``.
     """
     source, wheel = PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs'
     return source if (source / 'zoo.yml').is_file() else wheel
@@ -76,7 +75,7 @@ def config_folder() -> Path:
 
 @functools.lru_cache(1)
 def published() -> dict[str, Published]:
-    """All entries of ``configs/zoo.yml`` by name."""
+    """Return all entries of ``configs/zoo.yml`` by name."""
     text = (config_folder() / 'zoo.yml').read_text(encoding='utf-8')
     return {
         name: Published(name, **entry)
@@ -100,7 +99,7 @@ def find(name: str) -> Published:
 
 
 def config_of(name: str) -> Path:
-    """Look up the config of a name.
+    """Return the config of a name.
 
     Raises:
         ValueError: There is no such name, or it is of a backbone alone.
@@ -115,13 +114,13 @@ def config_of(name: str) -> Path:
 
 
 def source_of(file: str) -> str | None:
-    """Converter of a file that has its published name.
+    """Return the converter of a file by its published name.
 
     Args:
-        file (str): For example what ``mim download mmhires`` wrote.
+        file: For example what ``mim download mmhires`` wrote.
 
     Returns:
-        str, optional: Key of ``mmhires.converters.SOURCES``.
+        Key of ``mmhires.converters.SOURCES``.
     """
     converters = {
         Path(entry.url or '').name: entry.converter
@@ -134,13 +133,12 @@ def list_models(pattern: str = '*') -> list[str]:
     """Print the published weights, in lines of at most 100 columns.
 
     Args:
-        pattern (str): Shell-style, of the names. Of a single one the config
-            is printed too. Default: ``'*'``, all.
+        pattern: Shell-style, of the names. Of a single one the config is printed too. Default:
+            ``'*'``, all.
 
     Returns:
-        list[str]: The names in it, for :func:`load_model` or, with
-        ``mmhires://`` before them, as ``checkpoint`` of an ``init_cfg`` and as
-        ``load_from``.
+        The names in it, for :func:`load_model` or, with ``mmhires://`` before them, as
+        ``checkpoint`` of an ``init_cfg`` and as ``load_from``.
     """
     names = fnmatch.filter(published(), pattern)
     name = Column('name', no_wrap=True)
@@ -159,14 +157,14 @@ def list_models(pattern: str = '*') -> list[str]:
 
 
 def load_published(name: str) -> dict:
-    """Take a file of the zoo from the web, the cache or here and convert it.
+    """Load and convert a file of the zoo.
 
     Args:
-        name (str): One of :func:`list_models`.
+        name: One of :func:`list_models`.
 
     Returns:
-        dict: ``state_dict`` by our keys, and ``meta`` whose ``dataset_meta``
-        has the classes and colours where the weights are of a segmentor.
+        ``state_dict`` by our keys, and ``meta`` whose ``dataset_meta`` has the classes and colours
+        where the weights are of a segmentor.
 
     Raises:
         ValueError: Unknown name, or not the file that was published.

@@ -239,7 +239,7 @@ def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('text, seen', [
-    ('model = dict(', 'is no config'),
+    ('model = dict(', 'is not a config'),
     ("default_scope = 'mmseg'", 'has no model'),
     ("default_scope = 'mmdet3d'\nmodel = dict()", 'mmdet3d'),
     (None, 'no file'),

@@ -369,7 +369,7 @@ def test_checkpoint_of_another_config_is_refused(files_of, tmp_path):
     assert '\n' not in str(caught.value)
     broken = tmp_path / 'broken.pth'
     broken.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ValueError, match='broken.pth is no checkpoint'):
+    with pytest.raises(ValueError, match='broken.pth is not a checkpoint'):
         load_model(dsrl, broken)
     with pytest.raises(FileNotFoundError, match='none.pth does not exist'):
         load_model(dsrl, tmp_path / 'none.pth')

@@ -48,7 +48,7 @@ def test_areas_are_upstream_s_without_histc_which_raises_when_deterministic(
     pred, label = torch.randint(7, (2, 50, 60), generator=generator).to(dtype)
     label[:5] = 255
     metric = METRICS.build(dict(type='mmhires.ClasswiseIoUMetric'))
-    args = pred, label, 5, 255  # 5 and 6 are no classes
+    args = pred, label, 5, 255  # 5 and 6 are not classes
     expected = IoUMetric.intersect_and_union(*args)
 
     def raises(*args, **kwargs):

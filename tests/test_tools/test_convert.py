@@ -99,7 +99,7 @@ def test_a_bad_file_is_one_line_that_names_it(published, tool, tmp_path):
     data = published.read_bytes()
     published.write_bytes(data[:len(data) // 2])
     message = refused(tool, published, dst, '--source', 'ddrnet')
-    assert 'published.pth is no checkpoint that can be read' in message
+    assert 'published.pth is not a checkpoint that can be read' in message
 
     torch.save([1, 2], published)
     message = refused(tool, published, dst, '--source', 'ddrnet')
@@ -117,7 +117,7 @@ def test_code_in_a_checkpoint_is_not_run(published, tool, tmp_path):
     torch.save(dict(state_dict={}, evil=Evil()), published)
     message = refused(tool, published, tmp_path / 'ours.pth', '--source',
                       'ddrnet')
-    assert 'published.pth is no checkpoint that can be read' in message
+    assert 'published.pth is not a checkpoint that can be read' in message
     assert not (tmp_path / 'evil').exists()
 
 

@@ -117,7 +117,7 @@ def test_frames_that_come_unevenly_keep_their_times(library, tmp_path):
             np.array(found, float), np.array(times, float), atol=1e-4)
         assert not notes
     else:
-        assert 'in the place of the times' in notes[0]
+        assert 'instead of the times' in notes[0]
 
 
 def test_frames_of_another_size_are_resized_and_it_is_said(library, tmp_path):

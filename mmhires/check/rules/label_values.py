@@ -34,9 +34,8 @@ PATTERN = torch.arange(SIDE * SIDE).view(SIDE, SIDE)
 def findings(ctx: Context) -> Findings:
     """Give the losses of each head labels of all values that can occur.
 
-    Only the losses run, on small random logits of the shape that a training
-    step gave them. A warning where no label of the training was seen that
-    holds the value in question.
+    Only the losses run, on small random logits of the shape that a training step gave them. A
+    warning where no label of the training was seen that holds the value in question.
     """
     if ctx.trial is None or ctx.trial.step.error:
         return
@@ -142,8 +141,8 @@ class _Loss:
 def _with_values(tree: Any, label: Tensor, samples: list, sharp: float) -> Any:
     """Put small random values into tensors and a label into each sample.
 
-    With ``sharp``, logits of a single channel are that much above and below 0
-    as the label is 1 or 0.
+    With ``sharp``, logits of a single channel are that much above and below 0 as the label is 1 or
+    0.
     """
     generator = torch.Generator('cpu').manual_seed(0)
 

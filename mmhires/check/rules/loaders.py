@@ -18,9 +18,8 @@ UNKNOWN_LENGTH = 1000
 def findings(ctx: Context) -> Findings:
     """Build each loader round as many blanks as its data set has samples.
 
-    Yields loaders that cannot be built, that give no batch or that never end
-    where the loop waits for their end; a warning where a training of
-    iterations has to start again and again.
+    Yields loaders that cannot be built, that give no batch or that never end where the loop waits
+    for their end; a warning where a training of iterations has to start again and again.
     """
     if not ctx.fits(*LOOPS):
         return

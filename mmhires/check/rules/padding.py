@@ -18,9 +18,8 @@ from ..trial import Trial
 def findings(ctx: Context) -> Findings:
     """Compare the maps of a test image with those of training images.
 
-    Where in training each map is a multiple of the next one and in testing
-    not, what the decoder adds up is displaced. On CamVid (180x240) that costs
-    two to three points of mIoU.
+    Where in training each map is a multiple of the next one and in testing not, what the decoder
+    adds up is displaced. On CamVid (180x240) that costs two to three points of mIoU.
     """
     first = next(ctx.samples('test', 'val'), None)
     if ctx.cfg.default_scope != 'mmseg' or ctx.trial is None or first is None:

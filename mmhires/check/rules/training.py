@@ -7,9 +7,8 @@ from ..finding import Finding, Findings
 def findings(ctx: Context) -> Findings:
     """Yield the parts in which a training step fails.
 
-    It runs on the meta device first, at full size and in no time. Only where
-    that fails for another reason than a width, small images with real values
-    follow: what trains there is not a finding.
+    It runs on the meta device first, at full size and in no time. Only where that fails for another
+    reason than a width, small images with real values follow: what trains there is not a finding.
     """
     if ctx.trial is not None and ctx.trial.wrong_heatmap:
         size = tuple(ctx.trial.model.head.decoder.heatmap_size)

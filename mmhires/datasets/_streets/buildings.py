@@ -20,10 +20,9 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
                windows):
     """Draw a textured wall with windows, doors and shops.
 
-    ``origin`` (x, z) is the wall's foot at 0 metres along it, ``step`` (x, z)
-    one metre along; it is drawn from ``start`` to ``length``. ``windows`` is
-    the share of the places for one that have one; below one half there are no
-    doors or shops either.
+    ``origin`` (x, z) is the wall's foot at 0 metres along it, ``step`` (x, z) one metre along; it
+    is drawn from ``start`` to ``length``. ``windows`` is the share of the places for one that have
+    one; below one half there are no doors or shops either.
     """
     normal = (step[1] * np.sign(canvas.view.x - origin[0]), 0., -abs(step[0]))
 
@@ -88,8 +87,8 @@ def _draw_wall(canvas, rng, origin, step, start, length, height, colour,
 def building(canvas, rng, side, x, z0, z1, height, colour):
     """A house whose front stands on the building line ``x``.
 
-    It reaches from ``z0`` to ``z1`` and away from the street (``side`` is -1
-    left of it, 1 right); ``height`` is that of its eaves.
+    It reaches from ``z0`` to ``z1`` and away from the street (``side`` is -1 left of it, 1 right);
+    ``height`` is that of its eaves.
     """
     near, back, ridge = canvas.nearest(x), x + side * _DEPTH, x + side * 4.5
     top = height + pick(rng, (0, 1.6, 2.4, 3.5))

@@ -1,9 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Camera, light, and a canvas that draws colour and label together.
 
-World coordinates are metres: X to the right of the road's centre line, Y up
-from the ground, Z ahead of the camera. The camera is given in units of the
-image height, so a scene looks the same at every size.
+World coordinates are metres: X to the right of the road's centre line, Y up from the ground, Z
+ahead of the camera. The camera is given in units of the image height, so a scene looks the same at
+every size.
 """
 
 import cv2
@@ -29,14 +29,14 @@ class View:
     """Camera and light of one scene.
 
     Args:
-        rng (np.random.Generator): Decides them.
-        x (float): Lateral position of the camera, metres.
+        rng: Decides them.
+        x: Lateral position of the camera, metres.
 
     Attributes:
         focal (float): Focal length, in image heights.
         horizon (float): Row of the horizon, 0 top to 1 bottom.
-        centre (float): Column of the vanishing point relative to the image
-            centre, in image heights.
+        centre (float): Column of the vanishing point relative to the image centre, in image
+            heights.
         height (float): Height of the camera above the ground, metres.
         bend (float): Sideways shift of the street per squared metre ahead.
         sun (np.ndarray): Unit vector towards the sun.
@@ -67,7 +67,7 @@ class View:
             self.direct, self.ambient = np.full(3, .12), np.full(3, .82)
 
     def light(self, normal=None):
-        """RGB factor of a surface with this outward unit normal.
+        """Return the RGB factor of a surface with this outward unit normal.
 
         Round and small things have none: the sun lights half of them.
         """
@@ -79,10 +79,10 @@ class Canvas:
     """A supersampled picture whose fourth channel is the label.
 
     Args:
-        size (tuple[int, int]): (H, W) of the finished picture.
-        supersample (int): Samples per pixel and side.
-        view (View): Camera and light.
-        noise (np.ndarray): Tile of texture noise, (256, 256) uint8.
+        size: (H, W) of the finished picture.
+        supersample: Samples per pixel and side.
+        view: Camera and light.
+        noise: Tile of texture noise, (256, 256) uint8.
     """
 
     def __init__(self, size, supersample, view, noise):
@@ -95,14 +95,14 @@ class Canvas:
         self._focal = view.focal * self.unit
 
     def scale(self, z):
-        """Samples per metre at the distance ``z``."""
+        """Return samples per metre at the distance ``z``."""
         return self._focal / z
 
     def project(self, points):
-        """World points (x, y, z) to sample coordinates (u, v).
+        """Project world points (x, y, z) to sample coordinates (u, v).
 
-        Not vectorised: most of a picture's thousand shapes have four corners.
-        It takes arrays (N,) for x, y and z just as well.
+        Not vectorised: most of a picture's thousand shapes have four corners. It takes arrays (N,)
+        for x, y and z just as well.
         """
         view, uv = self.view, []
         for x, y, z in points:
@@ -112,13 +112,13 @@ class Canvas:
         return uv
 
     def nearest(self, x):
-        """Distance from which a plane along the street at ``x`` is seen."""
+        """Return the distance from which a plane along the street at ``x`` is seen."""
         aside = abs(x - self.view.x)
         edge = self.u0 if x < self.view.x else self.px.shape[1] - self.u0
         return max(2 * NEAR, .8 * aside * self.scale(1) / max(edge, 1))
 
     def paint(self, colour, label, normal=None):
-        """The 4-channel value of a surface: lit and labelled."""
+        """Return the 4-channel value of a surface, lit and labelled."""
         light = self._light if normal is None else self.view.light(normal)
         return (*(min(255., channel * factor)
                   for channel, factor in zip(colour, light)), LABEL[label])
@@ -137,8 +137,7 @@ class Canvas:
     def quads(self, points, colour, label, normal):
         """Fill four-cornered polygons that do not overlap.
 
-        ``points`` are x, y and z, each (N, 4). Those too thin to be told apart
-        are left out.
+        ``points`` are x, y and z, each (N, 4). Those too thin to be told apart are left out.
         """
         uv = np.stack(self.project([points])[0], -1)
         uv = uv[np.ptp(uv, axis=1).min(1) > 1.5]
@@ -148,15 +147,14 @@ class Canvas:
         """Warp a texture onto a world rectangle.
 
         Args:
-            corners (Sequence): World points of the texture's top left, top
-                right, bottom right and bottom left corner, all beyond NEAR.
-            tone (np.ndarray): Brightness (h, w) uint8, 128 the plain colour.
-            colour (tuple): RGB.
-            label (str): Class.
-            normal (tuple, optional): Outward unit normal.
-            opacity (np.ndarray, optional): (h, w) uint8; the label is set
-                where it is above one half, of a fence everywhere, as an
-                annotator would.
+            corners: World points of the texture's top left, top right, bottom right and bottom left
+                corner, all beyond NEAR.
+            tone: Brightness (h, w) uint8, 128 the plain colour.
+            colour: RGB.
+            label: Class.
+            normal: Outward unit normal.
+            opacity: (h, w) uint8; the label is set where it is above one half, of a fence
+                everywhere, as an annotator would.
         """
         uv = np.array(self.project(corners))
         low = np.maximum(np.floor(uv.min(0)), 0).astype(int)
@@ -190,14 +188,14 @@ class Canvas:
         cv2.copyTo(painted, mask, pixels)
 
     def labels(self, void=False):
-        """Majority label of each pixel.
+        """Return the majority label of each pixel.
 
         Args:
-            void (bool): Give 255 to pixels that no class covers by more than
-                half. Defaults to False: then the smaller object gets them.
+            void: Give 255 to pixels that no class covers by more than half. Defaults to False: then
+                the smaller object gets them.
 
         Returns:
-            np.ndarray: (H, W) uint8.
+            (H, W) uint8.
         """
         step, height, width = self.samples, *self.px.shape[:2]
         label, best = np.ascontiguousarray(self.px[..., 3]), 0
@@ -214,32 +212,32 @@ class Canvas:
 
 
 def shrink(image, size):
-    """A smaller image (width, height), each pixel the mean of its area."""
+    """Reduce an image to (width, height) by area averaging."""
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def enlarge(image, size):
-    """A larger image (width, height), smooth."""
+    """Enlarge an image to (width, height) smoothly."""
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
 def tint(colour, factor):
-    """A colour times a number; plain numbers are quicker than an array."""
+    """Multiply a colour by a number; plain numbers are faster than an array."""
     return tuple(channel * factor for channel in colour)
 
 
 def pick(rng, options):
-    """One of the options; ``Generator.choice`` is ten times slower."""
+    """Choose one of the options; ``Generator.choice`` is ten times slower."""
     return options[rng.integers(len(options))]
 
 
 def rect(x0, x1, y0, y1):
-    """Corners of a rectangle."""
+    """Return the corners of a rectangle."""
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
 def stroke(start, end, width):
-    """Corners of a bar of this width from one point (x, y) to another."""
+    """Return the corners of a bar of this width between two points (x, y)."""
     (x0, y0), (x1, y1) = start, end
     across = width / 2 / max(1e-6, np.hypot(x1 - x0, y1 - y0))
     nx, ny = (y0 - y1) * across, (x1 - x0) * across
@@ -248,7 +246,7 @@ def stroke(start, end, width):
 
 
 def disc(x, y, radius_x, radius_y):
-    """Points (12, 2) on an ellipse."""
+    """Return points (12, 2) on an ellipse."""
     return _CIRCLE * (radius_x, radius_y) + (x, y)
 
 
@@ -267,7 +265,7 @@ def clip_near(points):
 
 
 def fill(image, polygons, value):
-    """Fill polygons (N, 2) of sample coordinates; returns the image."""
+    """Fill polygons (N, 2) of sample coordinates, and return the image."""
     # OpenCV's pixel centres are integers.
     points = [(np.array(uv) - .5) * (1 << _FRACTION_BITS) for uv in polygons]
     points = [np.rint(uv).astype(np.int32) for uv in points]

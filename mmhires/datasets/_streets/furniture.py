@@ -69,8 +69,8 @@ def signal(canvas, rng, x, z, reach):
 def screen(canvas, rng, side, x, z0, z1, height, style):
     """A piece of a fence or hedge along the street.
 
-    ``style`` is below 0 for a hedge, else any number names a fence: a
-    see-through one of bars or a boarded one.
+    ``style`` is below 0 for a hedge, else any number names a fence: a see-through one of bars or a
+    boarded one.
     """
     z0 = max(z0, canvas.nearest(x))
     if z1 <= z0:
@@ -97,12 +97,12 @@ def crown(rng, noise, sun):
     """Foliage: lit lumps with a ragged, holey outline.
 
     Args:
-        rng (np.random.Generator): Decides the shape.
-        noise (np.ndarray): Tile of texture noise.
-        sun (np.ndarray): Unit vector towards the sun.
+        rng: Decides the shape.
+        noise: Tile of texture noise.
+        sun: Unit vector towards the sun.
 
     Returns:
-        np.ndarray: (2, 112, 112) uint8, brightness and opacity.
+        (2, 112, 112) uint8, brightness and opacity.
     """
     row, column = rng.integers(0, 256 - _CELLS, 2)
     grain = noise[row:row + _CELLS, column:column + _CELLS] / 128. - 1

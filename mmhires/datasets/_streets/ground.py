@@ -42,7 +42,7 @@ def draw_sky(canvas, rng):
 
 
 def _outline(canvas, points):
-    """Outline of a convex patch of ground, points (x, z), in samples."""
+    """Return the outline of a convex patch of ground, points (x, z), in samples."""
     points = clip_near([(x, 0., z) for x, z in points])
     return [np.array(canvas.project(points))] if points else []
 
@@ -51,10 +51,9 @@ def draw_ground(canvas, patches, shadows):
     """Draw the ground plane: patches, texture and shadow.
 
     Args:
-        canvas (Canvas): Where to draw.
-        patches (list[tuple]): (points (N, 2) of X and Z, colour, label),
-            drawn in this order.
-        shadows (list[tuple]): (points (N, 2) of X and Z, depth 0 to 1).
+        canvas: Where to draw.
+        patches: (points (N, 2) of X and Z, colour, label), drawn in this order.
+        shadows: (points (N, 2) of X and Z, depth 0 to 1).
     """
     view, step = canvas.view, canvas.samples
     for points, colour, label in patches:
@@ -84,7 +83,7 @@ def draw_ground(canvas, patches, shadows):
 
 
 def _texture(canvas, top, labels):
-    """Grain of the ground and joints of its paving, 128 = neutral.
+    """Return the grain of the ground and joints of its paving, 128 = neutral.
 
     ``labels`` and the result are (h, w), their first row is ``top``.
     """

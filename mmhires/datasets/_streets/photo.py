@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""From the name of a scene to its photograph."""
+"""Rendering of a scene by its name."""
 
 import cv2
 import numpy as np
@@ -13,15 +13,13 @@ def render(entropy, size, supersample=2, void=False):
     """Photograph one scene.
 
     Args:
-        entropy (Sequence[int]): Names the scene; the same numbers give the
-            same street at every size.
-        size (tuple[int, int]): (H, W) in pixels.
-        supersample (int): Samples per pixel and side, 1 to 4.
-        void (bool): See :meth:`Canvas.labels`.
+        entropy: Names the scene; the same numbers give the same street at every size.
+        size: (H, W) in pixels.
+        supersample: Samples per pixel and side, 1 to 4.
+        void: See :meth:`Canvas.labels`.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: BGR image (H, W, 3) and labels (H, W),
-        both uint8.
+        BGR image (H, W, 3) and labels (H, W), both uint8.
     """
     seeds = np.random.SeedSequence(entropy).spawn(2)
     plan, sensor = map(np.random.default_rng, seeds)
@@ -37,7 +35,7 @@ def render(entropy, size, supersample=2, void=False):
 
 
 def _noise_tile(rng):
-    """Grain with some structure at 1, 2 and 4 texels, (256, 256) uint8."""
+    """Make noise with structure at 1, 2 and 4 texels, (256, 256) uint8."""
     tile = np.zeros((256, 256), np.float32)
     for cell, weight in ((1, .45), (2, .5), (4, .55)):
         side = 256 // cell
@@ -47,7 +45,7 @@ def _noise_tile(rng):
 
 
 def _develop(px, size, rng):
-    """Samples to picture: lens blur, exposure, white balance, noise."""
+    """Apply lens blur, exposure, white balance and noise."""
     image = shrink(px, size[::-1])
     image = cv2.GaussianBlur(
         cv2.cvtColor(image, cv2.COLOR_RGBA2BGR), (3, 3), rng.uniform(.25, .5))

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What stands where in a street."""
+"""Layout of the objects in a street."""
 
 import cv2
 import numpy as np
@@ -14,18 +14,18 @@ END = 110.  # no house stands beyond, metres
 class Street:
     """The layout of one street.
 
-    Traffic keeps to the right. Whatever is drawn later gets a seed of its own,
-    so that one thing more or less in view changes no other.
+    Traffic keeps to the right. Whatever is drawn later gets a seed of its own, so that one thing
+    more or less in view changes no other.
 
     Args:
-        rng (np.random.Generator): Decides everything.
-        noise (np.ndarray): Tile of texture noise, for the foliage.
+        rng: Decides everything.
+        noise: Tile of texture noise, for the foliage.
 
     Attributes:
         view (View): Camera and light.
         patches, shadows (list): For :func:`ground.draw_ground`.
-        things (list[tuple]): (distance that decides the drawing order,
-            function, seed, further arguments of the function).
+        things (list[tuple]): (distance that decides the drawing order, function, seed, further
+            arguments of the function).
     """
 
     def __init__(self, rng, noise):
@@ -62,7 +62,7 @@ class Street:
         self.things.append((z, draw, self.rng.integers(2**63), args))
 
     def _stand(self, draw, x, z, width, height, *args):
-        """Add an upright thing and its shadow."""
+        """Add an upright object and its shadow."""
         if z > 2 * NEAR:
             self._add(z, draw, x, z, *args)
         self._shade(rect(x - width, x + width, z - width, z + width), height)
@@ -144,7 +144,7 @@ class Street:
             z += length
 
     def _garden(self, way, x, z0, z1):
-        """An open plot: lawn, trees, and a fence or hedge in front."""
+        """Add an open plot: lawn, trees, and a fence or hedge in front."""
         rng = self.rng
         lawn = np.array([92, 112, 58]) * rng.uniform(.8, 1.15)
         self._strip(x, x + way * 40, z0, z1, lawn, 'tree')
@@ -165,7 +165,7 @@ class Street:
         self._shade(disc(*tip, height * .3 * slim, height * .3), 0, .6)
 
     def _furnish(self, way, kerb):
-        """Trees, lamps, signs, signals, bollards and rails along the kerb."""
+        """Add trees, lamps, signs, signals, bollards and rails along the kerb."""
         rng, x = self.rng, kerb + way * .6
         if rng.random() < .5:
             height, slim = rng.uniform(5, 9), pick(rng, (1., .6))
@@ -191,7 +191,7 @@ class Street:
                           z + 3, 1.05, style)
 
     def _drive(self, way, kerb, parking):
-        """Parked and moving cars, and bicyclists at the edge of the road."""
+        """Add parked and moving cars, and cyclists at the edge of the road."""
         rng = self.rng
         density = rng.uniform(.35, .9) if parking else 0
         for z in self._steps((2.5, 8), (70, 70), (6, 6.5)):
@@ -210,7 +210,7 @@ class Street:
                         rng.uniform(5, 37), .3, 1.2, rng.uniform(-1, 1))
 
     def _car(self, x, z, away):
-        """A car, unless it would stand on the crossing."""
+        """Add a car, unless it would stand on the crossing."""
         kind = self.rng.integers(len(traffic.CAR_LENGTHS))
         if not -6.5 < z - self.crossing < 3.5:
             self._add(z, traffic.car, x, z, kind, away)
@@ -220,7 +220,7 @@ class Street:
             self._shade(base, 0, 1.)
 
     def _walk(self, way, kerb, line):
-        """People on the pavement and on the crossing."""
+        """Add people on the pavement and on the crossing."""
         rng = self.rng
         for _ in range(rng.integers(2, 8)):
             x = kerb + (line - kerb) * rng.uniform(.25, .95)

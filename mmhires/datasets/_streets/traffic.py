@@ -39,8 +39,7 @@ _SKIN = ((222, 180, 150), (186, 136, 104), (118, 82, 62))
 def car(canvas, rng, x, z, kind, away):
     """A car parallel to the street, its near end at ``z``.
 
-    ``kind`` is its index in ``CAR_LENGTHS``; ``away`` tells whether it shows
-    its rear.
+    ``kind`` is its index in ``CAR_LENGTHS``; ``away`` tells whether it shows its rear.
     """
     (outline, glass), length = _PROFILES[kind], CAR_LENGTHS[kind]
     body, roof = pick(rng, _BODIES), max(up for _, up in outline)

@@ -1,10 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What runs exported networks, a module for each engine.
+"""Engines that run exported networks, one module each.
 
-Each has one function, ``load(file, device, precision, threads)``, that gives
-the network as a function, and the description in the file. Its library is
-imported when it is called. ``.onnx`` files on a CPU take and return NumPy
-arrays, all others tensors of PyTorch.
+Each has one function, ``load(file, device, precision, threads)``, that gives the network as a
+function, and the description in the file. Its library is imported when it is called. ``.onnx``
+files on a CPU take and return NumPy arrays, all others tensors of PyTorch.
 """
 import contextlib
 import json
@@ -21,7 +20,7 @@ Loaded = tuple[Network, dict]
 
 
 def parse_fields(fields: Mapping[str, str]) -> dict:
-    """The metadata of a file, which are JSON texts, as what they stand for."""
+    """Parse the metadata of a file, which are JSON texts."""
     spec = {}
     for key, text in fields.items():
         with contextlib.suppress(ValueError):  # of another tool

@@ -29,16 +29,14 @@ def load(file: Path | bytes,
     """Open a session.
 
     Args:
-        file (Path | bytes): ``.onnx`` file, or what is in it.
-        device (str): ``'cpu'``, ``'cuda'`` or ``'tensorrt'``, or ``'cuda:1'``.
-            Default: ``'cpu'``.
-        precision (str, optional): To compute in. TensorRT takes ``'fp16'`` and
-            ``'bf16'`` of a file of fp32. Default: that of the file.
-        threads (int, optional): Default: all processors.
+        file: ``.onnx`` file, or what is in it.
+        device: ``'cpu'``, ``'cuda'`` or ``'tensorrt'``, or ``'cuda:1'``. Default: ``'cpu'``.
+        precision: To compute in. TensorRT takes ``'fp16'`` and ``'bf16'`` of a file of fp32.
+            Default: that of the file.
+        threads: Default: all processors.
 
     Returns:
-        tuple[Callable, dict]: ``(N, 3, H, W)`` to the output on the same
-        device, and the description.
+        ``(N, 3, H, W)`` to the output on the same device, and the description.
 
     Raises:
         ImportError: ONNX Runtime is not installed.
@@ -100,14 +98,14 @@ def load(file: Path | bytes,
 
 
 def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
-    """Execution providers with their options, the wanted one first.
+    """Return execution providers with their options, the wanted one first.
 
     Args:
-        device (str): As of :func:`load`.
-        precision (str, optional): As of :func:`load`.
+        device: As of :func:`load`.
+        precision: As of :func:`load`.
 
     Returns:
-        list[tuple[str, dict]]: As ``InferenceSession`` takes them.
+        As ``InferenceSession`` takes them.
 
     Raises:
         ValueError: ``device`` is none of them.

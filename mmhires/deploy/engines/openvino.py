@@ -25,24 +25,22 @@ def load(file: Path | bytes, device: str, precision: str | None,
     """Compile a network for this processor.
 
     Args:
-        file (Path | bytes): ``.onnx`` file, or what is in it.
-        device (str): ``'cpu'``.
-        precision (str, optional): To compute in what the file has no integers
-            for, ``'fp32'``, ``'fp16'`` or ``'bf16'``; None is fp32.
-        threads (int, optional): None is all processors.
+        file: ``.onnx`` file, or what is in it.
+        device: ``'cpu'``.
+        precision: To compute in what the file has no integers for, ``'fp32'``, ``'fp16'`` or
+            ``'bf16'``; None is fp32.
+        threads: None is all processors.
 
     Returns:
-        tuple[Callable, dict]: ``(N, 3, H, W)`` to the output, and the
-        description.
+        ``(N, 3, H, W)`` to the output, and the description.
 
     Raises:
-        ImportError: OpenVINO is not installed, or would hang in this child
-            of a fork.
+        ImportError: OpenVINO is not installed, or would hang in this child of a fork.
         ValueError: ``device`` or ``precision`` is not there.
         RuntimeError: The file cannot be read.
 
-    Threads may call the network at once: each call has an infer request of its
-    own, and its result is a copy.
+    Threads may call the network at once: each call has an infer request of its own, and its result
+    is a copy.
     """
     import_extra('openvino', 'openvino')
     if device != 'cpu':
@@ -98,9 +96,8 @@ def load(file: Path | bytes, device: str, precision: str | None,
 def the_core() -> 'openvino.Core':  # noqa: F821, an optional package
     """Return the only core of this process.
 
-    Each gives the process a signal stack of its own. Of two, the one that goes
-    last puts back the stack of the other, which is gone, and the process dies
-    at the next signal that Python handles.
+    Each gives the process a signal stack of its own. Of two, the one that goes last puts back the
+    stack of the other, which is gone, and the process dies at the next signal that Python handles.
     """
     return import_extra('openvino', 'openvino').Core()
 
@@ -110,7 +107,7 @@ def _count_closed() -> None:
 
 
 def _begin_child() -> None:
-    """Threads of closed networks wait to be used again, but not in a child."""
+    """Drop closed networks in a child, whose threads are gone."""
     _closed['parent'] += _closed['here']
     _closed['here'] = 0
 
@@ -119,5 +116,5 @@ after_fork(_begin_child)
 
 
 def _reason(error: Exception) -> str:
-    """The last line, which says what is wrong; the others say where."""
+    """Return the last line of an error, which says what is wrong."""
     return str(error).strip().splitlines()[-1]

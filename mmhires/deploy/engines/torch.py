@@ -19,17 +19,15 @@ def load(file: Path, device: str, precision: str | None,
     """Load a program of :func:`torch.export.export`.
 
     Args:
-        file (Path): ``.pt2`` file.
-        device (str): ``'cpu'``, ``'cuda'`` or ``'cuda:1'``; on a GPU
-            :func:`torch.compile` makes kernels of it.
-        precision (str, optional): To compute in, ``'fp16'`` or ``'bf16'`` of a
-            file of fp32; None is that of the file.
-        threads (int, optional): Of the whole process from now on; None leaves
-            them as they are.
+        file: ``.pt2`` file.
+        device: ``'cpu'``, ``'cuda'`` or ``'cuda:1'``; on a GPU :func:`torch.compile` makes kernels
+            of it.
+        precision: To compute in, ``'fp16'`` or ``'bf16'`` of a file of fp32; None is that of the
+            file.
+        threads: Of the whole process from now on; None leaves them as they are.
 
     Returns:
-        tuple[Callable, dict]: ``(N, 3, H, W)`` on the device to the output,
-        and the description.
+        ``(N, 3, H, W)`` on the device to the output, and the description.
 
     Raises:
         ValueError: ``device`` or ``precision`` is not there.
@@ -71,7 +69,7 @@ def load(file: Path, device: str, precision: str | None,
 
 
 def _in_turn(module: nn.Module) -> Network:
-    """A network for one thread at a time: compiling is not for several."""
+    """Wrap a network so that one thread at a time runs it."""
     turn = threading.Lock()
 
     def run(image: Tensor) -> Tensor:
@@ -82,10 +80,9 @@ def _in_turn(module: nn.Module) -> Network:
 
 
 def _lowered(module: Network, kind: str, dtype: torch.dtype) -> Network:
-    """A network under autocast, with a context for each call.
+    """Run a network under autocast, with a new context for each call.
 
-    A context remembers the state before it, which is another's where threads
-    share it.
+    A context remembers the state before it, which is another's where threads share it.
     """
 
     def run(image: Tensor) -> Tensor:

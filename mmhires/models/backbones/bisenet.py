@@ -17,9 +17,9 @@ from mmhires.registry import MODELS
 class BiSeNetV1(UpstreamBiSeNetV1):
     """Spatial path and context path, fused by a gate that can close.
 
-    `BiSeNet: Bilateral Segmentation Network for Real-time Semantic
-    Segmentation <https://arxiv.org/abs/1808.00897>`_, section 3. MMSegmentation's
-    differs from the paper, and this one does not, in that
+    `BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation
+    <https://arxiv.org/abs/1808.00897>`_, section 3. MMSegmentation's differs from the paper, and
+    this one does not, in that
 
     - ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` stay outside the two paths and
       the fusion, so that 13 layers are never SyncBN;
@@ -28,30 +28,26 @@ class BiSeNetV1(UpstreamBiSeNetV1):
     - the fusion takes ``context_channels[1]`` maps, whatever the paths give;
     - one image per GPU cannot be trained on.
 
-    Its ``align_corners`` has no effect and is not taken here: maps of the
-    context path are enlarged by nearest neighbour. Its weights fit except in
-    the gate (``ffm.conv_atten``).
+    Its ``align_corners`` has no effect and is not taken here: maps of the context path are enlarged
+    by nearest neighbour. Its weights fit except in the gate (``ffm.conv_atten``).
 
     Args:
-        backbone_cfg (dict): Backbone of the context path that returns maps of
-            stride 4, 8, 16 and 32. It has a ``norm_cfg`` of its own.
-        in_channels (int): Width of the images. Default: 3.
-        spatial_channels (Sequence[int]): Widths of the spatial path.
-            Default: ``(64, 64, 64, 128)``.
-        context_channels (Sequence[int]): Width of the context path, and those
-            of the backbone's last two maps. Default: ``(128, 256, 512)``.
-        out_indices (Sequence[int]): Which maps to return: 0 is the fused one,
-            1 and 2 those of the context path at stride 8 and 16 for auxiliary
-            heads. Default: ``(0, 1, 2)``.
-        out_channels (int): Width of the fused map. Default: 256.
-        conv_cfg (dict, optional): Convolutions outside ``backbone_cfg``.
-        norm_cfg (dict): Normalisation outside ``backbone_cfg``. Default: BN.
-        act_cfg (dict): Activation outside ``backbone_cfg``. Default: ReLU.
-        init_cfg (dict, optional): Of :class:`mmengine.model.BaseModule`.
+        backbone_cfg: Backbone of the context path that returns maps of stride 4, 8, 16 and 32. It
+            has a ``norm_cfg`` of its own.
+        in_channels: Width of the images. Default: 3.
+        spatial_channels: Widths of the spatial path. Default: ``(64, 64, 64, 128)``.
+        context_channels: Width of the context path, and those of the backbone's last two maps.
+            Default: ``(128, 256, 512)``.
+        out_indices: Which maps to return: 0 is the fused one, 1 and 2 those of the context path at
+            stride 8 and 16 for auxiliary heads. Default: ``(0, 1, 2)``.
+        out_channels: Width of the fused map. Default: 256.
+        conv_cfg: Convolutions outside ``backbone_cfg``.
+        norm_cfg: Normalisation outside ``backbone_cfg``. Default: BN.
+        act_cfg: Activation outside ``backbone_cfg``. Default: ReLU.
+        init_cfg: Of :class:`mmengine.model.BaseModule`.
 
     Raises:
-        ValueError: Not four ``spatial_channels`` or not three
-            ``context_channels``.
+        ValueError: Not four ``spatial_channels`` or not three ``context_channels``.
     """  # noqa: E501
 
     def __init__(self,
@@ -82,7 +78,7 @@ class BiSeNetV1(UpstreamBiSeNetV1):
 
 
 class _ContextPath(bisenetv1.ContextPath):
-    """Upstream's; without a constructor that leaves layers without cfg."""
+    """Upstream's context path, with conv, norm and act cfg passed to every layer."""
 
     def __init__(self, backbone_cfg: dict, channels: Sequence[int],
                  **cfg: dict | None) -> None:
@@ -98,7 +94,7 @@ class _ContextPath(bisenetv1.ContextPath):
 
 
 class _AttentionRefinement(bisenetv1.AttentionRefinementModule):
-    """Upstream's, trainable on one image per GPU."""
+    """Upstream's module, trainable on one image per GPU."""
 
     def __init__(self, in_channels: int, width: int, act_cfg: dict,
                  **cfg: dict | None) -> None:
@@ -111,7 +107,7 @@ class _AttentionRefinement(bisenetv1.AttentionRefinementModule):
 
 
 class _FeatureFusion(bisenetv1.FeatureFusionModule):
-    """Upstream's, with the gate of the paper."""
+    """Upstream's module, with the gate of the paper."""
 
     def __init__(self, in_channels: int, width: int, conv_cfg: dict | None,
                  act_cfg: dict, **cfg: dict) -> None:

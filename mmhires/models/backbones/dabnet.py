@@ -18,21 +18,17 @@ DILATIONS = ((2, 2, 2), (4, 4, 8, 8, 16, 16))
 class DABNet(BaseModule):
     """Backbone of depthwise asymmetric bottlenecks at 1/4 and 1/8.
 
-    `DABNet: Depth-wise Asymmetric Bottleneck for Real-time Semantic
-    Segmentation <https://arxiv.org/abs/1907.11357>`_. The structure follows
-    the `authors' code <https://github.com/Reagan1311/DABNet>`_, weights of
-    which :mod:`mmhires.converters` reads. Any input size works: each step down
-    rounds up.
+    `DABNet: Depth-wise Asymmetric Bottleneck for Real-time Semantic Segmentation
+    <https://arxiv.org/abs/1907.11357>`_. The structure follows the `authors' code
+    <https://github.com/Reagan1311/DABNet>`_, weights of which :mod:`mmhires.converters` reads. Any
+    input size works: each step down rounds up.
 
     Args:
-        in_channels (int): Channels of the image. Default: 3.
-        dilations (Sequence[Sequence[int]]): Of the modules of each block.
-            Default: three of 2; two each of 4, 8 and 16.
-        norm_cfg (dict): Of every normalisation layer. Default: BN with an
-            epsilon of 1e-3.
-        act_cfg (dict): Of every activation. Default: PReLU, a slope for each
-            channel.
-        init_cfg (dict | list[dict], optional): Default: Kaiming, fan in.
+        in_channels: Channels of the image. Default: 3.
+        dilations: Of the modules of each block. Default: three of 2; two each of 4, 8 and 16.
+        norm_cfg: Of every normalisation layer. Default: BN with an epsilon of 1e-3.
+        act_cfg: Of every activation. Default: PReLU, a slope for each channel.
+        init_cfg: Default: Kaiming, fan in.
 
     Raises:
         ValueError: ``dilations`` of another number of blocks.
@@ -74,11 +70,10 @@ class DABNet(BaseModule):
         """Extract features.
 
         Args:
-            x (Tensor): ``(N, in_channels, H, W)``.
+            x: ``(N, in_channels, H, W)``.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor]: ``(N, 35, H/2, W/2)``,
-            ``(N, 131, H/4, W/4)`` and ``(N, 259, H/8, W/8)`` for images of
+            ``(N, 35, H/2, W/2)``, ``(N, 131, H/4, W/4)`` and ``(N, 259, H/8, W/8)`` for images of
             three channels, sizes rounded up.
         """
         image = self.halve(x)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Deep dual-resolution networks, every one of the paper in one class."""
+"""Deep dual-resolution networks: all those of the paper in one class."""
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
@@ -24,45 +24,38 @@ _HALVE = dict(kernel_size=3, stride=2, padding=1)
 class DDRNet(BaseModule):
     """Backbone of two resolutions that exchange their features.
 
-    `Deep Dual-resolution Networks for Real-time and Accurate Semantic
-    Segmentation of Road Scenes <https://arxiv.org/abs/2101.06085>`_, Tables I
-    and II, in the form for segmentation of section III-D. The structure
-    follows the `authors' code <https://github.com/ydhongHIT/DDRNet>`_, weights
-    of which :mod:`mmhires.converters` reads. Any input size of 32 pixels and
-    more works: the high-resolution branch sets the size of each fusion.
+    `Deep Dual-resolution Networks for Real-time and Accurate Semantic Segmentation of Road Scenes
+    <https://arxiv.org/abs/2101.06085>`_, Tables I and II, in the form for segmentation of section
+    III-D. The structure follows the `authors' code <https://github.com/ydhongHIT/DDRNet>`_, weights
+    of which :mod:`mmhires.converters` reads. Any input size of 32 pixels and more works: the
+    high-resolution branch sets the size of each fusion.
 
     Args:
-        arch (str | dict): ``'23-slim'``, ``'23'``, ``'39'``, ``'39-1.5x'``, or
-            a dict of ``channels``, the width p of the stem, and ``depths``,
-            the numbers of residual blocks of conv2, conv3, each group of conv4
-            and conv5. Default: ``'23-slim'``.
-        in_channels (int): Channels of the image. Default: 3.
-        final_stride (int): Stride of the low-resolution branch's last block: 2
-            for segmentation, 1 for classification. Default: 2.
-        norm_cfg (dict): Of every normalisation layer. Default: BN.
-        act_cfg (dict): Of every activation. Default: ReLU.
-        align_corners (bool): Of the bilinear resize. Default: False.
-        frozen_stages (int): Stages that do not train, statistics included: 0
-            the stem, 1 to 4 up to conv2, conv3, conv4, conv5, 5 everything; -1
-            for none. Default: -1.
-        norm_eval (bool): Keep running statistics in training. Default: False.
-        with_cp (bool): Compute activations again in the backward pass rather
-            than keep them. Default: False.
-        out_indices (Sequence[int]): Maps that :meth:`forward` returns: 0 for
-            an auxiliary head, 1 of the high- and 2 of the low-resolution
-            branch. The heads must read 1 and 2 where they are returned; what
-            only the one left out would need does not train, as distributed
-            training stops at parameters without gradient. Default: (0, 1, 2).
-        init_cfg (dict | list[dict], optional): ``type='Pretrained'`` takes a
-            ``checkpoint``, file or URL, of ours, MMSegmentation's or the
-            authors', and all of its backbone or none. Default: Kaiming, fan
+        arch: ``'23-slim'``, ``'23'``, ``'39'``, ``'39-1.5x'``, or a dict of ``channels``, the width
+            p of the stem, and ``depths``, the numbers of residual blocks of conv2, conv3, each
+            group of conv4 and conv5. Default: ``'23-slim'``.
+        in_channels: Channels of the image. Default: 3.
+        final_stride: Stride of the low-resolution branch's last block: 2 for segmentation, 1 for
+            classification. Default: 2.
+        norm_cfg: Of every normalisation layer. Default: BN.
+        act_cfg: Of every activation. Default: ReLU.
+        align_corners: Of the bilinear resize. Default: False.
+        frozen_stages: Stages that do not train, statistics included: 0 the stem, 1 to 4 up to
+            conv2, conv3, conv4, conv5, 5 everything; -1 for none. Default: -1.
+        norm_eval: Keep running statistics in training. Default: False.
+        with_cp: Compute activations again in the backward pass rather than keep them. Default:
+            False.
+        out_indices: Maps that :meth:`forward` returns: 0 for an auxiliary head, 1 of the high- and
+            2 of the low-resolution branch. The heads must read 1 and 2 where they are returned;
+            what only the one left out would need does not train, as distributed training stops at
+            parameters without gradient. Default: (0, 1, 2).
+        init_cfg: ``type='Pretrained'`` takes a ``checkpoint``, file or URL, of ours,
+            MMSegmentation's or the authors', and all of its backbone or none. Default: Kaiming, fan
             out.
 
     Raises:
-        KeyError: Unknown ``arch``, or a dict without ``channels`` or
-            ``depths``.
-        ValueError: ``depths``, ``frozen_stages`` or ``out_indices`` out of
-            range.
+        KeyError: Unknown ``arch``, or a dict without ``channels`` or ``depths``.
+        ValueError: ``depths``, ``frozen_stages`` or ``out_indices`` out of range.
     """
     arch_settings = {
         '23-slim': dict(channels=32, depths=(2, 2, 2, 2)),
@@ -146,14 +139,13 @@ class DDRNet(BaseModule):
         """Extract features, all before their activation.
 
         Args:
-            x (Tensor): ``(N, in_channels, H, W)``.
+            x: ``(N, in_channels, H, W)``.
 
         Returns:
-            tuple[Tensor, ...]: Those of ``out_indices`` among, with p the
-            width of the stem and sizes rounded up, ``(N, 2p, H/8, W/8)`` after
-            the last fusion of conv4, for the auxiliary head; ``(N, 4p, H/8,
-            W/8)`` of the high- and ``(N, 16p, H/64, W/64)`` of the
-            low-resolution branch (1/32 with ``final_stride=1``).
+            Those of ``out_indices`` among, with p the width of the stem and sizes rounded up, ``(N,
+            2p, H/8, W/8)`` after the last fusion of conv4, for the auxiliary head; ``(N, 4p, H/8,
+            W/8)`` of the high- and ``(N, 16p, H/64, W/64)`` of the low-resolution branch (1/32 with
+            ``final_stride=1``).
         """
         x = self._run(self.stem, x)
         x = self._run(self.layer1, x)
@@ -178,7 +170,7 @@ class DDRNet(BaseModule):
         return stage(*inputs)
 
     def init_weights(self) -> None:
-        """Load weights by whatever names they were published, or initialise.
+        """Load published weights of any supported layout, or initialise.
 
         Raises:
             ValueError: The checkpoint does not have all of this backbone.
@@ -204,7 +196,7 @@ class DDRNet(BaseModule):
             module.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> 'DDRNet':
-        """Leave frozen stages, and with ``norm_eval`` all norms, as is."""
+        """Keep frozen stages, and with ``norm_eval`` all norms, in evaluation mode."""
         super().train(mode)
         self._freeze_stages()
         if self.norm_eval:
@@ -215,7 +207,7 @@ class DDRNet(BaseModule):
 
 
 class _BilateralFusion(nn.Module):
-    """Each branch adds what the other one was before this fusion (eq. 1)."""
+    """Exchange between the two branches (equation 1)."""
 
     def __init__(self, high_channels: int, low_channels: int,
                  align_corners: bool, norm_cfg: dict, act_cfg: dict) -> None:
@@ -243,7 +235,7 @@ def _make_stage(in_channels: int,
                 depth: int,
                 stride: int = 1,
                 **cfg: dict) -> nn.Sequential:
-    """Basic blocks, the last without its final activation."""
+    """Build basic blocks, the last without its final activation."""
     shapes = [(in_channels, channels, stride)] + [(channels, channels, 1)] * (
         depth - 1)
     return nn.Sequential(*(residual_block(*shape, final_act=i < depth, **cfg)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Published weights of DDRNet by the keys of ours."""
+"""Published DDRNet weights under our keys."""
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -44,14 +44,13 @@ _SEQUENCES: Rules = (
 
 
 def authors(groups: int) -> Rules:
-    """From our keys to the authors'.
+    """Translate our keys to the authors'.
 
     Args:
-        groups (int): Groups of conv4 and conv5 in each branch, two of
-            DDRNet-23 and three of DDRNet-39.
+        groups: Groups of conv4 and conv5 in each branch, two of DDRNet-23 and three of DDRNet-39.
 
     Returns:
-        Sequence[tuple[str, str]]: Rules of :func:`translate`.
+        Rules of :func:`translate`.
     """
     names = ('3', '4') if groups == 2 else ('3_1', '3_2', '4')
     return (
@@ -74,16 +73,14 @@ def authors(groups: int) -> Rules:
 
 def find(state_dict: Mapping[str, Tensor],
          prefix: str | None = None) -> tuple[str, str] | None:
-    """Look for the backbone among weights.
+    """Find the backbone among weights.
 
     Args:
-        state_dict (Mapping[str, Tensor]): Any weights.
-        prefix (str, optional): What stands before the backbone's keys.
-            Default: None, whatever it may be.
+        state_dict: Any weights.
+        prefix: What stands before the backbone's keys. Default: None, whatever it may be.
 
     Returns:
-        tuple[str, str], optional: A key of ``LAYOUTS`` and the prefix; None if
-        there is no DDRNet.
+        A key of ``LAYOUTS`` and the prefix; None if there is no DDRNet.
     """
     for layout, (marker, *_) in LAYOUTS.items():
         for key in state_dict:
@@ -95,7 +92,7 @@ def find(state_dict: Mapping[str, Tensor],
 
 def size_of(state_dict: Mapping[str, Tensor], layout: str,
             prefix: str) -> tuple[int, int]:
-    """Width of the stem and number of groups; width 0 if it has no stem."""
+    """Return stem width and number of groups; width 0 without a stem."""
     _, stem, third = LAYOUTS[layout]
     width = len(state_dict.get(prefix + stem, ()))
     large = any(key.startswith(prefix + third) for key in state_dict)
@@ -104,7 +101,7 @@ def size_of(state_dict: Mapping[str, Tensor], layout: str,
 
 def network_name(arch_settings: Mapping[str, dict], width: int,
                  groups: int) -> str:
-    """Name of the network of a width and a number of groups."""
+    """Return the name of the network of a width and a number of groups."""
     for arch, size in arch_settings.items():
         if (size['channels'], len(size['depths']) - 2) == (width, groups):
             return f'DDRNet-{arch}'
@@ -112,7 +109,7 @@ def network_name(arch_settings: Mapping[str, dict], width: int,
 
 
 def add_stem_biases(state_dict: dict[str, Tensor], prefix: str = '') -> None:
-    """Give weights of MMSegmentation's stem, which has none, biases of 0."""
+    """Add zero biases for MMSegmentation's stem, which has none."""
     for i in range(2):
         norm = state_dict.get(f'{prefix}stem.{i}.bn.bias')
         if norm is not None:
@@ -121,7 +118,7 @@ def add_stem_biases(state_dict: dict[str, Tensor], prefix: str = '') -> None:
 
 
 def pretrained_cfg(init_cfg: dict | list[dict] | None) -> dict | None:
-    """Arguments of ``type='Pretrained'``, if it is among the ``init_cfg``."""
+    """Return the arguments of ``type='Pretrained'``, if in ``init_cfg``."""
     for cfg in init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]:
         if cfg.get('type') in ('Pretrained', PretrainedInit):
             return {key: cfg[key] for key in cfg if key != 'type'}
@@ -132,19 +129,17 @@ def load_pretrained(backbone: nn.Module,
                     checkpoint: str,
                     prefix: str | None = None,
                     map_location: str = 'cpu') -> None:
-    """Load a DDRNet from any checkpoint that has one.
+    """Load a DDRNet from any checkpoint that contains one.
 
     Args:
-        backbone (DDRNet): Where to.
-        checkpoint (str): File or URL: ours, MMSegmentation's or the authors',
-            of the backbone, the segmentor or the classifier.
-        prefix (str, optional): What stands before the backbone's keys.
-            Default: None, found out.
-        map_location (str): As of :func:`torch.load`. Default: ``'cpu'``.
+        backbone: Where to.
+        checkpoint: File or URL: ours, MMSegmentation's or the authors', of the backbone, the
+            segmentor or the classifier.
+        prefix: What stands before the backbone's keys. Default: None, found out.
+        map_location: As of :func:`torch.load`. Default: ``'cpu'``.
 
     Raises:
-        ValueError: The checkpoint has no DDRNet, another one, or not all of
-            it.
+        ValueError: The checkpoint has no DDRNet, another one, or not all of it.
     """
     content = CheckpointLoader.load_checkpoint(checkpoint, map_location,
                                                'current')
@@ -179,7 +174,7 @@ def check_size(backbone: nn.Module,
                state_dict: Mapping[str, Tensor],
                layout: str,
                prefix: str = '') -> None:
-    """Refuse the weights of another network of the family.
+    """Raise an error for weights of another network of the family.
 
     Raises:
         ValueError: Which one they are of.
@@ -195,11 +190,11 @@ def check_size(backbone: nn.Module,
 
 def check_keys(backbone: nn.Module, state_dict: Mapping[str, Tensor],
                prefix: str) -> None:
-    """Refuse what loading without ``strict`` would ignore silently.
+    """Raise an error for keys that loading without ``strict`` ignores.
 
     Raises:
-        ValueError: The weights are of another network of the family, or have
-            the names of another layout.
+        ValueError: The weights are of another network of the family, or have the names of another
+            layout.
     """
     layout, _ = find(state_dict, prefix) or ('mmhires', None)
     if layout != 'mmhires':

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""ESPNetv2, every width of the authors in one class."""
+"""ESPNetv2: all widths of the authors in one class."""
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -13,21 +13,17 @@ from mmhires.registry import MODELS
 class ESPNetv2(BaseModule):
     """Light-weight backbone of depthwise dilated convolutions.
 
-    `ESPNetv2: A Light-weight, Power Efficient, and General Purpose
-    Convolutional Neural Network <https://arxiv.org/abs/1811.11431>`_ in the
-    form for segmentation, without the level of 1/32. The structure follows the
-    authors' `EdgeNets <https://github.com/sacmehta/EdgeNets>`_, weights of
-    which :mod:`mmhires.converters` reads. Any input size works: each level
-    rounds up.
+    `ESPNetv2: A Light-weight, Power Efficient, and General Purpose Convolutional Neural Network
+    <https://arxiv.org/abs/1811.11431>`_ in the form for segmentation, without the level of 1/32.
+    The structure follows the authors' `EdgeNets <https://github.com/sacmehta/EdgeNets>`_, weights
+    of which :mod:`mmhires.converters` reads. Any input size works: each level rounds up.
 
     Args:
-        scale (float): The authors' s: 0.5, 1.0, 1.25, 1.5 or 2.0.
-            Default: 2.0.
-        in_channels (int): Channels of the image. Default: 3.
-        norm_cfg (dict): Of every normalisation layer. Default: BN.
-        act_cfg (dict): Of every activation. Default: PReLU, a slope for each
-            channel.
-        init_cfg (dict | list[dict], optional): Default: Kaiming, fan out.
+        scale: The authors' s: 0.5, 1.0, 1.25, 1.5 or 2.0. Default: 2.0.
+        in_channels: Channels of the image. Default: 3.
+        norm_cfg: Of every normalisation layer. Default: BN.
+        act_cfg: Of every activation. Default: PReLU, a slope for each channel.
+        init_cfg: Default: Kaiming, fan out.
 
     Attributes:
         out_channels (tuple[int, ...]): Width of each map.
@@ -75,11 +71,10 @@ class ESPNetv2(BaseModule):
         """Extract features.
 
         Args:
-            x (Tensor): ``(N, in_channels, H, W)``.
+            x: ``(N, in_channels, H, W)``.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor, Tensor]: Maps ``(N, C_i, H_i, W_i)``
-            at 1/2, 1/4, 1/8 and 1/16, sizes rounded up.
+            Maps ``(N, C_i, H_i, W_i)`` at 1/2, 1/4, 1/8 and 1/16, sizes rounded up.
         """
         image = self.halve(x)
         maps = [self.level1(x)]

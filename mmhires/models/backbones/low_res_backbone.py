@@ -11,12 +11,12 @@ from mmhires.registry import MODELS
 
 
 class MapsWithImage(tuple):
-    """Maps of a reduced image, with the full-size one as attribute."""
+    """Maps of a reduced image, with the full-size image as attribute."""
 
 
 def with_image(maps: Tensor | Sequence[Tensor],
                image: Tensor) -> Tensor | MapsWithImage:
-    """Put a full-size image beside maps, where their readers do not see it.
+    """Attach a full-size image to maps.
 
     Args:
         maps: What a backbone or neck returned, a tensor or several.
@@ -33,25 +33,21 @@ def with_image(maps: Tensor | Sequence[Tensor],
 
 @MODELS.register_module()
 class LowResBackbone(BaseModule):
-    """Any backbone, on images that are reduced inside the network.
+    """Any backbone, on images reduced inside the network.
 
-    The model takes full-size images: data preprocessor, sliding windows,
-    test-time augmentation, inferencers, counters of FLOPs and exported files
-    are those of any other model. Auxiliary heads read the maps of the wrapped
-    backbone by their indices as before; :class:`GuidedHead` also finds the
-    full-size image beside them. A neck in between needs
-    :class:`LowResNeck` for that.
+    The model takes full-size images: data preprocessor, sliding windows, test-time augmentation,
+    inferencers, counters of FLOPs and exported files are those of any other model. Auxiliary heads
+    read the maps of the wrapped backbone by their indices as before; :class:`GuidedHead` also finds
+    the full-size image beside them. A neck in between needs :class:`LowResNeck` for that.
 
     A checkpoint of the plain model loads into it.
 
     Args:
         backbone: Config of the backbone.
-        scale: Full-size image : input of ``backbone``, a ratio of small whole
-            numbers, at least 1. Default: 2.
-        min_size: Shortest side in pixels that ``backbone`` can take.
-            Default: 32.
-        pretrained: As of a backbone of MMSegmentation, whose segmentors hand
-            it on. Default: None.
+        scale: Full-size image : input of ``backbone``, a ratio of small whole numbers, at least 1.
+            Default: 2.
+        min_size: Shortest side in pixels that ``backbone`` can take. Default: 32.
+        pretrained: As of a backbone of MMSegmentation, whose segmentors hand it on. Default: None.
 
     Raises:
         ValueError: A ``scale`` below 1 or not such a ratio.
@@ -77,12 +73,10 @@ class LowResBackbone(BaseModule):
             images: ``(N, C, H, W)`` at full size.
 
         Returns:
-            Maps of the wrapped backbone, which sees ``(N, C, H / scale, W /
-            scale)``, rounded up.
+            Maps of the wrapped backbone, which sees ``(N, C, H / scale, W / scale)``, rounded up.
 
         Raises:
-            ValueError: The batch is empty, or the reduced images are too
-                small for ``backbone``.
+            ValueError: The batch is empty, or the reduced images are too small for ``backbone``.
         """
         if not len(images):
             raise ValueError('LowResBackbone: the batch is empty')

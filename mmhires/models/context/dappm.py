@@ -16,37 +16,31 @@ GLOBAL = 'global'
 
 @MODELS.register_module()
 class DAPPM(nn.Module):
-    """Context of a small map: pooled at growing scales, fused one by one.
+    """Context of a small map, pooled at growing scales and fused one by one.
 
-    `Deep Dual-resolution Networks <https://arxiv.org/abs/2101.06085>`_,
-    section III-C and equation 2. Scale ``s`` is an average pool of kernel
-    ``2 s + 1`` and stride ``s``; each pooled map is enlarged, added to the
-    result of the scale before and passed through a 3x3 convolution. All
-    results are concatenated, compressed and added to a projection of the
-    input. Every convolution is BN, ReLU, convolution.
+    `Deep Dual-resolution Networks <https://arxiv.org/abs/2101.06085>`_, section III-C and equation
+    2. Scale ``s`` is an average pool of kernel ``2 s + 1`` and stride ``s``; each pooled map is
+    enlarged, added to the result of the scale before and passed through a 3x3 convolution. All
+    results are concatenated, compressed and added to a projection of the input. Every convolution
+    is BN, ReLU, convolution.
 
     Args:
-        in_channels (int): Width of the input.
-        out_channels (int): Width of the output.
-        channels (int): Width of every scale. Default: 128.
-        scales (Sequence[int | str] | str): Ascending strides of the pools,
-            ``'global'`` last for the whole map; ``'auto'`` for the strides 2,
-            4, 8, ... at which the map of ``input_size`` keeps more than one
-            pixel, and the whole map. Empty for the paper's Table IV without
-            pooling. Default: ``(2, 4, 8, 'global')``, the paper's, made for
-            inputs of 1024 pixels and more.
-        input_size (tuple[int, int], optional): Height and width of the
-            network's input in training. Needed by ``'auto'``; otherwise
-            ``scales`` are checked against it. Default: None.
-        map_stride (int): Input size of the network : size of the map.
-            Default: 64.
-        align_corners (bool): Of the bilinear resize. Default: False.
+        in_channels: Width of the input.
+        out_channels: Width of the output.
+        channels: Width of every scale. Default: 128.
+        scales: Ascending strides of the pools, ``'global'`` last for the whole map; ``'auto'`` for
+            the strides 2, 4, 8, ... at which the map of ``input_size`` keeps more than one pixel,
+            and the whole map. Empty for the paper's Table IV without pooling. Default: ``(2, 4, 8,
+            'global')``, the paper's, made for inputs of 1024 pixels and more.
+        input_size: Height and width of the network's input in training. Needed by ``'auto'``;
+            otherwise ``scales`` are checked against it. Default: None.
+        map_stride: Input size of the network : size of the map. Default: 64.
+        align_corners: Of the bilinear resize. Default: False.
         **cfg: ``norm_cfg`` and ``act_cfg``. Default: BN and ReLU.
 
     Raises:
-        ValueError: ``scales`` are no ascending strides, or a stride leaves one
-            pixel of the map of ``input_size``, or ``'auto'`` without
-            ``input_size``.
+        ValueError: ``scales`` are not ascending strides, or a stride leaves one pixel of the map of
+            ``input_size``, or ``'auto'`` without ``input_size``.
     """
 
     def __init__(self,
@@ -74,10 +68,10 @@ class DAPPM(nn.Module):
         """Gather context.
 
         Args:
-            x (Tensor): ``(N, in_channels, H, W)``, any size.
+            x: ``(N, in_channels, H, W)``, any size.
 
         Returns:
-            Tensor: ``(N, out_channels, H, W)``.
+            ``(N, out_channels, H, W)``.
         """
         maps = [self.scales[0](x)]
         for stride, scale, process in zip(self.scale_strides, self.scales[1:],
@@ -97,7 +91,7 @@ def _pool(x: Tensor, stride: int | str) -> Tensor:
 def _resolve_scales(scales: Sequence[int | str] | str,
                     input_size: tuple[int, int] | None,
                     map_stride: int) -> tuple[int | str, ...]:
-    """Strides of the pools, checked against the map where it is known."""
+    """Return strides of the pools, checked against the map if it is known."""
     size = [-(-side // map_stride) for side in input_size or ()]
     shortest = min(size, default=math.inf)
     if scales == 'auto':

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Pyramid pooling as DAPPM's paper compares with."""
+"""The pyramid pooling that the paper compares DAPPM with."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,20 +13,17 @@ from mmhires.registry import MODELS
 class SimplifiedPPM(nn.Module):
     """Spatial pyramid pooling of SwiftNet, a simplified PPM.
 
-    The comparison of Table X of `DDRNet <https://arxiv.org/abs/2101.06085>`_;
-    the module is that of `In Defense of Pre-trained ImageNet Architectures
-    <https://arxiv.org/abs/1903.08469>`_, section 3.2: a bottleneck, one pool
-    to each grid with a projection, all concatenated and fused. Every
+    The comparison of Table X of `DDRNet <https://arxiv.org/abs/2101.06085>`_; the module is that of
+    `In Defense of Pre-trained ImageNet Architectures <https://arxiv.org/abs/1903.08469>`_, section
+    3.2: a bottleneck, one pool to each grid with a projection, all concatenated and fused. Every
     convolution is BN, ReLU, 1x1 convolution.
 
     Args:
-        in_channels (int): Width of the input.
-        out_channels (int): Width of the output.
-        channels (int): Width of the bottleneck; the grids share as many.
-            Default: 128.
-        grids (tuple[int]): Sides of the pooled maps. Default: (6, 3, 2, 1),
-            DDRNet's Table IV.
-        align_corners (bool): Of the bilinear resize. Default: False.
+        in_channels: Width of the input.
+        out_channels: Width of the output.
+        channels: Width of the bottleneck; the grids share as many. Default: 128.
+        grids: Sides of the pooled maps. Default: (6, 3, 2, 1), DDRNet's Table IV.
+        align_corners: Of the bilinear resize. Default: False.
         **cfg: ``norm_cfg`` and ``act_cfg``. Default: BN and ReLU.
     """
 
@@ -51,10 +48,10 @@ class SimplifiedPPM(nn.Module):
         """Gather context.
 
         Args:
-            x (Tensor): ``(N, in_channels, H, W)``, any size.
+            x: ``(N, in_channels, H, W)``, any size.
 
         Returns:
-            Tensor: ``(N, out_channels, H, W)``.
+            ``(N, out_channels, H, W)``.
         """
         x = self.bottleneck(x)
         maps = [x]

@@ -13,10 +13,9 @@ class DABNetHead(FCNHead):
     The head of `DABNet <https://arxiv.org/abs/1907.11357>`_.
 
     Args:
-        in_channels (int): Width of the map, 259 of :class:`DABNet`.
-        **kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``,
-            ``loss_decode``, ``align_corners`` and others; ``dropout_ratio``
-            before the classifier is 0 by default.
+        in_channels: Width of the map, 259 of :class:`DABNet`.
+        **kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``, ``loss_decode``,
+            ``align_corners`` and others; ``dropout_ratio`` before the classifier is 0 by default.
     """
 
     def __init__(self, in_channels: int, **kwargs) -> None:

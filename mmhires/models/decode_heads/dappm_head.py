@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The head of DDRNet: context of the small map, details of the large one."""
+"""Head of DDRNet: context of the small map, details of the large one."""
 from torch import Tensor
 
 from mmhires.models.decode_heads.pre_act_head import PreActHead
@@ -10,24 +10,21 @@ from mmhires.registry import MODELS
 
 @MODELS.register_module()
 class DAPPMHead(PreActHead):
-    """Context of a low-resolution map, added to a high-resolution one.
+    """Context of a low-resolution map, added to a high-resolution map.
 
-    `Deep Dual-resolution Networks <https://arxiv.org/abs/2101.06085>`_,
-    section III-D and Fig. 4, followed by the layers of :class:`PreActHead`. It
-    takes two maps of any backbone, before their activation or after.
+    `Deep Dual-resolution Networks <https://arxiv.org/abs/2101.06085>`_, section III-D and Fig. 4,
+    followed by the layers of :class:`PreActHead`. It takes two maps of any backbone, before their
+    activation or after.
 
     Args:
-        in_channels (list[int]): Widths of the high- and the low-resolution
-            map, for DDRNet four and sixteen times its ``channels``.
-        channels (int): Width of the 3x3 convolution.
-        context (dict, optional): Config of the context module:
-            ``dict(type='mmhires.DAPPM')`` with its options, or
-            ``dict(type='mmhires.SimplifiedPPM')``; None projects without
-            context. The three rows of the paper's Table X. Widths, norm,
-            activation and ``align_corners`` are taken from the head unless it
-            names them. Default: DAPPM.
-        in_index (list[int]): The two maps among those of the backbone.
-            Default: [1, 2].
+        in_channels: Widths of the high- and the low-resolution map, for DDRNet four and sixteen
+            times its ``channels``.
+        channels: Width of the 3x3 convolution.
+        context: Config of the context module: ``dict(type='mmhires.DAPPM')`` with its options, or
+            ``dict(type='mmhires.SimplifiedPPM')``; None projects without context. The three rows of
+            the paper's Table X. Widths, norm, activation and ``align_corners`` are taken from the
+            head unless it names them. Default: DAPPM.
+        in_index: The two maps among those of the backbone. Default: [1, 2].
         kwargs: As of :class:`PreActHead`.
 
     Raises:
@@ -62,7 +59,7 @@ class DAPPMHead(PreActHead):
             self.context = MODELS.build({**cfg, **context})
 
     def _transform_inputs(self, inputs: tuple[Tensor]) -> Tensor:
-        """The two maps as one."""
+        """Fuse the two maps."""
         high, low = super()._transform_inputs(inputs)
         return high + resize_to(
             self.context(low), high.shape[-2:], self.align_corners)

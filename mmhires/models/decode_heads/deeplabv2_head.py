@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The head of DeepLab-v2: parallel dilated convolutions, summed."""
+"""Head of DeepLab-v2: parallel dilated convolutions, summed."""
 from collections.abc import Sequence
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -10,20 +10,18 @@ from mmhires.registry import MODELS
 
 @MODELS.register_module()
 class DeepLabV2Head(BaseDecodeHead):
-    """Atrous spatial pyramid pooling straight to the classes.
+    """Atrous spatial pyramid pooling that predicts classes directly.
 
-    `DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous
-    Convolution, and Fully Connected CRFs <https://arxiv.org/abs/1606.00915>`_,
-    the form for ResNet-101: one dilated 3x3 convolution with bias for each
-    rate, from the features to the classes, and their sum. The parsing subnet
-    of HRFR.
+    `DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and
+    Fully Connected CRFs <https://arxiv.org/abs/1606.00915>`_, the form for ResNet-101: one dilated
+    3x3 convolution with bias for each rate, from the features to the classes, and their sum. The
+    parsing subnet of HRFR.
 
     Args:
-        in_channels (int | Sequence[int]): As of ``BaseDecodeHead``.
-        dilations (Sequence[int]): Rate of each branch. Default: (6, 12, 18,
-            24), DeepLab-ASPP-L.
-        **kwargs: As of ``BaseDecodeHead``, except ``channels``: nothing lies
-            between the features and the classes.
+        in_channels: As of ``BaseDecodeHead``.
+        dilations: Rate of each branch. Default: (6, 12, 18, 24), DeepLab-ASPP-L.
+        **kwargs: As of ``BaseDecodeHead``, except ``channels``: nothing lies between the features
+            and the classes.
 
     Raises:
         ValueError: ``dilations`` is empty.
@@ -42,12 +40,12 @@ class DeepLabV2Head(BaseDecodeHead):
                                      dilations)
 
     def forward(self, inputs: tuple[Tensor]) -> Tensor:
-        """Logits ``(N, num_classes, H, W)`` at the size of the features."""
+        """Return logits ``(N, num_classes, H, W)`` at the size of the features."""
         return self.cls_seg(self._transform_inputs(inputs))
 
 
 class _SummedConvs(nn.ModuleList):
-    """3x3 convolutions of one input at several rates, added."""
+    """Sum of 3x3 convolutions of one input at several rates."""
 
     def __init__(self, in_channels: int, out_channels: int,
                  dilations: Sequence[int]) -> None:

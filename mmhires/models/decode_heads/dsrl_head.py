@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Dual super-resolution learning round any decode head of MMSegmentation."""
+"""Dual super-resolution learning around any decode head of MMSegmentation."""
 import copy
 
 import torch
@@ -19,59 +19,50 @@ from mmhires.utils.ratio import as_ratio, enlarged_side
 
 @MODELS.register_module()
 class DSRLHead(DualSuperResolution, BaseDecodeHead):
-    """Predict at ``scale`` times the input of the network.
+    """Decode head that predicts at ``scale`` times the network's input size.
 
     `Dual Super-Resolution Learning for Semantic Segmentation
     <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_,
-    section 3.2. The classifier of ``seg_head`` is taken off; deconvolutions
-    enlarge its features (SSSR) and the classifier follows at that resolution.
-    In the authors' released code the classifier stays where it was and class
-    maps are enlarged, ``sssr='logits'``. In training a super-resolution branch (SISR) rebuilds the full-size image
-    and the feature-affinity loss (FA) makes the segmentation features follow
-    its structure. In evaluation neither runs, and :meth:`switch_to_deploy`
-    removes their weights.
+    section 3.2. The classifier of ``seg_head`` is taken off; deconvolutions enlarge its features
+    (SSSR) and the classifier follows at that resolution. In the authors' released code the
+    classifier stays where it was and class maps are enlarged, ``sssr='logits'``. In training a
+    super-resolution branch (SISR) rebuilds the full-size image and the feature-affinity loss (FA)
+    makes the segmentation features follow its structure. In evaluation neither runs, and
+    :meth:`switch_to_deploy` removes their weights.
 
-    The objective is equation 3: the losses of ``seg_head`` on full-size labels,
-    ``loss_mse`` weighted by ``sisr_head.loss_weight`` (w1) and ``loss_fa``
-    weighted by ``loss_fa.loss_weight`` (w2). Without ``loss_fa``, and without
-    ``sisr_head`` as well, it is the rows "+ SSSR + SISR" and "+ SSSR" of the
-    paper's Table 1. The data preprocessor must be
+    The objective is equation 3: the losses of ``seg_head`` on full-size labels, ``loss_mse``
+    weighted by ``sisr_head.loss_weight`` (w1) and ``loss_fa`` weighted by ``loss_fa.loss_weight``
+    (w2). Without ``loss_fa``, and without ``sisr_head`` as well, it is the rows "+ SSSR + SISR" and
+    "+ SSSR" of the paper's Table 1. The data preprocessor must be
     :class:`LowResSegDataPreProcessor` of the same ``scale``.
 
-    A checkpoint of the model without DSRL loads into it: keys of the plain head
-    are read as those of ``seg_head``.
+    A checkpoint of the model without DSRL loads into it: keys of the plain head are read as those
+    of ``seg_head``.
 
     Args:
-        seg_head (dict): Config of any decode head that ends in
-            ``cls_seg(features)`` and computes its losses as
-            ``BaseDecodeHead`` does, for instance of FCN, PSPNet, DeepLabV3,
-            DeepLabV3+, UPerNet, SegFormer, Fast-SCNN.
-        scale (float): Label size : network input, above 1. What doubles, as
-            all but ``'subpixel'`` does, is resized at last if it is not a
-            power of two. Default: 2.
-        sssr (str): What enlarges what. ``'features'``: deconvolutions, norm
-            and activation, as the paper describes it, with a new classifier
-            behind them. ``'logits'``: deconvolutions of class maps, as the
-            authors released it. ``'subpixel'``: class maps are resized and a
-            1x1 sub-pixel convolution of the features adds to them, which costs
-            next to nothing. The last two keep the classifier and start as the
-            network that they wrap, so that a trained one loses nothing.
-            Default: ``'features'``.
-        sssr_channels (int): Width of the deconvolutions of features, which the
-            paper leaves open. Default: 32.
-        sssr_scale (float, optional): By how much SSSR enlarges. Default: None,
-            ``scale``.
-        sisr_head (dict, optional): Config of :class:`SISRHead`; ``scale``,
-            ``norm_cfg`` and ``align_corners`` are taken from here unless it
-            names them. Default: None.
-        loss_fa (dict, optional): Config of :class:`FALoss`; needs
-            ``sisr_head``. Default: None.
+        seg_head: Config of any decode head that ends in ``cls_seg(features)`` and computes its
+            losses as ``BaseDecodeHead`` does, for instance of FCN, PSPNet, DeepLabV3, DeepLabV3+,
+            UPerNet, SegFormer, Fast-SCNN.
+        scale: Label size : network input, above 1. What doubles, as all but ``'subpixel'`` does, is
+            resized at last if it is not a power of two. Default: 2.
+        sssr: What enlarges what. ``'features'``: deconvolutions, norm and activation, as the paper
+            describes it, with a new classifier behind them. ``'logits'``: deconvolutions of class
+            maps, as the authors released it. ``'subpixel'``: class maps are resized and a 1x1
+            sub-pixel convolution of the features adds to them, which costs next to nothing. The
+            last two keep the classifier and start as the network that they wrap, so that a trained
+            one loses nothing. Default: ``'features'``.
+        sssr_channels: Width of the deconvolutions of features, which the paper leaves open.
+            Default: 32.
+        sssr_scale: By how much SSSR enlarges. Default: None, ``scale``.
+        sisr_head: Config of :class:`SISRHead`; ``scale``, ``norm_cfg`` and ``align_corners`` are
+            taken from here unless it names them. Default: None.
+        loss_fa: Config of :class:`FALoss`; needs ``sisr_head``. Default: None.
         **kwargs: ``init_cfg`` of the classifier, as of ``BaseDecodeHead``.
 
     Raises:
         TypeError: ``seg_head`` is a cascade or exposes no features.
-        ValueError: ``loss_fa`` without ``sisr_head``, a ``scale`` that is not
-            above 1 or not that of ``sisr_head``, or an unknown ``sssr``.
+        ValueError: ``loss_fa`` without ``sisr_head``, a ``scale`` that is not above 1 or not that
+            of ``sisr_head``, or an unknown ``sssr``.
     """  # noqa: E501
 
     wrapped = 'seg_head'
@@ -134,14 +125,13 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         self.classify_first = not on_features
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """What SSSR enlarged: features, or class maps if these are enlarged.
+        """Return SSSR's output: features, or class maps if these are enlarged.
 
         Args:
-            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
-                or neck.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
 
         Returns:
-            Tensor: ``(N, C, sssr_scale * H, sssr_scale * W)``.
+            ``(N, C, sssr_scale * H, sssr_scale * W)``.
         """
         if not self.classify_first:
             return super().sssr_features(inputs)
@@ -154,14 +144,11 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         """Classify each pixel at the enlarged resolution.
 
         Args:
-            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
-                or neck.
-            enlarged (Tensor, optional): What :meth:`sssr_features` made of
-                them. Default: None, made here.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
+            enlarged: What :meth:`sssr_features` made of them. Default: None, made here.
 
         Returns:
-            Tensor: Logits ``(N, num_classes, sssr_scale * H, sssr_scale *
-            W)``.
+            Logits ``(N, num_classes, sssr_scale * H, sssr_scale * W)``.
         """
         if enlarged is None:
             enlarged = self.sssr_features(inputs)
@@ -169,17 +156,15 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
 
     def loss(self, inputs: tuple[Tensor], batch_data_samples: SampleList,
              train_cfg: ConfigType) -> dict:
-        """Losses of equation 3.
+        """Compute the losses of equation 3.
 
         Args:
-            inputs (tuple[Tensor]): As of :meth:`forward`.
-            batch_data_samples (list[:obj:`SegDataSample`]): With full-size
-                ``gt_sem_seg`` and, for SISR, ``gt_img``.
-            train_cfg (dict): Unused.
+            inputs: As of :meth:`forward`.
+            batch_data_samples: With full-size ``gt_sem_seg`` and, for SISR, ``gt_img``.
+            train_cfg: Unused.
 
         Returns:
-            dict[str, Tensor]: The losses of ``seg_head``, ``loss_mse`` and
-            ``loss_fa`` as configured, and ``acc_seg``.
+            The losses of ``seg_head``, ``loss_mse`` and ``loss_fa`` as configured, and ``acc_seg``.
 
         Raises:
             KeyError: A sample has no ``gt_img``.
@@ -201,17 +186,17 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         """Resize logits to the full-size image.
 
         Args:
-            seg_logits (Tensor): ``(N, num_classes, H, W)``.
-            batch_img_metas (list[dict]): Meta information that speaks of the
-                full-size image, as the data preprocessor leaves it, or of the
-                small one, as upstream makes it up without data samples.
+            seg_logits: ``(N, num_classes, H, W)``.
+            batch_img_metas: Meta information that speaks of the full-size image, as the data
+                preprocessor leaves it, or of the small one, as upstream makes it up without data
+                samples.
 
         Returns:
-            Tensor: ``(N, num_classes, H, W)`` at full size with padding.
+            ``(N, num_classes, H, W)`` at full size with padding.
 
         Raises:
-            NotImplementedError: The segmentor tests in sliding windows of
-                images that no ``LowResSegDataPreProcessor`` has reduced.
+            NotImplementedError: The segmentor tests in sliding windows of images that no
+                ``LowResSegDataPreProcessor`` has reduced.
         """
         meta = batch_img_metas[0]
         # A torch.Size is put here by upstream's slide_inference, of a window,

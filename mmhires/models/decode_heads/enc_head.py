@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""EncNet's head at the cost that FastFCN has it."""
+"""EncNet's head at the cost that FastFCN reports."""
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import EncHead as UpstreamEncHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -14,21 +14,18 @@ from mmhires.registry import MODELS
 class EncHead(UpstreamEncHead):
     """Context encoding: global statistics gate the channels.
 
-    `Context Encoding for Semantic Segmentation
-    <https://arxiv.org/abs/1803.08904>`_. Upstream's head, whose weights it
-    loads, with a bottleneck of any kernel, an Encoding layer of a fraction of
-    the memory, and a semantic-encoding (SE) loss that can be switched off.
+    `Context Encoding for Semantic Segmentation <https://arxiv.org/abs/1803.08904>`_. Upstream's
+    head, whose weights it loads, with a bottleneck of any kernel, an Encoding layer of a fraction
+    of the memory, and a semantic-encoding (SE) loss that can be switched off.
 
     Args:
-        bottleneck_kernel_size (int): Of the convolution from the input to
-            ``channels``, odd. `FastFCN <https://arxiv.org/abs/1903.11816>`_
-            takes 1 after JPU: its map comes from convolutions that have seen
-            the neighbourhood. Default: 3, as upstream.
-        **kwargs: Of :class:`mmseg.models.EncHead`: ``num_codes``, the number
-            of code words (default: 32), ``use_se_loss``, whether to predict
-            the classes that are present as well, with the loss ``loss_se``
-            (default: True), ``add_lateral``, ``loss_se_decode`` and all of
-            ``BaseDecodeHead``; ``in_channels`` and ``in_index`` are sequences.
+        bottleneck_kernel_size: Of the convolution from the input to ``channels``, odd. `FastFCN
+            <https://arxiv.org/abs/1903.11816>`_ takes 1 after JPU: its map comes from convolutions
+            that have seen the neighbourhood. Default: 3, as upstream.
+        **kwargs: Of :class:`mmseg.models.EncHead`: ``num_codes``, the number of code words
+            (default: 32), ``use_se_loss``, whether to predict the classes that are present as well,
+            with the loss ``loss_se`` (default: True), ``add_lateral``, ``loss_se_decode`` and all
+            of ``BaseDecodeHead``; ``in_channels`` and ``in_index`` are sequences.
 
     Raises:
         ValueError: ``bottleneck_kernel_size`` is not odd.
@@ -52,10 +49,9 @@ class EncHead(UpstreamEncHead):
     @staticmethod
     def _convert_to_onehot_labels(seg_label: Tensor,
                                   num_classes: int) -> Tensor:
-        """Which classes occur, without upstream's loop and ``histc``.
+        """Return which classes occur, without a loop and ``histc``.
 
-        The latter raises on a GPU under ``randomness=dict(
-        deterministic=True)``.
+        The latter raises on a GPU under ``randomness=dict( deterministic=True)``.
         """
         label = seg_label.flatten(1).long()
         valid = (label >= 0) & (label < num_classes)
@@ -65,18 +61,15 @@ class EncHead(UpstreamEncHead):
 
     def loss_by_feat(self, seg_logit: tuple[Tensor, Tensor] | Tensor,
                      batch_data_samples: SampleList) -> dict:
-        """Losses of the segmentation and, with ``use_se_loss``, of SE.
+        """Compute the segmentation losses and, with ``use_se_loss``, that of SE.
 
         Args:
-            seg_logit (tuple[Tensor, Tensor] | Tensor): What :meth:`forward`
-                returned: logits ``(N, num_classes, H, W)``, with SE logits
-                ``(N, num_classes)`` if there are any.
-            batch_data_samples (list[:obj:`SegDataSample`]): With
-                ``gt_sem_seg``.
+            seg_logit: What :meth:`forward` returned: logits ``(N, num_classes, H, W)``, with SE
+                logits ``(N, num_classes)`` if there are any.
+            batch_data_samples: With ``gt_sem_seg``.
 
         Returns:
-            dict[str, Tensor]: Losses, ``loss_se`` among them, and
-            ``acc_seg``.
+            Losses, ``loss_se`` among them, and ``acc_seg``.
         """
         if self.use_se_loss:
             return super().loss_by_feat(seg_logit, batch_data_samples)

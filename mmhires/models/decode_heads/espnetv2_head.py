@@ -18,30 +18,24 @@ from ..layers.efficient_pyramid_pooling import EfficientPyramidPooling
 class ESPNetv2Head(BaseDecodeHead):
     """Efficient pyramid pooling from the coarsest map to the finest.
 
-    The decoder of `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_ in the
-    authors' `EdgeNets <https://github.com/sacmehta/EdgeNets>`_, for any size
-    of the maps: each one is resized to the next finer one. The 1x1
-    convolution that ends its last unit is the classifier, so the features,
-    for instance for :class:`DSRLHead`, are what this unit merged,
-    ``(N, channels, H, W)`` at the size of the finest map.
+    The decoder of `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_ in the authors' `EdgeNets
+    <https://github.com/sacmehta/EdgeNets>`_, for any size of the maps: each one is resized to the
+    next finer one. The 1x1 convolution that ends its last unit is the classifier, so the features,
+    for instance for :class:`DSRLHead`, are what this unit merged, ``(N, channels, H, W)`` at the
+    size of the finest map.
 
     Args:
-        in_channels (Sequence[int]): Width of each map, finest first.
-        channels (int): Width of the projection in every unit. The authors
-            take ``min(num_classes // 2, 16)``: 10 for their 20 classes of
-            Cityscapes, which is also what their weights need with another
-            number of classes.
-        widths (Sequence[int]): Width behind each unit but the last, one fewer
-            than maps. Default: (64, 48, 32).
-        in_index (Sequence[int]): Default: (0, 1, 2, 3).
-        align_corners (bool): Of every resize, as the authors' weights know
-            it. Default: True.
-        out_align_corners (bool, optional): Of the last one, from logits to
-            labels. False moves no pixel; True misplaces those at the right and
-            bottom by up to two. Default: None, ``align_corners``.
-        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
-        **kwargs: As of :class:`PreActHead`: ``num_classes``, ``loss_decode``
-            and others.
+        in_channels: Width of each map, finest first.
+        channels: Width of the projection in every unit. The authors take ``min(num_classes // 2,
+            16)``: 10 for their 20 classes of Cityscapes, which is also what their weights need with
+            another number of classes.
+        widths: Width behind each unit but the last, one fewer than maps. Default: (64, 48, 32).
+        in_index: Default: (0, 1, 2, 3).
+        align_corners: Of every resize, as the authors' weights know it. Default: True.
+        out_align_corners: Of the last one, from logits to labels. False moves no pixel; True
+            misplaces those at the right and bottom by up to two. Default: None, ``align_corners``.
+        act_cfg: Activation. Default: PReLU, a slope for each channel.
+        **kwargs: As of :class:`PreActHead`: ``num_classes``, ``loss_decode`` and others.
 
     Raises:
         ValueError: ``in_channels``, ``in_index`` and ``widths`` do not fit.
@@ -89,12 +83,10 @@ class ESPNetv2Head(BaseDecodeHead):
         """Classify each pixel.
 
         Args:
-            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the
-                backbone.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone.
 
         Returns:
-            Tensor: Logits ``(N, num_classes, H, W)``, the size of the finest
-            map.
+            Logits ``(N, num_classes, H, W)``, the size of the finest map.
         """
         *skipped, x = self._transform_inputs(inputs)
         for pooling, skip, norm_act, finer in zip(self.poolings, self.skips,
@@ -107,7 +99,7 @@ class ESPNetv2Head(BaseDecodeHead):
 
 
 class _GatedSkip(nn.Module):
-    """Grouped convolution of a backbone's map, channels weighted by a gate."""
+    """Grouped convolution of a backbone's map, with channel weights by a gate."""
 
     def __init__(self, in_channels: int, channels: int, **cfg: dict) -> None:
         super().__init__()

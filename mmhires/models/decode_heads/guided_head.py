@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Class maps of a small image, corrected by a branch that reads all of it."""
+"""Class maps of a small image, corrected by a branch at full size."""
 from collections.abc import Callable
 from typing import Any
 
@@ -16,33 +16,31 @@ from mmhires.registry import MODELS
 
 @MODELS.register_module()
 class GuidedHead(BaseModule):
-    """Any decode head, its class maps corrected by the full-size image.
+    """Any decode head, with class maps corrected by the full-size image.
 
-    A branch of few channels reads the image at full size, joins what it sees
-    with a map of the network and adds class maps of its own to those of the
-    classifier, which are resized to the branch's. It starts at zero, as the
-    network that it wraps. All else is the wrapped head's, its losses included:
-    only the output of its classifier is larger. The backbone must be a
+    A branch of few channels reads the image at full size, joins what it sees with a map of the
+    network and adds class maps of its own to those of the classifier, which are resized to the
+    branch's. It starts at zero, as the network that it wraps. All else is the wrapped head's, its
+    losses included: only the output of its classifier is larger. The backbone must be a
     :class:`LowResBackbone`, a neck be wrapped by :class:`LowResNeck`.
 
-    A checkpoint of the plain model loads into it. ``decode_head.branch`` is
-    what ``paramwise_cfg`` calls the new weights.
+    A checkpoint of the plain model loads into it. ``decode_head.branch`` is what ``paramwise_cfg``
+    calls the new weights.
 
     Args:
-        head: Config of a decode head, or of the last one of a cascade, that
-            classifies by the convolution ``conv_seg``.
-        in_index: Map of the backbone or neck that the branch reads. Default:
-            None, the features that the classifier reads.
+        head: Config of a decode head, or of the last one of a cascade, that classifies by the
+            convolution ``conv_seg``.
+        in_index: Map of the backbone or neck that the branch reads. Default: None, the features
+            that the classifier reads.
         in_channels: Width of that map; only with ``in_index``.
         image_channels: Channels of the image. Default: 3.
-        **branch: ``channels``, ``stem``, ``stride``, ``num_blocks``,
-            ``separable`` and ``subpixel`` of :class:`GuidedBranch`.
+        **branch: ``channels``, ``stem``, ``stride``, ``num_blocks``, ``separable`` and ``subpixel``
+            of :class:`GuidedBranch`.
 
     Raises:
-        TypeError: ``head`` is not the config of one head, or has no
-            classifier to add to.
-        ValueError: ``in_index`` without ``in_channels``, or the reverse; or
-            an argument out of range.
+        TypeError: ``head`` is not the config of one head, or has no classifier to add to.
+        ValueError: ``in_index`` without ``in_channels``, or the reverse; or an argument out of
+            range.
     """
 
     def __init__(self,
@@ -92,27 +90,27 @@ class GuidedHead(BaseModule):
         """Run ``forward`` of the wrapped head.
 
         Args:
-            inputs: Maps ``(N, C_i, H_i, W_i)`` of a reduced image, as
-                :class:`LowResBackbone` returns them.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of a reduced image, as :class:`LowResBackbone`
+                returns them.
             *args: In a cascade, the output of the head before.
 
         Returns:
-            What the wrapped head does, usually logits ``(N, num_classes, H,
-            W)``, here at ``subpixel / stride`` of the full size.
+            What the wrapped head does, usually logits ``(N, num_classes, H, W)``, here at
+            ``subpixel / stride`` of the full size.
 
         Raises:
-            TypeError: There is no full-size image beside ``inputs``, or the
-                wrapped head does not run its classifier.
+            TypeError: There is no full-size image beside ``inputs``, or the wrapped head does not
+                run its classifier.
             ValueError: The image is too small, or the map has another width.
         """
         return self._guided(self.head.forward, inputs, *args)
 
     def loss(self, inputs: tuple[Tensor], *args) -> dict[str, Tensor]:
-        """Losses of the wrapped head, arguments as of its ``loss``."""
+        """Compute the losses of the wrapped head; arguments as of its ``loss``."""
         return self._guided(self.head.loss, inputs, *args)
 
     def predict(self, inputs: tuple[Tensor], *args) -> Tensor:
-        """Logits of the size of the image, as ``predict`` of the head."""
+        """Return logits at the image's size, as ``predict`` of the wrapped head."""
         return self._guided(self.head.predict, inputs, *args)
 
     def _guided(self, run: Callable, inputs: tuple[Tensor], *args) -> Any:
@@ -135,7 +133,7 @@ class GuidedHead(BaseModule):
 
     def _add_branch(self, classifier: nn.Module, args: tuple[Tensor],
                     logits: Tensor) -> Tensor:
-        """Hook of the classifier: enlarge its class maps and add to them."""
+        """Enlarge the class maps and add the branch's, as a forward hook."""
         feat, inputs = args[0], self._inputs
         if self.in_index is not None:
             feat = inputs[self.in_index]
@@ -162,15 +160,13 @@ class GuidedBranch(nn.Module):
         in_channels: Width of the map.
         out_channels: Number of class maps.
         channels: Width of the branch. Default: 16.
-        stem: How the image is read. ``'patch'``: one convolution of kernel
-            and stride ``stride``, which is pixel-unshuffle and 1x1.
-            ``'conv'``: convolutions of 3x3 with stride 2. Default:
-            ``'patch'``.
+        stem: How the image is read. ``'patch'``: one convolution of kernel and stride ``stride``,
+            which is pixel-unshuffle and 1x1. ``'conv'``: convolutions of 3x3 with stride 2.
+            Default: ``'patch'``.
         stride: Image : maps of the branch, 2, 4 or 8. Default: 4.
         num_blocks: Convolutions of 3x3 behind it. Default: 1.
         separable: Whether these are depthwise separable. Default: False.
-        subpixel: By how much a sub-pixel convolution enlarges the class maps.
-            Default: 1.
+        subpixel: By how much a sub-pixel convolution enlarges the class maps. Default: 1.
         norm_cfg: Normalisation. Default: BN.
 
     Raises:
@@ -219,15 +215,15 @@ class GuidedBranch(nn.Module):
         nn.init.zeros_(self.classify.bias)
 
     def forward(self, image: Tensor, feat: Tensor) -> Tensor:
-        """Read an image in the light of a map.
+        """Compute class maps from the image and a map of the network.
 
         Args:
             image: ``(N, image_channels, H, W)``.
             feat: ``(N, in_channels, h, w)``.
 
         Returns:
-            ``(N, out_channels, subpixel * H / stride, subpixel * W /
-            stride)``, sides divided and rounded up.
+            ``(N, out_channels, subpixel * H / stride, subpixel * W / stride)``, sides divided and
+            rounded up.
 
         Raises:
             ValueError: A side of the image is smaller than ``stride``.

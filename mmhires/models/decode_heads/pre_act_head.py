@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The plain head of DDRNet."""
+"""Plain head of DDRNet."""
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor
@@ -13,19 +13,17 @@ from mmhires.registry import MODELS
 class PreActHead(BaseDecodeHead):
     """BN, ReLU, 3x3 convolution, BN, ReLU, 1x1 classifier.
 
-    The segmentation head of `DDRNet <https://arxiv.org/abs/2101.06085>`_,
-    section III-D, which takes maps before their activation. On the first map
-    of :class:`DDRNet` it is the auxiliary head of the deep supervision
-    (equation 3, weight 0.4).
+    The segmentation head of `DDRNet <https://arxiv.org/abs/2101.06085>`_, section III-D, which
+    takes maps before their activation. On the first map of :class:`DDRNet` it is the auxiliary head
+    of the deep supervision (equation 3, weight 0.4).
 
     Args:
-        in_channels (int): Width of the map.
-        channels (int): Width of the 3x3 convolution: 64, 128 and 256 in
-            DDRNet-23-slim, -23 and -39.
-        **kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``,
-            ``loss_decode``, ``align_corners``, ``act_cfg`` (default: ReLU) and
-            others, of which these differ: ``dropout_ratio`` before the
-            classifier is 0, ``norm_cfg`` BN, ``init_cfg`` Kaiming, all layers.
+        in_channels: Width of the map.
+        channels: Width of the 3x3 convolution: 64, 128 and 256 in DDRNet-23-slim, -23 and -39.
+        **kwargs: As of ``BaseDecodeHead``: ``num_classes``, ``in_index``, ``loss_decode``,
+            ``align_corners``, ``act_cfg`` (default: ReLU) and others, of which these differ:
+            ``dropout_ratio`` before the classifier is 0, ``norm_cfg`` BN, ``init_cfg`` Kaiming, all
+            layers.
     """
 
     def __init__(self, in_channels: int, channels: int, **kwargs) -> None:
@@ -42,11 +40,10 @@ class PreActHead(BaseDecodeHead):
         """Classify each pixel.
 
         Args:
-            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
-                or neck.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
 
         Returns:
-            Tensor: Logits ``(N, num_classes, H, W)``.
+            Logits ``(N, num_classes, H, W)``.
         """
         feat = self.conv(self._transform_inputs(inputs))
         return self.cls_seg(self.act(self.bn(feat)))

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Image reduction by area averaging, as layers that every exporter knows."""
+"""Image reduction by area averaging, in layers that every exporter supports."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,14 +10,13 @@ from mmhires.utils.ratio import as_ratio
 class AreaReduction(nn.Module):
     """Average pooling by a factor that need not be whole.
 
-    A scale ``p / q`` makes ``q`` pixels of every ``p``, each the mean of the
-    area that it covers: a convolution of stride ``p`` that puts out the
-    ``q * q`` cells of a block, and a pixel shuffle. Sides that ``p`` does not
-    divide continue their last row or column.
+    A scale ``p / q`` makes ``q`` pixels of every ``p``, each the mean of the area that it covers: a
+    convolution of stride ``p`` that puts out the ``q * q`` cells of a block, and a pixel shuffle.
+    Sides that ``p`` does not divide continue their last row or column.
 
     Args:
-        scale: Full size : reduced size, at least 1, a ratio of whole numbers
-            with a denominator of at most 8, such as 2, 1.5, 3 or 4 / 3.
+        scale: Full size : reduced size, at least 1, a ratio of whole numbers with a denominator of
+            at most 8, such as 2, 1.5, 3 or 4 / 3.
 
     Raises:
         ValueError: ``scale`` is below 1 or is not such a ratio.
@@ -44,7 +43,7 @@ class AreaReduction(nn.Module):
             persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to ``(N, C, H / scale, W / scale)``."""
+        """Map ``(N, C, H, W)`` to ``(N, C, H / scale, W / scale)``."""
         if self.block == 1:
             return images
         height, width = images.shape[-2:]

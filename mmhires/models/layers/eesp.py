@@ -13,19 +13,15 @@ from mmhires.models.layers.norm_act import NormAct, channel_act, conv_norm_act
 class EESP(nn.Module):
     """Extremely efficient spatial pyramid of depthwise dilated convolutions.
 
-    `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_, section 3.2: a grouped
-    projection, one depthwise convolution for each dilation, each added to the
-    one before it, a grouped expansion of their concatenation, and the identity
-    if stride and width allow it.
+    `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_, section 3.2: a grouped projection, one depthwise
+    convolution for each dilation, each added to the one before it, a grouped expansion of their
+    concatenation, and the identity if stride and width allow it.
 
     Args:
-        in_channels (int): Width of the input, a multiple of the number of
-            dilations.
-        out_channels (int): Width of the output, a multiple of the square of
-            the number of dilations.
-        stride (int): 1, or 2 to halve the size, without a final activation.
-            Default: 1.
-        dilations (Sequence[int]): Of the branches. Default: (1, 2, 3, 4).
+        in_channels: Width of the input, a multiple of the number of dilations.
+        out_channels: Width of the output, a multiple of the square of the number of dilations.
+        stride: 1, or 2 to halve the size, without a final activation. Default: 1.
+        dilations: Of the branches. Default: (1, 2, 3, 4).
         **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
 
     Raises:
@@ -63,7 +59,7 @@ class EESP(nn.Module):
             self.act.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, in, H, W)`` to ``(N, out, H / stride, W / stride)``."""
+        """Map ``(N, in, H, W)`` to ``(N, out, H / stride, W / stride)``."""
         reduced = self.reduce(x)
         branches = accumulate(branch(reduced) for branch in self.branches)
         out = self.expand(self.norm_act(torch.cat(list(branches), dim=1)))
@@ -80,10 +76,9 @@ class EESPDownsample(nn.Module):
     `ESPNetv2 <https://arxiv.org/abs/1811.11431>`_, section 3.3 and Figure 2c.
 
     Args:
-        in_channels (int): Width of the input.
-        out_channels (int): Width of the output, of which the pool gives
-            ``in_channels``.
-        image_channels (int): Channels of the image. Default: 3.
+        in_channels: Width of the input.
+        out_channels: Width of the output, of which the pool gives ``in_channels``.
+        image_channels: Channels of the image. Default: 3.
         **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
     """
 
@@ -105,11 +100,11 @@ class EESPDownsample(nn.Module):
         """Halve the size.
 
         Args:
-            x (Tensor): ``(N, in_channels, H, W)``.
-            image (Tensor): The image at half of that size, rounded up.
+            x: ``(N, in_channels, H, W)``.
+            image: The image at half of that size, rounded up.
 
         Returns:
-            Tensor: ``(N, out_channels, H / 2, W / 2)``, rounded up.
+            ``(N, out_channels, H / 2, W / 2)``, rounded up.
         """
         out = torch.cat([self.pool(x), self.eesp(x)], dim=1)
         return self.act(out + self.reinforce(image))

@@ -14,21 +14,19 @@ from mmhires.models.layers.resize import resize_to, scaled_side
 class EfficientPyramidPooling(nn.Module):
     """Depthwise convolutions of one map at several sizes, merged.
 
-    The decoder's unit in the authors' `EdgeNets
-    <https://github.com/sacmehta/EdgeNets>`_: a projection, a depthwise
-    convolution at each scale of it, and a grouped convolution that sees each
-    channel at all scales.
+    The decoder's unit in the authors' `EdgeNets <https://github.com/sacmehta/EdgeNets>`_: a
+    projection, a depthwise convolution at each scale of it, and a grouped convolution that sees
+    each channel at all scales.
 
     Args:
-        in_channels (int): Width of the input.
-        channels (int): Width of the projection.
-        out_channels (int, optional): Width of the output, by a 1x1
-            convolution, norm and activation. Default: None, ``channels``,
-            without them.
-        scales (Sequence[float]): Sizes relative to the map; a side is never
-            below ``min_size``. Default: (2.0, 1.5, 1.0, 0.5, 0.1).
-        min_size (int): Default: 5.
-        align_corners (bool): Of the bilinear resize. Default: True.
+        in_channels: Width of the input.
+        channels: Width of the projection.
+        out_channels: Width of the output, by a 1x1 convolution, norm and activation. Default: None,
+            ``channels``, without them.
+        scales: Sizes relative to the map; a side is never below ``min_size``. Default: (2.0, 1.5,
+            1.0, 0.5, 0.1).
+        min_size: Default: 5.
+        align_corners: Of the bilinear resize. Default: True.
         **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
     """
 
@@ -57,7 +55,7 @@ class EfficientPyramidPooling(nn.Module):
             self.expand = conv_norm_act(channels, out_channels, 1, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
         x = self.project(x)
         x = torch.cat([
             self._at_scale(x, scale, branch)
@@ -69,7 +67,7 @@ class EfficientPyramidPooling(nn.Module):
         return x if self.expand is None else self.expand(x)
 
     def _at_scale(self, x: Tensor, scale: float, branch: nn.Module) -> Tensor:
-        """Convolve at a scale, at which reducing averages."""
+        """Convolve at a scale; reduction averages."""
         size = x.shape[-2:]
         scaled = [scaled_side(side, scale, self.min_size) for side in size]
         resize = partial(resize_to, align_corners=self.align_corners)

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Encoding layer that does not hold a residual for every pixel and code."""
+"""Encoding layer that does not store a residual for every pixel and code."""
 from contextlib import nullcontext
 
 import torch
@@ -8,29 +8,27 @@ from torch import Tensor
 
 
 class Encoding(PlainEncoding):
-    r"""Soft assignment of pixels to code words, and the residuals' sums.
+    r"""Soft assignment of pixels to code words, with sums of residuals.
 
-    `Context Encoding for Semantic Segmentation
-    <https://arxiv.org/abs/1803.08904>`_, equation 1: with
-    :math:`r_{ik} = x_i - d_k`,
+    `Context Encoding for Semantic Segmentation <https://arxiv.org/abs/1803.08904>`_, equation 1:
+    with :math:`r_{ik} = x_i - d_k`,
 
     .. math::
         e_k = \sum_i a_{ik} r_{ik}, \quad
         a_{ik} = \mathrm{softmax}_k(s_k |r_{ik}|^2).
 
-    Upstream's layer holds all :math:`r_{ik}`, a tensor N x HW x K x C. Here
-    both sums are expanded into matrix products,
-    :math:`|r_{ik}|^2 = |x_i|^2 - 2 x_i d_k + |d_k|^2` and
-    :math:`e_k = \sum_i a_{ik} x_i - d_k \sum_i a_{ik}`: the same numbers from
-    the same parameters, in at least float32 whatever autocast says.
+    Upstream's layer holds all :math:`r_{ik}`, a tensor N x HW x K x C. Here both sums are expanded
+    into matrix products, :math:`|r_{ik}|^2 = |x_i|^2 - 2 x_i d_k + |d_k|^2` and :math:`e_k = \sum_i
+    a_{ik} x_i - d_k \sum_i a_{ik}`: the same numbers from the same parameters, in at least float32
+    whatever autocast says.
 
     Args:
-        channels (int): Width C of the features.
-        num_codes (int): Number K of code words.
+        channels: Width C of the features.
+        num_codes: Number K of code words.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to ``(N, K, C)`` in the parameters' dtype."""
+        """Map ``(N, C, H, W)`` to ``(N, K, C)`` in the parameters' dtype."""
         # autocast does not know the meta device
         context = nullcontext() if x.is_meta else torch.autocast(
             x.device.type, enabled=False)

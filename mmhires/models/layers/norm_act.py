@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Normalisation and activation with a slope for each channel."""
+"""Normalisation and activation with one slope per channel."""
 from collections import OrderedDict
 
 from mmcv.cnn import ConvModule, build_activation_layer, build_norm_layer
@@ -10,17 +10,16 @@ BN, PRELU = dict(type='BN'), dict(type='PReLU')
 
 
 def per_channel(act_cfg: dict | None, channels: int) -> dict | None:
-    """Config of an activation, PReLU with as many slopes as channels.
+    """Return an activation config, PReLU with one slope per channel.
 
     MMCV builds PReLU with one slope for all channels unless it is told.
 
     Args:
-        act_cfg (dict, optional): Of any activation.
-        channels (int): Width of what it activates.
+        act_cfg: Of any activation.
+        channels: Width of what it activates.
 
     Returns:
-        dict: ``act_cfg``, with ``num_parameters`` if it is of a PReLU that
-        does not name them.
+        ``act_cfg``, with ``num_parameters`` if it is of a PReLU that does not name them.
     """
     if act_cfg and act_cfg['type'] == 'PReLU':
         return dict(dict(num_parameters=channels), **act_cfg)
@@ -28,16 +27,15 @@ def per_channel(act_cfg: dict | None, channels: int) -> dict | None:
 
 
 def channel_act(channels: int, act_cfg: dict = PRELU, **cfg) -> nn.Module:
-    """Activation alone, a PReLU with a slope per channel.
+    """Build an activation, PReLU with one slope per channel.
 
     Args:
-        channels (int): Width.
-        act_cfg (dict): Activation. Default: PReLU.
-        **cfg: ``norm_cfg``, unused, so that it takes what :class:`NormAct`
-            takes.
+        channels: Width.
+        act_cfg: Activation. Default: PReLU.
+        **cfg: ``norm_cfg``, unused, so that it takes what :class:`NormAct` takes.
 
     Returns:
-        nn.Module: The activation.
+        The activation.
     """
     return build_activation_layer(per_channel(act_cfg, channels))
 
@@ -47,14 +45,13 @@ def conv_norm_act(in_channels: int,
                   kernel_size: int,
                   act_cfg: dict | None = PRELU,
                   **kwargs) -> ConvModule:
-    """Convolution, norm and activation, a PReLU with a slope per channel.
+    """Build convolution, norm and activation, PReLU with one slope per channel.
 
     Args:
-        in_channels (int): Width of the input.
-        channels (int): Width of the output.
-        kernel_size (int | tuple[int, int]): Of the convolution.
-        act_cfg (dict, optional): Activation. Default: PReLU, a slope for each
-            channel.
+        in_channels: Width of the input.
+        channels: Width of the output.
+        kernel_size: Of the convolution.
+        act_cfg: Activation. Default: PReLU, a slope for each channel.
         **kwargs: Of ``ConvModule``; ``norm_cfg`` is BN by default.
 
     Returns:
@@ -65,14 +62,14 @@ def conv_norm_act(in_channels: int,
 
 
 class NormAct(nn.Sequential):
-    """Normalisation, then activation, where no convolution comes before.
+    """Normalisation and activation without a convolution.
 
     ``(N, channels, H, W)`` to the same shape.
 
     Args:
-        channels (int): Width.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: PReLU, a slope for each channel.
+        channels: Width.
+        norm_cfg: Normalisation. Default: BN.
+        act_cfg: Activation. Default: PReLU, a slope for each channel.
     """
 
     def __init__(self,

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""A convolution with batch norm that may see a single pixel."""
+"""Convolution with batch norm that may see a single pixel."""
 import torch.distributed as dist
 from mmcv.cnn import ConvModule
 from torch import Tensor
@@ -7,15 +7,15 @@ from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
 
 class PooledConv(ConvModule):
-    """``ConvModule`` that trains after a global pool of one image per GPU.
+    """``ConvModule`` that can train after global pooling of one image per GPU.
 
-    Batch normalisation has no statistics of a single value per channel. There
-    this layer trains on the running statistics, those it predicts with; SyncBN
-    of several processes has more than one value and needs no such help.
+    Batch normalisation has no statistics of a single value per channel. There this layer trains on
+    the running statistics, those it predicts with; SyncBN of several processes has more than one
+    value and needs no such help.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H', W')``."""
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H', W')``."""
         norm = self.norm
         if not (isinstance(norm, _BatchNorm) and norm.training
                 and _lacks_statistics(norm, x)):

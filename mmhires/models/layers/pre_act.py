@@ -6,15 +6,13 @@ from mmhires.models.layers.pooled import PooledConv
 class PreActConv(PooledConv):
     """BN, ReLU, convolution without bias: the order of DAPPM and its head.
 
-    ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``, trainable on a
-    single pixel.
+    ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``, trainable on a single pixel.
 
     Args:
-        in_channels (int): Width of the input.
-        out_channels (int): Width of the output.
-        kernel_size (int): Odd. Default: 1.
-        **kwargs: Of ``ConvModule``: ``norm_cfg`` (default: BN) and ``act_cfg``
-            (default: ReLU).
+        in_channels: Width of the input.
+        out_channels: Width of the output.
+        kernel_size: Odd. Default: 1.
+        **kwargs: Of ``ConvModule``: ``norm_cfg`` (default: BN) and ``act_cfg`` (default: ReLU).
     """
 
     def __init__(self,

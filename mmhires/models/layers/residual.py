@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Residual blocks whose last activation can be left out."""
+"""Residual blocks whose last activation can be omitted."""
 from mmcv.cnn import ConvModule
 from mmseg.models.utils import BasicBlock
 from mmseg.models.utils.basic_block import Bottleneck
@@ -14,25 +14,22 @@ def residual_block(
     norm_cfg: dict = dict(type='BN'),
     act_cfg: dict = dict(type='ReLU')
 ) -> BasicBlock:
-    """Convolutions, the last without activation, added to the identity.
+    """Build convolutions, the last without activation, and an identity.
 
-    The basic block of `ResNet <https://arxiv.org/abs/1512.03385>`_, two 3x3
-    convolutions, or its bottleneck, 1x1, 3x3, 1x1. The identity is projected
-    where width or size change.
+    The basic block of `ResNet <https://arxiv.org/abs/1512.03385>`_, two 3x3 convolutions, or its
+    bottleneck, 1x1, 3x3, 1x1. The identity is projected where width or size change.
 
     Args:
-        in_channels (int): Width of the input.
-        channels (int): Width of the convolutions.
-        stride (int): Stride of the first 3x3 convolution. Default: 1.
-        bottleneck (bool): The last convolution is 1x1, to twice ``channels``.
-            Default: False.
-        final_act (bool): Activation after the sum. Default: True.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: ReLU.
+        in_channels: Width of the input.
+        channels: Width of the convolutions.
+        stride: Stride of the first 3x3 convolution. Default: 1.
+        bottleneck: The last convolution is 1x1, to twice ``channels``. Default: False.
+        final_act: Activation after the sum. Default: True.
+        norm_cfg: Normalisation. Default: BN.
+        act_cfg: Activation. Default: ReLU.
 
     Returns:
-        BasicBlock | Bottleneck: ``(N, in_channels, H, W)`` to ``(N, out,
-        H/stride, W/stride)``.
+        BasicBlock | Bottleneck: ``(N, in_channels, H, W)`` to ``(N, out, H/stride, W/stride)``.
     """
     kind = Bottleneck if bottleneck else BasicBlock
     out_channels = kind.expansion * channels

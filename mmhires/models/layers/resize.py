@@ -11,20 +11,20 @@ from torch import Tensor
 def resize_to(x: Tensor,
               size: Sequence[int],
               align_corners: bool = False) -> Tensor:
-    """``(N, C, H, W)`` to ``(N, C, *size)``, bilinear."""
+    """Resize ``(N, C, H, W)`` to ``(N, C, *size)`` bilinearly."""
     return F.interpolate(x, size, mode='bilinear', align_corners=align_corners)
 
 
 def scaled_side(side: int, scale: float, smallest: int) -> int:
-    """Side times scale, rounded up, in whole numbers that can be traced.
+    """Return side times scale, rounded up, in whole numbers that can be traced.
 
     Args:
-        side (int): Pixels, a tensor where ``torch.jit`` traces.
-        scale (float): A fraction of a denominator of at most 1000.
-        smallest (int): The least result.
+        side: Pixels, a tensor where ``torch.jit`` traces.
+        scale: A fraction of a denominator of at most 1000.
+        smallest: The least result.
 
     Returns:
-        int: Pixels, of the type of ``side``.
+        Pixels, of the type of ``side``.
     """
     up, down = Fraction(scale).limit_denominator(1000).as_integer_ratio()
     scaled = (side * up + down - 1) // down
@@ -37,17 +37,16 @@ def enlarge_to(x: Tensor,
                size: Sequence[int],
                scale: float,
                align_corners: bool = False) -> Tensor:
-    """Resize what doublings made of a map to ``scale`` times its size.
+    """Resize a doubled map to ``scale`` times its original size.
 
     Args:
-        x (Tensor): ``(N, C, H, W)``.
-        size (Sequence[int]): Size ``(h, w)`` of the map.
-        scale (float): Factor, rounded up to whole pixels.
-        align_corners (bool): Of the resize. Default: False.
+        x: ``(N, C, H, W)``.
+        size: Size ``(h, w)`` of the map.
+        scale: Factor, rounded up to whole pixels.
+        align_corners: Of the resize. Default: False.
 
     Returns:
-        Tensor: ``(N, C, scale * h, scale * w)``, ``x`` itself if it has that
-        size whatever that of the map.
+        ``(N, C, scale * h, scale * w)``, ``x`` itself if it has that size whatever that of the map.
     """
     if float(scale).is_integer() and int(scale).bit_count() == 1:
         return x

@@ -11,13 +11,13 @@ from mmhires.models.layers.resize import enlarge_to
 
 
 def count_doublings(scale: float) -> int:
-    """How many doublings reach a factor.
+    """Return how many doublings reach a factor.
 
     Args:
-        scale (float): The factor, above 1.
+        scale: The factor, above 1.
 
     Returns:
-        int: Its logarithm to base 2, rounded up.
+        Its logarithm to base 2, rounded up.
 
     Raises:
         ValueError: There is nothing to enlarge.
@@ -29,10 +29,10 @@ def count_doublings(scale: float) -> int:
 
 
 def bilinear_kernel() -> Tensor:
-    """Kernel ``(4, 4)`` with which a transposed convolution doubles a map.
+    """Return the kernel ``(4, 4)`` of a transposed convolution that doubles a map.
 
     Returns:
-        Tensor: For stride 2 and padding 1.
+        For stride 2 and padding 1.
     """
     ramp = torch.tensor([0.25, 0.75, 0.75, 0.25])
     return ramp[:, None] * ramp
@@ -41,10 +41,9 @@ def bilinear_kernel() -> Tensor:
 class BilinearDeconv(nn.ConvTranspose2d):
     """Transposed convolution that starts as a projection and a resize.
 
-    The weights begin as the product of a 1x1 projection and the bilinear
-    kernel, so that an untrained layer is smooth where a random one paints a
-    checkerboard. Kernel 4, stride 2, padding 1 doubles the size. The
-    projection is random (Kaiming), or the identity with ``identity=True``.
+    The weights begin as the product of a 1x1 projection and the bilinear kernel, so that an
+    untrained layer is smooth where a random one paints a checkerboard. Kernel 4, stride 2, padding
+    1 doubles the size. The projection is random (Kaiming), or the identity with ``identity=True``.
     """
 
     def __init__(self, *args, identity: bool = False, **kwargs) -> None:
@@ -70,15 +69,14 @@ class BilinearDeconv(nn.ConvTranspose2d):
 class DeconvUpsample(nn.Sequential):
     """Stack of deconvolution + norm + activation, 2x a step.
 
-    DSRL's extra upsampling module ("a stack of deconvolution layers, each
-    followed by BatchNorm and ReLU", section 3.2 of the paper):
-    ``(N, in_channels, H, W)`` to ``(N, channels, scale * H, scale * W)``. A
-    scale that is not a power of two is doubled beyond and resized.
+    DSRL's extra upsampling module ("a stack of deconvolution layers, each followed by BatchNorm and
+    ReLU", section 3.2 of the paper): ``(N, in_channels, H, W)`` to ``(N, channels, scale * H, scale
+    * W)``. A scale that is not a power of two is doubled beyond and resized.
 
     Args:
-        in_channels (int): Width of the input.
-        channels (int): Width of every step.
-        scale (float): Total factor, above 1.
+        in_channels: Width of the input.
+        channels: Width of every step.
+        scale: Total factor, above 1.
         **cfg: ``norm_cfg`` and ``act_cfg``. Default: None and ReLU.
 
     Raises:
@@ -95,21 +93,20 @@ class DeconvUpsample(nn.Sequential):
             self.append(ConvModule(width, channels, 4, **cfg))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, channels, s H, s W)``."""
+        """Enlarge ``(N, in_channels, H, W)`` to ``(N, channels, s H, s W)``."""
         return enlarge_to(super().forward(x), x.shape[-2:], self.scale)
 
 
 class LogitUpsample(nn.Sequential):
     """Deconvolutions of class maps that start as a bilinear resize.
 
-    Where the released code of DSRL has its extra upsampling: behind the
-    classifier. A stack of it that was not trained is the plain network,
-    bilinearly doubled ``log2(scale)`` times, up to the last pixel. A scale
-    that is not a power of two is doubled beyond and resized.
+    Where the released code of DSRL has its extra upsampling: behind the classifier. A stack of it
+    that was not trained is the plain network, bilinearly doubled ``log2(scale)`` times, up to the
+    last pixel. A scale that is not a power of two is doubled beyond and resized.
 
     Args:
-        channels (int): Number of class maps.
-        scale (float): Total factor, above 1.
+        channels: Number of class maps.
+        scale: Total factor, above 1.
 
     Raises:
         ValueError: ``scale`` is not above 1.
@@ -132,17 +129,17 @@ class LogitUpsample(nn.Sequential):
 
 
 class SubpixelUpsample(nn.Module):
-    """What a sub-pixel convolution of features adds to resized class maps.
+    """Resized class maps plus a sub-pixel convolution of features.
 
-    The sub-pixel convolution of `ESPCN <https://arxiv.org/abs/1609.05158>`_
-    with a kernel of 1x1 at the resolution of the features, which costs as much
-    as ``scale^2`` classifiers. It starts at zero: the plain network, resized.
-    Of a scale that is not whole the convolution is of the next whole one.
+    The sub-pixel convolution of `ESPCN <https://arxiv.org/abs/1609.05158>`_ with a kernel of 1x1 at
+    the resolution of the features, which costs as much as ``scale^2`` classifiers. It starts at
+    zero: the plain network, resized. Of a scale that is not whole the convolution is of the next
+    whole one.
 
     Args:
-        in_channels (int): Width of the features.
-        channels (int): Number of class maps.
-        scale (float): Factor, above 1.
+        in_channels: Width of the features.
+        channels: Number of class maps.
+        scale: Factor, above 1.
 
     Raises:
         ValueError: ``scale`` is not above 1.

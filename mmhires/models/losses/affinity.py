@@ -14,12 +14,11 @@ _BLOCK, _GPU_BLOCK = 2**20, 2**24
 class _AffinityDistance(torch.autograd.Function):
     """Sum over an image's pairs of ``|a_i . a_j - b_i . b_j|``, unit vectors.
 
-    Both Gram matrices are symmetric: only blocks on and above the diagonal are
-    computed, one at a time. With ``s_ij`` the sign of a pair's difference, the
-    gradients are the sums over ``j`` of ``2 s_ij a_j`` and ``-2 s_ij b_j``:
-    known as soon as a block is, so that they are summed up in the forward pass
-    and no block is kept. Maps are normalised in here, so that nothing but
-    their gradients is.
+    Both Gram matrices are symmetric: only blocks on and above the diagonal are computed, one at a
+    time. With ``s_ij`` the sign of a pair's difference, the gradients are the sums over ``j`` of
+    ``2 s_ij a_j`` and ``-2 s_ij b_j``: known as soon as a block is, so that they are summed up in
+    the forward pass and no block is kept. Maps are normalised in here, so that nothing but their
+    gradients is.
     """
 
     @staticmethod
@@ -64,7 +63,7 @@ class _AffinityDistance(torch.autograd.Function):
 
 
 def _block_pairs(feat: Tensor) -> list[tuple[slice, slice]]:
-    """Rows and columns of the blocks on and above the diagonal."""
+    """Return rows and columns of the blocks on and above the diagonal."""
     block = _GPU_BLOCK if feat.is_cuda else _BLOCK
     side = max(1, isqrt(block // len(feat)))
     blocks = [slice(i, i + side) for i in range(0, feat.shape[2], side)]
@@ -77,29 +76,25 @@ def feature_affinity_loss(seg_feat: Tensor,
                           sisr_feat: Tensor,
                           subsample: int = 1,
                           inside: Tensor | None = None) -> Tensor:
-    """Mean difference of the pairwise cosine similarities of two maps.
+    """Return the mean difference of pairwise cosine similarities of two maps.
 
-    Equations 1 and 2 of `Dual Super-Resolution Learning for Semantic
-    Segmentation <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_
-    with p = 2 and q = 1. The sum runs over all pairs of the ``n`` pixels of an
-    image and is divided by their number ``n * n`` and by the batch size. It is
-    computed in at least float32, whatever autocast says, in memory that grows
-    with ``n``: no ``n x n`` matrix is held. The gradient comes with the value,
-    of the maps that need one, and cannot be differentiated again.
+    Equations 1 and 2 of `Dual Super-Resolution Learning for Semantic Segmentation
+    <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_
+    with p = 2 and q = 1. The sum runs over all pairs of the ``n`` pixels of an image and is divided
+    by their number ``n * n`` and by the batch size. It is computed in at least float32, whatever
+    autocast says, in memory that grows with ``n``: no ``n x n`` matrix is held. The gradient comes
+    with the value, of the maps that need one, and cannot be differentiated again.
 
     Args:
-        seg_feat (Tensor): Segmentation features ``(N, C, H, W)``.
-        sisr_feat (Tensor): Super-resolution features ``(N, C', H, W)``; the
-            width may differ.
-        subsample (int): Average-pool both maps by this factor a side first
-            (the last window of a size that it does not divide is smaller).
-            Default: 1, all pairs.
-        inside (Tensor, optional): ``(N, H, W)``, bool: pixels that are not
-            padding. The pairs of the others count neither in the sum nor in
-            ``n``. Default: None, all.
+        seg_feat: Segmentation features ``(N, C, H, W)``.
+        sisr_feat: Super-resolution features ``(N, C', H, W)``; the width may differ.
+        subsample: Average-pool both maps by this factor a side first (the last window of a size
+            that it does not divide is smaller). Default: 1, all pairs.
+        inside: ``(N, H, W)``, bool: pixels that are not padding. The pairs of the others count
+            neither in the sum nor in ``n``. Default: None, all.
 
     Returns:
-        Tensor: A scalar in [0, 2].
+        A scalar in [0, 2].
 
     Raises:
         ValueError: The maps differ in batch or size, or are empty.
@@ -126,7 +121,7 @@ def feature_affinity_loss(seg_feat: Tensor,
 def _pixels(feat: Tensor,
             subsample: int,
             inside: Tensor | None = None) -> Tensor:
-    """``(N, C, H, W)`` to pixels in at least float32, ``(N, C, n)``."""
+    """Reshape ``(N, C, H, W)`` to pixels ``(N, C, n)`` in at least float32."""
     if inside is not None:
         # Nothing is similar to a vector of zeros, in either map.
         feat = feat.masked_fill(~inside[:, None], 0)

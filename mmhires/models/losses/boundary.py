@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""More weight for the pixels near the boundaries of classes."""
+"""More weight for pixels near class boundaries."""
 import inspect
 import math
 from collections.abc import Sequence
@@ -17,20 +17,18 @@ from .labels import checked_label
 def boundary_mask(label: Tensor,
                   radius: int,
                   ignore_index: int = 255) -> Tensor:
-    """Pixels that have one of another class within ``radius``.
+    """Return pixels that have another class within ``radius``.
 
-    Ignored pixels are not in the boundary and make none, nor does the border
-    of the image. Found by maximum and minimum pooling, on the device of the
-    labels.
+    Ignored pixels are not in the boundary and make none, nor does the border of the image. Found by
+    maximum and minimum pooling, on the device of the labels.
 
     Args:
-        label (Tensor): Class of each pixel ``(N, H, W)``.
-        radius (int): Chessboard distance in pixels, at least 0. Nothing is
-            boundary at 0.
-        ignore_index (int): Label without a class. Default: 255.
+        label: Class of each pixel ``(N, H, W)``.
+        radius: Chessboard distance in pixels, at least 0. Nothing is boundary at 0.
+        ignore_index: Label without a class. Default: 255.
 
     Returns:
-        Tensor: ``(N, H, W)``, bool.
+        ``(N, H, W)``, bool.
     """
     # Of uint8, -1 and 256 would be taken for 255 and 0.
     label = label.long()
@@ -38,15 +36,15 @@ def boundary_mask(label: Tensor,
 
 
 def differing(label: Tensor, valid: Tensor, radius: int) -> Tensor:
-    """Valid pixels that have a valid one of another class near.
+    """Return valid pixels that have a valid one of another class near.
 
     Args:
-        label (Tensor): Class of each pixel ``(N, H, W)``, of any value.
-        valid (Tensor): Which pixels have a class ``(N, H, W)``, bool.
-        radius (int): As of :func:`boundary_mask`.
+        label: Class of each pixel ``(N, H, W)``, of any value.
+        valid: Which pixels have a class ``(N, H, W)``, bool.
+        radius: As of :func:`boundary_mask`.
 
     Returns:
-        Tensor: ``(N, H, W)``, bool.
+        ``(N, H, W)``, bool.
     """
     classes, side = label.float(), 2 * radius + 1
     # Two channels: the highest class around, and minus the lowest.
@@ -59,7 +57,7 @@ def differing(label: Tensor, valid: Tensor, radius: int) -> Tensor:
 
 
 def _sliding_maximum(x: Tensor, window: int, dim: int) -> Tensor:
-    """Maximum of each window, in passes that double its width."""
+    """Compute the maximum of each window in passes that double its width."""
     width = 1
     while width < window:
         step = min(width, window - width)
@@ -73,22 +71,20 @@ def _sliding_maximum(x: Tensor, window: int, dim: int) -> Tensor:
 _REFUSED = dict.fromkeys(('BoundaryLoss', 'ChannelWiseDistillLoss', 'DiceLoss',
                           'FALoss', 'HuasdorffDisstanceLoss', 'KLDivLoss',
                           'LovaszLoss', 'SiLogLoss', 'TverskyLoss'),
-                         'is no sum of a term for each pixel')
+                         'is not a sum of a term for each pixel')
 _REFUSED['FocalLoss'] = 'takes no weight of the shape of the labels'
 _REFUSED['BoundaryReweightedLoss'] = 'weights the boundaries already'
 
 
 @MODELS.register_module()
 class BoundaryReweightedLoss(nn.Module):
-    """Cross-entropy or another sum over pixels, boundaries weighted.
+    """Cross-entropy or another pixel loss, with weighted boundaries.
 
-    Equation 11 of `High Resolution Feature Recovering for Accelerating Urban
-    Scene Parsing <https://www.ijcai.org/proceedings/2018/161>`_: each pixel's
-    loss counts ``gamma[0]`` times in the boundary region and ``gamma[1]``
-    times elsewhere. It wraps what is a sum over pixels, upstream's
-    ``CrossEntropyLoss`` and ``OhemCrossEntropy`` and those of this package,
-    and goes wherever that goes, in ``loss_decode`` of any decode head for
-    instance:
+    Equation 11 of `High Resolution Feature Recovering for Accelerating Urban Scene Parsing
+    <https://www.ijcai.org/proceedings/2018/161>`_: each pixel's loss counts ``gamma[0]`` times in
+    the boundary region and ``gamma[1]`` times elsewhere. It wraps what is a sum over pixels,
+    upstream's ``CrossEntropyLoss`` and ``OhemCrossEntropy`` and those of this package, and goes
+    wherever that goes, in ``loss_decode`` of any decode head for instance:
 
     .. code:: python
 
@@ -96,28 +92,25 @@ class BoundaryReweightedLoss(nn.Module):
             type='mmhires.BoundaryReweightedLoss',
             loss=dict(type='CrossEntropyLoss'))
 
-    The weights reach the wrapped loss as its ``weight``, times the one that a
-    pixel sampler gives, and are averaged as that loss does: upstream's
-    ``CrossEntropyLoss`` divides by the number of pixels, equation 11 over its
-    number of terms, :class:`WeightedCrossEntropyLoss` by the sum of all
-    weights. A loss that takes no ``weight`` (upstream's ``OhemCrossEntropy``)
-    is computed in either region alone, the labels of the other one ignored,
-    and both are added by their share of the labelled pixels; on a GPU that
-    waits for the device. Class weights of upstream's ``CrossEntropyLoss`` work
-    beside ignored labels here.
+    The weights reach the wrapped loss as its ``weight``, times the one that a pixel sampler gives,
+    and are averaged as that loss does: upstream's ``CrossEntropyLoss`` divides by the number of
+    pixels, equation 11 over its number of terms, :class:`WeightedCrossEntropyLoss` by the sum of
+    all weights. A loss that takes no ``weight`` (upstream's ``OhemCrossEntropy``) is computed in
+    either region alone, the labels of the other one ignored, and both are added by their share of
+    the labelled pixels; on a GPU that waits for the device. Class weights of upstream's
+    ``CrossEntropyLoss`` work beside ignored labels here.
 
     Args:
-        loss (dict): Config of a loss of logits ``(N, C, H, W)`` or, with
-            ``label`` given to :meth:`forward`, of features.
-        radius (int): r, at least 0: how far from a pixel of another class the
-            boundary region reaches, in pixels of the labels; the paper does
-            not say whether of those or of features. Default: 5.
-        gamma (Sequence[float]): Weights in the region and elsewhere, not
-            negative. Default: (2, 1).
+        loss: Config of a loss of logits ``(N, C, H, W)`` or, with ``label`` given to
+            :meth:`forward`, of features.
+        radius: r, at least 0: how far from a pixel of another class the boundary region reaches, in
+            pixels of the labels; the paper does not say whether of those or of features. Default:
+            5.
+        gamma: Weights in the region and elsewhere, not negative. Default: (2, 1).
 
     Raises:
-        ValueError: ``radius`` or ``gamma`` out of range or such that no pixel
-            counts, or a ``loss`` that a weight of each pixel has no place in.
+        ValueError: ``radius`` or ``gamma`` out of range or such that no pixel counts, or a ``loss``
+            that a weight of each pixel has no place in.
     """
 
     def __init__(self,
@@ -167,23 +160,20 @@ class BoundaryReweightedLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            pred (Tensor): First argument of the wrapped loss.
-            target (Tensor): Its second: the labels, or features to match.
-            weight (Tensor, optional): Weight of each pixel ``(N, H, W)``.
-                Default: None.
-            ignore_index (int): Label that counts nowhere. Default: 255.
-            label (Tensor, optional): Class of each pixel ``(N, H, W)``.
-                Default: None, ``target``.
-            inside (Tensor, optional): Pixels ``(N, H, W)`` of images, bool,
-                for a wrapped loss that takes it. Default: None, all.
+            pred: First argument of the wrapped loss.
+            target: Its second: the labels, or features to match.
+            weight: Weight of each pixel ``(N, H, W)``. Default: None.
+            ignore_index: Label that counts nowhere. Default: 255.
+            label: Class of each pixel ``(N, H, W)``. Default: None, ``target``.
+            inside: Pixels ``(N, H, W)`` of images, bool, for a wrapped loss that takes it. Default:
+                None, all.
             **kwargs: For the wrapped loss.
 
         Returns:
-            Tensor: What the wrapped loss returns.
+            What the wrapped loss returns.
 
         Raises:
-            TypeError: A ``weight`` for a loss that takes none, or labels that
-                are no integers.
+            TypeError: A ``weight`` for a loss that takes none, or labels that are not integers.
             ValueError: On a CPU, a label that is none of the classes.
         """
         if label is None:
@@ -233,7 +223,7 @@ class BoundaryReweightedLoss(nn.Module):
         return total
 
     def _needs_avg_factor(self, kwargs: dict) -> bool:
-        """Whether upstream would look class weights up by ignored labels."""
+        """Return whether upstream would look up class weights by ignored labels."""
         loss = self.loss
         return (isinstance(loss, CrossEntropyLoss)
                 and loss.class_weight is not None

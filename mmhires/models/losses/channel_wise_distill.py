@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Distillation of where each channel is active."""
+"""Distillation of the spatial distribution of each channel."""
 from torch import Tensor
 
 from mmhires.registry import MODELS
@@ -14,27 +14,23 @@ _HIDDEN = -1e9  # the logit of padding
 class ChannelWiseDistillLoss(DistanceLoss):
     """Divergence of two maps, each channel a distribution over the pixels.
 
-    `Channel-wise Knowledge Distillation for Dense Prediction
-    <https://arxiv.org/abs/2011.13256>`_, equations 1 to 3: ``tau^2 / C`` times
-    the sum over the channels of ``KL(softmax(teacher / tau) ||
-    softmax(student / tau))``, the softmax taken over the pixels, and the mean
-    over the batch. Logits or features will do. It is computed in at least
-    float32, whatever autocast says.
+    `Channel-wise Knowledge Distillation for Dense Prediction <https://arxiv.org/abs/2011.13256>`_,
+    equations 1 to 3: ``tau^2 / C`` times the sum over the channels of ``KL(softmax(teacher / tau)
+    || softmax(student / tau))``, the softmax taken over the pixels, and the mean over the batch.
+    Logits or features will do. It is computed in at least float32, whatever autocast says.
 
-    That says where a channel is active and not how much: adding a constant to
-    a channel changes nothing. A head of ``out_channels=1`` predicts by just
-    that, so a map of one channel is taken as the logits of two classes, the
-    other one's being 0, and both together are one distribution.
+    That says where a channel is active and not how much: adding a constant to a channel changes
+    nothing. A head of ``out_channels=1`` predicts by just that, so a map of one channel is taken as
+    the logits of two classes, the other one's being 0, and both together are one distribution.
 
     Args:
-        tau (float): Temperature, above 0. Default: 4.0, the paper's.
-        loss_weight (float): Default: 3.0, the paper's for logits.
-        loss_name (str): Key in the log; must begin with ``loss_`` to be
-            optimised. Default: ``'loss_cwd'``.
+        tau: Temperature, above 0. Default: 4.0, the paper's.
+        loss_weight: Default: 3.0, the paper's for logits.
+        loss_name: Key in the log; must begin with ``loss_`` to be optimised. Default:
+            ``'loss_cwd'``.
 
     Raises:
-        ValueError: ``tau`` not above 0, or maps of several channels that have
-            one pixel.
+        ValueError: ``tau`` not above 0, or maps of several channels that have one pixel.
     """
 
     def __init__(self,
@@ -51,7 +47,7 @@ class ChannelWiseDistillLoss(DistanceLoss):
             x.masked_fill(~cells[:, None], _HIDDEN) for x in (feat, target))
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to ``(N, C)``."""
+        """Return ``(N, C)`` for maps ``(N, C, H, W)``."""
         if student.shape[1] == 1:
             # Where the class has no probability for being padding, its
             # absence has none either.

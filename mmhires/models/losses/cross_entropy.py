@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Class-weighted cross-entropy that knows ignored pixels."""
+"""Class-weighted cross-entropy with ignored pixels."""
 from collections.abc import Sequence
 
 import torch
@@ -13,21 +13,19 @@ from .labels import checked_label
 
 @MODELS.register_module()
 class WeightedCrossEntropyLoss(nn.Module):
-    """Cross-entropy over the pixels that have a label, classes weighted.
+    """Cross-entropy over labelled pixels, with class weights.
 
-    MMSegmentation 1.2.2's ``CrossEntropyLoss`` raises IndexError on a label of
-    255 as soon as ``class_weight`` is set, and divides by ignored pixels too.
-    This one averages as :func:`torch.nn.functional.cross_entropy` does, over
-    the weights of labelled pixels, and is 0 with a gradient of 0 where no
-    pixel of the batch has a label.
+    MMSegmentation 1.2.2's ``CrossEntropyLoss`` raises IndexError on a label of 255 as soon as
+    ``class_weight`` is set, and divides by ignored pixels too. This one averages as
+    :func:`torch.nn.functional.cross_entropy` does, over the weights of labelled pixels, and is 0
+    with a gradient of 0 where no pixel of the batch has a label.
 
     Args:
-        class_weight (Sequence[float], optional): A weight for each class, for
-            example ``1 / ln(1.02 + frequency)`` (ENet, arXiv 1606.02147, which
-            EdgeNets' and DABNet's training code uses). Default: None.
-        loss_weight (float): Weight of the loss. Default: 1.0.
-        loss_name (str): Key in the log; must begin with ``loss_`` to be
-            optimised. Default: ``'loss_ce'``.
+        class_weight: A weight for each class, for example ``1 / ln(1.02 + frequency)`` (ENet, arXiv
+            1606.02147, which EdgeNets' and DABNet's training code uses). Default: None.
+        loss_weight: Weight of the loss. Default: 1.0.
+        loss_name: Key in the log; must begin with ``loss_`` to be optimised. Default:
+            ``'loss_ce'``.
 
     Raises:
         ValueError: A class weight below 0, or none above.
@@ -59,19 +57,19 @@ class WeightedCrossEntropyLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            cls_score (Tensor): Logits ``(N, C, H, W)``.
-            label (Tensor): Class of each pixel ``(N, H, W)``.
-            weight (Tensor, optional): Weight of each pixel ``(N, H, W)``, for
-                example from a pixel sampler. Default: None.
-            ignore_index (int): Label that counts nowhere. Default: 255.
+            cls_score: Logits ``(N, C, H, W)``.
+            label: Class of each pixel ``(N, H, W)``.
+            weight: Weight of each pixel ``(N, H, W)``, for example from a pixel sampler. Default:
+                None.
+            ignore_index: Label that counts nowhere. Default: 255.
 
         Returns:
-            Tensor: A scalar.
+            A scalar.
 
         Raises:
-            TypeError: The labels are no integers.
-            ValueError: Logits and ``class_weight`` differ in classes, there
-                is one class, or (on a CPU) a label is none of them.
+            TypeError: The labels are not integers.
+            ValueError: Logits and ``class_weight`` differ in classes, there is one class, or (on a
+                CPU) a label is none of them.
         """
         classes = cls_score.shape[1]
         if classes == 1:
@@ -100,6 +98,6 @@ class WeightedCrossEntropyLoss(nn.Module):
 
     def _average(self, loss: Tensor, pixel_weight: Tensor,
                  counted: Tensor) -> Tensor:
-        """The loss, from that of each pixel, all ``(N, H, W)``."""
+        """Average the losses of pixels, all ``(N, H, W)``."""
         total = pixel_weight.sum().clamp(min=torch.finfo(loss.dtype).tiny)
         return self.loss_weight * (loss * pixel_weight).sum() / total

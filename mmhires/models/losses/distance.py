@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What losses that compare two maps have in common."""
+"""Base class of losses that compare two maps."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,12 +10,12 @@ from mmhires.models.padding import at_size
 class DistanceLoss(nn.Module):
     """Mean of the distances of two maps, in at least float32.
 
-    A subclass defines ``distance(feat, target)``, for each pixel
-    ``(N, H, W)``, or ``(N, C)`` for each channel.
+    A subclass defines ``distance(feat, target)``, for each pixel ``(N, H, W)``, or ``(N, C)`` for
+    each channel.
 
     Args:
-        loss_weight (float): Of the loss.
-        loss_name (str): Key in the log.
+        loss_weight: Of the loss.
+        loss_name: Key in the log.
     """
 
     def __init__(self, loss_weight: float, loss_name: str) -> None:
@@ -32,20 +32,17 @@ class DistanceLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            feat (Tensor): Features or logits, ``(N, C, h, w)``.
-            target (Tensor): What they should be, ``(N, C, h, w)``.
-            weight (Tensor, optional): Weight of each pixel ``(N, H, W)`` of
-                the image, at any resolution, for distances of pixels. A
-                feature vector counts with the weight of every pixel of its
+            feat: Features or logits, ``(N, C, h, w)``.
+            target: What they should be, ``(N, C, h, w)``.
+            weight: Weight of each pixel ``(N, H, W)`` of the image, at any resolution, for
+                distances of pixels. A feature vector counts with the weight of every pixel of its
                 cell. Default: None.
-            inside (Tensor, optional): Pixels ``(N, H, W)`` of images, bool,
-                in a batch of which some are padded: only cells that hold any
-                count. Default: None, all.
-            **kwargs: What losses of labels take (``label``,
-                ``ignore_index``); unused.
+            inside: Pixels ``(N, H, W)`` of images, bool, in a batch of which some are padded: only
+                cells that hold any count. Default: None, all.
+            **kwargs: What losses of labels take (``label``, ``ignore_index``); unused.
 
         Returns:
-            Tensor: A scalar.
+            A scalar.
 
         Raises:
             ValueError: ``feat`` and ``target`` differ in shape.
@@ -75,14 +72,14 @@ class DistanceLoss(nn.Module):
 
     def hide(self, feat: Tensor, target: Tensor,
              cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Take what is padding out of what distances of pixels share.
+        """Remove padding from distances that pixels share.
 
         Args:
-            feat (Tensor): ``(N, C, h, w)``.
-            target (Tensor): ``(N, C, h, w)``.
-            cells (Tensor): ``(N, h, w)``, bool, not padding.
+            feat: ``(N, C, h, w)``.
+            target: ``(N, C, h, w)``.
+            cells: ``(N, h, w)``, bool, not padding.
 
         Returns:
-            tuple[Tensor, Tensor]: Both maps, for :meth:`distance`.
+            Both maps, for :meth:`distance`.
         """
         return feat, target

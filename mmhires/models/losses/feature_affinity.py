@@ -28,7 +28,7 @@ def fitting_subsample(size: Sequence[int], pixels: int = 64) -> int:
 
 
 def _pooled(size: Sequence[int], subsample: int) -> int:
-    """Pixels that pooling leaves, smaller last windows included."""
+    """Return the number of pixels after pooling, smaller last windows included."""
     height, width = size
     return -(-height // subsample) * -(-width // subsample)
 
@@ -37,30 +37,27 @@ def _pooled(size: Sequence[int], subsample: int) -> int:
 class FALoss(nn.Module):
     """Feature-affinity loss, equations 1 and 2 of DSRL.
 
-    Makes the similarities between the pixels of the segmentation features
-    follow those of the super-resolution features, or of a teacher's; see
-    :func:`feature_affinity_loss`.
+    Makes the similarities between the pixels of the segmentation features follow those of the
+    super-resolution features, or of a teacher's; see :func:`feature_affinity_loss`.
 
     Args:
-        subsample (int): The paper subsamples pairs "to 1/8" without saying
-            how; here both maps are average-pooled by this factor a side. 1
-            takes all pairs. Leave at least some 64 pixels: a single one has
-            no pair. Default: 8.
-        samples (int, optional): Take the pairs of so many pixels, drawn anew
-            for each image, instead: pooling by 8 leaves nothing of a pole that
-            is three pixels wide. Default: None.
-        boundary_share (float): Share of ``samples`` that is drawn near the
-            boundaries of the labels. Default: 0.0.
-        radius (int): What is near, in pixels of the labels. Default: 5.
-        detach (bool): The second map gets no gradient, so that it leads and
-            does not follow. Default: False.
-        loss_weight (float): ``w2`` of equation 3. Default: 1.0.
-        loss_name (str): Key in the log; must begin with ``loss_`` to be
-            optimised. Default: ``'loss_fa'``.
+        subsample: The paper subsamples pairs "to 1/8" without saying how; here both maps are
+            average-pooled by this factor a side. 1 takes all pairs. Leave at least some 64 pixels:
+            a single one has no pair. Default: 8.
+        samples: Take the pairs of so many pixels, drawn anew for each image, instead: pooling by 8
+            leaves nothing of a pole that is three pixels wide. Default: None.
+        boundary_share: Share of ``samples`` that is drawn near the boundaries of the labels.
+            Default: 0.0.
+        radius: What is near, in pixels of the labels. Default: 5.
+        detach: The second map gets no gradient, so that it leads and does not follow. Default:
+            False.
+        loss_weight: ``w2`` of equation 3. Default: 1.0.
+        loss_name: Key in the log; must begin with ``loss_`` to be optimised. Default:
+            ``'loss_fa'``.
 
     Raises:
-        ValueError: ``subsample`` below 1, ``samples`` below 2, both of them,
-            or ``boundary_share`` outside [0, 1] or without ``samples``.
+        ValueError: ``subsample`` below 1, ``samples`` below 2, both of them, or ``boundary_share``
+            outside [0, 1] or without ``samples``.
     """
 
     def __init__(self,
@@ -102,21 +99,19 @@ class FALoss(nn.Module):
         """Compute the loss.
 
         Args:
-            seg_feat (Tensor): Features that follow, ``(N, C, H, W)``.
-            sisr_feat (Tensor): Features that lead, ``(N, C', H, W)``.
-            label (Tensor, optional): Class of each pixel ``(N, h, w)``, for
-                ``boundary_share``. Default: None.
-            ignore_index (int): Label without a class. Default: 255.
-            inside (Tensor, optional): Pixels ``(N, h, w)`` of images, bool, in
-                a batch of which some are padded. Default: None, all.
+            seg_feat: Features that follow, ``(N, C, H, W)``.
+            sisr_feat: Features that lead, ``(N, C', H, W)``.
+            label: Class of each pixel ``(N, h, w)``, for ``boundary_share``. Default: None.
+            ignore_index: Label without a class. Default: 255.
+            inside: Pixels ``(N, h, w)`` of images, bool, in a batch of which some are padded.
+                Default: None, all.
 
         Returns:
-            Tensor: A scalar.
+            A scalar.
 
         Raises:
-            ValueError: The maps do not fit, have fewer pixels than
-                ``samples`` or leave a single one, features that follow have
-                one channel, or ``boundary_share`` without labels.
+            ValueError: The maps do not fit, have fewer pixels than ``samples`` or leave a single
+                one, features that follow have one channel, or ``boundary_share`` without labels.
         """
         self._check_gradient(seg_feat)
         if self.detach:
@@ -135,7 +130,7 @@ class FALoss(nn.Module):
             seg_feat, sisr_feat, self.subsample, inside)
 
     def _check_gradient(self, feat: Tensor) -> None:
-        """Refuse features that could not learn anything."""
+        """Raise an error for features that cannot learn."""
         size = tuple(feat.shape[-2:])
         if _pooled(size, self.subsample) == 1:
             do = ('compare larger maps, or leave it out' if size == (1, 1) else
@@ -157,7 +152,7 @@ class FALoss(nn.Module):
               label: Tensor | None,
               ignore_index: int,
               inside: Tensor | None = None) -> Tensor:
-        """Numbers ``(N, samples)`` of different pixels of each image."""
+        """Draw indices ``(N, samples)`` of different pixels of each image."""
         size = feat.shape[-2:]
         if self.samples > size.numel():
             raise ValueError(f'FALoss: samples={self.samples} of maps that '

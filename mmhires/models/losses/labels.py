@@ -1,30 +1,29 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What labels a loss can work with."""
+"""Validation of the labels of a loss."""
 import torch
 from torch import Tensor
 
 
 def checked_label(owner: object, label: Tensor, num_classes: int | None,
                   ignore_index: int) -> Tensor:
-    """Labels as int64, refused if a value among them is no class.
+    """Return labels as int64; raise an error for values that are not a class.
 
-    On a GPU the values are left to the assertion of PyTorch's own kernels: to
-    look at them here would have every step wait for the device. So they are
-    under torch.compile, of whose graph such a look would make two.
+    On a GPU the values are left to the assertion of PyTorch's own kernels: to look at them here
+    would have every step wait for the device. So they are under torch.compile, of whose graph such
+    a look would make two.
 
     Args:
-        owner (object): The loss, for the error.
-        label (Tensor): Class of each pixel, of any integer type. As uint8 it
-            would be taken for a mask where it is an index.
-        num_classes (int, optional): Classes are ``0 .. num_classes - 1``. None
-            leaves the values unchecked.
-        ignore_index (int): The one other value that is allowed.
+        owner: The loss, for the error.
+        label: Class of each pixel, of any integer type. As uint8 it would be taken for a mask where
+            it is an index.
+        num_classes: Classes are ``0 .. num_classes - 1``. None leaves the values unchecked.
+        ignore_index: The one other value that is allowed.
 
     Returns:
-        Tensor: The same labels, int64.
+        The same labels, int64.
 
     Raises:
-        TypeError: The labels are no integers.
+        TypeError: The labels are not integers.
         ValueError: A label is none of the classes.
     """
     name = type(owner).__name__

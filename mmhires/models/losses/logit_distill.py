@@ -15,28 +15,25 @@ from .distance import DistanceLoss
 class LogitDistillLoss(DistanceLoss):
     """Divergence of a student's class probabilities from a teacher's.
 
-    The pixel-wise distillation of `Structured Knowledge Distillation for
-    Semantic Segmentation <https://arxiv.org/abs/1903.04197>`_, equation 1,
-    with the temperature of `Distilling the Knowledge in a Neural Network
-    <https://arxiv.org/abs/1503.02531>`_: ``tau^2`` times the mean over the
-    pixels of ``KL(softmax(teacher / tau) || softmax(student / tau))``. It is
-    computed in at least float32, whatever autocast says.
+    The pixel-wise distillation of `Structured Knowledge Distillation for Semantic Segmentation
+    <https://arxiv.org/abs/1903.04197>`_, equation 1, with the temperature of `Distilling the
+    Knowledge in a Neural Network <https://arxiv.org/abs/1503.02531>`_: ``tau^2`` times the mean
+    over the pixels of ``KL(softmax(teacher / tau) || softmax(student / tau))``. It is computed in
+    at least float32, whatever autocast says.
 
-    A map of one channel is the logit of class 1 against class 0, as
-    MMSegmentation's heads of ``out_channels=1`` predict by its sigmoid: there
-    it is the divergence of these two classes. Heads of several channels
-    predict by argmax, also if they are trained with sigmoids; softmax keeps
-    that order, so it is the default for them.
+    A map of one channel is the logit of class 1 against class 0, as MMSegmentation's heads of
+    ``out_channels=1`` predict by its sigmoid: there it is the divergence of these two classes.
+    Heads of several channels predict by argmax, also if they are trained with sigmoids; softmax
+    keeps that order, so it is the default for them.
 
     Args:
-        tau (float): Temperature, above 0. Default: 1.0.
-        use_sigmoid (bool): Each channel is a class that is there or not,
-            whatever the others: the sum over the channels of the divergences
-            of these two cases. For heads whose classes can be at one pixel
-            together. Default: False.
-        loss_weight (float): Default: 1.0.
-        loss_name (str): Key in the log; must begin with ``loss_`` to be
-            optimised. Default: ``'loss_kl'``.
+        tau: Temperature, above 0. Default: 1.0.
+        use_sigmoid: Each channel is a class that is there or not, whatever the others: the sum over
+            the channels of the divergences of these two cases. For heads whose classes can be at
+            one pixel together. Default: False.
+        loss_weight: Default: 1.0.
+        loss_name: Key in the log; must begin with ``loss_`` to be optimised. Default:
+            ``'loss_kl'``.
 
     Raises:
         ValueError: ``tau`` not above 0.
@@ -52,14 +49,14 @@ class LogitDistillLoss(DistanceLoss):
         self.use_sigmoid = use_sigmoid
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Logits ``(N, C, H, W)`` to ``(N, H, W)``."""
+        """Return ``(N, H, W)`` for logits ``(N, C, H, W)``."""
         if self.use_sigmoid or student.shape[1] == 1:
             student, teacher = map(with_opposite, (student, teacher))
         return divergence(student, teacher, self.tau, 1).flatten(1, -3).sum(1)
 
 
 def positive(owner: object, tau: float) -> float:
-    """Return a temperature that is one.
+    """Return a valid temperature; raise an error for others.
 
     Args:
         owner: Loss that is built, for the error.
@@ -76,7 +73,7 @@ def positive(owner: object, tau: float) -> float:
 
 
 def with_opposite(logits: Tensor) -> Tensor:
-    """Logits of a class and of its absence, whose softmax is its sigmoid.
+    """Return logits of a class and its absence, whose softmax is its sigmoid.
 
     Args:
         logits: ``(N, C, H, W)``.
@@ -89,7 +86,7 @@ def with_opposite(logits: Tensor) -> Tensor:
 
 def divergence(student: Tensor, teacher: Tensor, tau: float,
                dim: int) -> Tensor:
-    """Compute the terms of ``tau^2 * KL`` of distributions along ``dim``.
+    """Compute the terms of ``tau^2 * KL`` along ``dim``.
 
     Args:
         student: Logits, of any shape.

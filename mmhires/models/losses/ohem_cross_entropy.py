@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Cross-entropy over the hard pixels only."""
+"""Cross-entropy over hard pixels only."""
 import math
 from collections.abc import Sequence
 
@@ -12,16 +12,14 @@ from .cross_entropy import WeightedCrossEntropyLoss
 
 @MODELS.register_module()
 class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
-    """Cross-entropy, averaged over the hard pixels of a batch.
+    """Cross-entropy averaged over the hard pixels of a batch.
 
     Online hard example mining as in the training code of DDRNet's authors,
-    `HRNet-Semantic-Segmentation
-    <https://github.com/HRNet/HRNet-Semantic-Segmentation>`_. A labelled pixel
-    is hard if the probability of its class is below ``thres``. If these are
-    fewer than ``min_kept``, the ``min_kept`` labelled pixels of the lowest
-    probability are hard: the threshold is the larger one of ``thres`` and the
-    probability of the ``min_kept``-th hardest pixel. The loss is the sum over
-    the hard pixels, divided by their number, class weights or not.
+    `HRNet-Semantic-Segmentation <https://github.com/HRNet/HRNet-Semantic-Segmentation>`_. A
+    labelled pixel is hard if the probability of its class is below ``thres``. If these are fewer
+    than ``min_kept``, the ``min_kept`` labelled pixels of the lowest probability are hard: the
+    threshold is the larger one of ``thres`` and the probability of the ``min_kept``-th hardest
+    pixel. The loss is the sum over the hard pixels, divided by their number, class weights or not.
 
     Two kinds of crops need a definition of their own:
 
@@ -35,15 +33,12 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
     It goes into ``loss_decode`` of any decode head.
 
     Args:
-        thres (float): Probability in (0, 1] below which a pixel is hard.
-            Default: 0.9.
-        min_kept (int): Least number of hard pixels in the batch of a GPU, at
-            least 1. Default: 131072.
-        class_weight (Sequence[float], optional): A weight for each class.
-            Default: None.
-        loss_weight (float): Weight of the loss. Default: 1.0.
-        loss_name (str): Key in the log; must begin with ``loss_`` to be
-            optimised. Default: ``'loss_ohem'``.
+        thres: Probability in (0, 1] below which a pixel is hard. Default: 0.9.
+        min_kept: Least number of hard pixels in the batch of a GPU, at least 1. Default: 131072.
+        class_weight: A weight for each class. Default: None.
+        loss_weight: Weight of the loss. Default: 1.0.
+        loss_name: Key in the log; must begin with ``loss_`` to be optimised. Default:
+            ``'loss_ohem'``.
 
     Raises:
         ValueError: ``thres`` or ``min_kept`` out of range.
@@ -65,13 +60,13 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
 
     def _average(self, loss: Tensor, pixel_weight: Tensor,
                  counted: Tensor) -> Tensor:
-        """Over the hard pixels; a ``weight`` counts in the sum only."""
+        """Average over the hard pixels; a ``weight`` counts in the sum only."""
         hard = self._hard_pixels(loss.detach(), counted)
         total = (loss * pixel_weight * hard).sum()
         return self.loss_weight * total / hard.sum().clamp(min=1)
 
     def _hard_pixels(self, loss: Tensor, counted: Tensor) -> Tensor:
-        """Mask of the hard ones; a high loss is a low probability."""
+        """Return the mask of hard pixels: those of low probability."""
         if not loss.numel():
             return counted
         # By topk and without a branch: a GPU need not be waited for. It is

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Bilinear upsampling, to compare JPU with."""
+"""Bilinear upsampling, a baseline of JPU."""
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule
@@ -13,15 +13,14 @@ from mmhires.registry import MODELS
 class BilinearUpsample(BaseModule):
     """Resize the last map to the size of a finer one.
 
-    The comparison "Bilinear" of `FastFCN <https://arxiv.org/abs/1903.11816>`_,
-    Table 1. Earlier maps pass through unchanged.
+    The comparison "Bilinear" of `FastFCN <https://arxiv.org/abs/1903.11816>`_, Table 1. Earlier
+    maps pass through unchanged.
 
     Args:
-        size_of (int): Index of the map whose size it takes. Default: -3, of
-            stride 8 where the last has 32.
-        align_corners (bool): Of the resize. Default: True, as
-            :class:`mmhires.JPU`.
-        init_cfg (dict, optional): Default: None.
+        size_of: Index of the map whose size it takes. Default: -3, of stride 8 where the last has
+            32.
+        align_corners: Of the resize. Default: True, as :class:`mmhires.JPU`.
+        init_cfg: Default: None.
     """
 
     def __init__(self,
@@ -33,6 +32,6 @@ class BilinearUpsample(BaseModule):
         self.align_corners = align_corners
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Maps ``(N, C_i, H_i, W_i)``, the last one resized."""
+        """Return maps ``(N, C_i, H_i, W_i)``, the last one resized."""
         size = inputs[self.size_of].shape[-2:]
         return (*inputs[:-1], resize_to(inputs[-1], size, self.align_corners))

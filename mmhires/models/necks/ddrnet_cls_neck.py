@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""From the two maps of DDRNet to the features that ImageNet's classes need."""
+"""Features for ImageNet classification from the two maps of DDRNet."""
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -12,24 +12,21 @@ from mmhires.registry import MODELS
 class DDRNetClsNeck(BaseModule):
     """Fusion of the high- into the low-resolution map, for pre-training.
 
-    `Deep Dual-resolution Networks <https://arxiv.org/abs/2101.06085>`_, Tables
-    I and II, conv5_2: two 3x3 convolutions of stride 2 bring the
-    high-resolution map to the size of the low-resolution one, to which it is
-    added; then a 1x1 convolution. Takes ``DDRNet(final_stride=1)`` and goes
+    `Deep Dual-resolution Networks <https://arxiv.org/abs/2101.06085>`_, Tables I and II, conv5_2:
+    two 3x3 convolutions of stride 2 bring the high-resolution map to the size of the low-resolution
+    one, to which it is added; then a 1x1 convolution. Takes ``DDRNet(final_stride=1)`` and goes
     before MMPretrain's ``GlobalAveragePooling`` and ``LinearClsHead``.
 
     Args:
-        in_channels (list[int]): Widths of the high- and the low-resolution
-            map, four and sixteen times the ``channels`` of DDRNet.
-        out_channels (int): Width of the output: 1024 for DDRNet-23-slim, 2048
-            for the others.
-        norm_cfg (dict): Normalisation. Default: BN.
-        act_cfg (dict): Activation. Default: ReLU.
-        init_cfg (dict | list[dict], optional): Default: Kaiming, fan out.
+        in_channels: Widths of the high- and the low-resolution map, four and sixteen times the
+            ``channels`` of DDRNet.
+        out_channels: Width of the output: 1024 for DDRNet-23-slim, 2048 for the others.
+        norm_cfg: Normalisation. Default: BN.
+        act_cfg: Activation. Default: ReLU.
+        init_cfg: Default: Kaiming, fan out.
 
     Raises:
-        ValueError: The low-resolution map is not four times as wide as the
-            high-resolution one.
+        ValueError: The low-resolution map is not four times as wide as the high-resolution one.
     """
 
     def __init__(self,
@@ -57,11 +54,11 @@ class DDRNetClsNeck(BaseModule):
         """Fuse the last two maps of DDRNet.
 
         Args:
-            inputs (tuple[Tensor]): Maps before their activation, the last two
-                ``(N, C, H, W)`` and ``(N, 4C, H/4, W/4)``, rounded up.
+            inputs: Maps before their activation, the last two ``(N, C, H, W)`` and ``(N, 4C, H/4,
+                W/4)``, rounded up.
 
         Returns:
-            tuple[Tensor]: ``(N, out_channels, H/4, W/4)``.
+            ``(N, out_channels, H/4, W/4)``.
         """
         high, low = (self.act(x) for x in inputs[-2:])
         return (self.last(self.act(low + self.down(high))), )

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""The finest map of a feature pyramid, to compare JPU with."""
+"""The finest map of a feature pyramid, a baseline of JPU."""
 from collections.abc import Sequence
 from functools import partial
 
@@ -19,20 +19,18 @@ XAVIER = dict(type='Xavier', layer='Conv2d', distribution='uniform')
 class FPNUpsample(BaseModule):
     """Replace the last map by the finest one of a feature pyramid.
 
-    `Feature Pyramid Networks for Object Detection
-    <https://arxiv.org/abs/1612.03144>`_, section 3: 1x1 convolutions to a
-    common width, added up from the coarsest to the finest, and a 3x3
+    `Feature Pyramid Networks for Object Detection <https://arxiv.org/abs/1612.03144>`_, section 3:
+    1x1 convolutions to a common width, added up from the coarsest to the finest, and a 3x3
     convolution, without activations. The comparison "FPN" of `FastFCN
-    <https://arxiv.org/abs/1903.11816>`_, Table 1. Earlier maps pass through
-    unchanged; the coarser levels of the pyramid are not computed.
+    <https://arxiv.org/abs/1903.11816>`_, Table 1. Earlier maps pass through unchanged; the coarser
+    levels of the pyramid are not computed.
 
     Args:
-        in_channels (Sequence[int]): Widths of the last maps of the backbone,
-            finest first. Default: (512, 1024, 2048).
-        out_channels (int): Width of the new map. Default: 512, that of a
-            branch of :class:`mmhires.JPU`.
-        norm_cfg (dict, optional): After each convolution. Default: None.
-        init_cfg (dict): Default: Xavier uniform.
+        in_channels: Widths of the last maps of the backbone, finest first. Default: (512, 1024,
+            2048).
+        out_channels: Width of the new map. Default: 512, that of a branch of :class:`mmhires.JPU`.
+        norm_cfg: After each convolution. Default: None.
+        init_cfg: Default: Xavier uniform.
     """
 
     def __init__(self,
@@ -51,12 +49,11 @@ class FPNUpsample(BaseModule):
         """Replace the last map.
 
         Args:
-            inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)``, finest
-                first.
+            inputs: Maps ``(N, C_i, H_i, W_i)``, finest first.
 
         Returns:
-            tuple[Tensor, ...]: The maps before the last, and ``(N,
-            out_channels, H, W)`` of the finest of ``in_channels``.
+            The maps before the last, and ``(N, out_channels, H, W)`` of the finest of
+            ``in_channels``.
 
         Raises:
             ValueError: The last maps do not have the widths ``in_channels``.

@@ -16,33 +16,32 @@ from .maps import last_maps
 class JPU(necks.JPU):
     """Features of stride 8 from a backbone of stride 32.
 
-    `FastFCN: Rethinking Dilated Convolution in the Backbone for Semantic
-    Segmentation <https://arxiv.org/abs/1903.11816>`_, section 3.3. Each of the
-    last maps passes a 3x3 convolution to a common width (figure 4a); they are
-    resized to the finest and concatenated, the coarsest first; separable
-    convolutions of several dilation rates read that in parallel (4b) and their
-    concatenation takes the place of the last map. The convolution of figure 4c
-    is the first one of the head, as in the authors' code.
+    `FastFCN: Rethinking Dilated Convolution in the Backbone for Semantic Segmentation
+    <https://arxiv.org/abs/1903.11816>`_, section 3.3. Each of the last maps passes a 3x3
+    convolution to a common width (figure 4a); they are resized to the finest and concatenated, the
+    coarsest first; separable convolutions of several dilation rates read that in parallel (4b) and
+    their concatenation takes the place of the last map. The convolution of figure 4c is the first
+    one of the head, as in the authors' code.
 
-    Earlier maps pass through unchanged, so a head and an auxiliary head keep
-    the indices that they have on a dilated backbone. From upstream's JPU it
-    differs in the order of the concatenation and in ``align_corners``, both
-    after the authors; ``mmhires.converters`` translates weights of either.
+    Earlier maps pass through unchanged, so a head and an auxiliary head keep the indices that they
+    have on a dilated backbone. From upstream's JPU it differs in the order of the concatenation and
+    in ``align_corners``, both after the authors; ``mmhires.converters`` translates weights of
+    either.
 
     Args:
-        in_channels (Sequence[int]): Widths of the last maps of the backbone,
-            finest first. Default: (512, 1024, 2048).
-        mid_channels (int): Width of every branch; the new map is
-            ``len(dilations)`` times as wide. Default: 512.
-        start_level (int): First of ``in_channels`` that is used. Default: 0.
-        end_level (int): End of those used, exclusive; -1 uses all that follow.
-            Maps after it are dropped. Default: -1.
-        dilations (Sequence[int]): One branch each. Default: (1, 2, 4, 8).
-        align_corners (bool): Of the bilinear resize. Default: True.
-        conv_cfg (dict, optional): Of the 3x3 convolutions. Default: None.
-        norm_cfg (dict): Of every convolution. Default: BN.
-        act_cfg (dict): Of all but the depthwise ones. Default: ReLU.
-        init_cfg (dict, optional): Default: None.
+        in_channels: Widths of the last maps of the backbone, finest first. Default: (512, 1024,
+            2048).
+        mid_channels: Width of every branch; the new map is ``len(dilations)`` times as wide.
+            Default: 512.
+        start_level: First of ``in_channels`` that is used. Default: 0.
+        end_level: End of those used, exclusive; -1 uses all that follow. Maps after it are dropped.
+            Default: -1.
+        dilations: One branch each. Default: (1, 2, 4, 8).
+        align_corners: Of the bilinear resize. Default: True.
+        conv_cfg: Of the 3x3 convolutions. Default: None.
+        norm_cfg: Of every convolution. Default: BN.
+        act_cfg: Of all but the depthwise ones. Default: ReLU.
+        init_cfg: Default: None.
     """
 
     def __init__(self,
@@ -62,12 +61,11 @@ class JPU(necks.JPU):
         """Replace the last map.
 
         Args:
-            inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)``, finest
-                first.
+            inputs: Maps ``(N, C_i, H_i, W_i)``, finest first.
 
         Returns:
-            tuple[Tensor, ...]: The maps before the last, and ``(N,
-            len(dilations) * mid_channels, H, W)`` of the finest map used.
+            The maps before the last, and ``(N, len(dilations) * mid_channels, H, W)`` of the finest
+            map used.
 
         Raises:
             ValueError: The last maps do not have the widths ``in_channels``.

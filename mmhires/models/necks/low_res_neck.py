@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Neck that hands the full-size image on."""
+"""Neck that passes the full-size image on."""
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -26,7 +26,7 @@ class LowResNeck(BaseModule):
         self.neck = MODELS.build(neck)
 
     def forward(self, inputs: MapsWithImage) -> Tensor | MapsWithImage:
-        """Maps ``(N, C_i, H_i, W_i)`` of the neck, with the same image."""
+        """Return maps ``(N, C_i, H_i, W_i)`` of the neck, with the same image."""
         return with_image(self.neck(inputs), inputs.image)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,

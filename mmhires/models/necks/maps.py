@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Which maps of the backbone a neck works on."""
+"""Selection of the maps that a neck reads."""
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -7,15 +7,15 @@ from torch import Tensor
 
 def last_maps(inputs: Sequence[Tensor], in_channels: Sequence[int],
               name: str) -> tuple[Tensor, ...]:
-    """The last maps of a backbone, as many as a neck knows widths of.
+    """Return the last maps of a backbone, as many as a neck has widths for.
 
     Args:
-        inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)``, finest first.
-        in_channels (Sequence[int]): Widths of the last of them.
-        name (str): The neck, for the error.
+        inputs: Maps ``(N, C_i, H_i, W_i)``, finest first.
+        in_channels: Widths of the last of them.
+        name: The neck, for the error.
 
     Returns:
-        tuple[Tensor, ...]: The last ``len(in_channels)`` maps.
+        The last ``len(in_channels)`` maps.
 
     Raises:
         ValueError: There are fewer, or they have other widths.

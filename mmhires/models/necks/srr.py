@@ -25,53 +25,43 @@ class SRRNeck(BaseModule):
     """Features of a full-size image from those of a reduced one.
 
     `High Resolution Feature Recovering for Accelerating Urban Scene Parsing
-    <https://www.ijcai.org/proceedings/2018/161>`_, section 3.2: for an image
-    reduced by ``scale = 2^n``, a 1x1 convolution from the width c of the map
-    to k, n deconvolutions of kernel 4 and stride 2 at that width, and a 1x1
-    convolution back to c; ``n * 16 * k^2 + 2 * c * k`` weights. The maps of
-    ``in_index`` are replaced by recovered ones of ``scale`` times their size,
-    the others pass through unchanged.
+    <https://www.ijcai.org/proceedings/2018/161>`_, section 3.2: for an image reduced by ``scale =
+    2^n``, a 1x1 convolution from the width c of the map to k, n deconvolutions of kernel 4 and
+    stride 2 at that width, and a 1x1 convolution back to c; ``n * 16 * k^2 + 2 * c * k`` weights.
+    The maps of ``in_index`` are replaced by recovered ones of ``scale`` times their size, the
+    others pass through unchanged.
 
-    The maps of ``aux_index`` have modules of their own (section 3.3), which
-    :class:`mmhires.HRFR` runs in training and nothing else does:
-    :meth:`forward` leaves those maps as they are, so that heads read the same
-    in training and testing, and :meth:`switch_to_deploy` removes the modules.
+    The maps of ``aux_index`` have modules of their own (section 3.3), which :class:`mmhires.HRFR`
+    runs in training and nothing else does: :meth:`forward` leaves those maps as they are, so that
+    heads read the same in training and testing, and :meth:`switch_to_deploy` removes the modules.
 
     Args:
-        in_channels (int | Sequence[int]): Width of each map to recover.
-            Default: 2048.
-        in_index (int | Sequence[int]): Which maps these are. More than one
-            for a head that reads several, as DDRNet's. Default: -1, the last.
-        scale (float): Full-size image : network input, above 1. Maps that are
-            doubled beyond it are resized. Default: 2.
-        bottleneck (int | Sequence[int], optional): k, below the width of its
-            map; of all maps or of each. None deconvolves at full width, the
-            paper's "Non-neck". Default: 512.
-        aux_channels (Sequence[int]): Widths of the maps that are recovered in
-            training only, the paper's "Aux". Default: (), none.
-        aux_index (Sequence[int]): Which maps these are. Default: (1, 2), the
-            third and the fourth stage of a ResNet.
-        aux_bottleneck (int | Sequence[int], optional): k of the auxiliary
-            modules, which the paper leaves open: 512 cannot be, as k is below
-            the 512 channels of the third stage. Default: None, a quarter of
-            the width, as 512 is of 2048.
-        out_act_cfg (dict, optional): Activation of what is recovered, for maps
-            that the teacher has after one, ``dict(type='ReLU')`` for those of
-            a ResNet. Default: None, as the paper has it.
-        norm_cfg (dict, optional): After each layer but the last. Default:
-            None, as the paper speaks of convolutions and deconvolutions only
-            and counts nothing else.
-        act_cfg (dict, optional): Likewise. Default: None.
-        init_cfg (dict): The paper says Gaussian without a deviation. Default:
-            Kaiming's, with which the recovered features start at about the
-            size of those they come from, at any width;
-            ``dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'],
-            std=0.01)`` fixes it.
+        in_channels: Width of each map to recover. Default: 2048.
+        in_index: Which maps these are. More than one for a head that reads several, as DDRNet's.
+            Default: -1, the last.
+        scale: Full-size image : network input, above 1. Maps that are doubled beyond it are
+            resized. Default: 2.
+        bottleneck: k, below the width of its map; of all maps or of each. None deconvolves at full
+            width, the paper's "Non-neck". Default: 512.
+        aux_channels: Widths of the maps that are recovered in training only, the paper's "Aux".
+            Default: (), none.
+        aux_index: Which maps these are. Default: (1, 2), the third and the fourth stage of a
+            ResNet.
+        aux_bottleneck: k of the auxiliary modules, which the paper leaves open: 512 cannot be, as k
+            is below the 512 channels of the third stage. Default: None, a quarter of the width, as
+            512 is of 2048.
+        out_act_cfg: Activation of what is recovered, for maps that the teacher has after one,
+            ``dict(type='ReLU')`` for those of a ResNet. Default: None, as the paper has it.
+        norm_cfg: After each layer but the last. Default: None, as the paper speaks of convolutions
+            and deconvolutions only and counts nothing else.
+        act_cfg: Likewise. Default: None.
+        init_cfg: The paper says Gaussian without a deviation. Default: Kaiming's, with which the
+            recovered features start at about the size of those they come from, at any width;
+            ``dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'], std=0.01)`` fixes it.
 
     Raises:
-        ValueError: ``scale`` is not above 1, the lengths of widths, indices
-            and bottlenecks differ, or a bottleneck is not below the
-            width of its map.
+        ValueError: ``scale`` is not above 1, the lengths of widths, indices and bottlenecks differ,
+            or a bottleneck is not below the width of its map.
     """
 
     def __init__(self,
@@ -101,12 +91,10 @@ class SRRNeck(BaseModule):
         """Recover the maps of ``in_index``.
 
         Args:
-            inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the
-                reduced image.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the reduced image.
 
         Returns:
-            tuple[Tensor, ...]: The same, those of ``in_index`` as ``(N, C_i,
-            scale * H_i, scale * W_i)``.
+            The same, those of ``in_index`` as ``(N, C_i, scale * H_i, scale * W_i)``.
 
         Raises:
             ValueError: A map is missing or does not have its width.
@@ -120,10 +108,10 @@ class SRRNeck(BaseModule):
         """Recover the maps of ``aux_index``, for training.
 
         Args:
-            inputs (Sequence[Tensor]): As of :meth:`forward`.
+            inputs: As of :meth:`forward`.
 
         Returns:
-            dict[int, Tensor]: ``(N, C_i, scale * H_i, scale * W_i)`` by index.
+            ``(N, C_i, scale * H_i, scale * W_i)`` by index.
 
         Raises:
             ValueError: A map is missing or does not have its width.
@@ -134,7 +122,7 @@ class SRRNeck(BaseModule):
         """The index of each map that is recovered, and what recovers it.
 
         Returns:
-            list[tuple[int, nn.Sequential]]: Maps of training alone as well.
+            Maps of training alone as well.
         """
         return [
             *zip(self.in_index, self.srr), *zip(self.aux_index, self.aux_srr)
@@ -153,11 +141,11 @@ class _Modules(nn.ModuleList):
     """What recovers some of the maps, each by its module.
 
     Args:
-        kind (str): ``'in'`` or ``'aux'``, for errors.
-        widths (Sequence[int]): Of the maps.
-        indices (Sequence[int]): Which maps.
-        bottleneck (int | Sequence[int], optional): Of all or of each.
-        scale (float): By how much maps are enlarged. Default: 2.
+        kind: ``'in'`` or ``'aux'``, for errors.
+        widths: Of the maps.
+        indices: Which maps.
+        bottleneck: Of all or of each.
+        scale: By how much maps are enlarged. Default: 2.
         **cfg: Of :func:`_recovering`.
     """
 
@@ -232,10 +220,10 @@ def start_linear(module: nn.Sequential, down: Tensor, up: Tensor) -> None:
     """Make a module of SRR a linear map of bilinearly enlarged features.
 
     Args:
-        module (nn.Sequential): Of :meth:`SRRNeck.modules_by_index`.
-        down (Tensor): ``(c, k)``, from the features of one pixel to the
-            bottleneck. Without bottleneck any k will do.
-        up (Tensor): ``(k, c)``, from there to those of the teacher.
+        module: Of :meth:`SRRNeck.modules_by_index`.
+        down: ``(c, k)``, from the features of one pixel to the bottleneck. Without bottleneck any k
+            will do.
+        up: ``(k, c)``, from there to those of the teacher.
     """
     convs = [layer.conv for layer in module]
     kernel = bilinear_kernel().to(down)

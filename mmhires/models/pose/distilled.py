@@ -25,30 +25,28 @@ _ABSENT = -1e4
 
 @MODELS.register_module()
 class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
-    """``TopdownPoseEstimator`` that learns from a frozen teacher, too.
+    """``TopdownPoseEstimator`` that also learns from a frozen teacher.
 
-    The student sees the crop as small as its data preprocessor makes it, the
-    teacher sees it at full size. See :class:`DistilledSegmentor`; what is
-    ``'logits'`` there are heatmaps here or, of SimCC and RTMPose, the logits
-    of the bins of x and y, which are those of the full-size crop in both.
+    The student sees the crop as small as its data preprocessor makes it, the teacher sees it at
+    full size. See :class:`DistilledSegmentor`; what is ``'logits'`` there are heatmaps here or, of
+    SimCC and RTMPose, the logits of the bins of x and y, which are those of the full-size crop in
+    both.
 
-    Bins are compared as a map ``(N, bins, K, 2)``, whose "classes" are bins
-    and whose "pixels" are the x and the y of each keypoint, weighted by its
-    visibility. The logits are times the ``beta`` of the head's own loss, so
-    that their softmax is the distribution that the head was trained for.
+    Bins are compared as a map ``(N, bins, K, 2)``, whose "classes" are bins and whose "pixels" are
+    the x and the y of each keypoint, weighted by its visibility. The logits are times the ``beta``
+    of the head's own loss, so that their softmax is the distribution that the head was trained for.
 
     Args:
         *args: Of ``TopdownPoseEstimator``.
-        teacher (dict | str): Config of a pose estimator with the same kind of
-            head, or a config file whose ``model`` it is. Its data preprocessor
-            has to normalise as the student's.
-        teacher_ckpt (str, optional): File or address of its weights. None
-            leaves them to the ``init_cfg`` of ``teacher``. Default: None.
-        distill_losses (Sequence[dict]): As of :class:`DistilledSegmentor`.
-            Default: of heatmaps one :class:`FeatureL2Loss`, the mean over the
-            keypoints, of bins one :class:`LogitDistillLoss`.
-        **kwargs: Of ``TopdownPoseEstimator``; ``data_preprocessor`` must leave
-            ``gt_img``, as :class:`LowResPoseDataPreprocessor` does.
+        teacher: Config of a pose estimator with the same kind of head, or a config file whose
+            ``model`` it is. Its data preprocessor has to normalise as the student's.
+        teacher_ckpt: File or address of its weights. None leaves them to the ``init_cfg`` of
+            ``teacher``. Default: None.
+        distill_losses: As of :class:`DistilledSegmentor`. Default: of heatmaps one
+            :class:`FeatureL2Loss`, the mean over the keypoints, of bins one
+            :class:`LogitDistillLoss`.
+        **kwargs: Of ``TopdownPoseEstimator``; ``data_preprocessor`` must leave ``gt_img``, as
+            :class:`LowResPoseDataPreprocessor` does.
 
     Raises:
         ValueError: An unknown ``on``.
@@ -58,21 +56,21 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
     @property
     def default_loss(self) -> dict:
-        """Config of the loss that fits what the student's head predicts."""
+        """Return the config of the loss that fits the student's head."""
         if hasattr(head_of(self), 'simcc_split_ratio'):
             return dict(type='mmhires.LogitDistillLoss')
         return dict(type='mmhires.FeatureL2Loss', reduction='mean')
 
     def teacher_logits(self, images: Tensor,
                        data_samples: SampleList) -> Tensor:
-        """Heatmaps or bins of the teacher.
+        """Return heatmaps or bins of the teacher.
 
         Args:
-            images (Tensor): Normalised crops, ``(N, C, H, W)``.
-            data_samples (list[:obj:`PoseDataSample`]): Data samples.
+            images: Normalised crops, ``(N, C, H, W)``.
+            data_samples: Data samples.
 
         Returns:
-            Tensor: As of :meth:`predicted`.
+            As of :meth:`predicted`.
 
         Raises:
             ValueError: The head has neither.
@@ -82,16 +80,15 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
     def predicted(self, args: tuple, output: Any,
                   data_samples: SampleList) -> Tensor:
-        """What the head would decode, from a pass of training.
+        """Return what the head would decode, from a training pass.
 
         Args:
-            args (tuple): What its ``forward`` was given.
-            output (Any): What its ``forward`` returned.
-            data_samples (list[:obj:`PoseDataSample`]): Data samples.
+            args: What its ``forward`` was given.
+            output: What its ``forward`` returned.
+            data_samples: Data samples.
 
         Returns:
-            Tensor: Heatmaps ``(N, out_channels, h, w)``, or logits of bins
-            ``(N, bins, K, 2)``.
+            Heatmaps ``(N, out_channels, h, w)``, or logits of bins ``(N, bins, K, 2)``.
 
         Raises:
             ValueError: The head has neither.
@@ -101,7 +98,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
     def _decoded(self, model: nn.Module, feats: tuple,
                  data_samples: SampleList) -> Tensor:
-        """What the head of a model gives to its codec."""
+        """Return what a model's head passes to its codec."""
         head, given = head_of(model), []
 
         def keep(batch: Any, *args, **kwargs) -> list:
@@ -137,15 +134,14 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
                     'the full-size crop')
 
     def label_of(self, data_samples: SampleList, taught: dict) -> dict:
-        """Visibility of the keypoints, for losses of bins.
+        """Return the visibility of the keypoints, for losses of bins.
 
         Args:
-            data_samples (list[:obj:`PoseDataSample`]): With
-                ``keypoint_weights``.
-            taught (dict): Unused.
+            data_samples: With ``keypoint_weights``.
+            taught: Unused.
 
         Returns:
-            dict: ``weight`` ``(N, K, 2)`` of logits of bins; nothing of maps.
+            ``weight`` ``(N, K, 2)`` of logits of bins; nothing of maps.
         """
         if not hasattr(head_of(self), 'simcc_split_ratio'):
             return {}
@@ -161,7 +157,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
 
 def _bins(pair: tuple[Tensor, Tensor], beta: float) -> Tensor:
-    """Logits of x ``(N, K, W)`` and y ``(N, K, H)`` as one map."""
+    """Join logits of x ``(N, K, W)`` and y ``(N, K, H)`` in one map."""
     count = max(logits.shape[-1] for logits in pair)
     return torch.stack([
         F.pad(beta * logits, (0, count - logits.shape[-1]), value=_ABSENT)
@@ -170,7 +166,7 @@ def _bins(pair: tuple[Tensor, Tensor], beta: float) -> Tensor:
 
 
 def _language(head: nn.Module, enlarged: float = 1.) -> dict:
-    """What the predictions of a head mean, by the keys of its config.
+    """Return the meaning of a head's predictions by the keys of its config.
 
     Args:
         head: The head.

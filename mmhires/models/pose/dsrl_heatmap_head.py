@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Dual super-resolution learning round any heatmap head of MMPose."""
+"""Dual super-resolution learning around any heatmap head of MMPose."""
 import copy
 
 import torch
@@ -20,53 +20,44 @@ from mmhires.registry import MODELS
 
 @MODELS.register_module()
 class DSRLHeatmapHead(DualSuperResolution, BaseHead):
-    """Predict heatmaps at ``scale`` times the resolution of a plain head.
+    """Heatmap head that predicts at ``scale`` times the usual resolution.
 
-    DSRL (see :class:`DualSuperResolution`) for top-down heatmaps, section 5 of
-    the paper. The final layer of ``heatmap_head`` is taken off; deconvolutions
-    enlarge its features (SSSR) and a new final layer follows at that
-    resolution. In training a super-resolution branch (SISR) rebuilds the
-    full-size crop and the feature-affinity loss (FA) makes the keypoint
-    features follow its structure. In evaluation neither runs, and
-    :meth:`switch_to_deploy` removes their weights.
+    DSRL (see :class:`DualSuperResolution`) for top-down heatmaps, section 5 of the paper. The final
+    layer of ``heatmap_head`` is taken off; deconvolutions enlarge its features (SSSR) and a new
+    final layer follows at that resolution. In training a super-resolution branch (SISR) rebuilds
+    the full-size crop and the feature-affinity loss (FA) makes the keypoint features follow its
+    structure. In evaluation neither runs, and :meth:`switch_to_deploy` removes their weights.
 
-    The objective is the loss of ``heatmap_head`` on the enlarged heatmaps,
-    ``loss_mse`` weighted by ``sisr_head.loss_weight`` (w1) and ``loss_fa``
-    weighted by ``loss_fa.loss_weight`` (w2); either may be left out. A mean
-    over nearly empty heatmaps is some 1000 times smaller than the
-    cross-entropy that w1 and w2 were chosen for: give the loss of
-    ``heatmap_head`` a ``loss_weight`` of 1000 beside them.
+    The objective is the loss of ``heatmap_head`` on the enlarged heatmaps, ``loss_mse`` weighted by
+    ``sisr_head.loss_weight`` (w1) and ``loss_fa`` weighted by ``loss_fa.loss_weight`` (w2); either
+    may be left out. A mean over nearly empty heatmaps is some 1000 times smaller than the
+    cross-entropy that w1 and w2 were chosen for: give the loss of ``heatmap_head`` a
+    ``loss_weight`` of 1000 beside them.
 
-    The data preprocessor must be :class:`LowResPoseDataPreprocessor` of the
-    same ``scale``, and codec and pipeline those of the model at full size:
-    with a scale of 2 a network whose plain head has heatmaps of 1/4 of its
-    input has heatmaps of 1/4 of the full-size crop.
+    The data preprocessor must be :class:`LowResPoseDataPreprocessor` of the same ``scale``, and
+    codec and pipeline those of the model at full size: with a scale of 2 a network whose plain head
+    has heatmaps of 1/4 of its input has heatmaps of 1/4 of the full-size crop.
 
-    A checkpoint of the model without DSRL loads into it: keys of the plain
-    head are read as those of ``heatmap_head``, all but the final layer's.
+    A checkpoint of the model without DSRL loads into it: keys of the plain head are read as those
+    of ``heatmap_head``, all but the final layer's.
 
     Args:
-        heatmap_head (dict): Config of ``HeatmapHead``, with or without
-            deconvolutions, or of a subclass that keeps its losses and its
-            prediction, such as ``ViPNASHead``. Its ``loss``, ``decoder`` and
-            ``final_layer`` are used at the enlarged resolution.
-        scale (float): Full-size crop : network input, above 1. If it is not a
-            power of two, enlarged features are resized to the heatmaps of the
-            ``decoder``. Default: 2.
-        sssr_channels (int): Width of the deconvolutions, which the paper
-            leaves open. Default: 32.
-        sisr_head (dict, optional): Config of :class:`SISRHead`. ``scale`` and
-            ``norm_cfg`` are taken from here unless it names them.
-            Default: None.
-        loss_fa (dict, optional): Config of :class:`FALoss`; needs
-            ``sisr_head``. Default: None.
-        norm_cfg (dict): Normalisation of what DSRL adds. Default: BN.
-        init_cfg (dict, optional): Of :class:`mmengine.model.BaseModule`.
+        heatmap_head: Config of ``HeatmapHead``, with or without deconvolutions, or of a subclass
+            that keeps its losses and its prediction, such as ``ViPNASHead``. Its ``loss``,
+            ``decoder`` and ``final_layer`` are used at the enlarged resolution.
+        scale: Full-size crop : network input, above 1. If it is not a power of two, enlarged
+            features are resized to the heatmaps of the ``decoder``. Default: 2.
+        sssr_channels: Width of the deconvolutions, which the paper leaves open. Default: 32.
+        sisr_head: Config of :class:`SISRHead`. ``scale`` and ``norm_cfg`` are taken from here
+            unless it names them. Default: None.
+        loss_fa: Config of :class:`FALoss`; needs ``sisr_head``. Default: None.
+        norm_cfg: Normalisation of what DSRL adds. Default: BN.
+        init_cfg: Of :class:`mmengine.model.BaseModule`.
 
     Raises:
         TypeError: ``heatmap_head`` exposes no features.
-        ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that is
-            not above 1 or not that of ``sisr_head``.
+        ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` that is not above 1 or not
+            that of ``sisr_head``.
     """
 
     wrapped = 'heatmap_head'
@@ -110,14 +101,14 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         self.decoder = self.predictor.decoder
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """Features of the wrapped head, enlarged by SSSR.
+        """Return features of the wrapped head, enlarged by SSSR.
 
         Args:
-            inputs (tuple[Tensor]): As of :meth:`head_features`.
+            inputs: As of :meth:`head_features`.
 
         Returns:
-            Tensor: ``(N, channels, scale * H, scale * W)``, or of the size of
-            the codec's heatmaps if ``scale`` is not a power of two.
+            ``(N, channels, scale * H, scale * W)``, or of the size of the codec's heatmaps if
+            ``scale`` is not a power of two.
         """
         feat = super().sssr_features(inputs)
         size = getattr(self.decoder, 'heatmap_size', None)
@@ -126,15 +117,14 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         return resize_to(feat, size[::-1])
 
     def forward(self, feats: tuple[Tensor]) -> Tensor:
-        """Heatmaps.
+        """Predict heatmaps.
 
         Args:
-            feats (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
-                or neck.
+            feats: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
 
         Returns:
-            Tensor: ``(N, out_channels, scale * H, scale * W)``, where
-            ``(H, W)`` is the size at which ``heatmap_head`` would predict.
+            ``(N, out_channels, scale * H, scale * W)``, where ``(H, W)`` is the size at which
+            ``heatmap_head`` would predict.
         """
         return self.predictor((self.sssr_features(feats), ))
 
@@ -142,19 +132,17 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
                 feats: Features,
                 batch_data_samples: OptSampleList,
                 test_cfg: ConfigType = {}) -> Predictions:
-        """Keypoints, and heatmaps if asked for, as ``HeatmapHead`` has them.
+        """Predict keypoints, and heatmaps on request, as ``HeatmapHead`` does.
 
         Args:
-            feats (tuple[Tensor] | list[tuple[Tensor]]): As of
-                :meth:`forward`; those of the crop and of its mirror image if
-                ``flip_test`` is on.
-            batch_data_samples (list[:obj:`PoseDataSample`]): Data samples.
-            test_cfg (dict): ``flip_test``, ``flip_mode``, ``shift_heatmap``
-                and ``output_heatmaps``.
+            feats: As of :meth:`forward`; those of the crop and of its mirror image if ``flip_test``
+                is on.
+            batch_data_samples: Data samples.
+            test_cfg: ``flip_test``, ``flip_mode``, ``shift_heatmap`` and ``output_heatmaps``.
 
         Returns:
-            list[:obj:`InstanceData`] | tuple: Keypoints in the coordinates of
-            the full-size crop; with ``output_heatmaps`` heatmaps as well.
+            list[:obj:`InstanceData`] | tuple: Keypoints in the coordinates of the full-size crop;
+            with ``output_heatmaps`` heatmaps as well.
 
         Raises:
             ValueError: The codec is made for heatmaps of another size.
@@ -169,17 +157,16 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
              feats: tuple[Tensor],
              batch_data_samples: OptSampleList,
              train_cfg: ConfigType = {}) -> dict:
-        """Losses of keypoints and super-resolution.
+        """Compute the losses of keypoints and super-resolution.
 
         Args:
-            feats (tuple[Tensor]): As of :meth:`forward`.
-            batch_data_samples (list[:obj:`PoseDataSample`]): With heatmaps of
-                the enlarged size and, for SISR, ``gt_img``.
-            train_cfg (dict): ``compute_acc``.
+            feats: As of :meth:`forward`.
+            batch_data_samples: With heatmaps of the enlarged size and, for SISR, ``gt_img``.
+            train_cfg: ``compute_acc``.
 
         Returns:
-            dict[str, Tensor]: ``loss_kpt``, ``loss_mse`` and ``loss_fa`` as
-            configured, and ``acc_pose`` except in bf16.
+            ``loss_kpt``, ``loss_mse`` and ``loss_fa`` as configured, and ``acc_pose`` except in
+            bf16.
 
         Raises:
             KeyError: A sample has no ``gt_img``.
@@ -195,7 +182,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         return losses
 
     def _checked_features(self, feats: tuple[Tensor]) -> Tensor:
-        """SSSR features, if the codec is made for heatmaps of their size."""
+        """Return SSSR features; check that the codec fits their size."""
         feat = self.sssr_features(feats)
         size = (feat.shape[3], feat.shape[2])
         wanted = getattr(self.decoder, 'heatmap_size', size)

@@ -18,12 +18,11 @@ from mmhires.registry import MODELS
 
 @MODELS.register_module()
 class DistilledSegmentor(Distillation, EncoderDecoder):
-    """``EncoderDecoder`` that learns from a frozen full-size teacher, too.
+    """``EncoderDecoder`` that also learns from a frozen full-size teacher.
 
-    The student is any backbone, neck and decode head, :class:`DSRLHead` or a
-    plain one, and sees the image as small as its data preprocessor makes it;
-    the teacher sees the same crop at full size. Which of their tensors are
-    compared, and how, is a list of losses:
+    The student is any backbone, neck and decode head, :class:`DSRLHead` or a plain one, and sees
+    the image as small as its data preprocessor makes it; the teacher sees the same crop at full
+    size. Which of their tensors are compared, and how, is a list of losses:
 
     .. code:: python
 
@@ -37,23 +36,19 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
 
     Args:
         *args: Of ``EncoderDecoder``.
-        teacher (dict | str): Config of a segmentor, or a config file whose
-            ``model`` it is. Its data preprocessor has to normalise as the
-            student's.
-        teacher_ckpt (str, optional): File or address of its weights. None
-            leaves them to the ``init_cfg`` of ``teacher``. Default: None.
-        distill_losses (Sequence[dict]): Of :class:`LogitDistillLoss`,
-            :class:`ChannelWiseDistillLoss`, :class:`FALoss`,
-            :class:`FeatureL2Loss` or any loss of (student, teacher). The key
-            ``on`` says of what: ``'logits'`` (the default; at the size of the
-            labels), ``'features'`` (the input of the classifier), the index of
-            a map, or a pair of these for student and teacher. A smaller map of
-            the student is first resized to the teacher's. Default: one
-            :class:`LogitDistillLoss`.
-        teacher_scale (float): Enlarges the images that the teacher reads.
-            Default: 1.0.
-        **kwargs: Of ``EncoderDecoder``; ``data_preprocessor`` must leave
-            ``gt_img``, as :class:`LowResSegDataPreProcessor` does.
+        teacher: Config of a segmentor, or a config file whose ``model`` it is. Its data
+            preprocessor has to normalise as the student's.
+        teacher_ckpt: File or address of its weights. None leaves them to the ``init_cfg`` of
+            ``teacher``. Default: None.
+        distill_losses: Of :class:`LogitDistillLoss`, :class:`ChannelWiseDistillLoss`,
+            :class:`FALoss`, :class:`FeatureL2Loss` or any loss of (student, teacher). The key
+            ``on`` says of what: ``'logits'`` (the default; at the size of the labels),
+            ``'features'`` (the input of the classifier), the index of a map, or a pair of these for
+            student and teacher. A smaller map of the student is first resized to the teacher's.
+            Default: one :class:`LogitDistillLoss`.
+        teacher_scale: Enlarges the images that the teacher reads. Default: 1.0.
+        **kwargs: Of ``EncoderDecoder``; ``data_preprocessor`` must leave ``gt_img``, as
+            :class:`LowResSegDataPreProcessor` does.
 
     Raises:
         TypeError: A cascade of decode heads.
@@ -73,14 +68,14 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
 
     def teacher_logits(self, images: Tensor,
                        data_samples: SampleList) -> Tensor:
-        """Logits of the teacher at full size.
+        """Return logits of the teacher at full size.
 
         Args:
-            images (Tensor): Normalised, enlarged by ``teacher_scale``.
-            data_samples (list[:obj:`SegDataSample`]): With ``gt_img``.
+            images: Normalised, enlarged by ``teacher_scale``.
+            data_samples: With ``gt_img``.
 
         Returns:
-            Tensor: ``(N, num_classes, H, W)``.
+            ``(N, num_classes, H, W)``.
         """
         size = tuple(data_samples[0].gt_img.shape)
         # A torch.Size would say that a window of a sliding test is meant.
@@ -89,15 +84,15 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
 
     def predicted(self, args: tuple, output: Any,
                   data_samples: SampleList) -> Tensor:
-        """What the head would predict, from a pass of training.
+        """Return the head's prediction, from a training pass.
 
         Args:
-            args (tuple): What its ``forward`` was given.
-            output (Any): What its ``forward`` returned.
-            data_samples (list[:obj:`SegDataSample`]): With ``gt_img``.
+            args: What its ``forward`` was given.
+            output: What its ``forward`` returned.
+            data_samples: With ``gt_img``.
 
         Returns:
-            Tensor: Logits at full size, ``(N, num_classes, H, W)``.
+            Logits at full size, ``(N, num_classes, H, W)``.
 
         Raises:
             ValueError: It cannot be told from ``output``.
@@ -131,11 +126,11 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         """Run the head as its losses do, for images without labels.
 
         Args:
-            maps (Sequence[Tensor]): What it reads.
-            data_samples (list[:obj:`SegDataSample`]): Data samples.
+            maps: What it reads.
+            data_samples: Data samples.
 
         Returns:
-            dict: No losses.
+            No losses.
         """
         # predict() knows what forward() takes. What it would make of the
         # output, which training may have more of, is of no use here.
@@ -148,15 +143,15 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
     def label_of(self,
                  data_samples: SampleList,
                  taught: dict | None = None) -> dict:
-        """Labels in the form that losses of pixels take them.
+        """Return labels as keyword arguments of pixel losses.
 
         Args:
-            data_samples (list[:obj:`SegDataSample`]): With ``gt_sem_seg``.
-            taught (dict, optional): Of :meth:`teach`; its predictions are the
-                labels of images that have none. Default: None.
+            data_samples: With ``gt_sem_seg``.
+            taught: Of :meth:`teach`; its predictions are the labels of images that have none.
+                Default: None.
 
         Returns:
-            dict: ``label`` ``(N, H, W)``, ``ignore_index`` and ``inside``.
+            ``label`` ``(N, H, W)``, ``ignore_index`` and ``inside``.
         """
         if is_unlabelled(data_samples[0]):
             label = labels_of(taught[LOGITS])
@@ -174,7 +169,7 @@ _PREDICTED = {PIDHead: 1, DDRHead: 0, IterativeDecodeHead: -1}
 
 
 def _without_auxiliary(head: nn.Module, output: Any) -> Any:
-    """What forward() would have returned in evaluation, as far as known."""
+    """Return the inference output of a training forward pass."""
     if isinstance(output, (tuple, list)):
         for kind, index in _PREDICTED.items():
             if type(head).forward is kind.forward:

@@ -18,53 +18,45 @@ from .distilled import DistilledSegmentor
 
 @MODELS.register_module()
 class HRFR(DistilledSegmentor):
-    """A student that sees a reduced image and recovers a teacher's features.
+    """Student that sees a reduced image and recovers a teacher's features.
 
     `High Resolution Feature Recovering for Accelerating Urban Scene Parsing
-    <https://www.ijcai.org/proceedings/2018/161>`_. The student is backbone,
-    neck and decode head as of ``EncoderDecoder``; :class:`SRRNeck`, last of
-    its neck, brings its features to the size that they have for the full-size
-    image. In training a frozen teacher of the same feature widths reads that
-    image (``gt_img`` of :class:`LowResSegDataPreProcessor`) and the student
-    regresses its features. The objective is equation 10: ``loss_srr`` on the
-    maps that the head reads, the losses of the head, ``loss_aux`` on the maps
-    of ``SRRNeck.aux_index``. Equation 11 is the same with each loss inside a
-    :class:`BoundaryReweightedLoss`.
+    <https://www.ijcai.org/proceedings/2018/161>`_. The student is backbone, neck and decode head as
+    of ``EncoderDecoder``; :class:`SRRNeck`, last of its neck, brings its features to the size that
+    they have for the full-size image. In training a frozen teacher of the same feature widths reads
+    that image (``gt_img`` of :class:`LowResSegDataPreProcessor`) and the student regresses its
+    features. The objective is equation 10: ``loss_srr`` on the maps that the head reads, the losses
+    of the head, ``loss_aux`` on the maps of ``SRRNeck.aux_index``. Equation 11 is the same with
+    each loss inside a :class:`BoundaryReweightedLoss`.
 
     Args:
         *args: Of ``EncoderDecoder``.
-        teacher_ckpt (str, optional): File or address of its weights. None
-            leaves them to the ``init_cfg`` of ``teacher``.
-        init_student (bool): Start from the teacher's backbone, neck, decode
-            head and auxiliary heads, which must have the same layers, as the
-            paper does. False: each has its own ``init_cfg``. Default: True.
-        loss_srr (dict): lambda 1 is its ``loss_weight``. Default:
-            :class:`FeatureL2Loss`.
-        loss_aux (dict): lambda 3 is its ``loss_weight``. Default:
-            :class:`FeatureL2Loss` of weight 0.5.
-        distill_losses (Sequence[dict]): Further losses against the same
-            teacher, as of :class:`DistilledSegmentor`, for instance of its
-            logits. Default: (), none.
-        match_size (str): How a recovered map gets the size of the teacher's,
-            where the stride does not divide the image: 500 pixels have 63
-            features, 250 have 32 and recover 64. ``'crop'`` drops the last
-            rows and columns, which leaves each feature at the pixels of the
-            teacher's; ``'resize'`` is bilinear. In testing there is no teacher
-            to say the size: give the data preprocessor ``test_cfg=dict(
-            size_divisor=scale * stride)``. Default: ``'crop'``.
-        **kwargs: ``teacher`` of :class:`DistilledSegmentor`, and those of
-            ``EncoderDecoder``: the weight of the ``decode_head``'s loss is
-            lambda 2; ``neck`` is :class:`SRRNeck` or a list that ends in it,
-            ``[dict(type='mmhires.JPU', ...), dict(type='mmhires.SRRNeck')]``;
-            ``data_preprocessor`` must be :class:`LowResSegDataPreProcessor`
-            of the neck's ``scale``.
+        teacher_ckpt: File or address of its weights. None leaves them to the ``init_cfg`` of
+            ``teacher``.
+        init_student: Start from the teacher's backbone, neck, decode head and auxiliary heads,
+            which must have the same layers, as the paper does. False: each has its own
+            ``init_cfg``. Default: True.
+        loss_srr: lambda 1 is its ``loss_weight``. Default: :class:`FeatureL2Loss`.
+        loss_aux: lambda 3 is its ``loss_weight``. Default: :class:`FeatureL2Loss` of weight 0.5.
+        distill_losses: Further losses against the same teacher, as of :class:`DistilledSegmentor`,
+            for instance of its logits. Default: (), none.
+        match_size: How a recovered map gets the size of the teacher's, where the stride does not
+            divide the image: 500 pixels have 63 features, 250 have 32 and recover 64. ``'crop'``
+            drops the last rows and columns, which leaves each feature at the pixels of the
+            teacher's; ``'resize'`` is bilinear. In testing there is no teacher to say the size:
+            give the data preprocessor ``test_cfg=dict( size_divisor=scale * stride)``. Default:
+            ``'crop'``.
+        **kwargs: ``teacher`` of :class:`DistilledSegmentor`, and those of ``EncoderDecoder``: the
+            weight of the ``decode_head``'s loss is lambda 2; ``neck`` is :class:`SRRNeck` or a list
+            that ends in it, ``[dict(type='mmhires.JPU', ...), dict(type='mmhires.SRRNeck')]``;
+            ``data_preprocessor`` must be :class:`LowResSegDataPreProcessor` of the neck's
+            ``scale``.
 
     Raises:
-        TypeError: A cascade; the neck does not end in :class:`SRRNeck`, or the
-            data preprocessor is another one.
-        ValueError: Their ``scale`` differs, an unknown ``match_size``, a
-            ``teacher_scale``, or, at the first training step, a head that
-            reads maps which are not recovered.
+        TypeError: A cascade; the neck does not end in :class:`SRRNeck`, or the data preprocessor is
+            another one.
+        ValueError: Their ``scale`` differs, an unknown ``match_size``, a ``teacher_scale``, or, at
+            the first training step, a head that reads maps which are not recovered.
     """
 
     def __init__(self,
@@ -115,7 +107,7 @@ class HRFR(DistilledSegmentor):
 
     @property
     def srr_neck(self) -> nn.Module:
-        """The last neck, which recovers."""
+        """The last neck, which recovers features."""
         return self._necks()[-1]
 
     def _necks(self) -> list[nn.Module]:
@@ -123,7 +115,7 @@ class HRFR(DistilledSegmentor):
         return list(neck) if isinstance(neck, nn.Sequential) else [neck]
 
     def init_weights(self) -> None:
-        """Initialise the student, from the teacher as far as it can be."""
+        """Initialise the student, from the teacher's weights where they fit."""
         super().init_weights()
         if not self.init_student:
             return
@@ -143,18 +135,16 @@ class HRFR(DistilledSegmentor):
         """Losses of equation 10.
 
         Args:
-            inputs (Tensor): Reduced images ``(N, 3, H, W)``.
-            data_samples (list[:obj:`SegDataSample`]): With ``gt_img`` of full
-                size and, if there are labels, ``gt_sem_seg``.
-            supervised (bool): Whether there are.
+            inputs: Reduced images ``(N, 3, H, W)``.
+            data_samples: With ``gt_img`` of full size and, if there are labels, ``gt_sem_seg``.
+            supervised: Whether there are.
 
         Returns:
-            tuple[dict, dict]: Those of the heads, and those of distillation
-            and ``srr_{i}.loss_l2`` for each recovered map i.
+            Those of the heads, and those of distillation and ``srr_{i}.loss_l2`` for each recovered
+            map i.
 
         Raises:
-            ValueError: A map of the student and the teacher's differ in width
-                or stride.
+            ValueError: A map of the student and the teacher's differ in width or stride.
         """
         maps = self.unrecovered(inputs)
         auxiliary = self.srr_neck.recover_auxiliary(maps)
@@ -183,7 +173,7 @@ class HRFR(DistilledSegmentor):
         }
 
     def _check_recovered(self, maps: ReadMaps) -> None:
-        """Refuse a head that mixes recovered maps with small ones."""
+        """Raise an error for a head that mixes recovered maps with small ones."""
         recovered = {i % len(maps) for i in self.srr_neck.in_index}
         small = sorted(maps.read - recovered)
         if small:
@@ -195,13 +185,13 @@ class HRFR(DistilledSegmentor):
                 'their in_channels and bottleneck')
 
     def unrecovered(self, inputs: Tensor) -> Sequence[Tensor]:
-        """Maps that :class:`SRRNeck` reads.
+        """Return the maps that :class:`SRRNeck` reads.
 
         Args:
-            inputs (Tensor): Reduced images ``(N, 3, H, W)``.
+            inputs: Reduced images ``(N, 3, H, W)``.
 
         Returns:
-            Sequence[Tensor]: ``(N, C_i, H_i, W_i)``.
+            ``(N, C_i, H_i, W_i)``.
         """
         maps = self.backbone(inputs)
         for neck in self._necks()[:-1]:
@@ -210,15 +200,15 @@ class HRFR(DistilledSegmentor):
 
     def match(self, feat: Tensor, targets: Sequence[Tensor],
               index: int) -> Tensor:
-        """Bring a recovered map to the size of the teacher's.
+        """Resize a recovered map to the teacher's size.
 
         Args:
-            feat (Tensor): ``(N, C, H, W)``.
-            targets (Sequence[Tensor]): Maps of the teacher.
-            index (int): Which of them it recovers.
+            feat: ``(N, C, H, W)``.
+            targets: Maps of the teacher.
+            index: Which of them it recovers.
 
         Returns:
-            Tensor: Of the size of that one.
+            Of the size of that one.
 
         Raises:
             ValueError: Widths or strides differ.
@@ -245,7 +235,7 @@ class HRFR(DistilledSegmentor):
         return feat[..., :full_size[0], :full_size[1]]
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Remove the teacher and the auxiliary SRR modules, for good."""
+        """Remove the teacher and the auxiliary SRR modules permanently."""
         super().switch_to_deploy(test_cfg)
         self.srr_neck.switch_to_deploy()
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Predictions that carry what DSRL's super-resolution branch rebuilt."""
+"""Segmentor that also returns the image rebuilt by DSRL's SISR branch."""
 import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
@@ -13,22 +13,19 @@ from mmhires.utils.input_channels import swaps_channels
 
 @MODELS.register_module()
 class SuperResolvingSegmentor(EncoderDecoder):
-    """``EncoderDecoder`` whose predictions also have the image of SISR.
+    """``EncoderDecoder`` whose predictions include SISR's image.
 
-    Inference of DSRL never runs the SISR branch. To measure what the branch
-    has learned (section 4.6 of the paper) with
-    :class:`SuperResolutionMetric`, or to look at it, set this type in the
-    config of a trained model. Training, labels and checkpoints are those of
-    ``EncoderDecoder``.
+    Inference of DSRL never runs the SISR branch. To measure what the branch has learned (section
+    4.6 of the paper) with :class:`SuperResolutionMetric`, or to look at it, set this type in the
+    config of a trained model. Training, labels and checkpoints are those of ``EncoderDecoder``.
 
-    Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(C, H, W)``,
-    values 0 to 255, the size and channel order of the image that the pipeline
-    loaded).
+    Each predicted sample has ``pred_img`` (:obj:`PixelData`, ``(C, H, W)``, values 0 to 255, the
+    size and channel order of the image that the pipeline loaded).
 
     Args:
         *args: Of ``EncoderDecoder``.
-        **kwargs: Of ``EncoderDecoder``; ``decode_head`` is a
-            :class:`DSRLHead` with a ``sisr_head``.
+        **kwargs: Of ``EncoderDecoder``; ``decode_head`` is a :class:`DSRLHead` with a
+            ``sisr_head``.
 
     Raises:
         ValueError: The decode head cannot rebuild an image.
@@ -45,14 +42,14 @@ class SuperResolvingSegmentor(EncoderDecoder):
 
     def encode_decode(self, inputs: Tensor,
                       batch_img_metas: list[dict]) -> Tensor:
-        """Logits and image of one pass, glued by sliding windows as one map.
+        """Return logits and image of one pass as one map.
 
         Args:
-            inputs (Tensor): Network input, ``(N, C, h, w)``.
-            batch_img_metas (list[dict]): As of ``EncoderDecoder``.
+            inputs: Network input, ``(N, C, h, w)``.
+            batch_img_metas: As of ``EncoderDecoder``.
 
         Returns:
-            Tensor: ``(N, num_classes + C, H, W)``: logits, then the image.
+            ``(N, num_classes + C, H, W)``: logits, then the image.
         """
         with record(self) as seen:
             logits = super().encode_decode(inputs, batch_img_metas)
@@ -63,16 +60,14 @@ class SuperResolvingSegmentor(EncoderDecoder):
     def postprocess_result(self,
                            seg_logits: Tensor,
                            data_samples: OptSampleList = None) -> SampleList:
-        """Labels and images at the size of the loaded ones.
+        """Return labels and images at the size of the loaded ones.
 
         Args:
-            seg_logits (Tensor): As :meth:`encode_decode` returns it.
-            data_samples (list[:obj:`SegDataSample`], optional): With the meta
-                information that the data preprocessor leaves.
+            seg_logits: As :meth:`encode_decode` returns it.
+            data_samples: With the meta information that the data preprocessor leaves.
 
         Returns:
-            list[:obj:`SegDataSample`]: As of ``EncoderDecoder``, with
-            ``pred_img``.
+            list[:obj:`SegDataSample`]: As of ``EncoderDecoder``, with ``pred_img``.
         """
         logits = seg_logits[:, :self.out_channels]
         images = seg_logits[:, self.out_channels:].float()
@@ -86,14 +81,14 @@ class SuperResolvingSegmentor(EncoderDecoder):
 
 
 def denormalize(preprocessor: nn.Module, images: Tensor) -> Tensor:
-    """Undo what a data preprocessor does to the values of images.
+    """Undo a data preprocessor's normalisation.
 
     Args:
-        preprocessor (SegDataPreProcessor): The data preprocessor.
-        images (Tensor): Normalised, ``(N, C, H, W)``.
+        preprocessor: The data preprocessor.
+        images: Normalised, ``(N, C, H, W)``.
 
     Returns:
-        Tensor: Values 0 to 255 in the channel order of the loaded images.
+        Values 0 to 255 in the channel order of the loaded images.
     """
     if hasattr(preprocessor, 'mean'):
         images = images * preprocessor.std + preprocessor.mean

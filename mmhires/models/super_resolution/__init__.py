@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What DSRL's heads of any task are made of."""
+"""Parts of DSRL that heads of all tasks share."""
 from .dual_super_resolution import DualSuperResolution
 from .sisr_head import SISRHead
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What dual super-resolution learning adds to a head of any task."""
+"""Dual super-resolution learning for a head of any task."""
 import copy
 from collections.abc import Sequence
 
@@ -16,17 +16,16 @@ from mmhires.registry import MODELS
 
 
 class DualSuperResolution:
-    """The SSSR, SISR and FA parts of DSRL, to inherit from before a head.
+    """Mixin that adds the SSSR, SISR and FA parts of DSRL to a head.
 
     `Dual Super-Resolution Learning for Semantic Segmentation
     <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_,
-    section 3.2. The head that inherits it wraps another one of its task, whose
-    last layer it has taken off, and calls :meth:`add_super_resolution` in its
-    constructor.
+    section 3.2. The head that inherits it wraps another one of its task, whose last layer it has
+    taken off, and calls :meth:`add_super_resolution` in its constructor.
 
     Attributes:
-        wrapped (str): Name of the attribute that holds the wrapped head. Keys
-            of a plain head in a checkpoint are read as those of this one.
+        wrapped (str): Name of the attribute that holds the wrapped head. Keys of a plain head in a
+            checkpoint are read as those of this one.
         plain (type): The task's head, by whose methods this one goes.
         last_layer (str): Its convolution that is taken off.
         kept (Sequence[str]): What a wrapped head must have from it.
@@ -40,13 +39,13 @@ class DualSuperResolution:
     preprocessor: str
 
     def build_wrapped(self, cfg: dict) -> nn.Module:
-        """Build a head whose features and losses wrapping does not lose.
+        """Build a head that can be wrapped without losing features or losses.
 
         Args:
-            cfg (dict): Its config.
+            cfg: Its config.
 
         Returns:
-            nn.Module: The head, still with its last layer.
+            The head, still with its last layer.
 
         Raises:
             TypeError: There is no such layer, or a method of its own.
@@ -68,20 +67,20 @@ class DualSuperResolution:
     def add_super_resolution(self, sssr: nn.Module, in_channels: int,
                              channels: int, sisr_head: dict | None,
                              loss_fa: dict | None, **shared) -> None:
-        """Take ``sssr``, build ``sisr_head`` and ``feature_transform``.
+        """Set ``sssr``, and build ``sisr_head`` and ``feature_transform``.
 
         Args:
-            sssr (nn.Module): Enlarges the features.
-            in_channels (int): Width of the wrapped head's features.
-            channels (int): Width of what SSSR makes.
-            sisr_head (dict, optional): Config of :class:`SISRHead`.
-            loss_fa (dict, optional): Config of :class:`FALoss`.
-            **shared: What ``sisr_head`` has unless it names it: ``scale``, by
-                which SSSR enlarges, ``norm_cfg``, ``align_corners``.
+            sssr: Enlarges the features.
+            in_channels: Width of the wrapped head's features.
+            channels: Width of what SSSR makes.
+            sisr_head: Config of :class:`SISRHead`.
+            loss_fa: Config of :class:`FALoss`.
+            **shared: What ``sisr_head`` has unless it names it: ``scale``, by which SSSR enlarges,
+                ``norm_cfg``, ``align_corners``.
 
         Raises:
-            ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` of
-                ``sisr_head`` that is another.
+            ValueError: ``loss_fa`` without ``sisr_head``, or a ``scale`` of ``sisr_head`` that is
+                another.
         """
         name = type(self).__name__
         if loss_fa is not None and sisr_head is None:
@@ -102,19 +101,16 @@ class DualSuperResolution:
                 channels, channels, 1, norm_cfg=shared['norm_cfg'])
 
     def head_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """Features of the wrapped head.
+        """Return features of the wrapped head.
 
         Args:
-            inputs (tuple[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the backbone
-                or neck.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
 
         Returns:
-            Tensor: ``(N, C, H, W)``, the size at which the wrapped head would
-            predict.
+            ``(N, C, H, W)``, the size at which the wrapped head would predict.
 
         Raises:
-            TypeError: The wrapped head returned something else than its
-                features.
+            TypeError: The wrapped head returned something else than its features.
         """
         head = getattr(self, self.wrapped)
         feat = head(inputs)
@@ -127,28 +123,27 @@ class DualSuperResolution:
         return feat
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """Features of the wrapped head, enlarged by SSSR.
+        """Return features of the wrapped head, enlarged by SSSR.
 
         Args:
-            inputs (tuple[Tensor]): As of :meth:`head_features`.
+            inputs: As of :meth:`head_features`.
 
         Returns:
-            Tensor: ``(N, channels, sssr_scale * H, sssr_scale * W)``.
+            ``(N, channels, sssr_scale * H, sssr_scale * W)``.
         """
         return self.sssr(self.head_features(inputs))
 
     def super_resolve(self,
                       inputs: tuple[Tensor],
                       image: Tensor | None = None) -> Tensor:
-        """Image that the SISR branch rebuilds, to look at or to measure.
+        """Rebuild the image by the SISR branch, for figures and metrics.
 
         Args:
-            inputs (tuple[Tensor]): As of :meth:`sssr_features`.
-            image (Tensor, optional): Input of the network, ``(N, C, h, w)``,
-                for a residual SISR. Default: None.
+            inputs: As of :meth:`sssr_features`.
+            image: Input of the network, ``(N, C, h, w)``, for a residual SISR. Default: None.
 
         Returns:
-            Tensor: ``(N, C, H, W)`` at full size, normalised as the images.
+            ``(N, C, H, W)`` at full size, normalised as the images.
 
         Raises:
             ValueError: The head has no ``sisr_head``.
@@ -170,17 +165,17 @@ class DualSuperResolution:
 
     def super_resolution_losses(self, inputs: tuple[Tensor], feat: Tensor,
                                 batch_data_samples: list, **label) -> dict:
-        """The second and third term of equation 3, as far as configured.
+        """Compute the SISR and FA terms of equation 3, as configured.
 
         Args:
-            inputs (tuple[Tensor]): As of :meth:`sssr_features`.
-            feat (Tensor): What :meth:`sssr_features` made of them.
-            batch_data_samples (list): Data samples with ``gt_img`` and, for
-                a residual SISR, ``input_img``.
+            inputs: As of :meth:`sssr_features`.
+            feat: What :meth:`sssr_features` made of them.
+            batch_data_samples: Data samples with ``gt_img`` and, for a residual SISR,
+                ``input_img``.
             **label: Of :class:`FALoss`.
 
         Returns:
-            dict[str, Tensor]: ``loss_mse`` and ``loss_fa``, both weighted.
+            ``loss_mse`` and ``loss_fa``, both weighted.
 
         Raises:
             KeyError: A sample has no ``gt_img``.
@@ -205,10 +200,10 @@ class DualSuperResolution:
         return losses
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
-        """Remove what only training needs, for good.
+        """Remove the training-only parts permanently.
 
         Args:
-            test_cfg (dict, optional): What MMPose's estimators pass; unused.
+            test_cfg: What MMPose's estimators pass; unused.
         """
         self.sisr_head = self.feature_transform = self.loss_fa = None
 

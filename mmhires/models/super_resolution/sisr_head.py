@@ -18,50 +18,44 @@ from mmhires.utils.ratio import as_ratio
 
 @MODELS.register_module()
 class SISRHead(BaseModule):
-    """Rebuild the full-size image from features of the small one.
+    """Rebuilds the full-size image from features of the small one.
 
-    The SISR branch of DSRL (section 3.2, equation 5), after the sub-pixel
-    convolution of ESPCN (`arXiv 1609.05158 <https://arxiv.org/abs/1609.05158>`_).
-    It projects the maps it shares with the segmentation head, brings them to
-    the size of that head's features and sums them, doubles the sum by sub-pixel
-    convolution to the size of the SSSR features, where the feature-affinity
-    loss compares the two, and makes an image of it by one more sub-pixel
-    convolution. Used inside :class:`DSRLHead`, in training only. Sub-pixel
-    convolutions start without a checkerboard: all pixels that come from one
-    start equal (`arXiv 1707.02937 <https://arxiv.org/abs/1707.02937>`_).
+    The SISR branch of DSRL (section 3.2, equation 5), after the sub-pixel convolution of ESPCN
+    (`arXiv 1609.05158 <https://arxiv.org/abs/1609.05158>`_). It projects the maps it shares with
+    the segmentation head, brings them to the size of that head's features and sums them, doubles
+    the sum by sub-pixel convolution to the size of the SSSR features, where the feature-affinity
+    loss compares the two, and makes an image of it by one more sub-pixel convolution. Used inside
+    :class:`DSRLHead`, in training only. Sub-pixel convolutions start without a checkerboard: all
+    pixels that come from one start equal (`arXiv 1707.02937 <https://arxiv.org/abs/1707.02937>`_).
 
     Args:
-        in_channels (int | Sequence[int]): Width of each map that is read.
-        in_index (int | Sequence[int]): Which outputs of the backbone or neck to
-            read. A shallow one makes a sharper image. Default: -1.
-        channels (int): Width of the branch. Default: 64.
-        scale (float): Full-size image : network input, above 1. What is
-            doubled beyond it is resized. Default: 2.
-        upscale (int): Full-size image : SSSR features. It is the stride of the
-            wrapped head's features, e.g. 4 for DeepLabV3+ and 8 for FCN or
-            PSPNet on a backbone of output stride 8. Default: 4.
-        image_channels (int): Channels of the images, as the network's first
-            convolution takes them. Default: 3.
-        residual (bool): Predict what the network's input, enlarged by
-            bicubic interpolation, lacks of the full-size image, and start at
-            nothing. Default: False.
-        encoder_grad (float): Share of its gradient that reaches the maps which
-            are read, 0 to 1. At 0 only the branch itself learns from it, for a
-            warm-up by :class:`RampHook`, for instance. Default: 1.0.
-        reduction (str): What becomes of the squares of one pixel's colours:
-            their ``'sum'``, as equation 5 prints it, or their ``'mean'``.
-            Default: ``'sum'``.
-        loss_weight (float): ``w1`` of equation 3. Default: 0.1.
-        norm_cfg (dict, optional): Normalisation, which networks for
-            super-resolution leave out (None). Default: BN.
-        act_cfg (dict): Activation. Default: ReLU.
-        align_corners (bool): For resizing the maps that are read.
-            Default: False.
-        init_cfg (dict, optional): Of :class:`mmengine.model.BaseModule`.
+        in_channels: Width of each map that is read.
+        in_index: Which outputs of the backbone or neck to read. A shallow one makes a sharper
+            image. Default: -1.
+        channels: Width of the branch. Default: 64.
+        scale: Full-size image : network input, above 1. What is doubled beyond it is resized.
+            Default: 2.
+        upscale: Full-size image : SSSR features. It is the stride of the wrapped head's features,
+            e.g. 4 for DeepLabV3+ and 8 for FCN or PSPNet on a backbone of output stride 8. Default:
+            4.
+        image_channels: Channels of the images, as the network's first convolution takes them.
+            Default: 3.
+        residual: Predict what the network's input, enlarged by bicubic interpolation, lacks of the
+            full-size image, and start at nothing. Default: False.
+        encoder_grad: Share of its gradient that reaches the maps which are read, 0 to 1. At 0 only
+            the branch itself learns from it, for a warm-up by :class:`RampHook`, for instance.
+            Default: 1.0.
+        reduction: What becomes of the squares of one pixel's colours: their ``'sum'``, as equation
+            5 prints it, or their ``'mean'``. Default: ``'sum'``.
+        loss_weight: ``w1`` of equation 3. Default: 0.1.
+        norm_cfg: Normalisation, which networks for super-resolution leave out (None). Default: BN.
+        act_cfg: Activation. Default: ReLU.
+        align_corners: For resizing the maps that are read. Default: False.
+        init_cfg: Of :class:`mmengine.model.BaseModule`.
 
     Raises:
-        ValueError: ``in_channels`` and ``in_index`` differ in length,
-            ``scale`` is not above 1, or an unknown ``reduction``.
+        ValueError: ``in_channels`` and ``in_index`` differ in length, ``scale`` is not above 1, or
+            an unknown ``reduction``.
     """  # noqa: E501
 
     def __init__(self,
@@ -112,25 +106,22 @@ class SISRHead(BaseModule):
                 inputs: Sequence[Tensor],
                 size: Sequence[int],
                 enlarged: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Features at the SSSR resolution and the image they make.
+        """Return features at the SSSR resolution, and the image.
 
         Args:
-            inputs (Sequence[Tensor]): Maps ``(N, C_i, H_i, W_i)`` of the
-                backbone or neck.
-            size (Sequence[int]): Size ``(H, W)`` of the SSSR features.
-            enlarged (Tensor, optional): Input of the network at full size,
-                ``(N, image_channels, h, w)``, for a residual branch.
-                Default: None.
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
+            size: Size ``(H, W)`` of the SSSR features.
+            enlarged: Input of the network at full size, ``(N, image_channels, h, w)``, for a
+                residual branch. Default: None.
 
         Returns:
-            tuple[Tensor, Tensor]: ``(N, channels, H, W)`` and
-            ``(N, image_channels, upscale * H, upscale * W)``, normalised as
-            the images; of a residual branch ``(N, image_channels, h, w)``.
+            ``(N, channels, H, W)`` and ``(N, image_channels, upscale * H, upscale * W)``,
+            normalised as the images; of a residual branch ``(N, image_channels, h, w)``.
 
         Raises:
-            ValueError: ``upscale`` does not lead to the size of ``enlarged``,
-                ``image_channels`` are not its channels, a map of ``in_index``
-                is not there, or not as wide as ``in_channels`` says.
+            ValueError: ``upscale`` does not lead to the size of ``enlarged``, ``image_channels``
+                are not its channels, a map of ``in_index`` is not there, or not as wide as
+                ``in_channels`` says.
         """
         self._check_maps(inputs)
         ratio = as_ratio(self.scale)
@@ -149,7 +140,7 @@ class SISRHead(BaseModule):
         return feat, image
 
     def _shared(self, feat: Tensor) -> Tensor:
-        """The same map, with a share of its gradient."""
+        """Return the same map, with a share of its gradient."""
         if self.encoder_grad == 1:
             return feat
         return feat.detach().lerp(feat, self.encoder_grad)
@@ -173,23 +164,21 @@ class SISRHead(BaseModule):
              image: Tensor,
              target: Tensor,
              inside: Tensor | None = None) -> Tensor:
-        """Weighted mean squared error, equation 5.
+        """Compute the weighted mean squared error of equation 5.
 
         Args:
-            image (Tensor): What :meth:`forward` rebuilt. It may exceed the
-                target at the right and bottom by less than ``upscale`` steps
-                of the SSSR features' coarser grid, which is cut off.
-            target (Tensor): Normalised full-size images
-                ``(N, image_channels, H, W)``.
-            inside (Tensor, optional): Pixels ``(N, H, W)`` of images, bool, in
-                a batch of which some are padded. Default: None, all.
+            image: What :meth:`forward` rebuilt. It may exceed the target at the right and bottom by
+                less than ``upscale`` steps of the SSSR features' coarser grid, which is cut off.
+            target: Normalised full-size images ``(N, image_channels, H, W)``.
+            inside: Pixels ``(N, H, W)`` of images, bool, in a batch of which some are padded.
+                Default: None, all.
 
         Returns:
-            Tensor: ``w1`` times the mean over the pixels that are no padding.
+            ``w1`` times the mean over the pixels that are not padding.
 
         Raises:
-            ValueError: ``upscale`` does not lead to the size of the target,
-                ``image_channels`` are not its channels, or the batch is empty.
+            ValueError: ``upscale`` does not lead to the size of the target, ``image_channels`` are
+                not its channels, or the batch is empty.
         """
         if len(target) == 0:
             raise ValueError('SISRHead: the batch is empty')
@@ -204,7 +193,7 @@ class SISRHead(BaseModule):
         return self.loss_weight * loss
 
     def _cut(self, image: Tensor, full: Tensor) -> Tensor:
-        """The image without what it exceeds a full-size one by."""
+        """Crop an image to the full size."""
         height, width = full.shape[-2:]
         if full.shape[1] != self.image_channels:
             raise ValueError(
@@ -235,7 +224,7 @@ class _SubpixelConv(PixelShufflePack):
         super().__init__(*args, **kwargs)
 
     def init_weights(self) -> None:
-        """Xavier's weights, ``gain`` times, the same for every phase."""
+        """Initialise by Xavier's rule times ``gain``, equal for every phase."""
         super().init_weights()
         phases = self.scale_factor**2
         with torch.no_grad():
