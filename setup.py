@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Package mmhires, with its configs and tools where ``mim`` looks for them."""
+
 import re
 import shutil
 from pathlib import Path
@@ -33,8 +34,7 @@ def add_mim_extension(folder, link):
         if link:
             target.symlink_to(Path('..', '..', name))
         elif source.is_dir():
-            shutil.copytree(
-                source, target, ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
         else:
             shutil.copy(source, target)
 
@@ -71,27 +71,20 @@ openmmlab = {line.split('==')[0]: line for line in requirements('openmmlab')}
 
 setup(
     name='mmhires',
-    version=re.search(r"__version__ = '(.+)'",
-                      (ROOT / 'mmhires' / 'version.py').read_text())[1],
-    description='High-resolution dense prediction at low cost, for '
-    'MMSegmentation and MMPose',
+    version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmhires' / 'version.py').read_text())[1],
+    description='High-resolution dense prediction at low cost, for MMSegmentation and MMPose',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='mmhires contributors',
     license='Apache-2.0',
     project_urls={
-        'MMSegmentation':
-        'https://github.com/open-mmlab/mmsegmentation',
-        'MMPose':
-        'https://github.com/open-mmlab/mmpose',
-        'DSRL':
-        'https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_'
+        'MMSegmentation': 'https://github.com/open-mmlab/mmsegmentation',
+        'MMPose': 'https://github.com/open-mmlab/mmpose',
+        'DSRL': 'https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_'
         'Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_'
         'paper.html',
-        'FastFCN':
-        'https://arxiv.org/abs/1903.11816',
-        'DDRNet':
-        'https://arxiv.org/abs/2101.06085'
+        'FastFCN': 'https://arxiv.org/abs/1903.11816',
+        'DDRNet': 'https://arxiv.org/abs/2101.06085',
     },
     keywords='semantic segmentation, pose estimation, super-resolution',
     classifiers=[
@@ -118,13 +111,15 @@ setup(
     extras_require=dict(
         # segmentation, complete, without compiled operators
         lite=[
-            openmmlab['mmengine'], openmmlab['mmcv-lite'],
-            openmmlab['mmsegmentation'], 'opencv-python<5', 'ftfy', 'regex'
+            openmmlab['mmengine'],
+            openmmlab['mmcv-lite'],
+            openmmlab['mmsegmentation'],
+            'opencv-python<5',
+            'ftfy',
+            'regex',
         ],
         # all that mmpose imports; mmpose itself goes in with --no-deps
-        pose=[
-            openmmlab['mmdet'], 'json-tricks', 'munkres', 'pycocotools', 'six'
-        ],
+        pose=[openmmlab['mmdet'], 'json-tricks', 'munkres', 'pycocotools', 'six'],
         # the ImageNet configs; it declares all that it imports
         pretrain=[openmmlab['mmpretrain']],
         # networks of timm as backbones, through mmpretrain.TIMMBackbone
@@ -134,6 +129,8 @@ setup(
         deploy=['torch>=2.6', *requirements('deploy')],
         openvino=requirements('openvino'),
         video=requirements('video'),
-        dev=requirements('dev')),
+        dev=requirements('dev'),
+    ),
     cmdclass=dict(build_py=BuildWithMim, editable_wheel=EditableWithMim),
-    zip_safe=False)
+    zip_safe=False,
+)

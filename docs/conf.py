@@ -5,6 +5,7 @@ The source directory is the repository itself, so that pages that live beside
 their configs are pages of the site as they are: one text, and its links work
 on both. ``make docs`` passes it, this folder holds the settings.
 """
+
 import importlib
 import os
 import warnings
@@ -21,18 +22,27 @@ author = 'mmhires contributors'
 release = version = mmhires.__version__
 
 extensions = [
-    'myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.autosummary',
-    'sphinx.ext.napoleon', 'sphinx_copybutton'
+    'myst_nb',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.autosummary',
+    'sphinx.ext.napoleon',
+    'sphinx_copybutton',
 ]
 root_doc = 'docs/index'
 include_patterns = [
-    'docs/**', 'configs/**.md', 'CHANGELOG.md', 'CONTRIBUTING.md',
-    'SECURITY.md', 'requirements/LICENSES.md', 'tests/maintenance/README.md'
+    'docs/**',
+    'configs/**.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'requirements/LICENSES.md',
+    'tests/maintenance/README.md',
 ]
 # Folders that hold no page, for the search for pages to pass by.
 exclude_patterns = ['docs/_*'] + [
-    path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in
-    ('configs', 'docs', 'requirements', 'tests')
+    path.name
+    for path in ROOT.iterdir()
+    if path.is_dir() and path.name not in ('configs', 'docs', 'requirements', 'tests')
 ]
 # An absolute path: autosummary looks from the source directory.
 templates_path = [str(ROOT / 'docs/_templates')]
@@ -66,21 +76,19 @@ html_theme_options = dict(
     navbar_align='left',
     secondary_sidebar_items=['page-toc'],
     footer_start=['copyright'],
-    footer_end=['sphinx-version'])
+    footer_end=['sphinx-version'],
+)
 
 
 def write_options(app) -> None:
     """Write the page of all options from the commands themselves."""
     from mmhires import cli
+
     os.environ['COLUMNS'] = '80'  # of what --help prints
     page = ['# All options\n\nWhat `mmhires COMMAND --help` prints.\n']
     for name in cli.COMMANDS:
-        module = importlib.import_module(
-            f'mmhires.cli.{name.replace(" ", "_")}')
-        parser = cli.Parser(
-            f'mmhires {name}',
-            description=module.__doc__,
-            formatter_class=cli.Help)
+        module = importlib.import_module(f'mmhires.cli.{name.replace(" ", "_")}')
+        parser = cli.Parser(f'mmhires {name}', description=module.__doc__, formatter_class=cli.Help)
         module.add_arguments(parser)
         page.append(f'## {name}\n\n```text\n{parser.format_help()}```\n')
     path = ROOT / 'docs/reference/generated/options.md'

@@ -7,6 +7,7 @@ hides upstream's warnings about itself (:mod:`mmhires.utils.quiet`). It does not
 components are imported by the registries of :mod:`mmhires.registry` when a config names them,
 ``load_model`` and ``list_models`` when they are used.
 """
+
 from . import compat, upstream
 from .utils.quiet import hide_harmless
 from .version import __version__
@@ -19,6 +20,7 @@ upstream.teach()
 def __getattr__(name: str):
     if name in ('list_models', 'load_model'):
         from . import zoo
+
         return getattr(zoo, name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 

@@ -6,16 +6,13 @@ import this module, and ``locations`` import the components. Nothing is register
 MMSegmentation's or MMPose's own registries, whose ``DDRNet``, ``JPU`` and ``BoundaryLoss`` stay
 theirs.
 """
+
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
 
 def _child(parent: Registry, package: str) -> Registry:
-    return Registry(
-        parent.name,
-        parent=parent,
-        scope='mmhires',
-        locations=[f'mmhires.{package}'])
+    return Registry(parent.name, parent=parent, scope='mmhires', locations=[f'mmhires.{package}'])
 
 
 MODELS = _child(mmengine_registry.MODELS, 'models')

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Names of published weights, where MMEngine looks for weights and models."""
+
 from collections.abc import Iterator
 
 from .compat._import_hook import when_imported
@@ -21,16 +22,19 @@ def _teach_checkpoints() -> None:
     @CheckpointLoader.register_scheme('mmhires://', force=True)
     def load_from_zoo(filename: str, map_location=None) -> dict:
         from .zoo import load_published
+
         return load_published(filename.removeprefix('mmhires://'))
 
 
 def _teach_inferencers() -> None:
     from mmengine.infer.infer import BaseInferencer
+
     theirs = BaseInferencer._get_models_from_metafile
 
     def models(folder: str) -> Iterator[dict]:
         yield from theirs(folder)
         from .zoo.published import config_folder, published
+
         for entry in published().values():
             if entry.config:
                 # an absolute path, which joined to their folder stays what
@@ -38,6 +42,7 @@ def _teach_inferencers() -> None:
                 yield dict(
                     Name=entry.name,
                     Config=str(config_folder() / entry.config),
-                    Weights=f'mmhires://{entry.name}')
+                    Weights=f'mmhires://{entry.name}',
+                )
 
     BaseInferencer._get_models_from_metafile = staticmethod(models)

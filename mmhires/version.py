@@ -1,3 +1,4 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The version of the package."""
+
 __version__ = '0.1.0'

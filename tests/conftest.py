@@ -29,17 +29,28 @@ import mmhires  # noqa: F401
 ROOT = Path(__file__).resolve().parents[1]
 # Files about the repository itself: configs, pages, metafiles, packaging.
 REPOSITORY = {
-    'test_configs.py', 'test_contributing.py', 'test_dsrl_configs.py',
-    'test_licenses.py', 'test_metafiles.py', 'test_own_dataset.py',
-    'test_packaging.py', 'test_pose_configs.py',
-    'test_published_complexity.py', 'test_rooms.py'
+    'test_configs.py',
+    'test_contributing.py',
+    'test_dsrl_configs.py',
+    'test_licenses.py',
+    'test_metafiles.py',
+    'test_own_dataset.py',
+    'test_packaging.py',
+    'test_pose_configs.py',
+    'test_published_complexity.py',
+    'test_rooms.py',
 }
 # Files that take longest. They come first: no process works on one of them
 # when the others have nothing left to do.
 LONGEST = [
-    'test_demo.py', 'test_exportability.py', 'test_engines.py',
-    'test_pose_end_to_end.py', 'test_compare_upstream.py',
-    'test_properties.py', 'test_configs.py', 'test_dist_methods.py'
+    'test_demo.py',
+    'test_exportability.py',
+    'test_engines.py',
+    'test_pose_end_to_end.py',
+    'test_compare_upstream.py',
+    'test_properties.py',
+    'test_configs.py',
+    'test_dist_methods.py',
 ]
 torch.set_num_threads(1)
 
@@ -53,8 +64,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name in REPOSITORY:
             item.add_marker('repository')
-    items.sort(key=lambda item: LONGEST.index(item.path.name)
-               if item.path.name in LONGEST else len(LONGEST))
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+        )
+    )
 
 
 def pytest_collection_finish():
@@ -72,9 +86,7 @@ def pytest_sessionfinish():
 def configs_are_formatted_once():
     """A runner formats its config four times, which takes a second."""
     # OneDL's fork imports it in the function.
-    owner = (
-        mmengine_config
-        if hasattr(mmengine_config, 'FormatCode') else yapf_api)
+    owner = mmengine_config if hasattr(mmengine_config, 'FormatCode') else yapf_api
     format_code, formatted = owner.FormatCode, {}
 
     def format_once(text, **style):
@@ -121,7 +133,8 @@ def configs_are_read_once():
             return copy_of(contents[key], {})
         found = read(filename, *args, **kwargs)
         if not found[2] and path.startswith(  # no variables of the environment
-            (f'{ROOT}/configs/', f'{sys.prefix}/')):
+            (f'{ROOT}/configs/', f'{sys.prefix}/')
+        ):
             contents[key] = copy_of(found, {})
         return found
 
@@ -161,8 +174,9 @@ def call_tool(monkeypatch, repo_root):
                 runpy.run_path(path, run_name='__main__')
             except SystemExit as stop:
                 call_tool.code = stop.code
-        errors = '\n'.join(line for line in said.getvalue().splitlines()
-                           if line.startswith('mmhires '))
+        errors = '\n'.join(
+            line for line in said.getvalue().splitlines() if line.startswith('mmhires ')
+        )
         assert bool(errors) == bool(call_tool.code)
         return errors or None
 
@@ -229,13 +243,10 @@ def streets_config():
     dsrl_name = f'dsrl_{baseline_name[:-3]}-to-192x384.py'
 
     def build(work_dir, dsrl=True, iters=2):
-        cfg = Config.fromfile(ROOT / 'configs' / 'dsrl' /
-                              (dsrl_name if dsrl else baseline_name))
+        cfg = Config.fromfile(ROOT / 'configs' / 'dsrl' / (dsrl_name if dsrl else baseline_name))
         for loader, length in (('train', 4), ('val', 2), ('test', 2)):
-            cfg[f'{loader}_dataloader'].update(
-                num_workers=0, persistent_workers=False)
-            cfg[f'{loader}_dataloader'].dataset.update(
-                size=(64, 128), length=length)
+            cfg[f'{loader}_dataloader'].update(num_workers=0, persistent_workers=False)
+            cfg[f'{loader}_dataloader'].dataset.update(size=(64, 128), length=length)
         cfg.train_dataloader.batch_size = 2
         cfg.model.data_preprocessor.update(size=(64, 128), min_size=16)
         cfg.train_cfg.update(max_iters=iters, val_interval=iters)
@@ -260,11 +271,11 @@ def random_batch():
             inputs=[torch.randint(0, 256, (3, *size)) for _ in range(2)],
             data_samples=[
                 SegDataSample(
-                    gt_sem_seg=PixelData(
-                        data=torch.randint(0, num_classes, (1, *size))),
-                    metainfo=dict(
-                        img_path='x.png', ori_shape=size, img_shape=size))
+                    gt_sem_seg=PixelData(data=torch.randint(0, num_classes, (1, *size))),
+                    metainfo=dict(img_path='x.png', ori_shape=size, img_shape=size),
+                )
                 for _ in range(2)
-            ])
+            ],
+        )
 
     return build

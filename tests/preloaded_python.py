@@ -11,6 +11,7 @@ of the fork is that of the client.
 What depends on how packages are imported, or on which process is whose child,
 needs a real Python.
 """
+
 import contextlib
 import fcntl
 import gc
@@ -64,19 +65,18 @@ def preloaded_python(folder: Path) -> Iterator[str]:
         yield sys.executable
         return
     address, client = folder / 'socket', folder / 'python'
-    client.write_text(
-        CLIENT.format(python=sys.executable, address=str(address)))
+    client.write_text(CLIENT.format(python=sys.executable, address=str(address)))
     client.chmod(0o755)
     root = str(Path(__file__).resolve().parents[1])
     with open(folder / 'log', 'w') as log:
-        server = subprocess.Popen([sys.executable, __file__],
-                                  stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE,
-                                  stderr=log,
-                                  cwd=folder,
-                                  env={
-                                      **os.environ, 'PYTHONPATH': root
-                                  })
+        server = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=folder,
+            env={**os.environ, 'PYTHONPATH': root},
+        )
     assert server.stdout.readline() == b'ready\n', log.name
     yield str(client)
     server.communicate()  # closes its input, which ends it
@@ -149,6 +149,7 @@ def run(argv: list[str], env: dict[str, str], cwd: str) -> None:
     import multiprocessing
 
     import numpy as np
+
     np.random.seed()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
@@ -161,13 +162,9 @@ def run(argv: list[str], env: dict[str, str], cwd: str) -> None:
         if (option := rest.pop(0)).startswith('-W'):
             sys.warnoptions.append(option[2:] or rest.pop(0))
     warnings._processoptions(sys.warnoptions)
-    folder = '' if rest[0] in ('-c', '-m') else os.path.dirname(
-        os.path.abspath(rest[0]))
+    folder = '' if rest[0] in ('-c', '-m') else os.path.dirname(os.path.abspath(rest[0]))
     # Instead of the folder of this file, and of the source tree.
-    sys.path[:2] = [
-        folder, *filter(None,
-                        env.get('PYTHONPATH', '').split(os.pathsep))
-    ]
+    sys.path[:2] = [folder, *filter(None, env.get('PYTHONPATH', '').split(os.pathsep))]
     if rest[0] == '-m':
         sys.argv = rest[1:]
         runpy._run_module_as_main(rest[1])

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every config builds, is documented, and one of each kind trains."""
+
 import re
 from pathlib import Path
 
@@ -18,7 +19,8 @@ CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 FOLDERS = sorted({path.parent for path in CONFIGS})
 # Every registered component of a method, at a size that CPUs train on.
 COVERING = [
-    path for path in CONFIGS
+    path
+    for path in CONFIGS
     # Those for pose train in test_pose_configs.py.
     if '_1xb' in path.name and not re.search('td-hm|simcc', path.name)
 ]
@@ -59,18 +61,13 @@ def test_config_builds_and_is_short_and_at_most_four_levels_deep(path):
 
 
 def test_mean_and_deviation_of_images_are_written_once():
-    written = {
-        path
-        for path in (ROOT / 'configs').rglob('*.py')
-        if '123.675' in path.read_text()
-    }
+    written = {path for path in (ROOT / 'configs').rglob('*.py') if '123.675' in path.read_text()}
     assert written == {ROOT / 'configs/_base_/preprocessor.py'}
 
 
 def test_no_config_changes_a_pipeline_by_index():
     for path in (ROOT / 'configs').rglob('*.py'):
-        changed = re.search(r'(pipeline|transforms)(\[\d|\.pop|\.insert)',
-                            path.read_text())
+        changed = re.search(r'(pipeline|transforms)(\[\d|\.pop|\.insert)', path.read_text())
         assert changed is None, path
 
 
@@ -81,17 +78,13 @@ def test_readme_and_metafile_name_every_config_and_nothing_else(folder):
     assert {model['Name'] for model in models} == names
     for model in models:
         assert (ROOT / model['Config']).stem == model['Name']
-    linked = re.findall(r'\]\(\.?/?([\w.+-]+)\.py\)',
-                        (folder / 'README.md').read_text())
+    linked = re.findall(r'\]\(\.?/?([\w.+-]+)\.py\)', (folder / 'README.md').read_text())
     assert set(linked) == names
 
 
 def test_model_index_lists_every_metafile():
     listed = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
-    assert {ROOT / name
-            for name in listed
-            } == {folder / 'metafile.yml'
-                  for folder in FOLDERS}
+    assert {ROOT / name for name in listed} == {folder / 'metafile.yml' for folder in FOLDERS}
 
 
 @pytest.mark.parametrize('path', COVERING, ids=lambda path: path.stem)
@@ -102,8 +95,7 @@ def test_config_trains_a_step_and_predicts_at_full_size(path, random_batch):
     model.data_preprocessor.min_size = 16
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     before = [p.detach().clone() for p in model.parameters()]
-    data = model.data_preprocessor(
-        random_batch(model.num_classes, (64, 96)), training=True)
+    data = model.data_preprocessor(random_batch(model.num_classes, (64, 96)), training=True)
     # A residual branch starts with an end of zeros, which learns first.
     sisr_head = getattr(model.decode_head, 'sisr_head', None)
     guided = isinstance(model.decode_head, GuidedHead)
@@ -113,8 +105,7 @@ def test_config_trains_a_step_and_predicts_at_full_size(path, random_batch):
         optimizer.step()
         assert loss.isfinite()
     # Biases before batch norm have no effect; all kernels must learn.
-    assert all((p != old).any() for p, old in zip(model.parameters(), before)
-               if p.ndim > 1)
+    assert all((p != old).any() for p, old in zip(model.parameters(), before) if p.ndim > 1)
     model.eval()
     with torch.no_grad():
         results = model.test_step(random_batch(model.num_classes, (97, 131)))

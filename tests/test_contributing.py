@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """CONTRIBUTING.md and the files beside it name what there is."""
+
 import ast
 import re
 import subprocess
@@ -23,14 +24,14 @@ def defines(body, names):
             if node.name == names[0]:
                 return len(names) == 1 or defines(node.body, names[1:])
         elif isinstance(node, ast.Assign) and any(
-                getattr(target, 'id', None) == names[0]
-                for target in node.targets):
+            getattr(target, 'id', None) == names[0] for target in node.targets
+        ):
             return len(names) == 1
     return False
 
 
 def test_both_walks_have_their_steps():
-    walks = TEXT[TEXT.index('## One training image'):]
+    walks = TEXT[TEXT.index('## One training image') :]
     assert len(STEPS) == len(re.findall(r'^\d+\. ', walks, re.M)) >= 20
 
 
@@ -45,16 +46,11 @@ def test_every_path_named_is_there():
     assert len(names) > 30
     missing = {name for name in names if not (ROOT / name).exists()}
     # Examples of what to add.
-    assert missing <= {
-        'mmhires/models/losses/my_loss.py', 'configs/METHOD/NAME.py'
-    }
+    assert missing <= {'mmhires/models/losses/my_loss.py', 'configs/METHOD/NAME.py'}
 
 
 def test_every_part_of_the_package_has_its_row():
-    parts = {
-        path.parent.name
-        for path in (ROOT / 'mmhires').glob('[a-z]*/__init__.py')
-    }
+    parts = {path.parent.name for path in (ROOT / 'mmhires').glob('[a-z]*/__init__.py')}
     rows = set(re.findall(r'^\| `mmhires/(\w+)/` \|', TEXT, re.M))
     assert rows == parts
 
@@ -76,16 +72,14 @@ def test_ci_runs_make_test_on_every_python_that_setup_names():
     flow = yaml.safe_load((ROOT / '.github/workflows/test.yml').read_text())
     job = flow['jobs']['test']
     assert {'run': 'make test'} in job['steps']
-    classifiers = re.findall(r'Python :: (3\.\d+)',
-                             (ROOT / 'setup.py').read_text())
+    classifiers = re.findall(r'Python :: (3\.\d+)', (ROOT / 'setup.py').read_text())
     assert job['strategy']['matrix']['python'] == classifiers
 
 
 def test_python_m_mmhires_says_versions_device_engines_and_where_help_is():
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-m', 'mmhires'],
-                          cwd=ROOT,
-                          text=True,
-                          capture_output=True)
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-m', 'mmhires'], cwd=ROOT, text=True, capture_output=True
+    )
     assert done.returncode == 0, done.stderr
     assert re.search(rf'^mmhires +{mmhires.__version__}$', done.stdout, re.M)
     assert re.search(r'^device +(cpu|cuda|mps)', done.stdout, re.M)

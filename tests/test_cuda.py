@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every method on a GPU: fp32, fp16, bf16, resumed to the bit, no waiting."""
+
 import copy
 import os
 
@@ -18,36 +19,33 @@ from mmhires.models.losses import FALoss
 from mmhires.registry import DATASETS, MODELS
 
 DEVICE = 'cuda'
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason='there is no GPU')
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
 
 PRECISIONS = dict(
     fp32=dict(type='OptimWrapper'),
     # The usual first scale is made for more steps than these few.
-    fp16=dict(type='AmpOptimWrapper', loss_scale=dict(init_scale=128.)),
-    bf16=dict(type='mmhires.BF16OptimWrapper'))
-WEIGHTS = [1., 2., 0.5]
+    fp16=dict(type='AmpOptimWrapper', loss_scale=dict(init_scale=128.0)),
+    bf16=dict(type='mmhires.BF16OptimWrapper'),
+)
+WEIGHTS = [1.0, 2.0, 0.5]
 LOSSES = dict(
     ohem=dict(type='mmhires.OhemCrossEntropyLoss', min_kept=50),
-    ohem_weighted=dict(
-        type='mmhires.OhemCrossEntropyLoss',
-        min_kept=10**6,
-        class_weight=WEIGHTS),
-    weighted=dict(
-        type='mmhires.WeightedCrossEntropyLoss', class_weight=WEIGHTS),
-    boundary=dict(
-        type='mmhires.BoundaryReweightedLoss',
-        loss=dict(type='CrossEntropyLoss')),
+    ohem_weighted=dict(type='mmhires.OhemCrossEntropyLoss', min_kept=10**6, class_weight=WEIGHTS),
+    weighted=dict(type='mmhires.WeightedCrossEntropyLoss', class_weight=WEIGHTS),
+    boundary=dict(type='mmhires.BoundaryReweightedLoss', loss=dict(type='CrossEntropyLoss')),
     boundary_ohem=dict(
         type='mmhires.BoundaryReweightedLoss',
-        loss=dict(type='mmhires.OhemCrossEntropyLoss', min_kept=50)))
+        loss=dict(type='mmhires.OhemCrossEntropyLoss', min_kept=50),
+    ),
+)
 # Of two maps.
 FEATURE_LOSSES = dict(
     fa=dict(type='mmhires.FALoss', subsample=1),
     fa_pooled=dict(type='mmhires.FALoss', subsample=4),
     l2=dict(type='mmhires.FeatureL2Loss'),
     kl=dict(type='mmhires.LogitDistillLoss'),
-    cwd=dict(type='mmhires.ChannelWiseDistillLoss'))
+    cwd=dict(type='mmhires.ChannelWiseDistillLoss'),
+)
 BOTH = [*LOSSES, *FEATURE_LOSSES]
 
 
@@ -82,18 +80,16 @@ def dataset_of(method):
             type='mmhires.StreetsDataset',
             size=SIZE,
             length=4,
-            pipeline=[dict(type='mmseg.PackSegInputs')]))
+            pipeline=[dict(type='mmseg.PackSegInputs')],
+        )
+    )
 
 
-def make_runner(method,
-                work_dir,
-                repo_root,
-                iters,
-                precision='fp32',
-                resume=False,
-                randomness=dict(seed=0)):
+def make_runner(
+    method, work_dir, repo_root, iters, precision='fp32', resume=False, randomness=dict(seed=0)
+):
     """A small run of a method's config, with its own losses."""
-    (path, ) = (repo_root / 'configs').glob(METHODS[method])
+    (path,) = (repo_root / 'configs').glob(METHODS[method])
     cfg = Config.fromfile(path)
     init_default_scope(cfg.default_scope)
     if method != 'pose':
@@ -109,21 +105,21 @@ def make_runner(method,
             batch_size=2,
             num_workers=0,
             collate_fn=pseudo_collate,
-            sampler=dict(type='InfiniteSampler', shuffle=True)),
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+        ),
         train_cfg=dict(by_epoch=False, max_iters=iters),
         optim_wrapper=dict(
-            PRECISIONS[precision],
-            optimizer=dict(type='SGD', lr=1e-3, momentum=0.9)),
-        default_hooks=dict(
-            checkpoint=dict(type='CheckpointHook', interval=2,
-                            by_epoch=False)),
+            PRECISIONS[precision], optimizer=dict(type='SGD', lr=1e-3, momentum=0.9)
+        ),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=2, by_epoch=False)),
         custom_hooks=[dict(type='mmhires.ExactResumeHook')],
         env_cfg=cfg.env_cfg,
         default_scope=cfg.default_scope,
         resume=resume,
         randomness=randomness,
         log_level='WARNING',
-        experiment_name=f'{work_dir.parent.name}_{work_dir.name}_{resume}')
+        experiment_name=f'{work_dir.parent.name}_{work_dir.name}_{resume}',
+    )
 
 
 def logits_of(model, method):
@@ -137,7 +133,8 @@ def logits_of(model, method):
 @pytest.mark.parametrize('precision', PRECISIONS)
 @pytest.mark.parametrize('method', METHODS)
 def test_a_method_trains_resumes_and_predicts_as_on_the_cpu(
-        method, precision, repo_root, tmp_path, full_float32):
+    method, precision, repo_root, tmp_path, full_float32
+):
     args = method, tmp_path, repo_root
     runner = make_runner(*args, 2, precision)
     before = copy.deepcopy(runner.model.state_dict())
@@ -145,7 +142,8 @@ def test_a_method_trains_resumes_and_predicts_as_on_the_cpu(
     weights = runner.model.state_dict()
     assert all(x.isfinite().all() for x in weights.values())
     still = [
-        key for key, _ in runner.model.named_parameters()
+        key
+        for key, _ in runner.model.named_parameters()
         if torch.equal(weights[key].cpu(), before[key].cpu())
     ]
     # A gain of batch norm is 1, to which a small step adds nothing.
@@ -159,15 +157,13 @@ def test_a_method_trains_resumes_and_predicts_as_on_the_cpu(
     on_gpu = logits_of(model, method)
     assert on_gpu.device.type == DEVICE
     on_cpu = logits_of(copy.deepcopy(model).cpu(), method)
-    torch.testing.assert_close(
-        on_gpu.cpu(), on_cpu, rtol=1e-3, atol=1e-3 * on_cpu.abs().max())
+    torch.testing.assert_close(on_gpu.cpu(), on_cpu, rtol=1e-3, atol=1e-3 * on_cpu.abs().max())
 
 
 @pytest.mark.parametrize('method', METHODS)
-def test_a_resumed_training_ends_with_the_same_bits(method, repo_root,
-                                                    tmp_path, deterministic):
+def test_a_resumed_training_ends_with_the_same_bits(method, repo_root, tmp_path, deterministic):
     runs = tmp_path / 'straight', tmp_path / 'resumed'
-    for work_dir, all_iters in zip(runs, ((4, ), (2, 4))):
+    for work_dir, all_iters in zip(runs, ((4,), (2, 4))):
         for iters in all_iters:
             make_runner(
                 method,
@@ -175,9 +171,9 @@ def test_a_resumed_training_ends_with_the_same_bits(method, repo_root,
                 repo_root,
                 iters,
                 resume=iters == 4 and len(all_iters) == 2,
-                randomness=deterministic).train()
-    straight, resumed = (
-        torch.load(work_dir / 'iter_4.pth')['state_dict'] for work_dir in runs)
+                randomness=deterministic,
+            ).train()
+    straight, resumed = (torch.load(work_dir / 'iter_4.pth')['state_dict'] for work_dir in runs)
     for key, value in straight.items():
         assert torch.equal(value, resumed[key]), key
 

@@ -11,6 +11,7 @@ random numbers differ (here it is off); and losses over a choice or a number
 of pixels that is not the same in both halves, as of OHEM, class weights and
 ignored labels (here plain cross-entropy on labels without ignored pixels).
 """
+
 import os
 import signal
 import subprocess
@@ -42,14 +43,14 @@ METHODS = dict(
     hrfr='research/hrfr-neck-aux_deeplabv2-r18s-d8_1xb4-*.py',
     fastfcn='research/fastfcn_encnet-r18s-d32_1xb4-*.py',
     ddrnet='research/ddrnet-23-slim_1xb4-*.py',
-    pose='research/dsrl_td-hm-r18s_1xb12-*.py')
+    pose='research/dsrl_td-hm-r18s_1xb12-*.py',
+)
 ITERS = 2
 SIZE = (64, 128)
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        get_device() != 'cpu', reason='about gloo, without an accelerator')
+    pytest.mark.skipif(get_device() != 'cpu', reason='about gloo, without an accelerator'),
 ]
 
 
@@ -61,14 +62,12 @@ class Persons(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         from mmpose.structures import PoseDataSample
+
         noise = torch.Generator().manual_seed(index)
         sample = PoseDataSample(metainfo=dict(img_path=f'{index}.jpg'))
-        sample.gt_fields = PixelData(
-            heatmaps=torch.rand(17, 64, 48, generator=noise))
-        sample.gt_instance_labels = InstanceData(
-            keypoint_weights=torch.ones(1, 17))
-        image = torch.randint(
-            0, 256, (3, 256, 192), generator=noise, dtype=torch.uint8)
+        sample.gt_fields = PixelData(heatmaps=torch.rand(17, 64, 48, generator=noise))
+        sample.gt_instance_labels = InstanceData(keypoint_weights=torch.ones(1, 17))
+        image = torch.randint(0, 256, (3, 256, 192), generator=noise, dtype=torch.uint8)
         return dict(inputs=image, data_samples=sample)
 
 
@@ -101,7 +100,7 @@ def plain_losses(model):
 
 def train(method, work_dir, batch_size, launcher, hooks=()):
     """Losses of each iteration, and the weights after the last."""
-    (path, ) = (ROOT / 'configs').glob(METHODS[method])
+    (path,) = (ROOT / 'configs').glob(METHODS[method])
     cfg = Config.fromfile(path)
     if method == 'pose':
         dataset = Persons()
@@ -113,7 +112,8 @@ def train(method, work_dir, batch_size, launcher, hooks=()):
             type='mmhires.StreetsDataset',
             size=SIZE,
             length=4,
-            pipeline=[dict(type='PackSegInputs')])
+            pipeline=[dict(type='PackSegInputs')],
+        )
         if method == 'hrfr':
             cfg.model.teacher_ckpt = None
     hook = Deterministic()
@@ -126,7 +126,8 @@ def train(method, work_dir, batch_size, launcher, hooks=()):
             batch_size=batch_size,
             num_workers=0,
             collate_fn=pseudo_collate,
-            sampler=dict(type='InfiniteSampler', shuffle=False)),
+            sampler=dict(type='InfiniteSampler', shuffle=False),
+        ),
         train_cfg=dict(by_epoch=False, max_iters=ITERS),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-4)),
         default_hooks=dict(logger=None, checkpoint=None),
@@ -135,10 +136,12 @@ def train(method, work_dir, batch_size, launcher, hooks=()):
         default_scope=cfg.default_scope,
         cfg=dict(
             model_wrapper_cfg=cfg.get('model_wrapper_cfg'),
-            find_unused_parameters=cfg.get('find_unused_parameters', False)),
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        ),
         randomness=dict(seed=0),
         log_level='WARNING',
-        experiment_name=f'{work_dir.name}_{method}')
+        experiment_name=f'{work_dir.name}_{method}',
+    )
     runner.train()
     DefaultScope._instance_dict.clear()
     model = getattr(runner.model, 'module', runner.model)
@@ -157,13 +160,14 @@ def launch(python, script, *args, timeout=300):
             '--standalone',  # takes a port that is free
             '--nproc_per_node=2',
             str(script),
-            *map(str, args)
+            *map(str, args),
         ],
         env=dict(os.environ, OMP_NUM_THREADS='1'),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=timeout)
+        timeout=timeout,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -176,18 +180,14 @@ def two_processes(python, tmp_path_factory):
 
 
 @pytest.mark.parametrize('method', METHODS)
-def test_two_processes_train_as_one_does_on_the_joint_batch(
-        method, two_processes, tmp_path):
+def test_two_processes_train_as_one_does_on_the_joint_batch(method, two_processes, tmp_path):
     if method == 'pose':
         pytest.importorskip('mmpose')
     losses, weights = train(method, tmp_path, 2, 'none')
-    ranks = [
-        torch.load(two_processes / f'{method}{rank}.pth') for rank in (0, 1)
-    ]
+    ranks = [torch.load(two_processes / f'{method}{rank}.pth') for rank in (0, 1)]
     for joint, *halves in zip(losses, ranks[0]['losses'], ranks[1]['losses']):
         assert not torch.equal(*halves)
-        torch.testing.assert_close(
-            sum(halves) / 2, joint, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(sum(halves) / 2, joint, rtol=1e-4, atol=1e-5)
     assert losses[0] != losses[1]
     for key, value in weights.items():
         first, second = (rank['weights'][key] for rank in ranks)
@@ -195,12 +195,11 @@ def test_two_processes_train_as_one_does_on_the_joint_batch(
         torch.testing.assert_close(first, value, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize('how, said', [
-    ('raises', 'the disk of rank 1 is full'),
-    ('is killed', f'Signal {int(signal.SIGKILL)}'),
-])
-def test_worker_that_dies_ends_the_job_with_its_error(how, said, python,
-                                                      tmp_path):
+@pytest.mark.parametrize(
+    'how, said',
+    [('raises', 'the disk of rank 1 is full'), ('is killed', f'Signal {int(signal.SIGKILL)}')],
+)
+def test_worker_that_dies_ends_the_job_with_its_error(how, said, python, tmp_path):
     done = launch(python, __file__, tmp_path, how, timeout=200)
     assert done.returncode != 0
     assert said in done.stdout
@@ -227,9 +226,7 @@ def main(folder, how=None):
         if method == 'pose' and find_spec('mmpose') is None:
             continue
         losses, weights = train(method, folder, 1, 'pytorch', hooks)
-        torch.save(
-            dict(losses=losses, weights=weights),
-            folder / f'{method}{get_rank()}.pth')
+        torch.save(dict(losses=losses, weights=weights), folder / f'{method}{get_rank()}.pth')
     sys.stdout.write('all have been trained\n')
 
 

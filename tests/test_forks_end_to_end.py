@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """With the maintained forks alone, from upstream's config to a prediction."""
+
 import json
 import runpy
 import sys
@@ -33,8 +34,8 @@ randomness = dict(seed=0)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not all(map(installed_fork, HOSTS)),
-        reason='for the maintained forks: make test HOST=onedl')
+        not all(map(installed_fork, HOSTS)), reason='for the maintained forks: make test HOST=onedl'
+    ),
 ]
 
 
@@ -45,12 +46,12 @@ def folder(tmp_path, monkeypatch):
     for split in ('train', 'val'):
         for i in range(4):
             label = np.zeros((64, 128), np.uint8)
-            label[:8 * (i + 2)] = 10
-            image = 200 * (label[..., None] > 0) + rng.integers(
-                0, 40, (64, 128, 3))
-            for kind, pixels, end in (('leftImg8bit', image, 'leftImg8bit'),
-                                      ('gtFine', label,
-                                       'gtFine_labelTrainIds')):
+            label[: 8 * (i + 2)] = 10
+            image = 200 * (label[..., None] > 0) + rng.integers(0, 40, (64, 128, 3))
+            for kind, pixels, end in (
+                ('leftImg8bit', image, 'leftImg8bit'),
+                ('gtFine', label, 'gtFine_labelTrainIds'),
+            ):
                 path = tmp_path / 'data' / kind / split / f'{i}_{end}.png'
                 path.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(path), pixels.astype(np.uint8))
@@ -59,9 +60,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_an_upstream_config_is_adapted_checked_trained_exported_and_run(
-        folder, repo_root, monkeypatch, capsys):
-    assert cli.main(
-        ['adapt', 'dsrl', PSPNET, '--steps', '0', '-o', 'child.py']) == 0
+    folder, repo_root, monkeypatch, capsys
+):
+    assert cli.main(['adapt', 'dsrl', PSPNET, '--steps', '0', '-o', 'child.py']) == 0
     child = (folder / 'child.py').read_text()
     assert 'in_channels=[64, 512], in_index=[0, 3], upscale=8' in child
     (folder / 'mine.py').write_text("_base_ = './child.py'\n" + SMALLER)
@@ -71,7 +72,7 @@ def test_an_upstream_config_is_adapted_checked_trained_exported_and_run(
     train = str(repo_root / 'tools/train.py')
     monkeypatch.setattr(sys, 'argv', [train, 'mine.py', '--work-dir', 'work'])
     runpy.run_path(train, run_name='__main__')
-    (log, ) = folder.glob('work/*/vis_data/scalars.json')
+    (log,) = folder.glob('work/*/vis_data/scalars.json')
     records = [json.loads(line) for line in log.read_text().splitlines()]
     losses = [r['decode.loss_ce'] for r in records if 'decode.loss_ce' in r]
     assert len(losses) == 3 and losses[0] > losses[1] > losses[2]
@@ -81,11 +82,9 @@ def test_an_upstream_config_is_adapted_checked_trained_exported_and_run(
     for file in ('student.onnx', 'student.pt2'):
         argv = ['mine.py', 'work/iter_3.pth', file, '--images', pictures]
         assert cli.main(['export', *argv]) == 0
-        assert cli.main(['predict', file, pictures, '--out-dir',
-                         file[8:]]) == 0
+        assert cli.main(['predict', file, pictures, '--out-dir', file[8:]]) == 0
     labels = {
-        path.name: cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        for path in folder.glob('onnx/*.png')
+        path.name: cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in folder.glob('onnx/*.png')
     }
     assert len(labels) == 4
     for name, label in labels.items():

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Ten lines that guide networks of MMSegmentation by the full-size image."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -23,24 +24,24 @@ model = dict(
 CASCADE = LINES.replace(
     """decode_head=dict(
         _delete_=True, type='mmhires.GuidedHead',
-        head=_base_.model.decode_head)""", """decode_head=[
+        head=_base_.model.decode_head)""",
+    """decode_head=[
         _base_.model.decode_head[0],
-        dict(type='mmhires.GuidedHead', head=_base_.model.decode_head[1])]""")
+        dict(type='mmhires.GuidedHead', head=_base_.model.decode_head[1])]""",
+)
 WITH_NECK = LINES.replace(
-    '    decode_head=dict(', """    neck=dict(
+    '    decode_head=dict(',
+    """    neck=dict(
         _delete_=True, type='mmhires.LowResNeck', neck=_base_.model.neck),
-    decode_head=dict(""")
+    decode_head=dict(""",
+)
 # A convolutional network with an auxiliary head, one of attention, a cascade,
 # one whose backbone returns a tensor in testing, and one with a neck.
 NETWORKS = {
-    'deeplabv3plus':
-    (LINES, 'deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-'
-     '512x1024.py'),
-    'segformer': (LINES, 'segformer/segformer_mit-b0_8xb1-160k_cityscapes-'
-                  '1024x1024.py'),
+    'deeplabv3plus': (LINES, 'deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py'),
+    'segformer': (LINES, 'segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py'),
     'ocrnet': (CASCADE, 'ocrnet/ocrnet_hr18s_4xb2-40k_cityscapes-512x1024.py'),
-    'ddrnet': (LINES, 'ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-'
-               '1024x1024.py'),
+    'ddrnet': (LINES, 'ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py'),
     'sem_fpn': (WITH_NECK, 'sem_fpn/fpn_r50_4xb2-80k_cityscapes-512x1024.py'),
 }
 SIZE = (128, 256)
@@ -68,7 +69,8 @@ def networks(request, tmp_path_factory):
     assert len(lines.strip().splitlines()) <= 11
     plain, guided = (
         revert_sync_batchnorm(MODELS.build(read(text, path, folder))).eval()
-        for text in ("_base_ = 'mmseg::{path}'", lines))
+        for text in ("_base_ = 'mmseg::{path}'", lines)
+    )
     keys = guided.load_state_dict(plain.state_dict(), strict=False)
     assert not keys.unexpected_keys
     assert all('.branch.' in key for key in keys.missing_keys)
@@ -83,17 +85,13 @@ def test_before_training_it_is_the_plain_network_on_small_images(networks):
     assert got.shape[2:] == (SIZE[0] / 4, SIZE[1] / 4)
     torch.testing.assert_close(
         got,
-        F.interpolate(
-            want,
-            got.shape[2:],
-            mode='bilinear',
-            align_corners=plain.align_corners),
+        F.interpolate(want, got.shape[2:], mode='bilinear', align_corners=plain.align_corners),
         rtol=1e-4,
-        atol=1e-4)
+        atol=1e-4,
+    )
 
 
-def test_other_heads_read_the_maps_of_the_backbone_as_before(
-        networks, random_batch):
+def test_other_heads_read_the_maps_of_the_backbone_as_before(networks, random_batch):
     plain, guided = networks
     if not (plain.with_auxiliary_head or hasattr(plain, 'num_stages')):
         pytest.skip('it has no other head')
@@ -108,8 +106,7 @@ def test_other_heads_read_the_maps_of_the_backbone_as_before(
             torch.testing.assert_close(got[name], want[name])
 
 
-def test_a_step_trains_and_a_picture_has_labels_at_full_size(
-        networks, random_batch):
+def test_a_step_trains_and_a_picture_has_labels_at_full_size(networks, random_batch):
     _, guided = networks
     guided.train()
     data = guided.data_preprocessor(random_batch(19, SIZE), True)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What the metafiles say of each config, against READMEs, zoo and models."""
+
 import re
 import runpy
 from pathlib import Path
@@ -33,24 +34,23 @@ DATASETS = {
 def lines_about(model):
     """Lines of its folder's README that link to a config."""
     text = (ROOT / model['Config']).with_name('README.md').read_text()
-    return [
-        line for line in text.splitlines()
-        if f'({Path(model["Config"]).name})' in line
-    ]
+    return [line for line in text.splitlines() if f'({Path(model["Config"]).name})' in line]
 
 
 def metrics(model):
-    return [(result.get('Source'), str(value).removesuffix('.0'))
-            for result in model['Results']
-            for value in result.get('Metrics', {}).values()]
+    return [
+        (result.get('Source'), str(value).removesuffix('.0'))
+        for result in model['Results']
+        for value in result.get('Metrics', {}).values()
+    ]
 
 
 @pytest.mark.parametrize('name', MODELS)
 def test_every_number_is_beside_the_config_in_the_readme(name):
     lines = lines_about(MODELS[name])
     numbers = re.findall(
-        r'\d+(?:\.\d+)?',
-        ' '.join(re.sub(r'\([\w./+-]+\.py\)', '', line) for line in lines))
+        r'\d+(?:\.\d+)?', ' '.join(re.sub(r'\([\w./+-]+\.py\)', '', line) for line in lines)
+    )
     said = {f'{float(number):g}' for number in numbers}
     for source, value in metrics(MODELS[name]):
         assert source in ('published', 'measured', *published()), value
@@ -62,7 +62,8 @@ def test_every_number_is_beside_the_config_in_the_readme(name):
 def test_every_result_of_a_table_is_in_the_metafile(name):
     # numbers of a row with two configs are the first one's
     rows = [
-        line for line in lines_about(MODELS[name])
+        line
+        for line in lines_about(MODELS[name])
         if line.startswith('|') and f'[R101]({name}.py)' not in line
     ]
     assert not rows or metrics(MODELS[name])
@@ -72,18 +73,17 @@ def test_measured_results_have_the_command_that_prints_them():
     for name, model in MODELS.items():
         for result in model['Results']:
             command = result.get('Command', '')
-            assert (f'{name}.py'
-                    in command) == (result.get('Source') == 'measured'), name
+            assert (f'{name}.py' in command) == (result.get('Source') == 'measured'), name
 
 
 def test_mim_search_shows_every_number_and_whose_it_is(tmp_path):
     pytest.importorskip('mim')
     from mim.commands.search import convert2df
     from modelindex.load_model_index import load
-    publishers = {
-        name: entry.publisher.split()[-1]
-        for name, entry in published().items()
-    } | dict(published='paper')
+
+    publishers = {name: entry.publisher.split()[-1] for name, entry in published().items()} | dict(
+        published='paper'
+    )
     shown = convert2df(load(str(ROOT / 'model-index.yml'))).T
     for name, model in MODELS.items():
         said = shown[name].dropna()
@@ -99,11 +99,7 @@ def test_mim_search_shows_every_number_and_whose_it_is(tmp_path):
 
 def test_published_weights_are_those_of_the_zoo():
     entries = [entry for entry in published().values() if entry.config]
-    aliases = {
-        alias
-        for model in MODELS.values()
-        for alias in model.get('Alias', ())
-    }
+    aliases = {alias for model in MODELS.values() for alias in model.get('Alias', ())}
     assert aliases == {entry.name for entry in entries}
     for entry in entries:
         model = MODELS[Path(entry.config).stem]
@@ -111,22 +107,24 @@ def test_published_weights_are_those_of_the_zoo():
         first = published()[model['Alias'][0]]
         assert model.get('Weights') == first.url
         assert model.get('License') == (first.license if first.url else None)
-        result, = (r for r in model['Results'] if r['Source'] == entry.name)
-        assert sorted(result['Metrics'].values()) == sorted(
-            entry.metrics.values())
+        (result,) = (r for r in model['Results'] if r['Source'] == entry.name)
+        assert sorted(result['Metrics'].values()) == sorted(entry.metrics.values())
 
 
-@pytest.mark.parametrize('name', [
-    'ddrnet-23-slim_1xb4-1500_camvid-360x480',
-    'dsrl_espnetv2-s2_4xb6-12k_cityscapes-256x512-to-512x1024',
-    'espnetv2-s2_zero-shot_camvid-360x480',
-    'espnetv2-s1_1xb6-100e_cityscapes-512x1024',
-    'fastfcn_encnet-r50-d32_4xb4-80e_pascal-context-59-480x480',
-    'hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480',
-    'deeplabv3plus-r18s-d16_1xb4-300_streets-96x192',
-    'ddrnet-39_4xb64-100e_imagenet-224x224',
-    'dsrl_td-hm-hrnet-w32_8xb64-210e_coco-128x96-to-256x192',
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'ddrnet-23-slim_1xb4-1500_camvid-360x480',
+        'dsrl_espnetv2-s2_4xb6-12k_cityscapes-256x512-to-512x1024',
+        'espnetv2-s2_zero-shot_camvid-360x480',
+        'espnetv2-s1_1xb6-100e_cityscapes-512x1024',
+        'fastfcn_encnet-r50-d32_4xb4-80e_pascal-context-59-480x480',
+        'hrfr_deeplabv2-r18s-d8_1xb4-400_camvid-180x240-to-360x480',
+        'deeplabv3plus-r18s-d16_1xb4-300_streets-96x192',
+        'ddrnet-39_4xb64-100e_imagenet-224x224',
+        'dsrl_td-hm-hrnet-w32_8xb64-210e_coco-128x96-to-256x192',
+    ],
+)
 def test_costs_and_training_data_are_the_configs(name):
     config, said = ROOT / MODELS[name]['Config'], MODELS[name]['Metadata']
     cfg = Config.fromfile(config)
@@ -149,10 +147,7 @@ def test_training_data_is_what_the_name_says_and_nothing_else():
         seen = [seen] if isinstance(seen, str) else seen
         words = {text.split()[0].split('-')[0].lower() for text in seen}
         assert all(word in name for word in words), name
-        known = {
-            'cityscapes', 'camvid', 'streets', 'pascal', 'ade20k', 'coco',
-            'imagenet', 'lspet'
-        }
+        known = {'cityscapes', 'camvid', 'streets', 'pascal', 'ade20k', 'coco', 'imagenet', 'lspet'}
         assert words == {word for word in known if word in name}, name
 
 
@@ -161,5 +156,4 @@ def test_index_page_is_made_of_the_metafiles():
     page = script['PAGE'].read_text()
     first, last = script['MARKS']
     assert page.split(first)[1].split(last)[0] == script['table']()
-    assert all(f'(../../{model["Config"]})' in page
-               for model in MODELS.values())
+    assert all(f'(../../{model["Config"]})' in page for model in MODELS.values())

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``configs/own_dataset.md``: its configs, and every command in order."""
+
 import glob
 import re
 import runpy
@@ -28,8 +29,7 @@ OTHERS = {
     'Fast-SCNN': 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
     'STDC': 'stdc/stdc1_4xb12-80k_cityscapes-512x1024.py',
 }
-COLOURS = np.array([(0, 0, 0), (128, 64, 128), (0, 0, 142), (255, 255, 255)],
-                   np.uint8)
+COLOURS = np.array([(0, 0, 0), (128, 64, 128), (0, 0, 142), (255, 255, 255)], np.uint8)
 
 
 @pytest.fixture
@@ -43,15 +43,14 @@ def folder(page, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for split in ('train', 'val', 'test'):
         for i in range(2):
-            for path, pixels in ((f'data/mine/images/{split}/{i}.jpg',
-                                  rng.integers(0, 256, (64, 128, 3))),
-                                 (f'masks/{split}/{i}.png',
-                                  COLOURS[rng.integers(0, 4, (64, 128))])):
+            for path, pixels in (
+                (f'data/mine/images/{split}/{i}.jpg', rng.integers(0, 256, (64, 128, 3))),
+                (f'masks/{split}/{i}.png', COLOURS[rng.integers(0, 4, (64, 128))]),
+            ):
                 path = tmp_path / path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels.astype(np.uint8)).save(path)
-    (tmp_path / 'classes.txt').write_text(
-        re.search(r'```\n(0 0 0 .*?)```', page, re.DOTALL)[1])
+    (tmp_path / 'classes.txt').write_text(re.search(r'```\n(0 0 0 .*?)```', page, re.DOTALL)[1])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -83,10 +82,10 @@ def small_config(page):
 @pytest.mark.slow
 def test_every_command_of_the_page_works_in_order(page, folder, run):
     (folder / 'mine.py').write_text(small_config(page))
-    (folder / 'mine_plain.py').write_text(
-        re.findall(r'```python\n(.*?)```', page, re.DOTALL)[1])
+    (folder / 'mine_plain.py').write_text(re.findall(r'```python\n(.*?)```', page, re.DOTALL)[1])
     commands = [
-        line for block in re.findall(r'```shell\n(.*?)```', page, re.DOTALL)
+        line
+        for block in re.findall(r'```shell\n(.*?)```', page, re.DOTALL)
         for line in block.splitlines()
     ]
     assert len(commands) == 12
@@ -103,12 +102,12 @@ def test_every_command_of_the_page_works_in_order(page, folder, run):
 def test_the_page_s_config_trains_with_another_base(name, page, folder, run):
     config = small_config(page)
     assert BASE in config and AUXILIARY in config
-    line = re.search(fr'\| [^|\n]*{name}.* \| `(auxiliary.*)` \|', page)[1]
+    line = re.search(rf'\| [^|\n]*{name}.* \| `(auxiliary.*)` \|', page)[1]
     config = config.replace(BASE, OTHERS[name]).replace(AUXILIARY, line)
     if name == 'STDC':  # no address in a test
         config = config.replace(
-            'pretrained=None',
-            'backbone=dict(backbone_cfg=dict(init_cfg=None))')
+            'pretrained=None', 'backbone=dict(backbone_cfg=dict(init_cfg=None))'
+        )
     (folder / 'mine.py').write_text(config)
     run('mmhires convert masks masks data/mine/labels --palette classes.txt')
     run('mmhires check mine.py')

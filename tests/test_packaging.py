@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """setup.py, the requirement files, the Makefile and .ci/run, really run."""
+
 import importlib.metadata
 import os
 import re
@@ -19,26 +20,35 @@ from mmhires.compat.onedl import installed_fork
 
 PIP = (sys.executable, '-m', 'pip', '--disable-pip-version-check')
 OFFLINE = ('--no-deps', '--no-build-isolation', '--no-index')
-UNTRACKED = shutil.ignore_patterns('.git', '.venv', '.mim', 'build', 'data',
-                                   'demo_out', 'dist', 'work_dirs', '.*_cache',
-                                   '*.egg-info', '__pycache__')
+UNTRACKED = shutil.ignore_patterns(
+    '.git',
+    '.venv',
+    '.mim',
+    'build',
+    'data',
+    'demo_out',
+    'dist',
+    'work_dirs',
+    '.*_cache',
+    '*.egg-info',
+    '__pycache__',
+)
 
 
 def call(*args, check=True, **kwargs):
-    done = subprocess.run([str(arg) for arg in args],
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT,
-                          text=True,
-                          **kwargs)
+    done = subprocess.run(
+        [str(arg) for arg in args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **kwargs,
+    )
     assert not check or done.returncode == 0, done.stdout
     return done
 
 
 def files_below(folder):
-    return {
-        str(path.relative_to(folder))
-        for path in Path(folder).rglob('*') if path.is_file()
-    }
+    return {str(path.relative_to(folder)) for path in Path(folder).rglob('*') if path.is_file()}
 
 
 @pytest.fixture(scope='module')
@@ -69,9 +79,8 @@ def editable(source, tmp_path_factory):
         *OFFLINE,
         '-e',
         source,
-        env={
-            **os.environ, 'PYTHONPATH': str(site)
-        })
+        env={**os.environ, 'PYTHONPATH': str(site)},
+    )
     return env / 'bin/python'
 
 
@@ -91,16 +100,14 @@ def expected_mim(source):
     return {'model-index.yml'} | {
         f'{part}/{name}'
         for part in ('configs', 'tools')
-        for name in files_below(source / part) if '__pycache__' not in name
+        for name in files_below(source / part)
+        if '__pycache__' not in name
     }
 
 
 def test_wheel_carries_every_config_and_tool(wheel, source):
     prefix = 'mmhires/.mim/'
-    carried = {
-        name[len(prefix):]
-        for name in wheel.namelist() if name.startswith(prefix)
-    }
+    carried = {name[len(prefix) :] for name in wheel.namelist() if name.startswith(prefix)}
     assert carried == expected_mim(source)
     assert 'tools/train.py' in carried
     text = wheel.read(prefix + 'tools/train.py').decode()
@@ -135,15 +142,20 @@ def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     always = {need.name for need in needs if need.marker is None}
     assert always == {'numpy', 'setuptools', 'torch'}
     assert set(meta.get_all('Provides-Extra')) == {
-        'lite', 'pose', 'pretrain', 'encoders', 'deploy', 'openvino', 'video',
-        'dev'
+        'lite',
+        'pose',
+        'pretrain',
+        'encoders',
+        'deploy',
+        'openvino',
+        'video',
+        'dev',
     }
     # mmengine and mmcv-lite bring opencv-python: nothing else may own cv2/
     assert {n.name for n in needs if 'opencv' in n.name} == {'opencv-python'}
-    assert {
-        str(n.marker)
-        for n in needs if n.name in ('mmengine', 'opencv-python')
-    } == {'extra == "lite"'}
+    assert {str(n.marker) for n in needs if n.name in ('mmengine', 'opencv-python')} == {
+        'extra == "lite"'
+    }
     lite = {n.name for n in needs if n.marker and 'lite' in str(n.marker)}
     assert {'mmcv-lite', 'mmsegmentation'} <= lite
     deploy = {n.name: n for n in needs if 'deploy' in str(n.marker)}
@@ -153,14 +165,15 @@ def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     assert len(meta.get_all('Classifier')) > 5 and meta.get_all('Project-URL')
     # importing the package is no part of building it
     import mmhires
+
     assert meta['Version'] == mmhires.__version__
     assert meta['Requires-Python'] == '>=3.10'
 
 
 def test_editable_install_links_to_the_configs_and_tools(editable, source):
     origin = call(
-        editable, '-I', '-c', 'import importlib.util as u;'
-        'print(u.find_spec("mmhires").origin)').stdout.strip()
+        editable, '-I', '-c', 'import importlib.util as u;print(u.find_spec("mmhires").origin)'
+    ).stdout.strip()
     mim = Path(origin).parent / '.mim'
     assert mim == source / 'mmhires/.mim'
     for name in ('configs', 'tools', 'model-index.yml'):
@@ -180,8 +193,10 @@ def installed(wheel, tmp_path_factory):
 def mim(request, installed, editable, tmp_path):
     """Runs mim where mmhires is installed in either way."""
     if request.param == 'wheel' and installed_fork('openmim'):
-        pytest.skip('onedl-mim 0.5.1 takes the folder of the first installed '
-                    'file, which is the metadata, for the package')
+        pytest.skip(
+            'onedl-mim 0.5.1 takes the folder of the first installed '
+            'file, which is the metadata, for the package'
+        )
     folder = editable.parents[1] / 'lib'
     site = next(folder.rglob('site-packages'))
     if request.param == 'wheel':
@@ -193,9 +208,8 @@ def mim(request, installed, editable, tmp_path):
             Path(sys.executable).parent / 'mim',
             *args,
             cwd=tmp_path,
-            env={
-                **os.environ, 'PYTHONPATH': path
-            }).stdout
+            env={**os.environ, 'PYTHONPATH': path},
+        ).stdout
 
     return mim
 
@@ -206,8 +220,7 @@ def test_mim_finds_the_configs_and_downloads_one(mim, tmp_path):
     found = mim('search', 'mmhires', '--model', 'ddrnet', '--valid-config')
     assert name in found and 'camvid' in found
     # published by mmseg, and no server here: it is in the folder already
-    weights = ('ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024_'
-               '20230426_145312-6a5e5174.pth')
+    weights = 'ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024_20230426_145312-6a5e5174.pth'
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out' / weights).touch()
     said = mim('download', 'mmhires', '--config', name, '--dest', 'out')
@@ -221,14 +234,12 @@ def test_wheel_has_the_names_of_published_weights(installed, tmp_path):
         '-c',
         'import mmhires; print(mmhires.__file__); mmhires.list_models()',
         cwd=tmp_path,
-        env={
-            **os.environ, 'PYTHONPATH': str(installed)
-        }).stdout
+        env={**os.environ, 'PYTHONPATH': str(installed)},
+    ).stdout
     assert str(installed) in said and 'ddrnet-23-slim_cityscapes' in said
 
 
-def test_building_a_wheel_leaves_the_links_of_an_editable_install(
-        wheel, source):
+def test_building_a_wheel_leaves_the_links_of_an_editable_install(wheel, source):
     assert (source / 'mmhires/.mim/configs').is_symlink()
 
 
@@ -237,10 +248,7 @@ def test_source_distribution_has_all_a_wheel_is_built_from(source, tmp_path):
     with tarfile.open(next(tmp_path.glob('*.tar.gz'))) as archive:
         names = {name.partition('/')[2] for name in archive.getnames()}
     needed = expected_mim(source) | {'LICENSE', 'README.md', 'pyproject.toml'}
-    needed |= {
-        f'requirements/{path.name}'
-        for path in (source / 'requirements').iterdir()
-    }
+    needed |= {f'requirements/{path.name}' for path in (source / 'requirements').iterdir()}
     assert needed <= names, needed - names
 
 
@@ -250,15 +258,11 @@ def test_every_requirement_has_one_exact_pin(python, repo_root):
 
     def read(name):
         lines = (folder / f'{name}.txt').read_text().splitlines()
-        return [
-            Requirement(line.split('#')[0]) for line in lines
-            if line.split('#')[0].strip()
-        ]
+        return [Requirement(line.split('#')[0]) for line in lines if line.split('#')[0].strip()]
 
     environment = {**default_environment(), 'python_version': python}
     active = [
-        pin for pin in read('constraints')
-        if pin.marker is None or pin.marker.evaluate(environment)
+        pin for pin in read('constraints') if pin.marker is None or pin.marker.evaluate(environment)
     ]
     assert all(re.fullmatch('==[^*,]+', str(pin.specifier)) for pin in active)
     names = [pin.name for pin in active]
@@ -333,11 +337,11 @@ def test_make_refuses_a_wrong_python_in_one_line_and_keeps_the_venv(make):
     assert (make.folder / '.venv/.installed').exists()
 
 
-@pytest.mark.parametrize('failing, status', [('', 0), ('test', 1), ('lint', 1),
-                                             ('docs', 1), ('install', 1)])
+@pytest.mark.parametrize(
+    'failing, status', [('', 0), ('test', 1), ('lint', 1), ('docs', 1), ('install', 1)]
+)
 def test_ci_fails_when_any_part_does(failing, status, source, tmp_path):
-    (tmp_path /
-     'make').write_text(f'#!/bin/sh\necho "ran $1"\n[ "$1" != "{failing}" ]\n')
+    (tmp_path / 'make').write_text(f'#!/bin/sh\necho "ran $1"\n[ "$1" != "{failing}" ]\n')
     (tmp_path / 'chromium').write_text('#!/bin/sh\n')  # none is installed
     for program in ('make', 'chromium'):
         (tmp_path / program).chmod(0o755)
@@ -345,9 +349,7 @@ def test_ci_fails_when_any_part_does(failing, status, source, tmp_path):
         source / '.ci/run',
         check=False,
         stdin=subprocess.DEVNULL,
-        env={
-            'PATH': f'{tmp_path}:/usr/bin:/bin',
-            'CI': 'true'
-        })
+        env={'PATH': f'{tmp_path}:/usr/bin:/bin', 'CI': 'true'},
+    )
     assert done.returncode == status
     assert ('ran test' in done.stdout) is (failing != 'install')

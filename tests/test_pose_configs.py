@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The pose configs: what they cost, a step of training, upstream's wrapped."""
+
 import re
 from pathlib import Path
 
@@ -44,27 +45,31 @@ def batch(size, heatmap_size):
         data_samples=[
             PoseDataSample(
                 gt_instances=InstanceData(
-                    bboxes=np.array([[0., 0., 30., 40.]]),
-                    bbox_scores=np.ones(1)),
-                gt_fields=PixelData(
-                    heatmaps=torch.rand(17, *heatmap_size[::-1])),
-                gt_instance_labels=InstanceData(
-                    keypoint_weights=torch.ones(1, 17)),
+                    bboxes=np.array([[0.0, 0.0, 30.0, 40.0]]), bbox_scores=np.ones(1)
+                ),
+                gt_fields=PixelData(heatmaps=torch.rand(17, *heatmap_size[::-1])),
+                gt_instance_labels=InstanceData(keypoint_weights=torch.ones(1, 17)),
                 metainfo=dict(
                     flip_indices=list(range(17)),
                     input_size=size,
-                    input_center=np.array([15., 20.]),
-                    input_scale=np.array([30., 40.]))) for _ in range(2)
-        ])
+                    input_center=np.array([15.0, 20.0]),
+                    input_scale=np.array([30.0, 40.0]),
+                ),
+            )
+            for _ in range(2)
+        ],
+    )
 
 
-@pytest.mark.parametrize('size, output, gmacs', [
-    ((256, 192), (512, 384), 7.645),
-    ((160, 128), (320, 256), 3.185),
-    ((128, 96), (256, 192), 1.911),
-])
-def test_hrnet_costs_what_was_measured_elsewhere_and_sssr_one_percent(
-        size, output, gmacs):
+@pytest.mark.parametrize(
+    'size, output, gmacs',
+    [
+        ((256, 192), (512, 384), 7.645),
+        ((160, 128), (320, 256), 3.185),
+        ((128, 96), (256, 192), 1.911),
+    ],
+)
+def test_hrnet_costs_what_was_measured_elsewhere_and_sssr_one_percent(size, output, gmacs):
     small, large = ('x'.join(map(str, hw)) for hw in (size, output))
     with torch.device('meta'):  # for their costs alone
         baseline, cfg = build(FOLDER / f'{HRNET}-{small}.py')
@@ -94,24 +99,20 @@ def test_config_trains_a_step_and_predicts_in_the_image(path):
     optimizer.step()
     assert loss.isfinite()
     # Biases before batch norm have no effect; all kernels must learn.
-    assert all((p != old).any() for p, old in zip(model.parameters(), before)
-               if p.ndim > 1)
+    assert all((p != old).any() for p, old in zip(model.parameters(), before) if p.ndim > 1)
     model.eval()
     with torch.no_grad():
-        sample = model.test_step(
-            batch(cfg.codec.input_size, cfg.codec.heatmap_size))[0]
+        sample = model.test_step(batch(cfg.codec.input_size, cfg.codec.heatmap_size))[0]
     assert sample.pred_instances.keypoints.shape == (1, 17, 2)
     assert np.isfinite(sample.pred_instances.keypoints).all()
 
 
-@pytest.mark.parametrize(
-    'path', sorted(FOLDER.glob('*.py')) + SMALL, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', sorted(FOLDER.glob('*.py')) + SMALL, ids=lambda path: path.stem)
 def test_crop_target_and_decoder_are_of_one_codec(path):
     cfg = Config.fromfile(path)
     head = cfg.model.head.get('heatmap_head', cfg.model.head)
     assert head.decoder == cfg.codec
-    for loader in (cfg.train_dataloader, cfg.val_dataloader,
-                   cfg.test_dataloader):
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         steps = {step.type: step for step in loader.dataset.pipeline}
         assert steps['TopdownAffine'].input_size == cfg.codec.input_size
         assert steps['TopdownAffine'].use_udp
@@ -120,14 +121,12 @@ def test_crop_target_and_decoder_are_of_one_codec(path):
     assert cfg.model.test_cfg.shift_heatmap is False
     named = re.findall(r'(\d+)x(\d+)', path.stem.partition('_coco')[2])
     assert cfg.codec.input_size == tuple(map(int, named[-1]))[::-1]
-    assert [4 * n
-            for n in cfg.codec.heatmap_size] == list(cfg.codec.input_size)
+    assert [4 * n for n in cfg.codec.heatmap_size] == list(cfg.codec.input_size)
 
 
 @pytest.mark.parametrize(
-    'path',
-    sorted(FOLDER.with_name('lspet').glob('*.py')),
-    ids=lambda path: path.stem)
+    'path', sorted(FOLDER.with_name('lspet').glob('*.py')), ids=lambda path: path.stem
+)
 def test_rows_of_lspet_are_taught_in_the_full_crop_what_they_decode(path):
     cfg = Config.fromfile(path)
     head = cfg.model.head.get('heatmap_head', cfg.model.head)
@@ -135,8 +134,7 @@ def test_rows_of_lspet_are_taught_in_the_full_crop_what_they_decode(path):
     assert head.decoder == steps['GenerateTarget'].encoder
     assert head.out_channels == 14
     tested = {x.type: x for x in cfg.test_dataloader.dataset.pipeline}
-    for crop in (steps['TopdownAffine'], tested['TopdownAffine'],
-                 head.decoder):
+    for crop in (steps['TopdownAffine'], tested['TopdownAffine'], head.decoder):
         assert crop.input_size == (128, 128)
     scale = cfg.model.data_preprocessor.get('scale', 1)
     assert scale == (2 if '64x64' in path.stem else 1)
@@ -154,8 +152,9 @@ def test_rows_of_lspet_are_taught_in_the_full_crop_what_they_decode(path):
 
 def example():
     """The config of the README's section."""
-    section = (FOLDER / 'README.md').read_text().split(
-        '## Make your own pose config low-resolution')[1]
+    section = (
+        (FOLDER / 'README.md').read_text().split('## Make your own pose config low-resolution')[1]
+    )
     return section.split('```python\n')[1].split('```')[0]
 
 
@@ -165,19 +164,17 @@ def test_the_example_changes_about_ten_lines():
 
 
 @pytest.mark.parametrize('network', NETWORKS)
-def test_an_upstream_config_trains_and_predicts_at_half_the_input(
-        network, tmp_path):
+def test_an_upstream_config_trains_and_predicts_at_half_the_input(network, tmp_path):
     text = example()
     for ours, theirs in zip(EXAMPLE, NETWORKS[network]):
         text = text.replace(ours, theirs)
     (tmp_path / 'mine.py').write_text(text)
     model, cfg = build(tmp_path / 'mine.py')
     seen = []
-    model.backbone.register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].shape[-2:]))
+    model.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[-2:]))
     losses = model(
-        **model.data_preprocessor(batch((192, 256), (48, 64)), training=True),
-        mode='loss')
+        **model.data_preprocessor(batch((192, 256), (48, 64)), training=True), mode='loss'
+    )
     assert {'loss_kpt', 'loss_mse', 'loss_fa'} <= set(losses)
     assert all(torch.as_tensor(v).isfinite().all() for v in losses.values())
     assert losses['loss_kpt'] > losses['loss_mse']

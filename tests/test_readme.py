@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """README.md: its commands, its numbers and its length."""
+
 import argparse
 import importlib
 import re
@@ -33,13 +34,11 @@ def commands(program):
 
 def parse(words):
     """Parse arguments of ``mmhires``, as the command does."""
-    name = next(
-        name for name in (' '.join(words[:2]), words[0])
-        if name in cli.COMMANDS)
+    name = next(name for name in (' '.join(words[:2]), words[0]) if name in cli.COMMANDS)
     module = importlib.import_module(f'mmhires.cli.{name.replace(" ", "_")}')
     parser = argparse.ArgumentParser(exit_on_error=False)
     module.add_arguments(parser)
-    return parser.parse_intermixed_args(words[len(name.split()):])
+    return parser.parse_intermixed_args(words[len(name.split()) :])
 
 
 def test_it_fits_on_a_page():
@@ -47,14 +46,13 @@ def test_it_fits_on_a_page():
 
 
 def test_every_command_is_one_that_is_tried_here():
-    assert {words[0]
-            for words in COMMANDS
-            } == {'cd', 'git', 'make', 'mmhires', 'python', 'source'}
+    assert {words[0] for words in COMMANDS} == {'cd', 'git', 'make', 'mmhires', 'python', 'source'}
 
 
 def test_every_make_target_is_there():
-    targets = re.search(r'^\.PHONY: (.*)$', (ROOT / 'Makefile').read_text(),
-                        re.MULTILINE)[1].split()
+    targets = re.search(r'^\.PHONY: (.*)$', (ROOT / 'Makefile').read_text(), re.MULTILINE)[
+        1
+    ].split()
     named = {word for words in commands('make') for word in words}
     assert named and named <= {*targets}
     assert {*re.findall(r'`make (\w+)`', TEXT)} <= {*targets}
@@ -76,12 +74,13 @@ def test_the_first_commands_end_in_an_exported_student(tmp_path, monkeypatch):
         Path(name).symlink_to(ROOT / name)
     adapt, export = (
         next(words for words in commands('mmhires') if words[0] == name)
-        for name in ('adapt', 'export'))
+        for name in ('adapt', 'export')
+    )
     assert cli.main([*adapt, '--steps', '0']) == 0
-    (script, config), = commands('python')
+    ((script, config),) = commands('python')
     assert Path(script).exists()
     cfg = Config.fromfile(config)
-    weights, = (word for word in export if word.endswith('.pth'))
+    (weights,) = (word for word in export if word.endswith('.pth'))
     stem = Path(config).stem
     assert weights == f'work_dirs/{stem}/iter_{cfg.train_cfg.max_iters}.pth'
     # Where training starts, instead of hours of it.
@@ -91,8 +90,7 @@ def test_the_first_commands_end_in_an_exported_student(tmp_path, monkeypatch):
     Path(weights).parent.mkdir(parents=True)
     torch.save(model.state_dict(), weights)
     assert cli.main(export) == 0
-    predict = next(
-        words for words in commands('mmhires') if words[0] == 'predict')
+    predict = next(words for words in commands('mmhires') if words[0] == 'predict')
     model, picture = predict[1:3]
     labels = Predictor(model)(picture)
     assert labels.shape == read_image(picture).shape[:2] == (192, 384)
@@ -102,15 +100,15 @@ def test_the_first_commands_end_in_an_exported_student(tmp_path, monkeypatch):
 def test_numbers_of_the_table_are_those_of_the_study():
     study = (ROOT / 'configs/study/README.md').read_text()
     first = study.split('## What it gains')[1].split('\n- ')[0]
-    known = [[
-        float(number) for number in re.findall(
-            r'[\d.]*\d', re.sub(r'\([^)]*\)|±[^|]*', '', row))
-    ] for row in first.splitlines() if row.startswith('| [')]
-    rows = re.findall(r'^\| .* \| \**([\d.]+)\** \| ([\d.]+) \|$', TEXT,
-                      re.MULTILINE)
+    known = [
+        [float(number) for number in re.findall(r'[\d.]*\d', re.sub(r'\([^)]*\)|±[^|]*', '', row))]
+        for row in first.splitlines()
+        if row.startswith('| [')
+    ]
+    rows = re.findall(r'^\| .* \| \**([\d.]+)\** \| ([\d.]+) \|$', TEXT, re.MULTILINE)
     assert len(rows) == 3
     for miou, gmacs in rows:
         assert any(
-            float(gmacs) in numbers and any(f'{number:.1f}' == miou
-                                            for number in numbers)
-            for numbers in known), (miou, gmacs)
+            float(gmacs) in numbers and any(f'{number:.1f}' == miou for number in numbers)
+            for numbers in known
+        ), (miou, gmacs)

@@ -6,7 +6,7 @@ import pytest
 
 # The host packages take seconds to import: each case is a fork of one process
 # that has them, and nothing of ours but the package itself.
-CASES = '''
+CASES = """
 import os, sys
 import mmhires, mmseg.models
 loaded = sorted(name for name in sys.modules if name.startswith("mmhires."))
@@ -35,13 +35,11 @@ for case, function, *args in (
         print(case, function(*args), flush=True)
         os._exit(0)
     os.waitpid(child, 0)
-'''
+"""
 
 
 def run(python, code):
-    done = subprocess.run([python, '-W', 'ignore', '-c', code],
-                          capture_output=True,
-                          text=True)
+    done = subprocess.run([python, '-W', 'ignore', '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -49,9 +47,7 @@ def run(python, code):
 @pytest.fixture(scope='module')
 def printed(python):
     """What each case printed, by its name."""
-    return dict(
-        line.split(' ', 1) for line in run(python, CASES).splitlines()
-        if line.count(' '))
+    return dict(line.split(' ', 1) for line in run(python, CASES).splitlines() if line.count(' '))
 
 
 @pytest.mark.parametrize('scope', ['mmseg', 'mmpose', 'mmengine'])
@@ -64,8 +60,12 @@ def test_upstream_registries_get_nothing_from_us(printed):
 
 
 def test_import_of_the_package_loads_no_host_package():
-    assert run(
-        sys.executable, '''
+    assert (
+        run(
+            sys.executable,
+            """
 import sys, mmhires
-print(sorted({"mmseg", "mmpose", "torchvision"} & set(sys.modules)))''').strip(
-        ) == '[]'
+print(sorted({"mmseg", "mmpose", "torchvision"} & set(sys.modules)))""",
+        ).strip()
+        == '[]'
+    )

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The package as a house: what may know what, and how large a file may be."""
+
 import ast
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(
-    path.relative_to(ROOT) for path in (ROOT / 'mmhires').rglob('*.py')
-    if '.mim' not in path.parts)
+    path.relative_to(ROOT) for path in (ROOT / 'mmhires').rglob('*.py') if '.mim' not in path.parts
+)
 # A room imports from the floors below its own only.
 FLOORS = (
     {'version', 'compat'},
@@ -26,7 +27,7 @@ FLOORS = (
 ALIASES = {
     Path('mmhires/deploy/load.py'),
     Path('mmhires/adapt/__main__.py'),
-    Path('mmhires/check/__main__.py')
+    Path('mmhires/check/__main__.py'),
 }
 
 
@@ -42,11 +43,11 @@ def imported_modules(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            start = package[:len(package) - node.level + 1] * bool(node.level)
+            start = package[: len(package) - node.level + 1] * bool(node.level)
             base = '.'.join([*start, *filter(None, [node.module])])
-            names = [base] if base != 'mmhires' else [
-                f'mmhires.{alias.name}' for alias in node.names
-            ]
+            names = (
+                [base] if base != 'mmhires' else [f'mmhires.{alias.name}' for alias in node.names]
+            )
         else:
             continue
         yield from (name for name in names if name.split('.')[0] == 'mmhires')
@@ -73,14 +74,18 @@ def test_imports_of_every_kind_are_seen(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), 'ROOT', tmp_path)
     path = Path('mmhires/models/losses/x.py')
     (tmp_path / path.parent).mkdir(parents=True)
-    (tmp_path / path).write_text('import mmhires.check.data, torch\n'
-                                 'from mmhires import zoo\n'
-                                 'from ...deploy import strip\n'
-                                 'def f():\n'
-                                 '    from ..necks.jpu import JPU\n')
+    (tmp_path / path).write_text(
+        'import mmhires.check.data, torch\n'
+        'from mmhires import zoo\n'
+        'from ...deploy import strip\n'
+        'def f():\n'
+        '    from ..necks.jpu import JPU\n'
+    )
     assert list(imported_modules(path)) == [
-        'mmhires.check.data', 'mmhires.zoo', 'mmhires.deploy',
-        'mmhires.models.necks.jpu'
+        'mmhires.check.data',
+        'mmhires.zoo',
+        'mmhires.deploy',
+        'mmhires.models.necks.jpu',
     ]
 
 

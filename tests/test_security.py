@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """SECURITY.md: every line of its lists is tried."""
+
 import functools
 import io
 import json
@@ -45,10 +46,7 @@ def holds(start):
 
 def test_every_line_of_the_page_has_its_test(repo_root):
     text = (repo_root / 'SECURITY.md').read_text()
-    lines = [
-        re.sub(r'\s+', ' ', line)
-        for line in re.findall(r'^- (.*(?:\n  .*)*)', text, re.M)
-    ]
+    lines = [re.sub(r'\s+', ' ', line) for line in re.findall(r'^- (.*(?:\n  .*)*)', text, re.M)]
     tried = {line: [c for c in CLAIMS if line.startswith(c)] for line in lines}
     assert [line for line, claims in tried.items() if len(claims) != 1] == []
     assert len(CLAIMS) == len(lines)
@@ -61,7 +59,7 @@ class Payload:
         self.folder = str(folder)
 
     def __reduce__(self):
-        return os.mkdir, (self.folder, )
+        return os.mkdir, (self.folder,)
 
 
 @pytest.fixture
@@ -74,15 +72,11 @@ def ran(tmp_path):
 def checkpoint(request, tmp_path, ran):
     """A checkpoint with code in it, in every format of PyTorch."""
     path = tmp_path / 'payload.pth'
-    content = dict(
-        state_dict={'weight': torch.zeros(1, 1)}, extra=Payload(ran))
+    content = dict(state_dict={'weight': torch.zeros(1, 1)}, extra=Payload(ran))
     if request.param == 'pickle':
         path.write_bytes(pickle.dumps(content))
     else:
-        torch.save(
-            content,
-            path,
-            _use_new_zipfile_serialization=request.param == 'zip')
+        torch.save(content, path, _use_new_zipfile_serialization=request.param == 'zip')
     return str(path)
 
 
@@ -105,8 +99,8 @@ def test_a_py_config_runs_its_code(tmp_path, ran):
 @holds('A `.yml` config can run code too')
 def test_a_yml_config_runs_its_code(tmp_path, ran):
     (tmp_path / 'c.yml').write_text(
-        'a: !!python/object/apply:os.makedirs\n  kwds: '
-        f'{{name: "{ran}", exist_ok: true}}\n')
+        f'a: !!python/object/apply:os.makedirs\n  kwds: {{name: "{ran}", exist_ok: true}}\n'
+    )
     Config.fromfile(tmp_path / 'c.yml')
     assert ran.exists()
 
@@ -116,15 +110,15 @@ def test_a_json_config_has_a_module_imported(tmp_path, ran, monkeypatch):
     (tmp_path / 'planted_module.py').write_text(CODE.format(str(ran)))
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / 'c.json').write_text(
-        json.dumps(dict(custom_imports=dict(imports=['planted_module']))))
+        json.dumps(dict(custom_imports=dict(imports=['planted_module'])))
+    )
     Config.fromfile(tmp_path / 'c.json')
     assert ran.exists()
 
 
 @holds('`python -m mmhires.check` and')
 @pytest.mark.parametrize('module', ['check', 'adapt'])
-def test_check_and_adapt_run_the_code_of_a_config(module, tmp_path, ran,
-                                                  monkeypatch):
+def test_check_and_adapt_run_the_code_of_a_config(module, tmp_path, ran, monkeypatch):
     config = tmp_path / 'c.py'
     config.write_text(CODE.format(str(ran)))
     args = ['dsrl'] if module == 'adapt' else []
@@ -149,7 +143,6 @@ class Line(BaseModel):
 
 
 class Ones(Dataset):
-
     def __len__(self):
         return 2
 
@@ -162,14 +155,14 @@ def runner(work_dir, **kwargs):
         Line(),
         str(work_dir),
         train_dataloader=dict(
-            batch_size=1,
-            dataset=Ones(),
-            sampler=dict(type='DefaultSampler', shuffle=False)),
+            batch_size=1, dataset=Ones(), sampler=dict(type='DefaultSampler', shuffle=False)
+        ),
         train_cfg=dict(by_epoch=True, max_epochs=1),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.0)),
         default_scope='mmengine',
         experiment_name=str(work_dir).replace('/', '_'),
-        **kwargs)
+        **kwargs,
+    )
 
 
 def by_load_from(path, tmp_path, **_):
@@ -186,8 +179,8 @@ def by_last_checkpoint(path, tmp_path, **_):
     runner(
         tmp_path / 'run',
         resume=True,
-        default_hooks=dict(
-            checkpoint=dict(type='mmhires.AtomicCheckpointHook'))).train()
+        default_hooks=dict(checkpoint=dict(type='mmhires.AtomicCheckpointHook')),
+    ).train()
 
 
 def by_init_cfg(path, **_):
@@ -196,60 +189,94 @@ def by_init_cfg(path, **_):
 
 def by_init_cfg_of_ddrnet(path, **_):
     from mmhires.models.backbones.ddrnet_keys import load_pretrained
+
     load_pretrained(nn.Linear(1, 1), path)
 
 
 def by_teacher_ckpt(path, **_):
     from mmhires.models.teacher import build_teacher
+
     build_teacher('test', dict(type='mmhires.FALoss'), path)
 
 
 def by_load_model(path, repo_root, **_):
     from mmhires import load_model
+
     load_model(repo_root / DEMO, path, 'cpu')
 
 
 def by_check(path, **_):
     from mmhires.check.context import Context
     from mmhires.check.rules.checkpoints import findings
+
     cfg = dict(default_scope='mmseg', load_from=path, model={})
     raise ValueError(str(list(findings(Context(Config(cfg))))))
 
 
 def by_convert(path, call_tool, tmp_path, **_):
-    run_tool(call_tool, 'tools/model_converters/convert.py', path,
-             tmp_path / 'out.pth', '--source', 'ddrnet')
+    run_tool(
+        call_tool,
+        'tools/model_converters/convert.py',
+        path,
+        tmp_path / 'out.pth',
+        '--source',
+        'ddrnet',
+    )
 
 
 def by_extract_student(path, repo_root, call_tool, tmp_path, **_):
-    run_tool(call_tool, 'tools/model_converters/extract_student.py',
-             repo_root / DEMO, path, tmp_path / 'out.pth')
+    run_tool(
+        call_tool,
+        'tools/model_converters/extract_student.py',
+        repo_root / DEMO,
+        path,
+        tmp_path / 'out.pth',
+    )
 
 
 def by_map_classes(path, repo_root, call_tool, tmp_path, **_):
-    run_tool(call_tool, 'tools/model_converters/map_classes.py', path,
-             tmp_path / 'out.pth', '--class-map',
-             repo_root / 'configs/_base_/class_maps/cityscapes_to_camvid.py',
-             '--dataset', 'mmhires.CamVidDataset')
+    run_tool(
+        call_tool,
+        'tools/model_converters/map_classes.py',
+        path,
+        tmp_path / 'out.pth',
+        '--class-map',
+        repo_root / 'configs/_base_/class_maps/cityscapes_to_camvid.py',
+        '--dataset',
+        'mmhires.CamVidDataset',
+    )
 
 
 @holds('A checkpoint with code in it is refused')
-@pytest.mark.parametrize('load', [
-    by_load_from, by_resume, by_init_cfg, by_init_cfg_of_ddrnet,
-    by_teacher_ckpt, by_load_model, by_check, by_convert, by_extract_student,
-    by_map_classes
-])
-def test_code_in_a_checkpoint_is_refused_and_not_run(load, checkpoint, ran,
-                                                     repo_root, monkeypatch,
-                                                     call_tool, tmp_path):
-    with pytest.raises((pickle.UnpicklingError, ValueError, SystemExit),
-                       match='(?i)weights.only|Unsupported|mkdir|safely'):
+@pytest.mark.parametrize(
+    'load',
+    [
+        by_load_from,
+        by_resume,
+        by_init_cfg,
+        by_init_cfg_of_ddrnet,
+        by_teacher_ckpt,
+        by_load_model,
+        by_check,
+        by_convert,
+        by_extract_student,
+        by_map_classes,
+    ],
+)
+def test_code_in_a_checkpoint_is_refused_and_not_run(
+    load, checkpoint, ran, repo_root, monkeypatch, call_tool, tmp_path
+):
+    with pytest.raises(
+        (pickle.UnpicklingError, ValueError, SystemExit),
+        match='(?i)weights.only|Unsupported|mkdir|safely',
+    ):
         load(
             checkpoint,
             repo_root=repo_root,
             monkeypatch=monkeypatch,
             call_tool=call_tool,
-            tmp_path=tmp_path)
+            tmp_path=tmp_path,
+        )
     assert not ran.exists()
     assert not (tmp_path / 'out.pth').exists()
 
@@ -263,22 +290,20 @@ def served(tmp_path, monkeypatch):
     monkeypatch.setenv('MMHIRES_HOME', str(tmp_path / 'home'))
 
     class Quiet(SimpleHTTPRequestHandler):
-
         def log_message(self, *args):
             pass
 
     server = ThreadingHTTPServer(
-        ('127.0.0.1', 0), functools.partial(Quiet, directory=str(tmp_path)))
-    threading.Thread(
-        target=server.serve_forever, args=(0.01, ), daemon=True).start()
+        ('127.0.0.1', 0), functools.partial(Quiet, directory=str(tmp_path))
+    )
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f'http://127.0.0.1:{server.server_port}'
     server.shutdown()
     server.server_close()
 
 
 @holds('So is one at a web address')
-def test_code_in_a_checkpoint_of_a_web_address_is_not_run(
-        checkpoint, served, ran):
+def test_code_in_a_checkpoint_of_a_web_address_is_not_run(checkpoint, served, ran):
     with pytest.raises(pickle.UnpicklingError, match='(?i)weights.only'):
         CheckpointLoader.load_checkpoint(f'{served}/payload.pth', 'cpu')
     assert not ran.exists()
@@ -308,9 +333,10 @@ def test_what_turns_the_protection_off(checkpoint, ran, monkeypatch):
 @holds('Whether weights are those that you think')
 def test_weights_are_taken_that_fit(tmp_path):
     model = Line()
-    torch.save(dict(state_dict={'line.weight': torch.full((1, 1), 7.),
-                                'line.bias': torch.zeros(1)}),
-               tmp_path / 'x.pth')  # yapf: disable
+    torch.save(
+        dict(state_dict={'line.weight': torch.full((1, 1), 7.0), 'line.bias': torch.zeros(1)}),
+        tmp_path / 'x.pth',
+    )
     run = runner(tmp_path / 'run', load_from=str(tmp_path / 'x.pth'))
     run.train()
     assert run.model.line.weight == 7 != model.line.weight
@@ -326,18 +352,20 @@ def onnx_file(path, metadata=(), location=None):
     tensor.dims.extend([4])
     if location:
         tensor.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in dict(
-                location=location, offset='0', length='16').items():
+        for key, value in dict(location=location, offset='0', length='16').items():
             tensor.external_data.add(key=key, value=value)
     else:
         tensor.raw_data = bytes(16)
     image, out = (
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4])
-        for name in ('image', 'out'))
+        for name in ('image', 'out')
+    )
     model = helper.make_model(
-        helper.make_graph([helper.make_node('Add', ['image', 'w'], ['out'])],
-                          'g', [image], [out], [tensor]),
-        opset_imports=[helper.make_opsetid('', 17)])
+        helper.make_graph(
+            [helper.make_node('Add', ['image', 'w'], ['out'])], 'g', [image], [out], [tensor]
+        ),
+        opset_imports=[helper.make_opsetid('', 17)],
+    )
     model.ir_version = 8
     for key, value in dict(metadata).items():
         model.metadata_props.add(key=key, value=value)
@@ -352,6 +380,7 @@ ENGINES = pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
 def test_what_an_onnx_file_says_of_itself_is_not_run(runtime, tmp_path, ran):
     pytest.importorskip(runtime)
     from mmhires.deploy import Predictor
+
     code = CODE.format(str(ran))
     onnx_file(
         tmp_path / 'x.onnx',
@@ -359,7 +388,9 @@ def test_what_an_onnx_file_says_of_itself_is_not_run(runtime, tmp_path, ran):
             task=json.dumps(code),
             classes=code,
             palette=code,
-            loading=json.dumps(dict(backend=code))))
+            loading=json.dumps(dict(backend=code)),
+        ),
+    )
     with pytest.raises(ValueError, match='x.onnx'):
         Predictor(tmp_path / 'x.onnx', runtime=runtime)
     assert not ran.exists()
@@ -371,19 +402,19 @@ def test_what_an_onnx_file_says_of_itself_is_not_run(runtime, tmp_path, ran):
 def test_an_onnx_file_reads_its_own_folder_alone(runtime, where, tmp_path):
     pytest.importorskip(runtime)
     from mmhires.deploy import Predictor
+
     (tmp_path / 'own').mkdir()
     for path in (tmp_path / 'secret.bin', tmp_path / 'own/beside.bin'):
         path.write_bytes(bytes(16))
     (tmp_path / 'own/link.bin').symlink_to(tmp_path / 'secret.bin')
-    location = dict(
-        up='../secret.bin',
-        root=str(tmp_path / 'secret.bin')).get(where, f'{where}.bin')
+    location = dict(up='../secret.bin', root=str(tmp_path / 'secret.bin')).get(
+        where, f'{where}.bin'
+    )
     onnx_file(tmp_path / 'own/x.onnx', location=location)
     with pytest.raises(ValueError) as error:
         Predictor(tmp_path / 'own/x.onnx', runtime=runtime)
     # What it could read is only not one of ours.
-    assert ('was not exported by mmhires' in str(error.value)) == (
-        where == 'beside')
+    assert ('was not exported by mmhires' in str(error.value)) == (where == 'beside')
 
 
 @holds('How much memory and time')
@@ -393,18 +424,26 @@ def test_a_small_onnx_file_asks_for_much_memory():
     helper = onnx.helper
     nodes = [
         helper.make_node(
-            'ConstantOfShape', ['size'], ['out'],
-            value=helper.make_tensor('v', onnx.TensorProto.UINT8, [1], [0]))
+            'ConstantOfShape',
+            ['size'],
+            ['out'],
+            value=helper.make_tensor('v', onnx.TensorProto.UINT8, [1], [0]),
+        )
     ]
     model = helper.make_model(
-        helper.make_graph(nodes, 'g', [], [
-            helper.make_tensor_value_info('out', onnx.TensorProto.UINT8, None)
-        ], [helper.make_tensor('size', onnx.TensorProto.INT64, [1], [2**26])]),
-        opset_imports=[helper.make_opsetid('', 17)])
+        helper.make_graph(
+            nodes,
+            'g',
+            [],
+            [helper.make_tensor_value_info('out', onnx.TensorProto.UINT8, None)],
+            [helper.make_tensor('size', onnx.TensorProto.INT64, [1], [2**26])],
+        ),
+        opset_imports=[helper.make_opsetid('', 17)],
+    )
     model.ir_version = 8
     content = model.SerializeToString()
     assert len(content) < 200
-    out, = onnxruntime.InferenceSession(content).run(None, {})
+    (out,) = onnxruntime.InferenceSession(content).run(None, {})
     assert out.nbytes == 2**26
 
 
@@ -412,13 +451,13 @@ def test_a_small_onnx_file_asks_for_much_memory():
 @pytest.mark.parametrize('layout', ['of now', 'of PyTorch 2.6'])
 def test_python_objects_in_a_pt2_file_are_not_run(layout, tmp_path, ran):
     from mmhires.deploy import Predictor
+
     payload = io.BytesIO()
     torch.save(Payload(ran), payload)
     path = tmp_path / 'x.pt2'
     if layout == 'of now':
         whole = tmp_path / 'whole.pt2'
-        program = torch.export.export(
-            nn.Linear(4, 4), (torch.zeros(1, 4), ), strict=False)
+        program = torch.export.export(nn.Linear(4, 4), (torch.zeros(1, 4),), strict=False)
         torch.export.save(program, whole)
         with zipfile.ZipFile(whole) as source:
             members = {name: source.read(name) for name in source.namelist()}
@@ -427,12 +466,10 @@ def test_python_objects_in_a_pt2_file_are_not_run(layout, tmp_path, ran):
         members.update(dict.fromkeys(planted, payload.getvalue()))
     else:
         members = dict.fromkeys(
-            ('serialized_state_dict.pt', 'serialized_constants.pt',
-             'serialized_example_inputs.pt'), payload.getvalue())
-        members.update({
-            'version': b'8.1',
-            'serialized_exported_program.json': b'{}'
-        })
+            ('serialized_state_dict.pt', 'serialized_constants.pt', 'serialized_example_inputs.pt'),
+            payload.getvalue(),
+        )
+        members.update({'version': b'8.1', 'serialized_exported_program.json': b'{}'})
     with zipfile.ZipFile(path, 'w') as target:
         for name, content in members.items():
             target.writestr(name, content)
@@ -447,6 +484,7 @@ def test_python_objects_in_a_pt2_file_are_not_run(layout, tmp_path, ran):
 def entry_of(monkeypatch, url, sha256):
     from mmhires.zoo import published
     from mmhires.zoo.published import Published
+
     entry = Published(
         'planted',
         config=None,
@@ -454,7 +492,8 @@ def entry_of(monkeypatch, url, sha256):
         sha256=sha256,
         converter='ddrnet',
         publisher='x',
-        license='x')
+        license='x',
+    )
     monkeypatch.setattr(published, 'find', lambda name: entry)
     return published.load_published
 
@@ -472,6 +511,7 @@ def test_a_download_of_another_hash_is_not_kept(served, tmp_path, monkeypatch):
 def test_short_hashes_are_no_proof(tmp_path):
     from mmhires.zoo.download import is_intact
     from mmhires.zoo.published import published
+
     assert any(len(entry.sha256) == 8 for entry in published().values())
     (tmp_path / 'x').write_bytes(b'content')
     assert is_intact(tmp_path / 'x', 'ed7002b4')  # of 64 digits
@@ -479,10 +519,11 @@ def test_short_hashes_are_no_proof(tmp_path):
 
 
 @holds('Some weights were published without a hash')
-def test_weights_without_a_hash_are_taken_without_code(checkpoint, served,
-                                                       tmp_path, ran,
-                                                       monkeypatch):
+def test_weights_without_a_hash_are_taken_without_code(
+    checkpoint, served, tmp_path, ran, monkeypatch
+):
     from mmhires.zoo.published import published
+
     assert any(not entry.sha256 for entry in published().values())
     load = entry_of(monkeypatch, f'{served}/payload.pth', '')
     with pytest.raises(ValueError, match='(?i)safely'):
@@ -494,15 +535,15 @@ def test_weights_without_a_hash_are_taken_without_code(checkpoint, served,
 
 
 @holds('A download stays in the folder')
-@pytest.mark.parametrize('path', [
-    'a/../../../x.pth', '%2e%2e/x.pth', 'a\\..\\x.pth', '..', 'x.pth?y=../../z'
-])
+@pytest.mark.parametrize(
+    'path', ['a/../../../x.pth', '%2e%2e/x.pth', 'a\\..\\x.pth', '..', 'x.pth?y=../../z']
+)
 def test_a_download_stays_in_the_cache(path, tmp_path, monkeypatch):
     from mmhires.zoo.download import cache_folder, cached_file
+
     monkeypatch.setenv('MMHIRES_HOME', str(tmp_path))
     file = cached_file(f'http://x/{path}')
-    inside = os.path.realpath(file).startswith(
-        os.path.realpath(cache_folder()) + os.sep)
+    inside = os.path.realpath(file).startswith(os.path.realpath(cache_folder()) + os.sep)
     assert inside or path == '..'
 
 
@@ -513,12 +554,20 @@ def png_of(width, height):
     """A PNG of some hundred bytes that declares any size."""
 
     def chunk(kind, content):
-        return (struct.pack('>I', len(content)) + kind + content +
-                struct.pack('>I', zlib.crc32(kind + content)))
+        return (
+            struct.pack('>I', len(content))
+            + kind
+            + content
+            + struct.pack('>I', zlib.crc32(kind + content))
+        )
 
     header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) +
-            chunk(b'IDAT', zlib.compress(bytes(1000))) + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', header)
+        + chunk(b'IDAT', zlib.compress(bytes(1000)))
+        + chunk(b'IEND', b'')
+    )
 
 
 @holds('Pictures are decoded by')
@@ -526,22 +575,20 @@ def test_pictures_that_declare_too_many_pixels_are_refused(tmp_path):
     from mmseg.datasets.transforms import LoadAnnotations
 
     from mmhires.utils.images import read_image
+
     path = tmp_path / 'x.png'
     path.write_bytes(png_of(2**15 + 1, 2**15))
     with pytest.raises(ValueError, match='not an image'):
         read_image(path)
     path.write_bytes(png_of(13378, 13377))  # 178 957 506 pixels
-    results = dict(
-        seg_map_path=str(path),
-        reduce_zero_label=False,
-        label_map=None,
-        seg_fields=[])
+    results = dict(seg_map_path=str(path), reduce_zero_label=False, label_map=None, seg_fields=[])
     with pytest.raises(Exception, match='decompression bomb'):
         LoadAnnotations()(results)
 
 
 def dataset(tmp_path, ann_file):
     from mmhires.registry import DATASETS
+
     return DATASETS.build(
         dict(
             type='mmhires.CheckedSegDataset',
@@ -550,17 +597,15 @@ def dataset(tmp_path, ann_file):
             data_prefix=dict(img_path='', seg_map_path=''),
             img_suffix='.png',
             metainfo=dict(classes=('a', 'b')),
-            pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadAnnotations')
-            ]))
+            pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')],
+        )
+    )
 
 
 @holds('A list of images')
 def test_a_list_of_images_is_text(tmp_path, ran):
     (tmp_path / 'data').mkdir()
-    (tmp_path / 'data/val.pkl').write_bytes(
-        pickle.dumps(Payload(ran), protocol=0))
+    (tmp_path / 'data/val.pkl').write_bytes(pickle.dumps(Payload(ran), protocol=0))
     assert len(dataset(tmp_path, 'val.pkl'))
     assert not ran.exists()
 
@@ -580,6 +625,7 @@ def test_a_list_of_images_can_leave_the_data_set(tmp_path):
 @holds('Annotations in `.pkl` files')
 def test_pickled_annotations_run_code(tmp_path, ran):
     from mmengine.dataset import BaseDataset
+
     (tmp_path / 'val.pkl').write_bytes(pickle.dumps(Payload(ran)))
     with pytest.raises((TypeError, ValueError)):
         BaseDataset(ann_file=str(tmp_path / 'val.pkl'))
@@ -592,19 +638,18 @@ def test_pickled_annotations_run_code(tmp_path, ran):
 @holds('Results that are read back')
 def test_results_read_back_run_nothing(tmp_path, ran, call_tool, caplog):
     from mmhires.analysis.provenance import fits
+
     path = tmp_path / 'metrics.json'
     for file in (path, tmp_path / 'metrics.json.of', tmp_path / 'r.pkl'):
         file.write_bytes(pickle.dumps(Payload(ran), protocol=0))
     assert not fits(str(path), {})
     with pytest.raises(ValueError, match='--from .*r.pkl'):
-        run_tool(call_tool, 'tools/analysis_tools/compare_configs.py',
-                 '--from', tmp_path / 'r.pkl')
+        run_tool(call_tool, 'tools/analysis_tools/compare_configs.py', '--from', tmp_path / 'r.pkl')
     assert not ran.exists()
 
 
 @holds('Checkpoints found there')
-def test_a_planted_last_checkpoint_does_not_run_its_code(
-        checkpoint, ran, tmp_path):
+def test_a_planted_last_checkpoint_does_not_run_its_code(checkpoint, ran, tmp_path):
     with pytest.raises((pickle.UnpicklingError, FileNotFoundError)):
         by_last_checkpoint(checkpoint, tmp_path)
     assert not ran.exists()
@@ -613,6 +658,7 @@ def test_a_planted_last_checkpoint_does_not_run_its_code(
 @holds('Whoever can write there can forge')
 def test_what_a_file_is_of_is_not_signed(tmp_path):
     from mmhires.analysis.provenance import fits, keep
+
     path = tmp_path / 'metrics.json'
     path.write_text('{"mIoU": 99}')
     keep(str(path), dict(seed=0))
@@ -636,6 +682,7 @@ def test_links_are_followed_and_temporary_names_are_not_foreseen(tmp_path):
 @holds('A config kept there is a config')
 def test_a_config_in_a_work_dir_runs_when_it_is_opened(tmp_path, ran):
     from mmhires.analysis.folders import claim
+
     (tmp_path / 'config.py').write_text(CODE.format(str(ran)))
     claim(str(tmp_path), dict(seed=0))
     assert not ran.exists()

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """FastFCN's README: JPU instead of dilation, in upstream's configs."""
+
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,16 @@ from mmhires.registry import MODELS
 
 README = Path(__file__).resolve().parents[1] / 'configs/fastfcn/README.md'
 # What the example says for PSPNet, and what other networks need instead.
-PSPNET = ('pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py',
-          'in_channels=(512, 1024, 2048)')
+PSPNET = ('pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py', 'in_channels=(512, 1024, 2048)')
 R18 = 'in_channels=(128, 256, 512), mid_channels=128'
 NETWORKS = {
-    'pspnet-r50':
-    PSPNET,
-    'encnet-r50':
-    ('encnet/encnet_r50-d8_4xb2-80k_cityscapes-512x1024.py', PSPNET[1]),
-    'deeplabv3-r18':
-    ('deeplabv3/deeplabv3_r18-d8_4xb2-80k_cityscapes-512x1024.py', R18),
-    'deeplabv3plus-r18':
-    ('deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py',
-     R18),
+    'pspnet-r50': PSPNET,
+    'encnet-r50': ('encnet/encnet_r50-d8_4xb2-80k_cityscapes-512x1024.py', PSPNET[1]),
+    'deeplabv3-r18': ('deeplabv3/deeplabv3_r18-d8_4xb2-80k_cityscapes-512x1024.py', R18),
+    'deeplabv3plus-r18': (
+        'deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py',
+        R18,
+    ),
 }
 
 
@@ -50,11 +48,11 @@ def test_the_example_changes_under_ten_lines():
 
 @pytest.mark.parametrize('network', NETWORKS)
 def test_a_dilated_config_trains_and_predicts_with_jpu_for_fewer_macs(
-        network, random_batch, tmp_path):
+    network, random_batch, tmp_path
+):
     upstream, widths = NETWORKS[network]
     path = tmp_path / 'mine.py'
-    path.write_text(example().replace(PSPNET[0],
-                                      upstream).replace(PSPNET[1], widths))
+    path.write_text(example().replace(PSPNET[0], upstream).replace(PSPNET[1], widths))
     model = build(Config.fromfile(path))
     with torch.device('meta'):  # for its costs alone
         dilated = build(get_config(f'mmseg::{upstream}'))
@@ -62,16 +60,14 @@ def test_a_dilated_config_trains_and_predicts_with_jpu_for_fewer_macs(
     assert count_macs(model, shape) < count_macs(dilated, shape)
 
     shapes = []
-    model.neck.register_forward_hook(
-        lambda _, args, outs: shapes.append(outs[-1].shape[1:]))
+    model.neck.register_forward_hook(lambda _, args, outs: shapes.append(outs[-1].shape[1:]))
     losses = model(
-        **model.data_preprocessor(random_batch(19, (64, 96)), training=True),
-        mode='loss')
+        **model.data_preprocessor(random_batch(19, (64, 96)), training=True), mode='loss'
+    )
     loss, _ = model.parse_losses(losses)
     loss.backward()
     assert loss.isfinite()
-    assert all(p.grad.abs().sum() > 0 for p in model.neck.parameters()
-               if p.ndim > 1)
+    assert all(p.grad.abs().sum() > 0 for p in model.neck.parameters() if p.ndim > 1)
     model.eval()
     with torch.no_grad():
         result = model.test_step(random_batch(19, (64, 96)))[0]

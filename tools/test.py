@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Test a model with the test.py of the package its config is for."""
+
 import sys
 
 from mmhires.apis.host_tools import host_main

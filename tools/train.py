@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Train a model with the train.py of the package its config is for."""
+
 import os
 import sys
 

@@ -3,16 +3,13 @@ custom_imports = dict(imports=['mmhires'], allow_failed_imports=False)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 vis_backends = [dict(type='LocalVisBackend')]
-visualizer = dict(
-    type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
-custom_hooks = [
-    dict(type='mmhires.ExactResumeHook'),
-    dict(type='mmhires.FiniteLossHook')
-]
+custom_hooks = [dict(type='mmhires.ExactResumeHook'), dict(type='mmhires.FiniteLossHook')]
 load_from = None
 resume = False
 

@@ -1,8 +1,11 @@
 _base_ = [
-    '../_base_/models/ddrnet_23.py', '../_base_/datasets/camvid_960x720.py',
-    '../_base_/schedules/schedule_38k.py', '../_base_/default_runtime.py'
+    '../_base_/models/ddrnet_23.py',
+    '../_base_/datasets/camvid_960x720.py',
+    '../_base_/schedules/schedule_38k.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(num_classes=11),
-    auxiliary_head=dict(num_classes=11))
+    auxiliary_head=dict(num_classes=11),
+)

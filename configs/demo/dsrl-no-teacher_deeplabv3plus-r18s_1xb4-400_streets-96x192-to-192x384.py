@@ -1,7 +1,7 @@
 # SSSR and SISR as in the paper: without the full-size network as teacher.
 _base_ = [
     './deeplabv3plus-r18s_1xb4-400_streets-96x192.py',
-    '../_base_/models/sisr_r18s-d16_3-stages.py'
+    '../_base_/models/sisr_r18s-d16_3-stages.py',
 ]
 model = dict(
     type='mmhires.SuperResolvingSegmentor',
@@ -10,4 +10,6 @@ model = dict(
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         sssr='subpixel',
-        sisr_head=_base_.sisr_head))
+        sisr_head=_base_.sisr_head,
+    ),
+)

@@ -1,7 +1,8 @@
 _base_ = [
     '../_base_/models/dsrl_deeplabv3plus_r101-d8.py',
     '../_base_/datasets/cityscapes_1024x2048.py',
-    '../_base_/schedules/schedule_80k.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/schedule_80k.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(data_preprocessor=dict(size=_base_.crop_size))
 # Table 3, multi-scale (--tta): at the scales of the base, no flip.
@@ -10,7 +11,9 @@ tta_pipeline = [
     dict(
         type='TestTimeAug',
         transforms=[
-            _base_.tta_resize, [dict(type='LoadAnnotations')],
-            [dict(type='PackSegInputs')]
-        ])
+            _base_.tta_resize,
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
 ]

@@ -1,7 +1,8 @@
 _base_ = [
     '../_base_/models/dsrl_pspnet_r101-d16.py',
     '../_base_/datasets/cityscapes_1024x2048.py',
-    '../_base_/schedules/schedule_80k.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/schedule_80k.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(data_preprocessor=dict(size=_base_.crop_size))
 # Table 3, multi-scale (--tta): the scales that its GFLOPs add up to, no flip.
@@ -13,8 +14,6 @@ tta_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
     dict(
         type='TestTimeAug',
-        transforms=[
-            tta_resize, [dict(type='LoadAnnotations')],
-            [dict(type='PackSegInputs')]
-        ])
+        transforms=[tta_resize, [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]],
+    ),
 ]

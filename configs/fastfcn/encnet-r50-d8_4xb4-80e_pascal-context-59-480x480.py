@@ -1,5 +1,2 @@
 _base_ = './fastfcn_encnet-r50-d32_4xb4-80e_pascal-context-59-480x480.py'
-model = dict(
-    backbone=_base_.dilated,
-    neck=None,
-    decode_head=dict(bottleneck_kernel_size=3))
+model = dict(backbone=_base_.dilated, neck=None, decode_head=dict(bottleneck_kernel_size=3))

@@ -2,5 +2,5 @@ _base_ = [
     '../_base_/models/fastfcn_r50-d32.py',
     '../_base_/datasets/pascal_context_59_480x480.py',
     '../_base_/schedules/schedule_80e_pascal-context.py',
-    '../_base_/default_runtime.py'
+    '../_base_/default_runtime.py',
 ]

@@ -1,8 +1,7 @@
 _base_ = [
     '../_base_/models/deeplabv2_r101-d8.py',
     '../_base_/datasets/camvid_960x720_crop-500x500.py',
-    '../_base_/schedules/schedule_20k.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/schedule_20k.py',
+    '../_base_/default_runtime.py',
 ]
-model = dict(
-    data_preprocessor=dict(size=_base_.pad_size),
-    decode_head=dict(num_classes=11))
+model = dict(data_preprocessor=dict(size=_base_.pad_size), decode_head=dict(num_classes=11))

@@ -1,10 +1,9 @@
 _base_ = [
     '../_base_/models/deeplabv2_r101-d8.py',
     '../_base_/datasets/cityscapes_crop-500x500.py',
-    '../_base_/schedules/schedule_80k.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/schedule_80k.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(
-        type='mmhires.LowResSegDataPreProcessor',
-        scale=2,
-        size=_base_.pad_size))
+    data_preprocessor=dict(type='mmhires.LowResSegDataPreProcessor', scale=2, size=_base_.pad_size)
+)

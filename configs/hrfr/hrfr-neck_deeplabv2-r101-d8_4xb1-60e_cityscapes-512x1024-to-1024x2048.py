@@ -1,6 +1,5 @@
 _base_ = './hrfr_deeplabv2-r101-d8_4xb1-60e_cityscapes-512x1024-to-1024x2048.py'
 unweighted = dict(gamma=(1, 1))
 model = dict(
-    neck=dict(aux_channels=()),
-    decode_head=dict(loss_decode=unweighted),
-    loss_srr=unweighted)
+    neck=dict(aux_channels=()), decode_head=dict(loss_decode=unweighted), loss_srr=unweighted
+)

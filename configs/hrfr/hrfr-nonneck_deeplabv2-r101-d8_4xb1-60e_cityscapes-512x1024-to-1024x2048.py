@@ -3,4 +3,5 @@ unweighted = dict(gamma=(1, 1))
 model = dict(
     neck=dict(bottleneck=None, aux_channels=()),
     decode_head=dict(loss_decode=unweighted),
-    loss_srr=unweighted)
+    loss_srr=unweighted,
+)

@@ -6,6 +6,6 @@ model = dict(
     teacher='{{ fileDirname }}/td-hm-r18s_1xb16-6000_lspet-128x128.py',
     teacher_ckpt=_base_.load_from,
     distill_losses=[  # as the loss of the labels
-        dict(
-            type='mmhires.FeatureL2Loss', reduction='mean', loss_weight=1000.)
-    ])
+        dict(type='mmhires.FeatureL2Loss', reduction='mean', loss_weight=1000.0)
+    ],
+)

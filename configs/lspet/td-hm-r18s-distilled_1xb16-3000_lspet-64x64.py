@@ -3,4 +3,5 @@ _base_ = './td-hm-r18s_1xb16-3000_lspet-64x64.py'
 model = dict(
     type='mmhires.DistilledPoseEstimator',
     teacher='{{ fileDirname }}/td-hm-r18s_1xb16-6000_lspet-128x128.py',
-    teacher_ckpt=_base_.load_from)
+    teacher_ckpt=_base_.load_from,
+)

@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/models/dsrl_espnetv2_s2.py',
     '../_base_/datasets/camvid_480x360.py',
     '../_base_/schedules/schedule_400_espnetv2.py',
-    '../_base_/default_runtime.py'
+    '../_base_/default_runtime.py',
 ]
 # EdgeNets' weights, converted, without the classifier of 20 classes.
 load_from = 'mmhires://espnetv2-s2_cityscapes-256x512'
@@ -10,6 +10,6 @@ model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(
         sisr_head=dict(reduction='mean'),
-        seg_head=dict(
-            num_classes=11,
-            loss_decode=dict(class_weight=_base_.class_weight))))
+        seg_head=dict(num_classes=11, loss_decode=dict(class_weight=_base_.class_weight)),
+    ),
+)

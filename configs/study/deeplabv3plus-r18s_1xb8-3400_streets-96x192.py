@@ -2,7 +2,8 @@
 _base_ = [
     '../_base_/models/deeplabv3plus_r18s-d16_3-stages.py',
     '../_base_/datasets/streets_192x384_demo.py',
-    '../_base_/default_runtime.py', '../_base_/schedules/schedule_demo.py'
+    '../_base_/default_runtime.py',
+    '../_base_/schedules/schedule_demo.py',
 ]
 iters = 3400
 train_dataloader = dict(batch_size=8, dataset=dict(length=3000))
@@ -12,4 +13,5 @@ param_scheduler[1].end = iters
 train_cfg = dict(max_iters=iters, val_interval=iters)
 model = dict(
     data_preprocessor=dict(low_res_label=False, size=_base_.crop_size),
-    decode_head=dict(loss_decode=dict(class_weight=_base_.class_weight)))
+    decode_head=dict(loss_decode=dict(class_weight=_base_.class_weight)),
+)

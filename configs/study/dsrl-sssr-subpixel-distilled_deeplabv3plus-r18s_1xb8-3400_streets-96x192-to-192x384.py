@@ -4,12 +4,9 @@ load_from = '{{ fileDirname }}/../demo/deeplabv3plus-r18s_streets-192x384.pth'
 model = dict(
     type='mmhires.DistilledSegmentor',
     decode_head=dict(
-        _delete_=True,
-        type='mmhires.DSRLHead',
-        seg_head=_base_.model.decode_head,
-        sssr='subpixel'),
-    teacher='{{ fileDirname }}/../demo/'
-    'deeplabv3plus-r18s_1xb8-3000_streets-192x384.py',
-    teacher_ckpt='{{ fileDirname }}/../demo/'
-    'deeplabv3plus-r18s_streets-192x384.pth',
-    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)])
+        _delete_=True, type='mmhires.DSRLHead', seg_head=_base_.model.decode_head, sssr='subpixel'
+    ),
+    teacher='{{ fileDirname }}/../demo/deeplabv3plus-r18s_1xb8-3000_streets-192x384.py',
+    teacher_ckpt='{{ fileDirname }}/../demo/deeplabv3plus-r18s_streets-192x384.pth',
+    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.0)],
+)

@@ -8,9 +8,10 @@ model = dict(
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         sssr='subpixel',
-        sssr_scale=4),
+        sssr_scale=4,
+    ),
     teacher='{{ fileDirname }}/espnetv2-s2_1xb4-800_camvid-540x720.py',
-    teacher_ckpt='work_dirs/espnetv2-s2_1xb4-800_camvid-540x720/seed0/'
-    'iter_800.pth',
+    teacher_ckpt='work_dirs/espnetv2-s2_1xb4-800_camvid-540x720/seed0/iter_800.pth',
     teacher_scale=1.5,
-    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.)])
+    distill_losses=[dict(type='mmhires.LogitDistillLoss', loss_weight=3.0)],
+)

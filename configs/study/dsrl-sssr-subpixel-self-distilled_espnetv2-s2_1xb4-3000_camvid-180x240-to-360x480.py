@@ -3,4 +3,5 @@ _base_ = './dsrl-sssr-subpixel-distilled_espnetv2-s2_1xb4-3000_camvid-180x240-to
 model = dict(
     teacher='{{ fileDirname }}/espnetv2-s2_1xb4-800_camvid-360x480.py',
     teacher_ckpt=_base_.load_from,
-    teacher_scale=1)
+    teacher_scale=1,
+)

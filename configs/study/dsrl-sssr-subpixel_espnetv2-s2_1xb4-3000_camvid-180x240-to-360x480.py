@@ -7,4 +7,6 @@ model = dict(
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         sssr='subpixel',
-        sssr_scale=4))
+        sssr_scale=4,
+    )
+)

@@ -4,13 +4,14 @@ size, crop_size = (720, 540), (432, 576)
 train_pipeline = [
     *_base_.load_pipeline,
     dict(_base_.random_resize, scale=size),
-    dict(_base_.random_crop, crop_size=crop_size), *_base_.augment_pipeline
+    dict(_base_.random_crop, crop_size=crop_size),
+    *_base_.augment_pipeline,
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=size),
     dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

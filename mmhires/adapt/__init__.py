@@ -3,6 +3,7 @@
 
 ``python -m mmhires.adapt dsrl CONFIG -o MINE.py`` writes one.
 """
+
 from mmhires.utils.lazy import lazy_names
 
 from .adapt import METHODS, adapt

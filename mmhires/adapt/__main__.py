@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``python -m mmhires.adapt`` is ``mmhires adapt``."""
+
 import sys
 from functools import partial
 

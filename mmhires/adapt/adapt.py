@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Methods as changes of an upstream config."""
+
 import tempfile
 import warnings
 from importlib import import_module
@@ -12,15 +13,17 @@ from mmhires.utils.quiet import silence
 METHODS = ('dsrl', 'hrfr', 'jpu', 'plain')
 
 
-def adapt(method: str,
-          config: str,
-          out: Path | None = None,
-          scale: float = 2,
-          teacher_ckpt: str | None = None,
-          steps: int = 10,
-          schedule: str = 'fine-tune',
-          iters: int | None = None,
-          unlabelled: str | None = None) -> str:
+def adapt(
+    method: str,
+    config: str,
+    out: Path | None = None,
+    scale: float = 2,
+    teacher_ckpt: str | None = None,
+    steps: int = 10,
+    schedule: str = 'fine-tune',
+    iters: int | None = None,
+    unlabelled: str | None = None,
+) -> str:
     """Write a child config that brings a method to an upstream config.
 
     Widths, indices and strides are those of the config's model, which is run for them. The child is
@@ -55,6 +58,7 @@ def adapt(method: str,
     from .schedule import schedule_lines
     from .unlabelled import loader_lines
     from .upstream import AdaptError, Upstream
+
     if out and not out.parent.is_dir():
         raise FileNotFoundError(f'no folder {out.parent} to write {out} to')
     changes = import_module(f'.{method}', __package__).changes
@@ -64,17 +68,18 @@ def adapt(method: str,
         teacher_ckpt = teacher_ckpt if reduces else None
         if reduces:
             scale = upstream.fitting_scale(scale)
-        start = (f'_base_ = {upstream.base!r}\n'
-                 f'custom_imports = dict(imports={upstream.imports!r}, '
-                 'allow_failed_imports=False)\n')
+        start = (
+            f'_base_ = {upstream.base!r}\n'
+            f'custom_imports = dict(imports={upstream.imports!r}, '
+            'allow_failed_imports=False)\n'
+        )
         if unlabelled is not None:
             start += loader_lines(upstream, teacher_ckpt, unlabelled)
         first_error = None
         for part in changes(upstream, scale, teacher_ckpt):
             hooks = {}
             if teacher_ckpt and schedule != 'base':
-                lines, hooks = schedule_lines(upstream.cfg, method, part,
-                                              iters)
+                lines, hooks = schedule_lines(upstream.cfg, method, part, iters)
                 part += lines
             text = f'{start}{part}{hook_lines(upstream.cfg, hooks)}'
             try:
@@ -85,12 +90,13 @@ def adapt(method: str,
         else:
             raise first_error
     if reduces and upstream.rounds(scale):
-        sizes = (upstream.size, upstream.padded(scale),
-                 upstream.reduced(scale))
+        sizes = (upstream.size, upstream.padded(scale), upstream.reduced(scale))
         advice.append(
-            'images of {}x{} are padded to {}x{} and get to the network as '
-            '{}x{}'.format(*sizes[0], *sizes[1], *sizes[2]) +
-            f', reduced by {scale}')
+            'images of {}x{} are padded to {}x{} and get to the network as {}x{}'.format(
+                *sizes[0], *sizes[1], *sizes[2]
+            )
+            + f', reduced by {scale}'
+        )
     for line in advice:
         warnings.warn(line, stacklevel=2)
     return text
@@ -102,6 +108,7 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
 
     from .trial import check_training
     from .upstream import AdaptError
+
     folder, advice = out.parent if out else '.', []
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
         file.write(text)
@@ -112,8 +119,7 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
             if finding.severity == 'warning':
                 if finding.key == 'model.teacher_ckpt':
                     advice.append(text)
-            elif finding.kind != 'missing' and finding.key.startswith(
-                ('model', 'file')):
+            elif finding.kind != 'missing' and finding.key.startswith(('model', 'file')):
                 raise AdaptError(text)
         if steps:
             check_training(file.name, steps)

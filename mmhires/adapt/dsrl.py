@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DSRL instead of a decode head or a heatmap head."""
+
 import copy
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,18 +15,10 @@ from mmhires.utils.ratio import as_ratio, full_step
 
 from . import pose
 from .pose import has_bins, reduced_bins
-from .upstream import (
-    LOGITS,
-    AdaptError,
-    Upstream,
-    number,
-    refusing,
-    taught,
-)
+from .upstream import LOGITS, AdaptError, Upstream, number, refusing, taught
 
 
-def changes(upstream: Upstream, scale: float,
-            teacher_ckpt: str | None) -> Iterator[str]:
+def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[str]:
     """Yield the part ``model`` of a child config.
 
     Args:
@@ -43,27 +36,25 @@ def changes(upstream: Upstream, scale: float,
     if upstream.cfg.default_scope == 'mmpose':
         yield _pose(upstream, scale, teacher_ckpt)
         return
-    upstream.expect('EncoderDecoder',
-                    'DSRL takes the place of its one decode head')
+    upstream.expect('EncoderDecoder', 'DSRL takes the place of its one decode head')
     if teacher_ckpt is not None:
         # Sub-pixel SSSR, started and taught by the full-size network.
-        head = f'''decode_head=dict(
+        head = f"""decode_head=dict(
         _delete_=True, type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         scale={scale},
-        sssr='subpixel')'''
-        yield taught(upstream, preprocessing(upstream, scale), head,
-                     teacher_ckpt, LOGITS)
+        sssr='subpixel')"""
+        yield taught(upstream, preprocessing(upstream, scale), head, teacher_ckpt, LOGITS)
         return
     cfg = upstream.cfg.model
     dsrl = dict(type='mmhires.DSRLHead', seg_head=cfg.decode_head, scale=scale)
-    yield f'''model = dict(
+    yield f"""model = dict(
     data_preprocessor={preprocessing(upstream, scale)},
     decode_head=dict(
         _delete_=True, type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,{_other_scale(scale)}
         {_super_resolution(upstream, scale, dsrl)}))
-'''
+"""
 
 
 def _other_scale(scale: float) -> str:
@@ -76,10 +67,7 @@ def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
         return reduced_bins(upstream, scale, teacher_ckpt)
     preprocessor = pose.preprocessing(upstream, scale)
     wrapped, weight = _heatmap_head(upstream)
-    dsrl = dict(
-        type='mmhires.DSRLHeatmapHead',
-        heatmap_head=upstream.cfg.model.head,
-        scale=scale)
+    dsrl = dict(type='mmhires.DSRLHeatmapHead', heatmap_head=upstream.cfg.model.head, scale=scale)
     more = losses = ''
     if teacher_ckpt is None:
         more = f'\n        {_super_resolution(upstream, scale, dsrl)}'
@@ -87,28 +75,33 @@ def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
         losses = f"""dict(
         type='mmhires.FeatureL2Loss', reduction='mean',
         loss_weight={weight!r})"""
-    head = f'''head=dict(
+    head = f"""head=dict(
         _delete_=True, type='mmhires.DSRLHeatmapHead',
-        heatmap_head={wrapped},{_other_scale(scale)}{more})'''
+        heatmap_head={wrapped},{_other_scale(scale)}{more})"""
     return taught(upstream, preprocessor, head, teacher_ckpt, losses)
 
 
 def _heatmap_head(upstream: Upstream) -> tuple[str, float]:
     """Return the head that DSRL can wrap, and the weight of its loss."""
     from mmpose.models.heads import HeatmapHead
+
     head = upstream.cfg.model.get('head') or {}
     kind = component(head.get('type', ''))
     if kind is None or not issubclass(kind, HeatmapHead):
-        raise AdaptError(f'{head.get("type")} predicts no heatmaps as '
-                         'HeatmapHead does, so there is nothing to enlarge')
+        raise AdaptError(
+            f'{head.get("type")} predicts no heatmaps as '
+            'HeatmapHead does, so there is nothing to enlarge'
+        )
     loss, wrapped = head.get('loss'), '_base_.model.head'
     if not isinstance(loss, dict) or 'MSE' not in loss.type:
-        return wrapped, 1.
+        return wrapped, 1.0
     # As a mean over nearly empty heatmaps it is about 1/1000 of the
     # cross-entropy that the other weights were chosen for.
-    weight = 1000. * loss.get('loss_weight', 1.)
-    return (f'dict(\n            {wrapped},\n            loss=dict('
-            f'{wrapped}.loss, loss_weight={weight!r}))'), weight
+    weight = 1000.0 * loss.get('loss_weight', 1.0)
+    return (
+        f'dict(\n            {wrapped},\n            loss=dict('
+        f'{wrapped}.loss, loss_weight={weight!r}))'
+    ), weight
 
 
 def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:
@@ -117,19 +110,17 @@ def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:
     upscale = _stride(upstream, scale, dsrl, maps)
     pixels = {i: x[0, 0].numel() for i, x in maps_of(maps).items()}
     # Of the finest and the coarsest; of maps of one size the last is deepest.
-    index = sorted(
-        {max(pixels, key=pixels.get),
-         min(reversed(pixels), key=pixels.get)})
+    index = sorted({max(pixels, key=pixels.get), min(reversed(pixels), key=pixels.get)})
     channels = input_channels(model)
-    image = '' if channels == 3 else (
-        f',\n            image_channels={channels}')
+    image = '' if channels == 3 else (f',\n            image_channels={channels}')
     subsample = fitting_subsample([-(-x // upscale) for x in upstream.size])
     pooling = '' if subsample == 8 else f', subsample={subsample}'
     return (
         f"sisr_head=dict(\n            type='mmhires.SISRHead',\n"
         f'            in_channels={number([maps[i].shape[1] for i in index])}'
         f', in_index={number(index)}, upscale={upscale}{image}),\n'
-        f"        loss_fa=dict(type='mmhires.FALoss'{pooling})")
+        f"        loss_fa=dict(type='mmhires.FALoss'{pooling})"
+    )
 
 
 def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
@@ -155,7 +146,8 @@ def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
             f'the features of the head are 1/{strides[0]:.3g} and '
             f'1/{strides[1]:.3g} as high and wide as the image of '
             f'{tuple(size)}, so no image can be made of them: give training '
-            f'crops that {step} divides')
+            f'crops that {step} divides'
+        )
     return upscale
 
 
@@ -170,12 +162,13 @@ def preprocessing(upstream: Upstream, scale: float) -> str:
     ours = str(cfg.get('type')).removeprefix('mmhires.')
     whole = ours == 'LowResSegDataPreProcessor' and cfg.get('scale') == 1
     if cfg.get('type') != 'SegDataPreProcessor' and not whole:
-        raise AdaptError(f'data preprocessor {cfg.get("type")} is not that of '
-                         'MMSegmentation')
+        raise AdaptError(f'data preprocessor {cfg.get("type")} is not that of MMSegmentation')
     divisor = full_step(as_ratio(scale), upstream.stride)
     step = divisor if upstream.rounds(scale) else scale
-    text = (f"{upstream.top_preprocessor}\n        type='mmhires."
-            f"LowResSegDataPreProcessor', scale={scale}")
+    text = (
+        f"{upstream.top_preprocessor}\n        type='mmhires."
+        f"LowResSegDataPreProcessor', scale={scale}"
+    )
     size = cfg.get('size')
     if size and any(side % step for side in size):
         text += f', size={tuple(-(-side // step) * step for side in size)}'

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Hooks of this package that every child config has."""
+
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
@@ -28,8 +29,7 @@ def hook_lines(cfg: Config, more: dict[str, str] | None = None) -> str:
     saved = more.pop('checkpoint', '')
     lines = [
         f"{key}=dict(type='mmhires.{name}')"
-        for key, name in (('exact_resume', 'ExactResumeHook'),
-                          ('finite_loss', 'FiniteLossHook'))
+        for key, name in (('exact_resume', 'ExactResumeHook'), ('finite_loss', 'FiniteLossHook'))
         if name not in present
     ]
     # What MMEngine's runner has where a config names none.
@@ -37,9 +37,7 @@ def hook_lines(cfg: Config, more: dict[str, str] | None = None) -> str:
     if saving and component(saving['type']) is CheckpointHook:
         interval = '' if 'checkpoint' in default or saved else ', interval=1'
         options = f', {saved}' if saved else interval
-        lines.insert(
-            0, "checkpoint=dict(type='mmhires.AtomicCheckpointHook'"
-            f'{options})')
+        lines.insert(0, f"checkpoint=dict(type='mmhires.AtomicCheckpointHook'{options})")
     elif saving and saved:
         lines.insert(0, f'checkpoint=dict({saved})')
     lines += [f'{key}=dict({options})' for key, options in more.items()]

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """HRFR around a segmentor, which becomes its own teacher."""
+
 from collections.abc import Iterator
 
 from mmengine.config import Config
@@ -12,8 +13,7 @@ from .dsrl import preprocessing
 from .upstream import LOGITS, AdaptError, Upstream, number, refusing
 
 
-def changes(upstream: Upstream, scale: float,
-            teacher_ckpt: str | None) -> Iterator[str]:
+def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[str]:
     """Yield the part ``model`` of a child config.
 
     The losses are those of the configs that were measured: with the sum over wide maps that the
@@ -37,22 +37,24 @@ def changes(upstream: Upstream, scale: float,
     model, maps = upstream.maps(scale)
     index = _maps_read(model, maps)
     widths = [maps[i].shape[1] for i in index]
-    neck = (f"dict(\n        type='mmhires.SRRNeck', scale={scale},\n        "
-            f'in_channels={number(widths)}, in_index={number(index)},\n'
-            f'        bottleneck={number([width // 4 for width in widths])})')
+    neck = (
+        f"dict(\n        type='mmhires.SRRNeck', scale={scale},\n        "
+        f'in_channels={number(widths)}, in_index={number(index)},\n'
+        f'        bottleneck={number([width // 4 for width in widths])})'
+    )
     if cfg.get('neck') is not None:
         neck = f'[_base_.model.neck, {neck}]'
     preprocessor = preprocessing(upstream, scale)
     pretrained = '\n    pretrained=None,' if cfg.get('pretrained') else ''
     for logits in (f'\n    distill_losses=[{LOGITS}],', ''):
-        yield f'''{_clipping(upstream.cfg)}model = dict(
+        yield f"""{_clipping(upstream.cfg)}model = dict(
     type='mmhires.HRFR',{pretrained}
     data_preprocessor={preprocessor},
     neck={neck},
     loss_srr=dict(type='mmhires.FeatureL2Loss', reduction='relative'),{logits}
     teacher={upstream.whole_model},
     teacher_ckpt={teacher_ckpt!r})
-'''
+"""
 
 
 def _clipping(cfg: Config) -> str:
@@ -61,8 +63,7 @@ def _clipping(cfg: Config) -> str:
     if wrapper.get('clip_grad'):
         return ''
     anew = '_delete_=True, ' if 'clip_grad' in wrapper else ''
-    return (f'optim_wrapper = dict(clip_grad=dict({anew}max_norm=10.0, '
-            'norm_type=2))\n')
+    return f'optim_wrapper = dict(clip_grad=dict({anew}max_norm=10.0, norm_type=2))\n'
 
 
 def _maps_read(model: nn.Module, maps: list) -> list[int]:

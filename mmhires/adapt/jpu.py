@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Joint pyramid upsampling instead of dilated convolutions."""
+
 import inspect
 from collections.abc import Iterator
 
@@ -31,18 +32,17 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
     changed = {  # back to the defaults of the class and those it is based on
         name: tuple(parameter.default)
         for base in inspect.getmro(component(cfg.backbone.type))[::-1]
-        for name, parameter in inspect.signature(
-            base.__init__).parameters.items()
+        for name, parameter in inspect.signature(base.__init__).parameters.items()
         if name in ('strides', 'dilations')
-        and tuple(cfg.backbone.get(name, parameter.default)) != tuple(
-            parameter.default)
+        and tuple(cfg.backbone.get(name, parameter.default)) != tuple(parameter.default)
     }
     if cfg.backbone.get('output_stride', 32) < 32:  # of timm
         changed['output_stride'] = 32
     if not {'strides', 'output_stride'} & changed.keys():
         raise AdaptError(
             'the backbone has no stride replaced by dilation, so there is '
-            'nothing for JPU to replace')
+            'nothing for JPU to replace'
+        )
     backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
     _, maps = upstream.maps(1, backbone=changed)
     heights = [x.shape[2] for x in maps_of(maps).values()]
@@ -50,14 +50,16 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
         raise AdaptError(
             'JPU needs the maps of stride 8, 16 and 32; the '
             f'backbone gives maps of height {heights} for an image '
-            f'of {upstream.size[0]}')
+            f'of {upstream.size[0]}'
+        )
     widths = [x.shape[1] for x in maps[-3:]]
-    norm = (',\n        norm_cfg=_base_.model.backbone.norm_cfg'
-            if cfg.backbone.get('norm_cfg') else '')
-    yield f'''model = dict(
+    norm = (
+        ',\n        norm_cfg=_base_.model.backbone.norm_cfg' if cfg.backbone.get('norm_cfg') else ''
+    )
+    yield f"""model = dict(
     backbone=dict({backbone}),
     neck=dict(
         type='mmhires.JPU',
         in_channels={tuple(widths)},
         mid_channels={widths[-1] // 4}{norm}))
-'''
+"""

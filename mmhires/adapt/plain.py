@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """An unchanged network on reduced images."""
+
 from collections.abc import Iterator
 
 from .dsrl import preprocessing
@@ -7,8 +8,7 @@ from .pose import has_bins, reduced_bins
 from .upstream import LOGITS, AdaptError, Upstream, taught
 
 
-def changes(upstream: Upstream, scale: float,
-            teacher_ckpt: str | None) -> Iterator[str]:
+def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[str]:
     """Yield the part ``model`` of a child config.
 
     Args:
@@ -27,9 +27,9 @@ def changes(upstream: Upstream, scale: float,
             raise AdaptError(
                 f'{upstream.cfg.model.get("head", {}).get("type")} predicts '
                 'heatmaps of a share of what the network sees, so that every '
-                'pipeline would need another codec: take dsrl, which keeps it')
+                'pipeline would need another codec: take dsrl, which keeps it'
+            )
         yield reduced_bins(upstream, scale, teacher_ckpt)
         return
     upstream.expect('EncoderDecoder', 'images are reduced for one decode head')
-    yield taught(upstream, preprocessing(upstream, scale), '', teacher_ckpt,
-                 LOGITS)
+    yield taught(upstream, preprocessing(upstream, scale), '', teacher_ckpt, LOGITS)

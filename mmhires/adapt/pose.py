@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts that children of top-down pose configs share."""
+
 from .upstream import AdaptError, Upstream, taught
 
 
@@ -16,11 +17,12 @@ def preprocessing(upstream: Upstream, scale: float) -> str:
     upstream.expect('TopdownPoseEstimator', 'persons are reduced one by one')
     rounds = upstream.rounds(scale)
     if not rounds and any(side % scale for side in upstream.size):
-        raise AdaptError(
-            f'crops of {upstream.size} are not a multiple of {scale}')
+        raise AdaptError(f'crops of {upstream.size} are not a multiple of {scale}')
     divisor = f', size_divisor={upstream.stride}' if rounds else ''
-    return (f'dict({upstream.top_preprocessor}\n        type='
-            f"'mmhires.LowResPoseDataPreprocessor', scale={scale}{divisor})")
+    return (
+        f'dict({upstream.top_preprocessor}\n        type='
+        f"'mmhires.LowResPoseDataPreprocessor', scale={scale}{divisor})"
+    )
 
 
 def has_bins(upstream: Upstream) -> bool:
@@ -29,8 +31,7 @@ def has_bins(upstream: Upstream) -> bool:
     return 'in_featuremap_size' in head and 'simcc_split_ratio' in head
 
 
-def reduced_bins(upstream: Upstream, scale: float,
-                 teacher_ckpt: str | None) -> str:
+def reduced_bins(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
     """Return the lines of a SimCC head on smaller maps, with the same bins.
 
     Args:

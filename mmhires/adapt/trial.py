@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A few training steps of a child config, on the CPU and small images."""
+
 import copy
 import os.path as osp
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ def check_training(path: str, steps: int = 10) -> None:
     except AdaptError:
         if base <= BATCH or not np.isfinite(history[-1]['loss']):
             raise
-        cfg.optim_wrapper.optimizer.lr *= (BATCH / base)**0.5
+        cfg.optim_wrapper.optimizer.lr *= (BATCH / base) ** 0.5
         _judge(_train(cfg, size, steps))
 
 
@@ -75,8 +76,7 @@ def _small(cfg: Config, size: Sequence[int]) -> tuple[int, ...]:
     return tuple(min(side, step) for side in size)
 
 
-def _train(cfg: Config, size: tuple[int, ...],
-           steps: int) -> list[dict[str, float]]:
+def _train(cfg: Config, size: tuple[int, ...], steps: int) -> list[dict[str, float]]:
     """Return the losses of each step by name."""
     cfg = copy.deepcopy(cfg)
     _shrink_pooling(cfg.model, training_size(cfg)[0] // size[0])
@@ -90,10 +90,7 @@ def _train(cfg: Config, size: tuple[int, ...],
     for _ in range(steps):
         torch.manual_seed(0)
         losses = model.train_step(copy.deepcopy(batch), wrapper)
-        history.append({
-            name: float(value)
-            for name, value in losses.items() if 'loss' in name
-        })
+        history.append({name: float(value) for name, value in losses.items() if 'loss' in name})
         if not np.isfinite(history[-1]['loss']):
             break
     return history
@@ -143,6 +140,7 @@ def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
 def _coloured(size: tuple[int, ...], channels: int, classes: int) -> dict:
     """Make images of 4x4 fields, each in the colour of its class, with noise."""
     from mmseg.structures import SegDataSample
+
     random = np.random.default_rng(0)
     colours = random.integers(40, 216, (classes, channels))
     fields = random.integers(0, classes, (BATCH, 4, 4))
@@ -153,10 +151,10 @@ def _coloured(size: tuple[int, ...], channels: int, classes: int) -> dict:
     return dict(
         inputs=list(torch.from_numpy(images).permute(0, 3, 1, 2).byte()),
         data_samples=[
-            SegDataSample(
-                gt_sem_seg=PixelData(data=torch.from_numpy(label)[None]),
-                metainfo=meta) for label in labels
-        ])
+            SegDataSample(gt_sem_seg=PixelData(data=torch.from_numpy(label)[None]), metainfo=meta)
+            for label in labels
+        ],
+    )
 
 
 def _judge(history: list[dict[str, float]]) -> None:
@@ -166,13 +164,12 @@ def _judge(history: list[dict[str, float]]) -> None:
     if not np.isfinite(totals[-1]):
         bad = [name for name, x in history[-1].items() if not np.isfinite(x)]
         raise AdaptError(
-            f"with the config's optimizer {bad[-1]} is not finite at step "
-            f'{len(totals)}: {shown}')
+            f"with the config's optimizer {bad[-1]} is not finite at step {len(totals)}: {shown}"
+        )
     for name in history[0]:
-        if name.endswith(TAUGHT) and not any(losses[name]
-                                             for losses in history):
+        if name.endswith(TAUGHT) and not any(losses[name] for losses in history):
             raise AdaptError(f'{name} is 0 at every step: it teaches nothing')
     if not np.mean(totals[-3:]) < totals[0]:
         raise AdaptError(
-            "with the config's optimizer the loss of two images does not "
-            f'fall: {shown}')
+            f"with the config's optimizer the loss of two images does not fall: {shown}"
+        )

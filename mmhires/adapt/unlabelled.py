@@ -1,12 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pictures without labels beside the training images of a config."""
+
 from mmhires.datasets.partly_labelled import list_pictures, pictures_in_batch
 
 from .upstream import AdaptError, Upstream
 
 
-def loader_lines(upstream: Upstream, teacher_ckpt: str | None,
-                 folder: str) -> str:
+def loader_lines(upstream: Upstream, teacher_ckpt: str | None, folder: str) -> str:
     """Write the data loader of a student that learns from a folder as well.
 
     Args:
@@ -23,18 +23,22 @@ def loader_lines(upstream: Upstream, teacher_ckpt: str | None,
         ValueError: There are fewer pictures than a batch needs.
     """
     if teacher_ckpt is None:
-        raise AdaptError('images without labels teach nothing without a '
-                         'teacher: give --teacher-ckpt to dsrl, hrfr or plain')
+        raise AdaptError(
+            'images without labels teach nothing without a '
+            'teacher: give --teacher-ckpt to dsrl, hrfr or plain'
+        )
     if upstream.cfg.default_scope == 'mmpose':
-        raise AdaptError('a picture without labels does not say where its '
-                         'persons are: --unlabelled is of segmentation')
+        raise AdaptError(
+            'a picture without labels does not say where its '
+            'persons are: --unlabelled is of segmentation'
+        )
     loader = upstream.cfg.get('train_dataloader') or {}
     if 'dataset' not in loader:
         raise AdaptError('has no train_dataloader that pictures could join')
     list_pictures(folder, pictures_in_batch(loader.get('batch_size', 1)))
-    return f'''train_dataloader = dict(
+    return f"""train_dataloader = dict(
     dataset=dict(
         _delete_=True, type='mmhires.PartlyLabelledDataset',
         dataset=_base_.train_dataloader.dataset,
         unlabelled={folder!r}))
-'''
+"""

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The upstream config that a method is brought to."""
+
 import copy
 import math
 import os.path as osp
@@ -73,8 +74,7 @@ class Upstream:
             self.cfg = Config.fromstring(f'_base_ = {path!r}', '.py')
         scope = self.cfg.get('default_scope')
         if scope not in ('mmseg', 'mmpose'):
-            raise AdaptError('default_scope is neither mmseg nor mmpose but '
-                             f'{scope!r}')
+            raise AdaptError(f'default_scope is neither mmseg nor mmpose but {scope!r}')
         if not self.cfg.get('model'):
             raise AdaptError('has no model')
         self.top_preprocessor, self.whole_model = '', '_base_.model'
@@ -82,8 +82,7 @@ class Upstream:
         if top and not self.cfg.model.get('data_preprocessor'):
             self.cfg.model.data_preprocessor = top
             self.top_preprocessor = '\n        _base_.data_preprocessor,'
-            self.whole_model = ('dict(_base_.model, data_preprocessor='
-                                '_base_.data_preprocessor)')
+            self.whole_model = 'dict(_base_.model, data_preprocessor=_base_.data_preprocessor)'
         init_default_scope(scope)
         import_scope(scope)
         self.size = training_size(self.cfg)
@@ -100,7 +99,7 @@ class Upstream:
         """Stride of the coarsest map."""
         _, maps = self.maps(1)
         coarsest = min(x.shape[2] for x in maps_of(maps).values())
-        return 2**round(math.log2(self.size[0] / coarsest))
+        return 2 ** round(math.log2(self.size[0] / coarsest))
 
     def fitting_scale(self, scale: float) -> int | float:
         """Return the nearest scale at which maps halve evenly.
@@ -129,7 +128,8 @@ class Upstream:
             raise AdaptError(
                 f'scale={scale} is of no use for images of {self.size} and a '
                 f'network of stride {self.stride}; give a scale from '
-                f'{least:.3g} to {most:g}')
+                f'{least:.3g} to {most:g}'
+            )
         return as_number(ratio)
 
     def rounds(self, scale: float) -> bool:
@@ -158,14 +158,11 @@ class Upstream:
     def reduced(self, scale: float) -> tuple[int, ...]:
         """Return height and width of the network's input in training."""
         divisor = self.stride if self.rounds(scale) else 1
-        return tuple(
-            reduced_side(side, as_ratio(scale), divisor)
-            for side in self.padded(scale))
+        return tuple(reduced_side(side, as_ratio(scale), divisor) for side in self.padded(scale))
 
-    def maps(self,
-             scale: float,
-             size: Sequence[int] | None = None,
-             **changes) -> tuple[torch.nn.Module, list]:
+    def maps(
+        self, scale: float, size: Sequence[int] | None = None, **changes
+    ) -> tuple[torch.nn.Module, list]:
         """Run backbone and neck on the meta device.
 
         Args:
@@ -187,15 +184,16 @@ class Upstream:
         else:
             ratio = as_ratio(scale)
             small = [reduced_side(side, ratio) for side in size]
-        with refusing('the model does not run at '
-                      f'1/{scale} of {tuple(size)}: '):
+        with refusing(f'the model does not run at 1/{scale} of {tuple(size)}: '):
             model = build_model(cfg)
             image = torch.zeros(2, input_channels(model), *small)
             with shapes_only():
                 outputs = model.extract_feat(image.to('meta'))
         if isinstance(outputs, Tensor):
-            raise AdaptError(f'the backbone {type(model.backbone).__name__} '
-                             'returns one tensor instead of a list of maps')
+            raise AdaptError(
+                f'the backbone {type(model.backbone).__name__} '
+                'returns one tensor instead of a list of maps'
+            )
         if not maps_of(outputs):
             raise AdaptError('the backbone returns no maps (N, C, H, W)')
         return model, list(outputs)
@@ -212,8 +210,7 @@ class Upstream:
         """
         if self.cfg.model.type != frame:
             article = 'an' if frame[0] in 'AEIOU' else 'a'
-            raise AdaptError(
-                f'{self.cfg.model.type} is not {article} {frame}: {why}')
+            raise AdaptError(f'{self.cfg.model.type} is not {article} {frame}: {why}')
 
 
 def number(values: list) -> str:
@@ -221,11 +218,9 @@ def number(values: list) -> str:
     return repr(values[0] if len(values) == 1 else values)
 
 
-def taught(upstream: Upstream,
-           preprocessor: str,
-           head: str,
-           teacher_ckpt: str | None,
-           losses: str = '') -> str:
+def taught(
+    upstream: Upstream, preprocessor: str, head: str, teacher_ckpt: str | None, losses: str = ''
+) -> str:
     """Return the part ``model`` of a child, with or without a teacher.
 
     Args:
@@ -245,9 +240,7 @@ def taught(upstream: Upstream,
         pose = upstream.cfg.default_scope == 'mmpose'
         name = 'DistilledPoseEstimator' if pose else 'DistilledSegmentor'
         kind = f"\n    type='mmhires.{name}',"
-        teacher = (f',\n    teacher={upstream.whole_model},'
-                   f'\n    teacher_ckpt={teacher_ckpt!r}')
+        teacher = f',\n    teacher={upstream.whole_model},\n    teacher_ckpt={teacher_ckpt!r}'
         teacher += losses and f',\n    distill_losses=[{losses}]'
     head = head and f',\n    {head}'
-    return (f'{start}model = dict({kind}\n    data_preprocessor='
-            f'{preprocessor}{head}{teacher})\n')
+    return f'{start}model = dict({kind}\n    data_preprocessor={preprocessor}{head}{teacher})\n'

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Models built from configs, to count or to time."""
+
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,7 @@ from torch import Tensor, nn
 from mmhires.registry import MODELS
 
 
-def build_model(config: str,
-                options: dict | None = None,
-                device: str = 'cpu') -> nn.Module:
+def build_model(config: str, options: dict | None = None, device: str = 'cpu') -> nn.Module:
     """Build the model of a config, with random weights.
 
     Args:

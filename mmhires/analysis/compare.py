@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training of configs side by side: same seeds, first weights and budget."""
+
 import copy
 import itertools
 import json
@@ -59,21 +60,24 @@ def initial_weights(cfg: Config, seed: int, path: str) -> None:
         seed: As there.
         path: The file, which is written unless it is just that.
     """
-    of = origin({key: cfg.get(key)
-                 for key in ('model', 'custom_imports')},
-                start=content_hash(cfg.get('load_from')),
-                seed=seed)
+    of = origin(
+        {key: cfg.get(key) for key in ('model', 'custom_imports')},
+        start=content_hash(cfg.get('load_from')),
+        seed=seed,
+    )
     if not fits(path, of):
         save_initial_weights(cfg, seed, path)
         keep(path, of)
 
 
-def train_and_test(cfg: Config,
-                   work_dir: str,
-                   seed: int,
-                   load_from: str | None = None,
-                   hooks: Sequence[Hook] = (),
-                   split: str | None = None) -> dict[str, float]:
+def train_and_test(
+    cfg: Config,
+    work_dir: str,
+    seed: int,
+    load_from: str | None = None,
+    hooks: Sequence[Hook] = (),
+    split: str | None = None,
+) -> dict[str, float]:
     """Train one config with one seed and test the last weights.
 
     A run that was interrupted goes on from its last checkpoint, and one that was finished is read
@@ -103,8 +107,7 @@ def train_and_test(cfg: Config,
         return measured
     cfg.randomness = dict(seed=seed)
     last = _last_checkpoint(work_dir)
-    if not last or osp.basename(
-            last) != f'iter_{cfg.train_cfg.get("max_iters")}.pth':
+    if not last or osp.basename(last) != f'iter_{cfg.train_cfg.get("max_iters")}.pth':
         cfg.resume = bool(last)
         # With both, the runner would resume from the first weights.
         start = None if cfg.resume else load_from
@@ -116,9 +119,7 @@ def train_and_test(cfg: Config,
 def _of_training(cfg: Config) -> dict:
     """Return a config without the keys that only testing reads."""
     content = {
-        key: value
-        for key, value in cfg.to_dict().items()
-        if not key.startswith(('test_', 'tta_'))
+        key: value for key, value in cfg.to_dict().items() if not key.startswith(('test_', 'tta_'))
     }
     model = content['model'] = dict(content['model'])
     model.pop('test_cfg', None)
@@ -128,11 +129,9 @@ def _of_training(cfg: Config) -> dict:
     return content
 
 
-def test_weights(cfg: Config,
-                 work_dir: str,
-                 load_from: str,
-                 hooks: Sequence[Hook] = (),
-                 split: str | None = None) -> dict[str, float]:
+def test_weights(
+    cfg: Config, work_dir: str, load_from: str, hooks: Sequence[Hook] = (), split: str | None = None
+) -> dict[str, float]:
     """Test a checkpoint, or read the results of the same test.
 
     Args:
@@ -150,12 +149,10 @@ def test_weights(cfg: Config,
     """
     cfg = on_split(cfg, split) if split else copy.deepcopy(cfg)
     of = origin(cfg, weights=content_hash(load_from))
-    return _read(work_dir, split, of) or _test(cfg, work_dir, load_from, hooks,
-                                               split, of)
+    return _read(work_dir, split, of) or _test(cfg, work_dir, load_from, hooks, split, of)
 
 
-def _read(work_dir: str, split: str | None,
-          of: dict) -> dict[str, float] | None:
+def _read(work_dir: str, split: str | None, of: dict) -> dict[str, float] | None:
     """Read the results of a test, if they are complete."""
     files = [_file(work_dir, what, split) for what in ('metrics', 'areas')]
     # Each of both says what is wrong with it.
@@ -163,13 +160,13 @@ def _read(work_dir: str, split: str | None,
     return load(files[0]) if all(whole) else None
 
 
-def _test(cfg: Config, work_dir: str, load_from: str, hooks: Sequence[Hook],
-          split: str | None, of: dict) -> dict[str, float]:
+def _test(
+    cfg: Config, work_dir: str, load_from: str, hooks: Sequence[Hook], split: str | None, of: dict
+) -> dict[str, float]:
     cfg.resume = False
     runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
-    for what, content in dict(
-            areas=image_areas(runner.test_evaluator), metrics=metrics).items():
+    for what, content in dict(areas=image_areas(runner.test_evaluator), metrics=metrics).items():
         path = _file(work_dir, what, split)
         with open_whole(path) as file:
             json.dump(content, file)
@@ -181,13 +178,13 @@ def _last_checkpoint(work_dir: str) -> str | None:
     try:
         return find_latest_checkpoint(work_dir)
     except FileNotFoundError:  # there are checkpoints, none of them whole
-        say(f'{work_dir} has no whole checkpoint to go on from; it is trained '
-            'anew')
+        say(f'{work_dir} has no whole checkpoint to go on from; it is trained anew')
         return None
 
 
-def _build_runner(cfg: Config, work_dir: str, load_from: str | None,
-                  hooks: Sequence[Hook], what: str) -> Runner:
+def _build_runner(
+    cfg: Config, work_dir: str, load_from: str | None, hooks: Sequence[Hook], what: str
+) -> Runner:
     cfg.work_dir, cfg.load_from = work_dir, load_from
     # Runners of one process, also two of one folder, keep apart by name; so do
     # what they write scalars by, which else all go to the first one's folder.

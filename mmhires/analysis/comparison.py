@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The table that compares the results of several configs."""
+
 import math
 import statistics
 
@@ -16,8 +17,9 @@ from .statistics import (
 COLUMNS = ('difference', 'over seeds', 'over blocks')
 
 
-def compare_records(results: dict[str, list[dict]], metrics: list[str],
-                    first: str) -> tuple[list[list[str]], list[str]]:
+def compare_records(
+    results: dict[str, list[dict]], metrics: list[str], first: str
+) -> tuple[list[list[str]], list[str]]:
     """Compare each config with a baseline.
 
     Args:
@@ -33,23 +35,14 @@ def compare_records(results: dict[str, list[dict]], metrics: list[str],
         ValueError: A metric that no record has, several records of one seed, or no seed that a
             config shares with ``first``.
     """
-    known = {
-        key
-        for runs in results.values()
-        for record in runs
-        for key in record['metrics']
-    }
+    known = {key for runs in results.values() for record in runs for key in record['metrics']}
     unknown = sorted({*metrics} - known)
     if unknown:
-        raise ValueError(f'--metrics {" ".join(unknown)}: none of '
-                         f'{sorted(known)}')
+        raise ValueError(f'--metrics {" ".join(unknown)}: none of {sorted(known)}')
     theirs = _by_seed(first, results[first])
     rows, notes = [], {}
     for name, runs in results.items():
-        ours = [
-            record for seed, record in _by_seed(name, runs).items()
-            if seed in theirs
-        ]
+        ours = [record for seed, record in _by_seed(name, runs).items() if seed in theirs]
         if not ours:
             raise ValueError(f'{name} and {first} have no seed in common')
         baseline = [theirs[record['seed']] for record in ours]
@@ -61,15 +54,10 @@ def compare_records(results: dict[str, list[dict]], metrics: list[str],
             if name == first:
                 row += [''] * len(COLUMNS)
                 continue
-            seeds = paired_difference(
-                _values(ours, metric), _values(baseline, metric))
+            seeds = paired_difference(_values(ours, metric), _values(baseline, metric))
             blocks, note = _over_blocks(ours, baseline, metric)
             notes.update({f'{metric} {note}': None} if note else {})
-            row += [
-                f'{seeds.mean:+.2f}',
-                _interval(seeds),
-                _interval(blocks) if blocks else ''
-            ]
+            row += [f'{seeds.mean:+.2f}', _interval(seeds), _interval(blocks) if blocks else '']
         rows.append(row)
     return rows, [*notes]
 
@@ -78,8 +66,9 @@ def _by_seed(name: str, runs: list[dict]) -> dict[int, dict]:
     """Group records by seed; each seed may occur once."""
     records = {record['seed']: record for record in runs}
     if len(records) < len(runs):
-        raise ValueError(f'{name} has several records of one seed: '
-                         f'{[record["seed"] for record in runs]}')
+        raise ValueError(
+            f'{name} has several records of one seed: {[record["seed"] for record in runs]}'
+        )
     return records
 
 
@@ -91,10 +80,12 @@ def _values(records: list[dict], metric: str) -> list[float]:
 def _mean(values: list[float]) -> tuple[str, str]:
     """Return mean and deviation, and a note if some values are not finite."""
     numbers = [value for value in values if math.isfinite(value)]
-    note = '' if len(numbers) == len(values) else (
-        f'is a number in {len(numbers)} of {len(values)} runs; the others are '
-        'left out')
-    spread = statistics.stdev(numbers) if len(numbers) > 1 else 0.
+    note = (
+        ''
+        if len(numbers) == len(values)
+        else (f'is a number in {len(numbers)} of {len(values)} runs; the others are left out')
+    )
+    spread = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
     mean = statistics.mean(numbers) if numbers else math.nan
     return f'{mean:.2f} ± {spread:.2f}', note
 
@@ -102,12 +93,10 @@ def _mean(values: list[float]) -> tuple[str, str]:
 def _interval(difference: Difference) -> str:
     if math.isnan(difference.p):  # one seed, or too few blocks
         return ''
-    return (f'{difference.low:+.2f} to {difference.high:+.2f}, '
-            f'p = {difference.p:.2g}')
+    return f'{difference.low:+.2f} to {difference.high:+.2f}, p = {difference.p:.2g}'
 
 
-def _over_blocks(runs: list, baseline: list,
-                 metric: str) -> tuple[Difference | None, str]:
+def _over_blocks(runs: list, baseline: list, metric: str) -> tuple[Difference | None, str]:
     """Bootstrap a mean IoU (of all classes or a group) or a PCK.
 
     Returns the difference, where the metric has areas of blocks, and what there is to say of it.
@@ -116,23 +105,24 @@ def _over_blocks(runs: list, baseline: list,
     quantity, _, group = metric.partition('.')
     if quantity == 'mIoU' and 'areas' in first:
         key = 'areas'
-        classes = [
-            first['classes'].index(name) for name in first['groups'][group]
-        ] if group else None
+        classes = (
+            [first['classes'].index(name) for name in first['groups'][group]] if group else None
+        )
     if key not in first:
         return None, ''
-    areas = [
-        np.array([record[key] for record in records])
-        for records in (runs, baseline)
-    ]
+    areas = [np.array([record[key] for record in records]) for records in (runs, baseline)]
     lacking = MIN_BLOCKS - informative_blocks(*areas, classes)
     note = ''
     if lacking > 0:
         more = f'{lacking} more blocks of test images'
         if 'images' in first:
             size, blocks = first['block'], len(first[key])
-            more = (f'{(lacking + blocks) * size - first["images"]} more test '
-                    f'images in blocks of {size}')
-        note = (f'has no interval over blocks: {MIN_BLOCKS - lacking} have '
-                f'its classes, {MIN_BLOCKS} are needed ({more})')
+            more = (
+                f'{(lacking + blocks) * size - first["images"]} more test '
+                f'images in blocks of {size}'
+            )
+        note = (
+            f'has no interval over blocks: {MIN_BLOCKS - lacking} have '
+            f'its classes, {MIN_BLOCKS} are needed ({more})'
+        )
     return bootstrap_difference(*areas, classes), note

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Multiply-accumulates and parameters of a deployed model."""
+
 import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -39,8 +40,7 @@ def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
     return count_branches(model, input_shape)['']
 
 
-def count_branches(model: nn.Module,
-                   input_shape: Sequence[int]) -> dict[str, int]:
+def count_branches(model: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
     """Count multiply-accumulates branch by branch.
 
     Args:
@@ -55,8 +55,7 @@ def count_branches(model: nn.Module,
     return _count(model, lambda: forward_tensor(model, x))
 
 
-def count_training_branches(model: nn.Module,
-                            image_size: Sequence[int]) -> dict[str, int]:
+def count_training_branches(model: nn.Module, image_size: Sequence[int]) -> dict[str, int]:
     """Count multiply-accumulates of a training forward pass with its losses.
 
     Auxiliary heads, super-resolution branches, a teacher, and the matrix products of losses are in
@@ -74,13 +73,13 @@ def count_training_branches(model: nn.Module,
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.eval()  # one image may have maps of one pixel
-    batch = model.data_preprocessor(
-        random_batch(model, image_size, batch_size=1), True)
+    batch = model.data_preprocessor(random_batch(model, image_size, batch_size=1), True)
     return _count(model, lambda: model(**batch, mode='loss'))
 
 
-def count_outputs(model: nn.Module, input_shape: Sequence[int],
-                  chosen: Callable[[nn.Module], bool]) -> int:
+def count_outputs(
+    model: nn.Module, input_shape: Sequence[int], chosen: Callable[[nn.Module], bool]
+) -> int:
     """Count the output values of some modules at inference.
 
     For conventions that count more than multiply-accumulates.
@@ -96,15 +95,13 @@ def count_outputs(model: nn.Module, input_shape: Sequence[int],
     model, x = _deployed(model, input_shape)
     numbers = []
     for module in filter(chosen, model.modules()):
-        module.register_forward_hook(
-            lambda module, args, output: numbers.append(output.numel()))
+        module.register_forward_hook(lambda module, args, output: numbers.append(output.numel()))
     with torch.no_grad():
         forward_tensor(model, x)
     return sum(numbers)
 
 
-def _deployed(model: nn.Module,
-              input_shape: Sequence[int]) -> tuple[nn.Module, torch.Tensor]:
+def _deployed(model: nn.Module, input_shape: Sequence[int]) -> tuple[nn.Module, torch.Tensor]:
     model = strip(copy.deepcopy(model)).to('meta')
     model.eval()
     shape = (1, *input_shape) if len(input_shape) == 3 else tuple(input_shape)
@@ -121,11 +118,9 @@ def _count(model: nn.Module, run: Callable) -> dict[str, int]:
 
     def note(name, sign: int, *_) -> None:
         flops = counter.get_total_flops()
-        spent[name] += sign * (
-            flops if name is left_out else flops - spent[left_out])
+        spent[name] += sign * (flops if name is left_out else flops - spent[left_out])
 
-    encodings = [(left_out, module) for module in model.modules()
-                 if isinstance(module, Encoding)]
+    encodings = [(left_out, module) for module in model.modules() if isinstance(module, Encoding)]
     for name, module in [*_branches(model), *encodings]:
         module.register_forward_pre_hook(partial(note, name, -1))
         module.register_forward_hook(partial(note, name, 1))
@@ -145,9 +140,9 @@ def _branches(model: nn.Module):
             yield name, module
 
 
-def network_input(model: nn.Module,
-                  image_size: Sequence[int],
-                  padded: bool = False) -> tuple[int, ...]:
+def network_input(
+    model: nn.Module, image_size: Sequence[int], padded: bool = False
+) -> tuple[int, ...]:
     """Return the shape in which an image reaches the network.
 
     Args:
@@ -165,9 +160,7 @@ def network_input(model: nn.Module,
     factor = preprocessor.factor if reduces else Fraction(1)
     step = padding.get('size_divisor') or factor.numerator
     least = padding.get('size') or (0, 0)
-    size = tuple(
-        max(-(-side // step) * step, low)
-        for side, low in zip(image_size, least))
+    size = tuple(max(-(-side // step) * step, low) for side, low in zip(image_size, least))
     if reduces:
         size = preprocessor.reduced_size(size)
     return (1, input_channels(model), *size)
@@ -184,4 +177,5 @@ def count_params(model: nn.Module) -> tuple[int, int]:
     """
     return tuple(
         sum(parameter.numel() for parameter in form.parameters())
-        for form in (model, strip(copy.deepcopy(model))))
+        for form in (model, strip(copy.deepcopy(model)))
+    )

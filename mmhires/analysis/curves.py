@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Curves of validation results over the iterations."""
+
 import json
 import logging
 from collections import defaultdict
@@ -12,8 +13,7 @@ from mmengine.logging import print_log
 from .figures import save_figure
 
 
-def draw_curves(runs: dict[str, Sequence[str]], metric: str,
-                path: str) -> None:
+def draw_curves(runs: dict[str, Sequence[str]], metric: str, path: str) -> None:
     """Draw the mean over the runs of each config, and each run faintly.
 
     Args:
@@ -26,6 +26,7 @@ def draw_curves(runs: dict[str, Sequence[str]], metric: str,
     """
     # Not at the top: it is slow to import and not needed to measure.
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 5), dpi=120, layout='tight')
     axes = figure.add_subplot(xlabel='iteration', ylabel=metric)
     for number, (name, folders) in enumerate(runs.items()):
@@ -36,8 +37,7 @@ def draw_curves(runs: dict[str, Sequence[str]], metric: str,
             for step, value in curve:
                 at[step].append(value)
         steps = sorted(at)
-        axes.plot(
-            steps, [mean(at[step]) for step in steps], color=color, label=name)
+        axes.plot(steps, [mean(at[step]) for step in steps], color=color, label=name)
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
     save_figure(figure, path)
@@ -81,4 +81,5 @@ def _read_entries(log: Path) -> Iterator[dict]:
             print_log(
                 f'{log}, line {number} is skipped, it is torn: {error}',
                 logger='current',
-                level=logging.WARNING)
+                level=logging.WARNING,
+            )

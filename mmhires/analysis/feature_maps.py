@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pictures of a segmentor's features."""
+
 import difflib
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -30,8 +31,9 @@ def default_layers(model: nn.Module) -> list[str]:
 
 
 @torch.no_grad()
-def capture_features(model: nn.Module, image: np.ndarray,
-                     layers: Sequence[str]) -> dict[str, Tensor]:
+def capture_features(
+    model: nn.Module, image: np.ndarray, layers: Sequence[str]
+) -> dict[str, Tensor]:
     """Run a segmentor and keep the outputs of some modules.
 
     The SISR branch of DSRL, which inference leaves out, runs too.
@@ -59,8 +61,7 @@ def capture_features(model: nn.Module, image: np.ndarray,
             name = layer.removesuffix(INPUT)
             if not name or name not in modules:
                 raise _no_module(name, modules)
-            hooks.enter_context(modules[name].register_forward_hook(
-                partial(keep, layer)))
+            hooks.enter_context(modules[name].register_forward_hook(partial(keep, layer)))
         inference_model(model, image)
         if _has_sisr(model):
             inputs = seen['data_preprocessor']['inputs']
@@ -71,14 +72,13 @@ def capture_features(model: nn.Module, image: np.ndarray,
         maps = seen[layer]
         if getattr(maps, 'ndim', 0) != 4:
             got = tuple(maps.shape) if hasattr(maps, 'shape') else type(maps)
-            raise ValueError(f'module {layer!r} gave {got}, not maps of shape '
-                             '(N, C, H, W)')
+            raise ValueError(f'module {layer!r} gave {got}, not maps of shape (N, C, H, W)')
     return {layer: seen[layer][0] for layer in layers}
 
 
-def draw_feature_maps(image: np.ndarray,
-                      features: Sequence[tuple[str, Tensor]],
-                      reduction: str = 'squeeze_mean') -> Figure:
+def draw_feature_maps(
+    image: np.ndarray, features: Sequence[tuple[str, Tensor]], reduction: str = 'squeeze_mean'
+) -> Figure:
     """Draw feature maps beside their image.
 
     Each map is enlarged to the image, and its own minimum and maximum are the ends of the colours,
@@ -96,14 +96,10 @@ def draw_feature_maps(image: np.ndarray,
     height, width = image.shape[:2]
     panels = [('input', image[..., ::-1])]
     for title, maps in features:
-        drawn = Visualizer.draw_featmap(
-            maps.float(), None, reduction, resize_shape=(height, width))
+        drawn = Visualizer.draw_featmap(maps.float(), None, reduction, resize_shape=(height, width))
         panels.append((title, drawn))
-    figure = Figure(
-        figsize=(4 * len(panels), 4 * height / width + 0.8),
-        layout='constrained')
-    for axes, (title, panel) in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels):
+    figure = Figure(figsize=(4 * len(panels), 4 * height / width + 0.8), layout='constrained')
+    for axes, (title, panel) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         axes.imshow(panel)
         axes.set_title(title, fontsize=8)
         axes.axis('off')
@@ -121,5 +117,7 @@ def _no_module(name: str, modules: dict[str, nn.Module]) -> ValueError:
     children = dict(modules[parent].named_children())
     close = difflib.get_close_matches(name, filter(None, modules), n=3)
     hint = f'; did you mean {" or ".join(close)}?' if close else ''
-    return ValueError(f'there is no module {name!r}; {parent or "the model"} '
-                      f'has {", ".join(children) or "no modules"}{hint}')
+    return ValueError(
+        f'there is no module {name!r}; {parent or "the model"} '
+        f'has {", ".join(children) or "no modules"}{hint}'
+    )

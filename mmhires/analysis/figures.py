@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Plots as files."""
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 

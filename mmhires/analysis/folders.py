@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Work directories that each hold one run."""
+
 import itertools
 import os
 import os.path as osp
@@ -33,23 +34,25 @@ def claim(work_dir: str, of: dict, start: str | None = None) -> None:
         return
     first = [osp.realpath(f'{start}{end}') for end in ('', '.of')]
     found = [
-        entry.name for entry in os.scandir(work_dir)
+        entry.name
+        for entry in os.scandir(work_dir)
         # Logs may be open, hidden files are locks or being written.
-        if not entry.name.startswith('.') and not entry.name.endswith('.log')
+        if not entry.name.startswith('.')
+        and not entry.name.endswith('.log')
         and osp.realpath(entry.path) not in first
     ]
-    if any(name == MARKER or name.endswith(('.pth', '.json'))
-           for name in found):
+    if any(name == MARKER or name.endswith(('.pth', '.json')) for name in found):
         claim_folder(work_dir)
         aside = next(
-            path for number in itertools.count(1)
-            if not osp.exists(path := f'{work_dir}-old{number}'))
+            path
+            for number in itertools.count(1)
+            if not osp.exists(path := f'{work_dir}-old{number}')
+        )
         os.mkdir(aside)
         for name in found:
             os.replace(osp.join(work_dir, name), osp.join(aside, name))
         release_folder(work_dir)
-        say(f'{work_dir} {reason}; what it has is moved to {aside}, and '
-            'trained anew')
+        say(f'{work_dir} {reason}; what it has is moved to {aside}, and trained anew')
     with open_whole(marker):
         pass
     keep(marker, of)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Time and memory of models, measured in turns."""
+
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ class Latency(NamedTuple):
         memory (int): Bytes that its tensors held at most, beside the weights; see
             :class:`PeakMemory`.
     """
+
     median: float
     low: float
     high: float
@@ -30,11 +32,12 @@ class Latency(NamedTuple):
 
 
 def measure_in_turns(
-        steps: dict[str, Callable],
-        repeats: int = 20,
-        warmup: int = 3,
-        device: str = 'cpu',
-        track: Callable[[Sequence], Iterable] = iter) -> dict[str, Latency]:
+    steps: dict[str, Callable],
+    repeats: int = 20,
+    warmup: int = 3,
+    device: str = 'cpu',
+    track: Callable[[Sequence], Iterable] = iter,
+) -> dict[str, Latency]:
     """Time several functions in turns, then measure their memory.
 
     They take turns, so that whatever else the machine does falls on all of them; ratios of the
@@ -73,11 +76,13 @@ def measure_in_turns(
     return result
 
 
-def measure_latency(models: dict[str, nn.Module],
-                    input_shape: Sequence[int] | dict[str, Sequence[int]],
-                    device: str = 'cpu',
-                    bf16: bool = False,
-                    **turns) -> dict[str, Latency]:
+def measure_latency(
+    models: dict[str, nn.Module],
+    input_shape: Sequence[int] | dict[str, Sequence[int]],
+    device: str = 'cpu',
+    bf16: bool = False,
+    **turns,
+) -> dict[str, Latency]:
     """Time the forward passes of several models in turns.
 
     Each is timed in evaluation mode on random input, without data preprocessor and post-processing;
@@ -103,8 +108,7 @@ def measure_latency(models: dict[str, nn.Module],
         model.to(device).eval()
         x = torch.randn(*input_shape[name], device=device)
         steps[name] = partial(forward_tensor, model, x)
-    with torch.no_grad(), torch.autocast(
-            torch.device(device).type, torch.bfloat16, enabled=bf16):
+    with torch.no_grad(), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
         return measure_in_turns(steps, device=device, **turns)
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Peak memory of a computation, counted tensor by tensor."""
+
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -33,14 +34,13 @@ class PeakMemory(TorchDispatchMode):
         given, new = _storages((args, kwargs)), _storages(made)
         for address in new.keys() - given.keys():  # else a view, or in place
             self.storages[new[address]] = None
-        self.peak = max(self.peak,
-                        sum(storage.nbytes() for storage in self.storages))
+        self.peak = max(self.peak, sum(storage.nbytes() for storage in self.storages))
         return made
 
 
 def _storages(values) -> dict:
     """Return the storages of the tensors among some values, by address."""
     storages = (
-        tensor.untyped_storage() for tensor in tree_leaves(values)
-        if isinstance(tensor, Tensor))
+        tensor.untyped_storage() for tensor in tree_leaves(values) if isinstance(tensor, Tensor)
+    )
     return {storage._cdata: storage for storage in storages}

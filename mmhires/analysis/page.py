@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts of the pages that commands write; a page needs no other file."""
+
 import base64
 import datetime
 import io
@@ -20,10 +21,7 @@ LONGEST = 768
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def write_page(path: str,
-               template: str | Path,
-               docs: Sequence[str] = (),
-               **values) -> None:
+def write_page(path: str, template: str | Path, docs: Sequence[str] = (), **values) -> None:
     """Fill in a template that extends ``page.html``.
 
     Args:
@@ -34,18 +32,14 @@ def write_page(path: str,
         **values: Of the template.
     """
     from jinja2 import Environment, FileSystemLoader
+
     template = Path(template)
     folders = [template.parent, Path(__file__).parent]
     page = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True).get_template(template.name)
+        loader=FileSystemLoader(folders), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    ).get_template(template.name)
     # A wheel has no documentation.
-    links = {
-        name: (_ROOT / name).as_uri() if (_ROOT / name).is_file() else ''
-        for name in docs
-    }
+    links = {name: (_ROOT / name).as_uri() if (_ROOT / name).is_file() else '' for name in docs}
     with open_whole(path, encoding='utf-8') as file:
         file.write(
             page.render(
@@ -53,7 +47,9 @@ def write_page(path: str,
                 machine=device_name(),
                 version=__version__,
                 docs=links,
-                **values))
+                **values,
+            )
+        )
 
 
 def inline_svg(path: str | Path) -> str:
@@ -70,8 +66,14 @@ def inline_svg(path: str | Path) -> str:
     return f'<svg{text}'
 
 
-def scene(title: str, image: np.ndarray, truth: np.ndarray,
-          labels: dict[str, np.ndarray], palette: Sequence, base: str) -> dict:
+def scene(
+    title: str,
+    image: np.ndarray,
+    truth: np.ndarray,
+    labels: dict[str, np.ndarray],
+    palette: Sequence,
+    base: str,
+) -> dict:
     """Pictures of one test image: predictions, and what they change.
 
     Args:
@@ -91,7 +93,7 @@ def scene(title: str, image: np.ndarray, truth: np.ndarray,
     labels = {name: label[::step, ::step] for name, label in labels.items()}
     image = np.array(Image.fromarray(image).resize(truth.shape[::-1]))
     colors = np.zeros((256, 3), np.uint8)
-    colors[:len(palette)] = palette
+    colors[: len(palette)] = palette
     known = truth < len(palette)
     right = {name: (label == truth) & known for name, label in labels.items()}
     changes = {}
@@ -104,19 +106,16 @@ def scene(title: str, image: np.ndarray, truth: np.ndarray,
         changes[name] = dict(
             picture=data_uri(picture.astype(np.uint8)),
             text=f'{name} fixes {fixed:.1f} % of the pixels and breaks '
-            f'{broken:.1f} %, against {base}')
-    pictures = dict(
-        image=image, truth=colors[truth]) | {
-            name: colors[label]
-            for name, label in labels.items()
-        }
+            f'{broken:.1f} %, against {base}',
+        )
+    pictures = dict(image=image, truth=colors[truth]) | {
+        name: colors[label] for name, label in labels.items()
+    }
     return dict(
         title=title,
-        pictures={
-            name: data_uri(pixels)
-            for name, pixels in pictures.items()
-        },
-        changes=changes)
+        pictures={name: data_uri(pixels) for name, pixels in pictures.items()},
+        changes=changes,
+    )
 
 
 def data_uri(pixels: np.ndarray) -> str:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Plots of accuracy against cost."""
+
 import json
 import math
 from collections import defaultdict
@@ -63,11 +64,13 @@ def _entries(config: str, path: str) -> list[dict]:
         raise ValueError(
             f"{path}: expected JSON, a list of objects with 'config' and "
             "numbers, an object with such a list as 'results', or an object "
-            f'of the numbers of one config; got {error!r}') from error
+            f'of the numbers of one config; got {error!r}'
+        ) from error
 
 
-def choose(known: dict[str, dict[str, float]], cost: str,
-           accuracy: str) -> dict[str, tuple[float, float]]:
+def choose(
+    known: dict[str, dict[str, float]], cost: str, accuracy: str
+) -> dict[str, tuple[float, float]]:
     """Return cost and accuracy of each config.
 
     Args:
@@ -86,8 +89,9 @@ def choose(known: dict[str, dict[str, float]], cost: str,
         try:
             points[config] = numbers[cost], numbers[accuracy]
         except KeyError as error:
-            raise ValueError(f'{config} has no {error}; the files say of it '
-                             f'{sorted(numbers)}') from error
+            raise ValueError(
+                f'{config} has no {error}; the files say of it {sorted(numbers)}'
+            ) from error
     return points
 
 
@@ -101,9 +105,12 @@ def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
         Names, the cheapest first.
     """
     front = [
-        name for name, point in points.items() if not any(
+        name
+        for name, point in points.items()
+        if not any(
             other[0] <= point[0] and other[1] >= point[1] and other != point
-            for other in points.values())
+            for other in points.values()
+        )
     ]
     return sorted(front, key=points.get)
 
@@ -120,19 +127,17 @@ def accuracy_at(cost: float, curve: Sequence[tuple[float, float]]) -> float:
     """
     costs, accuracies = zip(*sorted(curve))
     return float(
-        np.interp(
-            math.log(cost),
-            np.log(costs),
-            accuracies,
-            left=math.nan,
-            right=math.nan))
+        np.interp(math.log(cost), np.log(costs), accuracies, left=math.nan, right=math.nan)
+    )
 
 
-def draw_pareto(points: dict[str, tuple[float, float]],
-                cost: str,
-                accuracy: str,
-                path: str,
-                alone: Sequence[str] = ()) -> None:
+def draw_pareto(
+    points: dict[str, tuple[float, float]],
+    cost: str,
+    accuracy: str,
+    path: str,
+    alone: Sequence[str] = (),
+) -> None:
     """Draw the points, their names, and a line through the front.
 
     Args:
@@ -145,6 +150,7 @@ def draw_pareto(points: dict[str, tuple[float, float]],
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     figure = Figure(figsize=(6.4, 4.2), layout='constrained')
     axes = figure.add_subplot(xscale='log', xlabel=cost, ylabel=accuracy)
     axes.grid(alpha=0.3)
@@ -152,20 +158,13 @@ def draw_pareto(points: dict[str, tuple[float, float]],
     names = alone or [*points]
     curve = sorted(points[name] for name in names)
     if alone:
-        axes.plot(
-            *zip(*curve), 'o--', color='tab:blue', label='input size alone')
+        axes.plot(*zip(*curve), 'o--', color='tab:blue', label='input size alone')
     else:
         front = zip(*map(points.get, pareto_front(points)))
-        axes.plot(
-            *front,
-            'o-',
-            drawstyle='steps-post',
-            color='tab:red',
-            label='front')
+        axes.plot(*front, 'o-', drawstyle='steps-post', color='tab:red', label='front')
     for name, point in points.items():
         if name in names:
-            axes.annotate(
-                name, point, (6, -10), textcoords='offset points', fontsize=9)
+            axes.annotate(name, point, (6, -10), textcoords='offset points', fontsize=9)
         else:
             _mark_at_equal_cost(axes, name, point, curve)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -176,8 +175,9 @@ def draw_pareto(points: dict[str, tuple[float, float]],
     save_figure(figure, path, dpi=150)
 
 
-def _mark_at_equal_cost(axes: 'Axes', name: str, point: tuple[float, float],
-                        curve: Sequence[tuple[float, float]]) -> None:
+def _mark_at_equal_cost(
+    axes: 'Axes', name: str, point: tuple[float, float], curve: Sequence[tuple[float, float]]
+) -> None:
     """Draw the way from a curve up or down to a point of equal cost."""
     cost, accuracy = point
     base = accuracy_at(cost, curve)
@@ -186,9 +186,5 @@ def _mark_at_equal_cost(axes: 'Axes', name: str, point: tuple[float, float],
     axes.plot(cost, accuracy, 'o', color=color)
     text = name if math.isnan(base) else f'{name} {accuracy - base:+.1f}'
     axes.annotate(
-        text,
-        point, (-6, 2),
-        textcoords='offset points',
-        fontsize=9,
-        ha='right',
-        color=color)
+        text, point, (-6, 2), textcoords='offset points', fontsize=9, ha='right', color=color
+    )

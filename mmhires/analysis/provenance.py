@@ -10,6 +10,7 @@ The origin also has a hash of mmhires' code and of the modules that the config i
 nothing, or a changed line of a network that the config does not use would throw away days of
 training; that it differs is said.
 """
+
 import functools
 import hashlib
 import importlib.util
@@ -29,8 +30,7 @@ from mmhires.utils.source import code_hash
 from mmhires.version import __version__
 
 # Of a config: where a run is kept, and what its caller sets in their place.
-_PLACES = ('work_dir', 'experiment_name', 'load_from', 'resume', 'launcher',
-           'randomness')
+_PLACES = ('work_dir', 'experiment_name', 'load_from', 'resume', 'launcher', 'randomness')
 # The rooms of the package that training and testing pass.
 _ROOMS = ('models', 'datasets', 'engine', 'evaluation')
 _CODE = 'code'  # the part that is said and does not decide
@@ -55,7 +55,8 @@ def origin(cfg: Config | dict, **parts) -> dict:
         config=_plain(content),
         **parts,
         version=__version__,
-        code=_code_of(tuple(sorted({*imported} - {'mmhires'}))))
+        code=_code_of(tuple(sorted({*imported} - {'mmhires'}))),
+    )
 
 
 def content_hash(path: str | None) -> str | None:
@@ -121,17 +122,19 @@ def misfit(path: str, of: dict) -> str:
         return 'is torn or was changed'
     # As it reads from a file: tuples are lists, numbers as keys are text.
     of = json.loads(json.dumps(of))
-    differences = [
-        text for key, text in _differences(theirs, of)
-        if key.partition('.')[0] != _CODE
-    ]
+    differences = [text for key, text in _differences(theirs, of) if key.partition('.')[0] != _CODE]
     if differences:
         more = len(differences) - 3
-        return 'is of something else: ' + ', '.join(
-            differences[:3]) + (f' and {more} more' if more > 0 else '')
+        return (
+            'is of something else: '
+            + ', '.join(differences[:3])
+            + (f' and {more} more' if more > 0 else '')
+        )
     if theirs.get(_CODE) != of.get(_CODE):
-        say(f'{path} was made by other code; it is used, since config and '
-            'weights are the same. In an empty folder it would be made anew')
+        say(
+            f'{path} was made by other code; it is used, since config and '
+            'weights are the same. In an empty folder it would be made anew'
+        )
     return ''
 
 
@@ -146,11 +149,14 @@ def _plain(value, key: str = ''):
     if isinstance(value, Mapping):
         root = value.get('data_root') or ''
         return {
-            str(name):
-            _plain(
-                osp.join(root, part) if name == 'ann_file'
-                and isinstance(part, str) and part else part, str(name))
-            for name, part in value.items() if name != 'cache'
+            str(name): _plain(
+                osp.join(root, part)
+                if name == 'ann_file' and isinstance(part, str) and part
+                else part,
+                str(name),
+            )
+            for name, part in value.items()
+            if name != 'cache'
         }
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
@@ -185,8 +191,7 @@ def _code_of(imported: tuple[str, ...]) -> str:
             continue
         if spec and spec.origin and spec.origin.endswith('.py'):
             file = Path(spec.origin)
-            paths.append(
-                str(file.parent if file.name == '__init__.py' else file))
+            paths.append(str(file.parent if file.name == '__init__.py' else file))
     return code_hash(*paths)
 
 
@@ -195,10 +200,10 @@ def _differences(before, now, key: str = '') -> Iterator[tuple[str, str]]:
     if isinstance(before, dict) and isinstance(now, dict):
         for name in {**before, **now}:
             yield from _differences(
-                before.get(name), now.get(name),
-                f'{key}.{name}' if key else name)
+                before.get(name), now.get(name), f'{key}.{name}' if key else name
+            )
     elif before != now:
         before, now = (
-            text if len(text := repr(value)) <= 40 else f'{text[:37]}...'
-            for value in (before, now))
+            text if len(text := repr(value)) <= 40 else f'{text[:37]}...' for value in (before, now)
+        )
         yield key, f'{key} was {before}, is {now}'

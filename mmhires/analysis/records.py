@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Measurements as files that name the machine."""
+
 import csv
 import os.path as osp
 import platform
@@ -25,15 +26,15 @@ def device_name(device: str = 'cpu') -> str:
     if device.startswith('cuda'):
         return torch.cuda.get_device_name(device)
     info = Path('/proc/cpuinfo')
-    models = re.findall(r'^model name\s*:\s*(.+)$',
-                        info.read_text() if info.is_file() else '', re.M)
+    models = re.findall(
+        r'^model name\s*:\s*(.+)$', info.read_text() if info.is_file() else '', re.M
+    )
     name = [*models, platform.processor() or platform.machine()][0]
     threads = torch.get_num_threads()
     return f'CPU {name}, {threads} thread{"s" * (threads > 1)}'
 
 
-def write_records(folder: str, what: str, settings: dict,
-                  results: list[dict]) -> str:
+def write_records(folder: str, what: str, settings: dict, results: list[dict]) -> str:
     """Write measurements as JSON and as CSV.
 
     The files are named after ``what`` and the values of ``settings``. The JSON holds ``settings``

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """How much of a teacher's features a linear map of the student's recovers."""
+
 from collections.abc import Iterable
 
 import torch
@@ -20,8 +21,7 @@ class Moments:
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Add the pixels of two maps ``(N, C, H, W)``."""
-        x, y = (
-            feat.movedim(1, 3).flatten(0, 2).double().cpu() for feat in (x, y))
+        x, y = (feat.movedim(1, 3).flatten(0, 2).double().cpu() for feat in (x, y))
         self.xx += x.T @ x
         self.xy += x.T @ y
         self.yy += y.T @ y
@@ -31,9 +31,7 @@ class Moments:
     def r2(self, down: Tensor, up: Tensor) -> float:
         """Return the share of y's variance that ``x @ down @ up`` explains."""
         linear = down @ up
-        error = (
-            self.yy.trace() - 2 * (linear * self.xy).sum() +
-            (linear * (self.xx @ linear)).sum())
+        error = self.yy.trace() - 2 * (linear * self.xy).sum() + (linear * (self.xx @ linear)).sum()
         variance = self.yy.trace() - self.y.square().sum() / self.count
         return float(1 - error / variance)
 
@@ -54,9 +52,7 @@ class Moments:
 
 
 @torch.no_grad()
-def collect_moments(model: HRFR,
-                    batches: Iterable[dict],
-                    update_bn: bool = False) -> list[Moments]:
+def collect_moments(model: HRFR, batches: Iterable[dict], update_bn: bool = False) -> list[Moments]:
     """Collect the moments of student and teacher on training images.
 
     Args:
@@ -71,8 +67,9 @@ def collect_moments(model: HRFR,
     batches = list(batches)
     model.eval()
     if update_bn:
-        update_statistics((model.data_preprocessor(batch, True)['inputs']
-                           for batch in batches), model)
+        update_statistics(
+            (model.data_preprocessor(batch, True)['inputs'] for batch in batches), model
+        )
     neck = model.srr_neck
     moments = [Moments() for _ in neck.modules_by_index()]
     for batch in batches:
@@ -80,14 +77,12 @@ def collect_moments(model: HRFR,
         maps = model.unrecovered(data['inputs'])
         targets = model.teach(data['data_samples'])[MAPS]
         for moment, (index, _) in zip(moments, neck.modules_by_index()):
-            enlarged = F.interpolate(
-                maps[index], scale_factor=neck.scale, mode='bilinear')
+            enlarged = F.interpolate(maps[index], scale_factor=neck.scale, mode='bilinear')
             moment.add(model.match(enlarged, targets, index), targets[index])
     return moments
 
 
-def start_neck(model: HRFR, moments: list[Moments],
-               way: str) -> dict[int, float]:
+def start_neck(model: HRFR, moments: list[Moments], way: str) -> dict[int, float]:
     """Initialise every module of SRR as a linear map, without training.
 
     Args:
@@ -109,8 +104,7 @@ def start_neck(model: HRFR, moments: list[Moments],
             del module[:]
             module.append(resize)
         else:
-            solve = dict(
-                projected=moment.projected, lstsq=moment.least_squares)[way]
+            solve = dict(projected=moment.projected, lstsq=moment.least_squares)[way]
             down, up = solve(conv.out_channels)
             start_linear(module, down.to(conv.weight), up.to(conv.weight))
         found[index] = moment.r2(down, up)

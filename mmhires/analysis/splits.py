@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Configs that test on another split than the configured one."""
+
 import copy
 import os.path as osp
 import re
@@ -41,8 +42,7 @@ def on_split(cfg: Config, split: str) -> Config:
     for dataset in datasets:
         _move(dataset, split)
     evaluators = cfg.get('test_evaluator') or []
-    for evaluator in (evaluators
-                      if isinstance(evaluators, list) else [evaluators]):
+    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
         if evaluator.get('ann_file'):
             folder, name = osp.split(evaluator.ann_file)
             evaluator.ann_file = osp.join(folder, _VAL.sub(split, name))
@@ -53,8 +53,7 @@ def on_split(cfg: Config, split: str) -> Config:
         length = len(DATASETS.build(dataset))
     except (OSError, ValueError) as error:
         kind = FileNotFoundError if isinstance(error, OSError) else ValueError
-        raise kind(f'--split {split}: the test dataset cannot be built: '
-                   f'{error}') from error
+        raise kind(f'--split {split}: the test dataset cannot be built: {error}') from error
     if not length:
         raise FileNotFoundError(f'--split {split}: the test dataset is empty')
     return cfg
@@ -86,7 +85,8 @@ def _move(dataset: dict, split: str) -> None:
         raise ValueError(
             f'--split {split}: nothing in the test dataset is called val, to '
             f'be replaced: {named}. Name the split by --cfg-options '
-            'test_dataloader.dataset..., without --split')
+            'test_dataloader.dataset..., without --split'
+        )
     left = {
         key: path
         for key, path in after.items()
@@ -96,7 +96,8 @@ def _move(dataset: dict, split: str) -> None:
         raise ValueError(
             f'--split {split} would test {after}, in which {sorted(left)} is '
             'still of val. Name the split by --cfg-options '
-            'test_dataloader.dataset..., without --split')
+            'test_dataloader.dataset..., without --split'
+        )
     for key, path in after.items():
         if key in ('ann_file', 'data_root'):
             dataset[key] = path
@@ -109,8 +110,8 @@ def _move(dataset: dict, split: str) -> None:
 def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
     """Return the relative paths of a dataset by key."""
     for key, path in dict(
-            dataset.get('data_prefix') or {},
-            ann_file=dataset.get('ann_file')).items():
+        dataset.get('data_prefix') or {}, ann_file=dataset.get('ann_file')
+    ).items():
         if isinstance(path, str) and path:
             yield key, path
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Tests of whether a difference between two configs is chance."""
+
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,14 +19,14 @@ class Difference(NamedTuple):
 
     Where nothing is known of the spread, the interval is infinite, p is nan.
     """
+
     mean: float
     low: float
     high: float
     p: float
 
 
-def paired_difference(ours: Sequence[float],
-                      baseline: Sequence[float]) -> Difference:
+def paired_difference(ours: Sequence[float], baseline: Sequence[float]) -> Difference:
     """Apply Student's t-test to runs that share their seeds.
 
     Args:
@@ -41,8 +42,9 @@ def paired_difference(ours: Sequence[float],
         ValueError: There are not as many of both.
     """
     if len(ours) != len(baseline):
-        raise ValueError(f'{len(ours)} runs against {len(baseline)} of the '
-                         'baseline; both need the same seeds')
+        raise ValueError(
+            f'{len(ours)} runs against {len(baseline)} of the baseline; both need the same seeds'
+        )
     # Of a class that does not occur a metric is nan.
     pairs = np.array([ours, baseline], float)
     pairs = pairs[:, np.isfinite(pairs).all(0)]
@@ -51,13 +53,12 @@ def paired_difference(ours: Sequence[float],
         return Difference(math.nan, -math.inf, math.inf, math.nan)
     mean = float(differences.mean())
     if len(differences) > 1 and not differences.any():
-        return Difference(0., 0., 0., 1.)
+        return Difference(0.0, 0.0, 0.0, 1.0)
     # Equal differences of metrics rounded to 0.01 do not make it certain.
     if len(differences) < 2 or np.ptp(differences) < 1e-6:
         return Difference(mean, -math.inf, math.inf, math.nan)
     test = stats.ttest_rel(*pairs)
-    return Difference(mean, *map(float, test.confidence_interval(0.95)),
-                      float(test.pvalue))
+    return Difference(mean, *map(float, test.confidence_interval(0.95)), float(test.pvalue))
 
 
 def block_areas(areas: np.ndarray, size: int) -> np.ndarray:
@@ -77,8 +78,7 @@ def block_areas(areas: np.ndarray, size: int) -> np.ndarray:
     return np.add.reduceat(areas, range(0, len(areas), size))
 
 
-def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
-                         **kwargs) -> Difference:
+def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args, **kwargs) -> Difference:
     """Bootstrap a difference of mean IoU over blocks of test images.
 
     Args:
@@ -99,10 +99,12 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
     if ours.shape != baseline.shape:
         raise ValueError(
             f'areas of shape {ours.shape} against {baseline.shape} of the '
-            'baseline; both need the same seeds and test images')
+            'baseline; both need the same seeds and test images'
+        )
     # The same seed draws the same blocks of both.
-    mean, *drawn = np.subtract(*(bootstrap_mean_iou(areas, *args, **kwargs)
-                                 for areas in (ours, baseline)))
+    mean, *drawn = np.subtract(
+        *(bootstrap_mean_iou(areas, *args, **kwargs) for areas in (ours, baseline))
+    )
     mean, drawn = float(mean), np.array(drawn)
     drawn = drawn[np.isfinite(drawn)]  # there may be none of the classes
     classes = args[0] if args else kwargs.get('classes')
@@ -115,7 +117,7 @@ def bootstrap_difference(ours: np.ndarray, baseline: np.ndarray, *args,
     low, high = float(drawn[rank - 1]), float(drawn[-rank])
     other = 1 + int(np.sum((np.sign(drawn) != np.sign(mean)) | (mean == 0)))
     p = 2 * _contract(other / (1 + len(drawn)), blocks)
-    return Difference(mean, low, high, min(1., p))
+    return Difference(mean, low, high, min(1.0, p))
 
 
 def _expand(tail: float, blocks: int) -> float:
@@ -152,9 +154,9 @@ def standard_error(drawn: np.ndarray, blocks: int) -> float:
     return float(drawn.std() * math.sqrt(blocks / (blocks - 1)))
 
 
-def informative_blocks(ours: np.ndarray,
-                       baseline: np.ndarray,
-                       classes: Sequence[int] | None = None) -> int:
+def informative_blocks(
+    ours: np.ndarray, baseline: np.ndarray, classes: Sequence[int] | None = None
+) -> int:
     """Count the blocks in which any of some classes occurs.
 
     Args:
@@ -170,10 +172,9 @@ def informative_blocks(ours: np.ndarray,
     return int((unions > 0).any((0, 2)).sum())
 
 
-def bootstrap_mean_iou(areas: np.ndarray,
-                       classes: Sequence[int] | None = None,
-                       draws: int = 10000,
-                       seed: int = 0) -> np.ndarray:
+def bootstrap_mean_iou(
+    areas: np.ndarray, classes: Sequence[int] | None = None, draws: int = 10000, seed: int = 0
+) -> np.ndarray:
     """Return the mean IoU in percent, and its bootstrap draws.
 
     Args:
@@ -188,13 +189,10 @@ def bootstrap_mean_iou(areas: np.ndarray,
     """
     blocks = areas.shape[1]
     # How often each block is drawn, rather than the blocks themselves.
-    counts = np.random.default_rng(seed).multinomial(blocks,
-                                                     [1 / blocks] * blocks,
-                                                     draws)
+    counts = np.random.default_rng(seed).multinomial(blocks, [1 / blocks] * blocks, draws)
     counts = np.concatenate([np.ones((1, blocks), int), counts])
     chosen = slice(None) if classes is None else list(classes)
-    intersection, union = np.einsum('db,sbak->asdk', counts,
-                                    areas[..., chosen].astype(float))
+    intersection, union = np.einsum('db,sbak->asdk', counts, areas[..., chosen].astype(float))
     there = union > 0
     iou = np.where(there, intersection, 0) / np.where(there, union, 1)
     classes_there = there.sum(-1)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Several configs, each trained with the same seeds."""
+
 import os.path as osp
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class Study:
         own_start: Whether each config starts from its own ``load_from``.
         overrides: Of all configs, by dotted key.
     """
+
     configs: dict[str, str]
     seeds: list[int]
     work_dir: str
@@ -73,10 +75,7 @@ class Study:
             for seed in self.seeds:
                 initial_weights(configs[0], seed, self._start(seed))
         records = dict(self._run_all())
-        return {
-            name: [records[name, seed] for seed in self.seeds]
-            for name in self.configs
-        }
+        return {name: [records[name, seed] for seed in self.seeds] for name in self.configs}
 
     def _read(self, name: str) -> Config:
         cfg = Config.fromfile(self.configs[name])
@@ -96,8 +95,10 @@ class Study:
             for future in as_completed(waiting):
                 done += 1
                 left = (time.time() - start) / done * (len(tasks) - done)
-                say(f'run {done} of {len(tasks)} is done, at most about '
-                    f'{timedelta(seconds=round(left))} left')
+                say(
+                    f'run {done} of {len(tasks)} is done, at most about '
+                    f'{timedelta(seconds=round(left))} left'
+                )
                 yield waiting[future], future.result()
 
     def _run(self, name: str, seed: int) -> dict:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Time and memory of training steps, measured in turns."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -16,10 +17,9 @@ from mmhires.utils.ratio import as_ratio
 from .latency import Latency, measure_in_turns
 
 
-def random_batch(model: nn.Module,
-                 image_size: Sequence[int],
-                 batch_size: int = 2,
-                 device: str = 'cpu') -> dict:
+def random_batch(
+    model: nn.Module, image_size: Sequence[int], batch_size: int = 2, device: str = 'cpu'
+) -> dict:
     """Make noise in the form in which a data loader delivers a batch.
 
     Args:
@@ -37,20 +37,18 @@ def random_batch(model: nn.Module,
     # Not at the top: without mmhires it cannot be imported beside mmcv-lite.
     from mmseg.models import BaseSegmentor
     from mmseg.structures import SegDataSample
+
     if not isinstance(model, BaseSegmentor):
-        raise ValueError('only segmentors can be given random labels to train '
-                         f'on, got a {type(model).__name__}')
+        raise ValueError(
+            f'only segmentors can be given random labels to train on, got a {type(model).__name__}'
+        )
     size, classes = tuple(image_size), model.decode_head.num_classes
     labels = torch.randint(classes, (batch_size, 1, *size), device=device)
     meta = dict(img_path='noise', ori_shape=size, img_shape=size)
-    samples = [
-        SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
-        for label in labels
-    ]
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta) for label in labels]
     images = torch.randint(
-        256, (batch_size, input_channels(model), *size),
-        dtype=torch.uint8,
-        device=device)
+        256, (batch_size, input_channels(model), *size), dtype=torch.uint8, device=device
+    )
     return dict(inputs=list(images), data_samples=samples)
 
 
@@ -68,18 +66,19 @@ def in_training(model: nn.Module, image_size: Sequence[int]) -> nn.Module:
     model = revert_sync_batchnorm(model)
     model.train()
     step = as_ratio(getattr(model.data_preprocessor, 'scale', 1)).numerator
-    model.data_preprocessor.size = tuple(-(-side // step) * step
-                                         for side in image_size)
+    model.data_preprocessor.size = tuple(-(-side // step) * step for side in image_size)
     model.data_preprocessor.size_divisor = None
     return model
 
 
-def measure_training(models: dict[str, nn.Module],
-                     image_size: dict[str, Sequence[int]],
-                     batch_size: int = 2,
-                     device: str = 'cpu',
-                     bf16: bool = False,
-                     **turns) -> dict[str, Latency]:
+def measure_training(
+    models: dict[str, nn.Module],
+    image_size: dict[str, Sequence[int]],
+    batch_size: int = 2,
+    device: str = 'cpu',
+    bf16: bool = False,
+    **turns,
+) -> dict[str, Latency]:
     """Measure time and memory of training steps of several segmentors.
 
     A step is that of a runner: data preprocessor, losses, backward pass and an update by SGD with
@@ -107,7 +106,8 @@ def measure_training(models: dict[str, nn.Module],
         model = in_training(model, image_size[name]).to(device)
         trained = [p for p in model.parameters() if p.requires_grad]
         wrapper = (BF16OptimWrapper if bf16 else OptimWrapper)(
-            torch.optim.SGD(trained, lr=0., momentum=0.9))
+            torch.optim.SGD(trained, lr=0.0, momentum=0.9)
+        )
         batch = random_batch(model, image_size[name], batch_size, device)
         steps[name] = partial(model.train_step, batch, wrapper)
     return measure_in_turns(steps, device=device, **turns)

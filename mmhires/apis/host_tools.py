@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training and testing scripts of the package that a config belongs to."""
+
 import argparse
 import ast
 import importlib.util
@@ -14,8 +15,7 @@ from mmengine.config import Config, DictAction
 # An argument that is not an option, such as ``a=b.py``.
 CONFIG = re.compile(r'[^=]+\.(py|json|yml|yaml)')
 # By scope, what to install.
-HOSTS = dict(
-    mmseg='mmsegmentation', mmpose='mmpose', mmpretrain='"mmhires[pretrain]"')
+HOSTS = dict(mmseg='mmsegmentation', mmpose='mmpose', mmpretrain='"mmhires[pretrain]"')
 
 
 def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
@@ -45,21 +45,21 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
         cfg = Config.fromfile(config, import_custom_modules=False)
         scope = cfg.get('default_scope', scope)
     if scope not in HOSTS:
-        raise ValueError(f'{config}: default_scope must be one of '
-                         f'{", ".join(HOSTS)}, got {scope!r}')
+        raise ValueError(
+            f'{config}: default_scope must be one of {", ".join(HOSTS)}, got {scope!r}'
+        )
     package = importlib.util.find_spec(scope)
     if package is None:
         raise ModuleNotFoundError(
-            f'{config or tool} needs {scope}, which is not installed: '
-            f'pip install {HOSTS[scope]}')
+            f'{config or tool} needs {scope}, which is not installed: pip install {HOSTS[scope]}'
+        )
 
     folder = Path(package.origin).parent
     # a wheel carries the tools in .mim, an editable install beside the package
     scripts = [folder / '.mim/tools' / tool, folder.parent / 'tools' / tool]
     script = next((path for path in scripts if path.is_file()), None)
     if script is None:
-        raise FileNotFoundError(
-            f'{scope} was installed without its tools: no {scripts[0]}')
+        raise FileNotFoundError(f'{scope} was installed without its tools: no {scripts[0]}')
     if {'-h', '--help'} & set(argv):
         return partial(_print_help, script)
     return runpy.run_path(str(script), None, f'{scope}_{script.stem}')['main']
@@ -72,7 +72,8 @@ def _print_help(script: Path) -> None:
     """
     tree = ast.parse(script.read_text(encoding='utf-8'))
     tree.body = [
-        node for node in tree.body
+        node
+        for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name == 'parse_args'
     ]
     names = dict(argparse=argparse, DictAction=DictAction)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Predictions painted over pictures and videos."""
+
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -27,13 +28,14 @@ __all__ = ['find_inputs', 'make_painter', 'overlay']
 def __getattr__(name: str) -> object:
     if name == 'load_model':  # it was here in 0.1
         from mmhires.zoo import load_model
+
         return load_model
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
-def make_painter(model: 'BaseModel',
-                 opacity: float | None = None,
-                 with_labels: bool = False) -> Callable[..., np.ndarray]:
+def make_painter(
+    model: 'BaseModel', opacity: float | None = None, with_labels: bool = False
+) -> Callable[..., np.ndarray]:
     """Return a function that paints a model's prediction over an image.
 
     Args:
@@ -56,18 +58,23 @@ def make_painter(model: 'BaseModel',
         return _paint_classes(model, opacity or 0.5, with_labels)
     if model.cfg.get('default_scope') == 'mmpose':
         from mmpose.models import TopdownPoseEstimator
+
         if isinstance(model, TopdownPoseEstimator):
             return _paint_skeletons(model, opacity or 1)
-    raise ValueError(f'a {type(model).__name__} is neither a segmentor nor a '
-                     'top-down pose estimator: nothing to paint')
+    raise ValueError(
+        f'a {type(model).__name__} is neither a segmentor nor a '
+        'top-down pose estimator: nothing to paint'
+    )
 
 
-def _paint_classes(model: 'BaseModel', opacity: float,
-                   with_labels: bool) -> Callable[..., np.ndarray]:
+def _paint_classes(
+    model: 'BaseModel', opacity: float, with_labels: bool
+) -> Callable[..., np.ndarray]:
     """Paint classes as MMSegmentation does."""
     import mmcv
     from mmseg.apis import inference_model
     from mmseg.visualization import SegLocalVisualizer
+
     visualizer = SegLocalVisualizer(alpha=opacity)
     visualizer.dataset_meta = model.dataset_meta
 
@@ -77,8 +84,7 @@ def _paint_classes(model: 'BaseModel', opacity: float,
         sample = inference_model(model, image)
         height, width = sample.pred_sem_seg.shape
         if image.shape[:2] != (height, width):
-            image = mmcv.imresize(
-                image, (width, height), interpolation='bicubic')
+            image = mmcv.imresize(image, (width, height), interpolation='bicubic')
         rgb = mmcv.bgr2rgb(image)
         visualizer.add_datasample('', rgb, sample, with_labels=with_labels)
         return mmcv.rgb2bgr(visualizer.get_image())
@@ -86,13 +92,13 @@ def _paint_classes(model: 'BaseModel', opacity: float,
     return paint
 
 
-def _paint_skeletons(model: 'BaseModel',
-                     opacity: float) -> Callable[..., np.ndarray]:
+def _paint_skeletons(model: 'BaseModel', opacity: float) -> Callable[..., np.ndarray]:
     """Paint skeletons as MMPose's inferencer does."""
     import mmcv
     from mmpose.apis import inference_topdown
     from mmpose.structures import merge_data_samples
     from mmpose.visualization import PoseLocalVisualizer
+
     visualizer = PoseLocalVisualizer(alpha=opacity)
     visualizer.set_dataset_meta(model.dataset_meta)
 
@@ -102,20 +108,19 @@ def _paint_skeletons(model: 'BaseModel',
             return image
         samples = inference_topdown(model, image, boxes)
         visualizer.add_datasample(
-            '',
-            mmcv.bgr2rgb(image),
-            merge_data_samples(samples),
-            draw_gt=False,
-            draw_bbox=False)
+            '', mmcv.bgr2rgb(image), merge_data_samples(samples), draw_gt=False, draw_bbox=False
+        )
         return mmcv.rgb2bgr(visualizer.get_image())
 
     return paint
 
 
-def overlay(paint: Callable[..., np.ndarray],
-            inputs: Sequence[Input],
-            out_dir: str | Path,
-            boxes: BoxFile | None = None) -> list[str]:
+def overlay(
+    paint: Callable[..., np.ndarray],
+    inputs: Sequence[Input],
+    out_dir: str | Path,
+    boxes: BoxFile | None = None,
+) -> list[str]:
     """Paint pictures and videos, with a progress bar.
 
     An input that cannot be read, painted or written does not keep the others from being painted.
@@ -136,13 +141,8 @@ def overlay(paint: Callable[..., np.ndarray],
     """
     names, shared = name_outputs([i for i in inputs if i.is_video])
     videos = iter(names)
-    outputs = [
-        Path(out_dir, f'{next(videos)}.mp4' if i.is_video else i.name)
-        for i in inputs
-    ]
-    refuse_overwriting(outputs,
-                       [i.source
-                        for i in inputs] + ([boxes.file] if boxes else []))
+    outputs = [Path(out_dir, f'{next(videos)}.mp4' if i.is_video else i.name) for i in inputs]
+    refuse_overwriting(outputs, [i.source for i in inputs] + ([boxes.file] if boxes else []))
     Path(out_dir).mkdir(parents=True, exist_ok=True)
     say_shared(shared)
     problems = []
@@ -153,8 +153,7 @@ def overlay(paint: Callable[..., np.ndarray],
             out.parent.mkdir(parents=True, exist_ok=True)
             chosen = boxes.of(given.name) if boxes else None
             if given.is_video:
-                problems += _paint_video(
-                    partial(paint, boxes=chosen), given, out)
+                problems += _paint_video(partial(paint, boxes=chosen), given, out)
             else:
                 write_image(paint(read_image(given.source), chosen), out)
         except Exception as error:  # of upstream's networks: any kind
@@ -162,8 +161,7 @@ def overlay(paint: Callable[..., np.ndarray],
     return problems
 
 
-def _paint_video(paint: Callable[[np.ndarray], np.ndarray], given: Input,
-                 out: Path) -> list[str]:
+def _paint_video(paint: Callable[[np.ndarray], np.ndarray], given: Input, out: Path) -> list[str]:
     """Paint a video; return its problems."""
     video = read_video(given.source)
     painted = (Frame(paint(frame.image), frame.time) for frame in video)
@@ -179,10 +177,9 @@ def say_shared(names: Sequence[str]) -> None:
     """Report on stderr which inputs would share an output name."""
     if names:
         more = f' and {len(names) - 4} more' * (len(names) > 4)
-        say([
-            f'{", ".join(names[:4])}{more} differ in their suffixes only: '
-            'their outputs keep them'
-        ])
+        say(
+            [f'{", ".join(names[:4])}{more} differ in their suffixes only: their outputs keep them']
+        )
 
 
 def say(lines: Iterable[str]) -> None:

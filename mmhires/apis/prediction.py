@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Predictions of an exported file, written to files."""
+
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -27,8 +28,7 @@ from .overlay import name_problem, say
 FAULTS = (OSError, ValueError, MemoryError, cv2.error)
 
 
-def outputs(predictor: Predictor, inputs: Sequence[Input],
-            stems: Sequence[Path]) -> Iterator[str]:
+def outputs(predictor: Predictor, inputs: Sequence[Input], stems: Sequence[Path]) -> Iterator[str]:
     """Return the names of all files that will be written."""
     for given, stem in zip(inputs, stems, strict=True):
         yield f'{stem}.mp4' if given.is_video else f'{stem}.png'
@@ -36,8 +36,9 @@ def outputs(predictor: Predictor, inputs: Sequence[Input],
             yield f'{stem}.json'
 
 
-def predict_pictures(predictor: Predictor, items: Sequence[tuple[Input, Path]],
-                     boxes: BoxFile | None) -> list[str]:
+def predict_pictures(
+    predictor: Predictor, items: Sequence[tuple[Input, Path]], boxes: BoxFile | None
+) -> list[str]:
     """Write the results of each picture; return the problems."""
     problems, known = [], {}
     for item in items:
@@ -45,10 +46,8 @@ def predict_pictures(predictor: Predictor, items: Sequence[tuple[Input, Path]],
             known[item] = boxes and boxes.of(item[0].name)
         except ValueError as error:
             problems.append(str(error))
-    results = predictor.stream([given.source for given, _ in known],
-                               boxes=boxes and known.values())
-    for (given, stem), (_, result) in zip(
-            known, track(results, len(known)), strict=True):
+    results = predictor.stream([given.source for given, _ in known], boxes=boxes and known.values())
+    for (given, stem), (_, result) in zip(known, track(results, len(known)), strict=True):
         try:
             if isinstance(result, Exception):
                 raise result
@@ -65,8 +64,9 @@ def predict_pictures(predictor: Predictor, items: Sequence[tuple[Input, Path]],
     return problems
 
 
-def predict_video(predictor: Predictor, given: Input, stem: Path,
-                  boxes: BoxFile | None) -> tuple[int, int, list[str]]:
+def predict_video(
+    predictor: Predictor, given: Input, stem: Path, boxes: BoxFile | None
+) -> tuple[int, int, list[str]]:
     """Write the results of a video; return frame counts and problems."""
     keypoints, count, problems = [], 0, []
     try:
@@ -99,8 +99,7 @@ def predict_video(predictor: Predictor, given: Input, stem: Path,
         stem.parent.mkdir(parents=True, exist_ok=True)
         persons = boxes and boxes.of(given.name)
         with stop_on_interrupt(video):
-            count, notes = write_video(
-                painted(persons), Path(f'{stem}.mp4'), video)
+            count, notes = write_video(painted(persons), Path(f'{stem}.mp4'), video)
         say(notes)
         if not count:
             raise ValueError('no frame of it can be decoded')

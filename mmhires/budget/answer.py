@@ -1,15 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What a budget costs, in words."""
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from mmhires.analysis import (
-    accuracy_at,
-    bootstrap_mean_iou,
-    standard_error,
-)
+from mmhires.analysis import accuracy_at, bootstrap_mean_iou, standard_error
 
 # Half of the sides is a quarter of the cost, but for a few small maps.
 TOLERANCE = 1.01
@@ -34,6 +31,7 @@ class Row(NamedTuple):
         areas: Of :func:`~mmhires.analysis.image_areas`.
         milliseconds: Of an image by engine.
     """
+
     name: str
     scale: int | float
     size: str
@@ -54,6 +52,7 @@ class Answer(NamedTuple):
         student: The best of the trained ones within the budget, if it is better.
         text: In words.
     """
+
     budget: float
     best: Row
     student: Row | None
@@ -79,19 +78,27 @@ def answer(rows: Sequence[Row], budget: float, metric: str) -> Answer:
     """
     full, cheap = rows[0], [row for row in rows if within(row.share, budget)]
     alone, trained = (
-        max((row for row in cheap if row.trained == kind),
+        max(
+            (row for row in cheap if row.trained == kind),
             key=lambda row: row.metrics[metric],
-            default=None) for kind in (False, True))
+            default=None,
+        )
+        for kind in (False, True)
+    )
     if trained and trained.metrics[metric] <= alone.metrics[metric]:
         trained = None
     before, after = (row.metrics[metric] for row in (full, alone))
-    text = (f'At {100 * budget:g} % of the cost you '
-            f'{_lose(full, alone, metric)} of {metric} ({before:.1f} to '
-            f'{after:.1f}): images reduced by {alone.scale:g}, {alone.size} '
-            f'for the network{_faster(full, alone)}.')
+    text = (
+        f'At {100 * budget:g} % of the cost you '
+        f'{_lose(full, alone, metric)} of {metric} ({before:.1f} to '
+        f'{after:.1f}): images reduced by {alone.scale:g}, {alone.size} '
+        f'for the network{_faster(full, alone)}.'
+    )
     if trained:
-        text += (f' With {trained.name} you {_lose(full, trained, metric)} '
-                 f'({trained.metrics[metric]:.1f}){_faster(full, trained)}.')
+        text += (
+            f' With {trained.name} you {_lose(full, trained, metric)} '
+            f'({trained.metrics[metric]:.1f}){_faster(full, trained)}.'
+        )
     return Answer(budget, alone, trained, text)
 
 
@@ -104,8 +111,7 @@ def lost(full: Row, row: Row, metric: str) -> tuple[float, float]:
     areas = [of.areas.get('areas') for of in (full, row)]
     if metric != 'mIoU' or not all(areas):
         return points, np.nan
-    drawn = np.subtract(*(bootstrap_mean_iou(np.array([of]), draws=1000)
-                          for of in areas))
+    drawn = np.subtract(*(bootstrap_mean_iou(np.array([of]), draws=1000) for of in areas))
     return points, standard_error(drawn[1:], len(areas[0]))
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A trained network at several input sizes, beside its students."""
+
 import json
 import math
 import os.path as osp
@@ -40,6 +41,7 @@ class Budget:
         images: Test images at most, evenly spread.
         threads: Of the engines that are timed.
     """
+
     config: str
     checkpoint: str
     out_dir: str
@@ -66,12 +68,14 @@ class Budget:
         self.adapts = _adapts(upstream, self.checkpoint)
         sizes = choose_sizes(self.base, upstream, self.scales, self.budgets)
         least = min(size.macs for size in sizes) / sizes[0].macs
-        self.budgets = self.budgets or [
-            budget for budget in BUDGETS if within(least, budget)
-        ] or [math.ceil(100 * least) / 100]
+        self.budgets = (
+            self.budgets
+            or [budget for budget in BUDGETS if within(least, budget)]
+            or [math.ceil(100 * least) / 100]
+        )
         self.candidates = [
-            Candidate(size.name, self.base, size, upstream.stride,
-                      self.checkpoint) for size in sizes
+            Candidate(size.name, self.base, size, upstream.stride, self.checkpoint)
+            for size in sizes
         ]
         self.candidates += self._students()
         try:
@@ -79,46 +83,44 @@ class Budget:
         except FolderInUseError as error:
             raise ValueError(f'--out-dir {error}') from error
         count = len(self.base.dataset)
-        self.indices = np.linspace(
-            0, count - 1, min(self.images, count), dtype=int).tolist()
+        self.indices = np.linspace(0, count - 1, min(self.images, count), dtype=int).tolist()
         results = [
-            measure_accuracy(candidate, self.indices, self.out_dir)
-            for candidate in self.candidates
+            measure_accuracy(candidate, self.indices, self.out_dir) for candidate in self.candidates
         ]
         times = measure_latency(self.candidates, self.threads, self.out_dir)
         full = sizes[0].macs
         self.rows = [
-            Row(each.name,
+            Row(
+                each.name,
                 each.size.scale,
                 each.size.name,
                 each.size.macs / 1e9,
                 each.size.macs / full,
                 each.network is not self.base,
                 **result,
-                milliseconds={
-                    engine: of[each.name]
-                    for engine, of in times.items() if of
-                }) for each, result in zip(self.candidates, results)
+                milliseconds={engine: of[each.name] for engine, of in times.items() if of},
+            )
+            for each, result in zip(self.candidates, results)
         ]
         self.metric = choose_metric(self.rows)
         return self.rows
 
     def answers(self) -> list[Answer]:
         """The best within each budget."""
-        return [
-            answer(self.rows, budget, self.metric) for budget in self.budgets
-        ]
+        return [answer(self.rows, budget, self.metric) for budget in self.budgets]
 
     def commands(self, scale: float) -> str:
         """How to train a student for a scale, or why DSRL does not apply."""
         if isinstance(self.adapts, AdaptError):
             return f'# DSRL does not apply: {self.adapts}'
         config, checkpoint = map(shlex.quote, (self.config, self.checkpoint))
-        return (f'mmhires adapt dsrl {config} -o student.py --scale {scale} '
-                f'--teacher-ckpt {checkpoint}\n'
-                'python tools/train.py student.py\n'
-                f'mmhires budget {config} {checkpoint} '
-                '--students student.py:work_dirs/student/BEST.pth')
+        return (
+            f'mmhires adapt dsrl {config} -o student.py --scale {scale} '
+            f'--teacher-ckpt {checkpoint}\n'
+            'python tools/train.py student.py\n'
+            f'mmhires budget {config} {checkpoint} '
+            '--students student.py:work_dirs/student/BEST.pth'
+        )
 
     def write(self) -> str:
         """Write ``budget.json``, which ``mmhires pareto`` reads too."""
@@ -131,11 +133,10 @@ class Budget:
                 trained=row.trained,
                 gmacs=row.gmacs,
                 share=row.share,
-                **{
-                    f'{engine}_ms': time
-                    for engine, time in row.milliseconds.items()
-                },
-                **row.metrics) for row in self.rows
+                **{f'{engine}_ms': time for engine, time in row.milliseconds.items()},
+                **row.metrics,
+            )
+            for row in self.rows
         ]
         answers = [
             dict(
@@ -144,7 +145,8 @@ class Budget:
                 scale=each.best.scale,
                 student=each.student and each.student.name,
                 text=each.text,
-                commands=self.commands(each.best.scale))
+                commands=self.commands(each.best.scale),
+            )
             for each in self.answers()
         ]
         with open_whole(path) as file:
@@ -154,27 +156,29 @@ class Budget:
                     images=len(self.indices),
                     threads=self.threads,
                     results=results,
-                    answers=answers),
+                    answers=answers,
+                ),
                 file,
-                indent=2)
+                indent=2,
+            )
         return path
 
     def _students(self) -> list[Candidate]:
         names = distinct_names([config for config, _ in self.students])
         students = []
         for name, (config, checkpoint) in zip(names, self.students):
-            network = TrainedNetwork(
-                Config.fromfile(config), config, checkpoint)
-            theirs, ours = ((len(each.dataset),
-                             each.dataset.metainfo.get('classes'))
-                            for each in (network, self.base))
+            network = TrainedNetwork(Config.fromfile(config), config, checkpoint)
+            theirs, ours = (
+                (len(each.dataset), each.dataset.metainfo.get('classes'))
+                for each in (network, self.base)
+            )
             if theirs != ours:
                 raise ValueError(
                     f'--students {config}: it tests on {theirs[0]} images of '
                     f'{len(theirs[1])} classes, {self.config} on {ours[0]} of '
-                    f'{len(ours[1])}; give both the same test data set')
-            students.append(
-                Candidate(name, network, network.input_size(), 1, checkpoint))
+                    f'{len(ours[1])}; give both the same test data set'
+                )
+            students.append(Candidate(name, network, network.input_size(), 1, checkpoint))
         return students
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Accuracy and time, read back where they were measured of the same."""
+
 import copy
 import json
 import os.path as osp
@@ -12,13 +13,7 @@ import torch
 from mmengine.fileio import load
 
 from mmhires.analysis import device_name, forward_tensor, measure_in_turns
-from mmhires.analysis.provenance import (
-    content_hash,
-    fits,
-    keep,
-    origin,
-    say,
-)
+from mmhires.analysis.provenance import content_hash, fits, keep, origin, say
 from mmhires.deploy import Network, strip
 from mmhires.deploy.engines import onnxruntime, openvino
 from mmhires.deploy.formats import to_onnx
@@ -42,6 +37,7 @@ class Candidate:
         stride: Image : coarsest map, for sizes that are not its own.
         checkpoint: Its weights.
     """
+
     name: str
     network: TrainedNetwork
     size: InputSize
@@ -60,11 +56,11 @@ class Candidate:
             weights=content_hash(self.checkpoint),
             shape=self.size.shape,
             scale=self.size.scale,
-            **parts)
+            **parts,
+        )
 
 
-def measure_accuracy(candidate: Candidate, indices: Sequence[int],
-                     folder: str) -> dict:
+def measure_accuracy(candidate: Candidate, indices: Sequence[int], folder: str) -> dict:
     """Test a candidate, as :meth:`TrainedNetwork.evaluate` does.
 
     Args:
@@ -74,12 +70,15 @@ def measure_accuracy(candidate: Candidate, indices: Sequence[int],
     """
     path = osp.join(folder, f'{candidate.name}.json')
     return _kept(
-        path, candidate.origin(images=list(indices)), lambda: candidate.
-        prepare().evaluate(indices, f'test {candidate.name}'))
+        path,
+        candidate.origin(images=list(indices)),
+        lambda: candidate.prepare().evaluate(indices, f'test {candidate.name}'),
+    )
 
 
-def measure_latency(candidates: Sequence[Candidate], threads: int,
-                    folder: str) -> dict[str, dict[str, float]]:
+def measure_latency(
+    candidates: Sequence[Candidate], threads: int, folder: str
+) -> dict[str, dict[str, float]]:
     """Time all candidates in turns, on every engine that is installed.
 
     Args:
@@ -93,19 +92,21 @@ def measure_latency(candidates: Sequence[Candidate], threads: int,
     engines = ['PyTorch']
     if find_spec('onnx'):
         engines += [
-            engine for engine, module in ENGINES.items()
+            engine
+            for engine, module in ENGINES.items()
             if find_spec(module.__name__.rpartition('.')[2])
         ]
     of = dict(
-        candidates={each.name: each.origin()
-                    for each in candidates},
+        candidates={each.name: each.origin() for each in candidates},
         engines=engines,
         machine=device_name(),
-        threads=threads)
+        threads=threads,
+    )
     return _kept(
-        osp.join(folder, 'latency.json'), of, lambda:
-        {engine: _time(candidates, engine, threads)
-         for engine in engines})
+        osp.join(folder, 'latency.json'),
+        of,
+        lambda: {engine: _time(candidates, engine, threads) for engine in engines},
+    )
 
 
 def _kept(path: str, of: dict, make: Callable[[], dict]) -> dict:
@@ -117,30 +118,24 @@ def _kept(path: str, of: dict, make: Callable[[], dict]) -> dict:
     return load(path)
 
 
-def _time(candidates: Sequence[Candidate], engine: str,
-          threads: int) -> dict[str, float]:
+def _time(candidates: Sequence[Candidate], engine: str, threads: int) -> dict[str, float]:
     """Medians by name, none of an engine that cannot have a candidate."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        steps = {
-            candidate.name: _step(candidate, engine, threads)
-            for candidate in candidates
-        }
+        steps = {candidate.name: _step(candidate, engine, threads) for candidate in candidates}
     except Exception as error:  # of any layer, from any exporter
         say(f'{engine} is left out: {first_line(error)}')
         return {}
     else:
         with torch.no_grad():
-            times = measure_in_turns(
-                steps, track=partial(track, text=f'time in {engine}'))
+            times = measure_in_turns(steps, track=partial(track, text=f'time in {engine}'))
     finally:
         torch.set_num_threads(before)
     return {name: time.median for name, time in times.items()}
 
 
-def _step(candidate: Candidate, engine: str,
-          threads: int) -> Callable[[], object]:
+def _step(candidate: Candidate, engine: str, threads: int) -> Callable[[], object]:
     """One forward pass, without resizing and labels."""
     model = candidate.prepare().model
     image = torch.randn(candidate.size.shape)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A trained segmentor, its test images and its input sizes."""
+
 import copy
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,6 +33,7 @@ class InputSize(NamedTuple):
         shape: Network input ``(1, C, H, W)``.
         macs: Multiply-accumulates of it.
     """
+
     scale: int | float
     shape: tuple[int, ...]
     macs: int
@@ -69,7 +71,8 @@ class TrainedNetwork:
                 f'{name}: only segmentors can be tried at other sizes: the '
                 'codec of a pose network is bound to the size of its crops. '
                 'Train one for smaller crops (mmhires adapt dsrl) and compare '
-                '(mmhires compare)')
+                '(mmhires compare)'
+            )
         for key in ('test_dataloader', 'test_evaluator'):
             if not cfg.get(key):
                 raise ValueError(f'{name}: has no {key}')
@@ -78,10 +81,13 @@ class TrainedNetwork:
         self.name, self.cfg = name, cfg
         self.own = self.model.data_preprocessor
         if type(self.own).__name__ not in PREPROCESSORS or getattr(
-                self.own, 'low_res_input', False):
-            raise ValueError(f'{name}: images are not reduced by '
-                             f'{type(self.own).__name__}, but by '
-                             f'{" or ".join(PREPROCESSORS)}')
+            self.own, 'low_res_input', False
+        ):
+            raise ValueError(
+                f'{name}: images are not reduced by '
+                f'{type(self.own).__name__}, but by '
+                f'{" or ".join(PREPROCESSORS)}'
+            )
         self.scale = getattr(self.own, 'scale', 1)
         self.dataset = _test_dataset(cfg, name)
         self.image_size = tuple(self.dataset[0]['inputs'].shape[-2:])
@@ -109,13 +115,13 @@ class TrainedNetwork:
             type='mmhires.LowResSegDataPreProcessor',
             scale=scale,
             min_size=min(stride, source.get('min_size', stride)),
-            test_cfg=dict(size_divisor=step))
+            test_cfg=dict(size_divisor=step),
+        )
         self.model.data_preprocessor = MODELS.build(source)
 
     def input_shape(self) -> tuple[int, ...]:
         """Shape ``(1, C, H, W)`` in which it sees an image as it is set."""
-        return network_input(
-            self.model, self.image_size, padded=not self.slides)
+        return network_input(self.model, self.image_size, padded=not self.slides)
 
     def input_size(self) -> InputSize:
         """The same with its cost, which takes a moment."""
@@ -150,11 +156,9 @@ class TrainedNetwork:
             with silence():  # tables
                 metrics = evaluator.evaluate(len(indices))
         return dict(
-            metrics={
-                name: float(value)
-                for name, value in metrics.items()
-            },
-            areas=image_areas(evaluator))
+            metrics={name: float(value) for name, value in metrics.items()},
+            areas=image_areas(evaluator),
+        )
 
     def predict(self, index: int) -> tuple[np.ndarray, BaseDataElement]:
         """One test image.
@@ -176,8 +180,7 @@ def _test_dataset(cfg: Config, name: str) -> Dataset:
     """The images that a config tests on, at least one."""
     try:
         with own_scope(cfg):
-            dataset = DATASETS.build(
-                copy.deepcopy(cfg.test_dataloader.dataset))
+            dataset = DATASETS.build(copy.deepcopy(cfg.test_dataloader.dataset))
     except ValueError as error:
         # What MMEngine packs must not be empty.
         if 'need at least one array' not in str(error):
@@ -193,8 +196,10 @@ def _with_areas(metrics: dict | Sequence[dict]) -> list[dict]:
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     metrics = [dict(metric) for metric in metrics]
     for metric in metrics:
-        if metric.get('type') == 'IoUMetric' and metric.keys() <= {
-                'type', 'iou_metrics'
-        } and metric.get('iou_metrics', ['mIoU']) == ['mIoU']:
+        if (
+            metric.get('type') == 'IoUMetric'
+            and metric.keys() <= {'type', 'iou_metrics'}
+            and metric.get('iou_metrics', ['mIoU']) == ['mIoU']
+        ):
             metric['type'] = 'mmhires.ClasswiseIoUMetric'
     return metrics

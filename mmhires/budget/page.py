@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The table and the page of a budget."""
+
 import math
 import os.path as osp
 from pathlib import Path
@@ -15,15 +16,20 @@ from mmhires.analysis.page import inline_svg, scene, write_page
 from .answer import Row, lost, over_size_alone
 from .budget import Budget
 
-DOCS = ('docs/guides/budget.md', 'docs/guides/choose.md',
-        'docs/guides/adapt.md', 'configs/dsrl/README.md')
+DOCS = (
+    'docs/guides/budget.md',
+    'docs/guides/choose.md',
+    'docs/guides/adapt.md',
+    'configs/dsrl/README.md',
+)
 SCENES = 3
 
 
 def columns(budget: Budget) -> dict[str, str]:
     """Metrics to show by their keys, with short titles."""
     shown = [
-        key for key in budget.rows[0].metrics
+        key
+        for key in budget.rows[0].metrics
         if key == budget.metric or key.startswith(('mIoU.', 'mBIoU'))
     ]
     return {key: key.replace('mIoU.', '') for key in shown}
@@ -33,18 +39,16 @@ def cells(budget: Budget, row: Row) -> list[str]:
     """Cost, times and metrics of a row."""
     engines = budget.rows[0].milliseconds
     return [
-        f'{100 * row.share:.0f}\xa0%', f'{row.gmacs:.3g}',
+        f'{100 * row.share:.0f}\xa0%',
+        f'{row.gmacs:.3g}',
         *(f'{row.milliseconds[engine]:.1f}' for engine in engines),
-        *(f'{row.metrics[key]:.1f}' for key in columns(budget))
+        *(f'{row.metrics[key]:.1f}' for key in columns(budget)),
     ]
 
 
 def titles(budget: Budget) -> list[str]:
     """What :func:`cells` are."""
-    return [
-        'cost', 'GMACs', *budget.rows[0].milliseconds,
-        *columns(budget).values()
-    ]
+    return ['cost', 'GMACs', *budget.rows[0].milliseconds, *columns(budget).values()]
 
 
 def lost_text(budget: Budget, row: Row) -> str:
@@ -65,7 +69,8 @@ def print_table(budget: Budget) -> None:
         'lost',
         box=SIMPLE,
         padding=(0, 1, 0, 0),
-        caption=f'{len(budget.indices)} test images; engines: ms of an image')
+        caption=f'{len(budget.indices)} test images; engines: ms of an image',
+    )
     for row in budget.rows:
         table.add_row(row.name, *cells(budget, row), lost_text(budget, row))
     Console(width=max(100, Console().width)).print(table)
@@ -79,13 +84,11 @@ def write_budget_page(budget: Budget) -> str:
     """
     answers = budget.answers()
     best = {answer.best.name for answer in answers}
-    points = {
-        row.name: (row.gmacs, row.metrics[budget.metric])
-        for row in budget.rows
-    }
+    points = {row.name: (row.gmacs, row.metrics[budget.metric]) for row in budget.rows}
     plot = osp.join(budget.out_dir, 'front.svg')
-    draw_pareto(points, 'GMACs', budget.metric, plot,
-                [row.name for row in budget.rows if not row.trained])
+    draw_pareto(
+        points, 'GMACs', budget.metric, plot, [row.name for row in budget.rows if not row.trained]
+    )
     scenes = _scenes(budget, answers[-1].best.name)
     meta = budget.base.model.dataset_meta
     path = osp.join(budget.out_dir, 'index.html')
@@ -96,8 +99,7 @@ def write_budget_page(budget: Budget) -> str:
         title='What smaller images cost',
         config=Path(budget.config).stem,
         answers=[
-            dict(
-                text=answer.text, commands=budget.commands(answer.best.scale))
+            dict(text=answer.text, commands=budget.commands(answer.best.scale))
             for answer in answers
         ],
         columns=titles(budget),
@@ -108,7 +110,9 @@ def write_budget_page(budget: Budget) -> str:
                 cells=cells(budget, row),
                 lost=lost(budget.rows[0], row, budget.metric)[0],
                 lost_text=lost_text(budget, row),
-                marked=row.name in best) for row in budget.rows
+                marked=row.name in best,
+            )
+            for row in budget.rows
         ],
         metric=budget.metric,
         images=len(budget.indices),
@@ -117,7 +121,8 @@ def write_budget_page(budget: Budget) -> str:
         scenes=scenes,
         base=budget.rows[0].name,
         chosen=answers[-1].best.name,
-        classes=list(zip(meta['classes'], meta['palette'])))
+        classes=list(zip(meta['classes'], meta['palette'])),
+    )
     return path
 
 
@@ -132,8 +137,7 @@ def _scenes(budget: Budget, name: str) -> list[dict]:
     candidates = {each.name: each for each in budget.candidates}
     order = range(len(budget.indices))
     areas = [
-        row.areas.get('areas') for row in budget.rows
-        if row.name in (budget.rows[0].name, name)
+        row.areas.get('areas') for row in budget.rows if row.name in (budget.rows[0].name, name)
     ]
     if all(areas):
         hit = [np.array(of)[:, 0].sum(1) for of in (areas[0], areas[-1])]
@@ -147,9 +151,13 @@ def _scenes(budget: Budget, name: str) -> list[dict]:
         if len(image) != 3 or image.dtype != np.uint8:
             return []
         scenes.append(
-            scene(f'test image {index}',
-                  image.transpose(1, 2, 0)[..., ::-1],
-                  sample.gt_sem_seg.data[0].numpy(), labels,
-                  budget.base.model.dataset_meta['palette'],
-                  budget.rows[0].name))
+            scene(
+                f'test image {index}',
+                image.transpose(1, 2, 0)[..., ::-1],
+                sample.gt_sem_seg.data[0].numpy(),
+                labels,
+                budget.base.model.dataset_meta['palette'],
+                budget.rows[0].name,
+            )
+        )
     return scenes

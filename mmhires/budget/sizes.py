@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Which input sizes a network is tried at."""
+
 import math
 from collections.abc import Iterator, Sequence
 
@@ -13,9 +14,9 @@ from .network import InputSize, TrainedNetwork
 ROW = (0.8, 0.6, 0.4, 0.25, 0.15)
 
 
-def choose_sizes(network: TrainedNetwork, upstream: Upstream,
-                 scales: Sequence[float],
-                 budgets: Sequence[float]) -> list[InputSize]:
+def choose_sizes(
+    network: TrainedNetwork, upstream: Upstream, scales: Sequence[float], budgets: Sequence[float]
+) -> list[InputSize]:
     """The network's own size, and smaller ones.
 
     Args:
@@ -46,13 +47,13 @@ def choose_sizes(network: TrainedNetwork, upstream: Upstream,
             raise ValueError(
                 f'--cost {budget:g}: no size reaches it; the smallest, '
                 f'{least.name}, costs {least.macs / own.macs:.3g} of '
-                f'{own.name}')
+                f'{own.name}'
+            )
     others = (size for size in sizes.values() if size is not own)
     return [own, *sorted(others, key=lambda size: -size.macs)]
 
 
-def _size(network: TrainedNetwork, upstream: Upstream,
-          scale: float) -> InputSize:
+def _size(network: TrainedNetwork, upstream: Upstream, scale: float) -> InputSize:
     """A size of which maps halve evenly, as ``adapt`` makes it."""
     if as_ratio(scale, '--scales') != network.scale:
         try:
@@ -63,8 +64,9 @@ def _size(network: TrainedNetwork, upstream: Upstream,
     return network.input_size()
 
 
-def _row(network: TrainedNetwork, upstream: Upstream,
-         budgets: Sequence[float]) -> Iterator[InputSize]:
+def _row(
+    network: TrainedNetwork, upstream: Upstream, budgets: Sequence[float]
+) -> Iterator[InputSize]:
     """Yield the largest size within each share of the cost.
 
     Where no size is within the last of them, the smallest is yielded.

@@ -3,9 +3,9 @@
 
 ``mmhires check CONFIG`` prints everything at once.
 """
+
 from mmhires.utils.lazy import lazy_names
 
-__getattr__ = lazy_names(__name__,
-                         dict(Finding='finding', check_config='check'))
+__getattr__ = lazy_names(__name__, dict(Finding='finding', check_config='check'))
 
 __all__ = ['Finding', 'check_config']

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``python -m mmhires.check`` is ``mmhires check``."""
+
 import sys
 from functools import partial
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Check of a config before training."""
+
 from importlib.util import find_spec
 
 from mmengine.config import Config
@@ -16,16 +17,27 @@ from .rules import all_findings
 
 SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
 # Nothing can be looked up in other ones. Outer ones stand first.
-DICTS = ('model', 'data_preprocessor', 'model.data_preprocessor',
-         'train_dataloader', 'train_dataloader.dataset', 'val_dataloader',
-         'val_dataloader.dataset', 'test_dataloader',
-         'test_dataloader.dataset', 'train_cfg', 'val_cfg', 'test_cfg',
-         'optim_wrapper', 'default_hooks', 'custom_imports', 'dataset_meta')
+DICTS = (
+    'model',
+    'data_preprocessor',
+    'model.data_preprocessor',
+    'train_dataloader',
+    'train_dataloader.dataset',
+    'val_dataloader',
+    'val_dataloader.dataset',
+    'test_dataloader',
+    'test_dataloader.dataset',
+    'train_cfg',
+    'val_cfg',
+    'test_cfg',
+    'optim_wrapper',
+    'default_hooks',
+    'custom_imports',
+    'dataset_meta',
+)
 
 
-def check_config(path: str,
-                 options: dict | None = None,
-                 samples: int = 8) -> list[Finding]:
+def check_config(path: str, options: dict | None = None, samples: int = 8) -> list[Finding]:
     """Find what would fail in a training.
 
     Files are looked for, labels sampled, numbers of classes, sizes and widths compared; the model

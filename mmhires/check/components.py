@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Whether components of a runner take the arguments of a config."""
+
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -15,12 +16,22 @@ from .finding import Finding, Findings
 from .remedies import from_error, nearest, unregistered
 
 # A visualisation backend imports the package of its name at its first picture.
-BACKENDS = ('tensorboard', 'wandb', 'mlflow', 'clearml', 'neptune', 'dvclive',
-            'aim')
+BACKENDS = ('tensorboard', 'wandb', 'mlflow', 'clearml', 'neptune', 'dvclive', 'aim')
 # What a runner builds, and the types that it takes where none is named.
-PARTS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg',
-         'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler',
-         'default_hooks', 'custom_hooks', 'log_processor', 'visualizer')
+PARTS = (
+    'train_dataloader',
+    'val_dataloader',
+    'test_dataloader',
+    'train_cfg',
+    'val_cfg',
+    'test_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'default_hooks',
+    'custom_hooks',
+    'log_processor',
+    'visualizer',
+)
 DEFAULTS = dict(
     train_dataloader=DataLoader,
     val_dataloader=DataLoader,
@@ -28,14 +39,29 @@ DEFAULTS = dict(
     val_cfg='ValLoop',
     test_cfg='TestLoop',
     optim_wrapper='OptimWrapper',
-    log_processor='LogProcessor')
+    log_processor='LogProcessor',
+)
 # Arguments that it adds, and those that it reads itself.
 GIVEN = {
-    'runner', 'dataloader', 'evaluator', 'params', 'optimizer', 'dataset',
-    'sampler', 'batch_size', 'save_dir'
+    'runner',
+    'dataloader',
+    'evaluator',
+    'params',
+    'optimizer',
+    'dataset',
+    'sampler',
+    'batch_size',
+    'save_dir',
 }
-READ = ('type', '_scope_', 'priority', 'convert_to_iter_based', 'constructor',
-        'num_batch_per_epoch', 'paramwise_cfg')
+READ = (
+    'type',
+    '_scope_',
+    'priority',
+    'convert_to_iter_based',
+    'constructor',
+    'num_batch_per_epoch',
+    'paramwise_cfg',
+)
 
 
 def misfits(cfg: Config) -> Findings:
@@ -55,7 +81,7 @@ def misfits(cfg: Config) -> Findings:
 def _runner_parts(cfg: Config) -> Iterator[tuple[str, Mapping]]:
     """Iterate over components with the types that a runner gives them."""
     for name in PARTS:
-        for key, part in walk(name, cfg.get(name), ('dataset', )):
+        for key, part in walk(name, cfg.get(name), ('dataset',)):
             part = dict(part)
             if key == 'train_cfg' and 'type' not in part:
                 epochs = part.pop('by_epoch', True)
@@ -72,9 +98,12 @@ def _misfit(key: str, cfg: dict) -> Findings:
     if isinstance(name, str):
         package = name.removesuffix('VisBackend').lower()
         if package in BACKENDS and find_spec(package) is None:
-            yield Finding('import', key,
-                          f'{name} needs {package}, which is not installed',
-                          f'pip install {package}')
+            yield Finding(
+                'import',
+                key,
+                f'{name} needs {package}, which is not installed',
+                f'pip install {package}',
+            )
     if kind is None:
         yield unregistered(key, name)
         return
@@ -86,5 +115,6 @@ def _misfit(key: str, cfg: dict) -> Findings:
     except TypeError as error:
         wrong = arguments.keys() - parameters.keys()
         remedy = nearest(min(wrong), parameters) if wrong else ''
-        yield Finding('build', key, f'{kind.__name__}: {error}', remedy
-                      or f'it takes {", ".join(parameters)}')
+        yield Finding(
+            'build', key, f'{kind.__name__}: {error}', remedy or f'it takes {", ".join(parameters)}'
+        )

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What rules ask about a config, computed when it is asked for."""
+
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -11,20 +12,9 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch import nn
 
 from mmhires.dryrun.attempts import tried
-from mmhires.dryrun.config_tree import (
-    component,
-    first,
-    import_scope,
-    is_topdown,
-    part_of,
-)
+from mmhires.dryrun.config_tree import component, first, import_scope, is_topdown, part_of
 from mmhires.dryrun.meta_device import build_model
-from mmhires.dryrun.random_batch import (
-    cropped,
-    draw_batch,
-    reduced_size,
-    take_through,
-)
+from mmhires.dryrun.random_batch import cropped, draw_batch, reduced_size, take_through
 from mmhires.utils.input_channels import input_channels
 
 from .components import misfits
@@ -36,9 +26,15 @@ from .trial import Trial
 # Side of images that are run with real values.
 LARGEST = 256
 # What loaders and schedules cannot be compared without.
-LOOPS = ('train_cfg', 'param_scheduler',
-         *(f'{split}_dataloader.{part}' for split in SPLITS
-           for part in ('sampler', 'batch_sampler', 'collate_fn')))
+LOOPS = (
+    'train_cfg',
+    'param_scheduler',
+    *(
+        f'{split}_dataloader.{part}'
+        for split in SPLITS
+        for part in ('sampler', 'batch_sampler', 'collate_fn')
+    ),
+)
 
 
 class Context:
@@ -75,8 +71,7 @@ class Context:
         """Meta information of data sets, by key."""
         metas = {}
         for dataset in self.datasets:
-            within = any(
-                dataset.key.startswith(f'{outer}.') for outer in metas)
+            within = any(dataset.key.startswith(f'{outer}.') for outer in metas)
             if dataset.meta is not None and not within:
                 metas[dataset.key] = dataset.meta
         return metas
@@ -90,12 +85,10 @@ class Context:
     def lengths(self) -> dict[str, int]:
         """Number of samples in an epoch, by loader, where it is known."""
         leaves = {
-            dataset.key: len(dataset.listed[0])
-            for dataset in self.datasets if dataset.is_leaf
+            dataset.key: len(dataset.listed[0]) for dataset in self.datasets if dataset.is_leaf
         }
         lengths = {
-            f'{split}_dataloader':
-            epoch_length(self.cfg, f'{split}_dataloader.dataset', leaves)
+            f'{split}_dataloader': epoch_length(self.cfg, f'{split}_dataloader.dataset', leaves)
             for split in SPLITS
         }
         return {key: length for key, length in lengths.items() if length}
@@ -149,8 +142,9 @@ class Context:
         if self.model is None:
             return None
         batch = self.draw(min(self.smallest_batch(), 2))
-        return batch and Trial(self.model, self.cfg.model, batch, self.tests
-                               or [_first_image(batch)])
+        return batch and Trial(
+            self.model, self.cfg.model, batch, self.tests or [_first_image(batch)]
+        )
 
     @cached_property
     def small_trial(self) -> Trial | None:
@@ -192,26 +186,23 @@ class Context:
         samples = self._fitting(self.samples('val', 'test'))
         for split in ('val', 'test'):
             steps = first(cfg.get(f'{split}_dataloader'), 'pipeline')
-            if not samples and isinstance(steps, (list, tuple)) and any(
-                    'Load' in str(step.get('type')) for step in steps):
-                samples = self._fitting(
-                    take_through(steps, self.meta, self.channels))
+            if (
+                not samples
+                and isinstance(steps, (list, tuple))
+                and any('Load' in str(step.get('type')) for step in steps)
+            ):
+                samples = self._fitting(take_through(steps, self.meta, self.channels))
         tests = [pseudo_collate([sample]) for sample in samples]
         test_cfg = cfg.model.get('test_cfg') or {}
         if test_cfg.get('mode') == 'slide' and 'crop_size' in test_cfg:
             # Windows are of one size: a few of them stand for all.
-            side = sum(
-                int(np.max(test_cfg.get(name, 0)))
-                for name in ('crop_size', 'stride'))
+            side = sum(int(np.max(test_cfg.get(name, 0))) for name in ('crop_size', 'stride'))
             return [small_test(test, side + 64) for test in tests]
         return tests
 
     def _fitting(self, samples: Iterable[dict]) -> list[dict]:
         """Return the samples of as many channels as the model takes."""
-        return [
-            sample for sample in samples
-            if len(sample.get('inputs', ())) == self.channels
-        ]
+        return [sample for sample in samples if len(sample.get('inputs', ())) == self.channels]
 
     @property
     def loop(self) -> type | None:
@@ -237,7 +228,8 @@ class Context:
         """
         return not any(
             f'{finding.key}.'.startswith(tuple(f'{key}.' for key in keys))
-            for finding in self.misfits)
+            for finding in self.misfits
+        )
 
 
 def small_test(test: dict, limit: int) -> dict:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data sets of a config, as far as their files are on this machine."""
+
 import copy
 import inspect
 import os.path as osp
@@ -41,8 +42,7 @@ def find_datasets(cfg: Config, looked_at: int) -> Iterator['DataSet']:
     leaves = []
     for split in SPLITS:
         outer = f'{split}_dataloader.dataset'
-        for key, part in walk(outer, part_of(cfg, outer),
-                              ('metainfo', 'pipeline')):
+        for key, part in walk(outer, part_of(cfg, outer), ('metainfo', 'pipeline')):
             if 'type' in part and part not in leaves:
                 dataset = DataSet(key, part, looked_at)
                 leaves += [part] if dataset.is_leaf else []
@@ -59,13 +59,13 @@ def transform_errors(key: str, pipeline: list | None) -> dict[str, Exception]:
     Returns:
         Errors by the key of the transform.
     """
-    tries = ((where, tried(Compose, [copy.deepcopy(step)])[1])
-             for where, step in each(key, pipeline))
+    tries = (
+        (where, tried(Compose, [copy.deepcopy(step)])[1]) for where, step in each(key, pipeline)
+    )
     return {where: error for where, error in tries if error}
 
 
-def epoch_length(cfg: Mapping, key: str, lengths: Mapping[str,
-                                                          int]) -> int | None:
+def epoch_length(cfg: Mapping, key: str, lengths: Mapping[str, int]) -> int | None:
     """Count the samples in an epoch of a data set or a wrapper.
 
     Args:
@@ -110,16 +110,14 @@ class DataSet:
     @cached_property
     def transform_errors(self) -> dict[str, Exception]:
         """Errors of its transforms, by key."""
-        return transform_errors(f'{self.key}.pipeline',
-                                self.cfg.get('pipeline'))
+        return transform_errors(f'{self.key}.pipeline', self.cfg.get('pipeline'))
 
     @cached_property
     def built(self) -> tuple[BaseDataset | None, Exception | None]:
         """The data set without its pipeline and files, or the error."""
         bare = dict(self.cfg, pipeline=[], lazy_init=True)
         bases = getattr(component(self.cfg['type']), '__mro__', ())
-        if any('serialize_data' in inspect.signature(base.__init__).parameters
-               for base in bases):
+        if any('serialize_data' in inspect.signature(base.__init__).parameters for base in bases):
             bare['serialize_data'] = False  # half a second
         return tried(DATASETS.build, bare)
 
@@ -145,16 +143,12 @@ class DataSet:
     @property
     def is_here(self) -> bool:
         """Whether its files would be on this machine's disk."""
-        return (self.is_leaf and self.built[0] is not None
-                and not self.cfg.get('backend_args'))
+        return self.is_leaf and self.built[0] is not None and not self.cfg.get('backend_args')
 
     @cached_property
     def missing_lists(self) -> dict[str, str]:
         """Paths of lists of samples that are not there, by argument."""
-        paths = {
-            name: getattr(self.built[0], name, None)
-            for name in ('ann_file', 'bbox_file')
-        }
+        paths = {name: getattr(self.built[0], name, None) for name in ('ann_file', 'bbox_file')}
         return {k: x for k, x in paths.items() if x and not osp.exists(x)}
 
     @cached_property
@@ -185,10 +179,7 @@ class DataSet:
         for name in PATHS:
             here = [osp.isfile(info.get(name) or __file__) for info in infos]
             if not all(here):
-                lost[name] = [
-                    info[name] for info, is_file in zip(infos, here)
-                    if not is_file
-                ]
+                lost[name] = [info[name] for info, is_file in zip(infos, here) if not is_file]
             infos = list(compress(infos, here))
         return infos, lost
 
@@ -204,14 +195,15 @@ class DataSet:
 
         def build() -> CheckedLoadLabel:
             steps = (
-                step for step in self.cfg.get('pipeline', ())
-                if 'LoadAnnotations' in step['type'])
+                step for step in self.cfg.get('pipeline', ()) if 'LoadAnnotations' in step['type']
+            )
             load = next(steps, dict(type='LoadAnnotations'))
             dataset = self.built[0]
             return CheckedLoadLabel(
                 TRANSFORMS.build(dict(load)),
                 len(dataset.metainfo.get('classes') or range(256)),
-                getattr(dataset, 'ignore_index', 255))
+                getattr(dataset, 'ignore_index', 255),
+            )
 
         return tried(build) if self.labelled else (None, None)
 
@@ -230,18 +222,15 @@ class DataSet:
     @cached_property
     def census(self) -> LabelCensus | None:
         """Pixels by class; None where labels cannot be counted."""
-        if not (self.label_loader[0] and self.is_whole
-                and self.meta.get('classes')):
+        if not (self.label_loader[0] and self.is_whole and self.meta.get('classes')):
             return None
-        return take_census(self.built[0], self.label_loader[0], CENSUS_PIXELS,
-                           self.looked_at)
+        return take_census(self.built[0], self.label_loader[0], CENSUS_PIXELS, self.looked_at)
 
     @cached_property
     def is_whole(self) -> bool:
         """Whether its files can be listed, are there and can be loaded."""
         infos, error = self.listed
-        errors = (error, self.files[1], self.label_loader[1],
-                  *self.label_errors)
+        errors = (error, self.files[1], self.label_loader[1], *self.label_errors)
         return bool(infos) and not any(errors)
 
     @cached_property
@@ -280,9 +269,10 @@ def _spread(items: list, count: int) -> list[int]:
     """Return indices of some items, evenly spread."""
     last = max(len(items) - 1, 0)
     chosen = np.unique(np.linspace(0, last, count).astype(int)).tolist()
-    return chosen[:len(items)]
+    return chosen[: len(items)]
 
 
 def _pose_meta(metainfo: dict) -> dict:
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
     return parse_pose_metainfo(dict(metainfo))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Which part of a model a training step fails in, and the right widths."""
+
 import copy
 import re
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,8 @@ from .trial import Trial
 
 # What goes with our network in place of a head of upstream's.
 INSTEAD = dict(
-    DDRHead="it reads what mmseg's DDRNet returns; mmhires.DAPPMHead goes "
-    'with mmhires.DDRNet')
+    DDRHead="it reads what mmseg's DDRNet returns; mmhires.DAPPMHead goes with mmhires.DDRNet"
+)
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class WrongWidth(Finding):
     Attributes:
         right: The value of ``in_channels`` that would; None of an index.
     """
+
     right: int | list[int] | None = None
 
 
 def is_certain(findings: Sequence[Finding]) -> bool:
     """Return whether real values could not change some findings."""
-    return bool(findings) and all(
-        isinstance(finding, WrongWidth) for finding in findings)
+    return bool(findings) and all(isinstance(finding, WrongWidth) for finding in findings)
 
 
 def diagnose(trial: Trial) -> Findings:
@@ -94,12 +95,13 @@ def _diagnose_heads(trial: Trial, maps: Any, samples: list) -> Findings:
             if name == 'decode_head' and head is not heads:  # a cascade
                 if findings:
                     break
-                previous = (head(maps, *previous), )
+                previous = (head(maps, *previous),)
 
 
 @dataclass
 class _Head:
     """A head and what it gets: maps, outputs of the one before, samples."""
+
     key: str
     head: nn.Module
     maps: Any
@@ -126,12 +128,7 @@ class _Head:
         """Return what its loss raises, or its ``forward`` alone."""
         if forward:
             return tried(self.head, self.maps, *self.previous)[1]
-        return tried(
-            self.head.loss,
-            self.maps,
-            *self.previous,
-            self.samples,
-            train_cfg={})[1]
+        return tried(self.head.loss, self.maps, *self.previous, self.samples, train_cfg={})[1]
 
     def _cured_by(self, fixes: dict[str, int | list[int]], cfg: dict) -> bool:
         """Return whether the head takes the maps with other widths only."""
@@ -141,25 +138,27 @@ class _Head:
             part_of(cfg, outer)[name] = value
         on_meta = next(self.head.parameters()).is_meta
         other = replace(self, head=build_model(cfg, allocate=not on_meta))
-        return other.error() is None or (self.error(forward=True) is not None
-                                         and other.error(forward=True) is None)
+        return other.error() is None or (
+            self.error(forward=True) is not None and other.error(forward=True) is None
+        )
 
 
-def _wrong_widths(key: str, head: nn.Module,
-                  widths: list[int]) -> Iterator[WrongWidth]:
+def _wrong_widths(key: str, head: nn.Module, widths: list[int]) -> Iterator[WrongWidth]:
     """Compare the widths that a head and its parts expect with the maps'."""
     for name, part in head.named_modules():
         # A head that wraps another one reads what that one makes.
-        if hasattr(part, 'wrapped') or not {'in_index', 'in_channels'
-                                            } <= vars(part).keys():
+        if hasattr(part, 'wrapped') or not {'in_index', 'in_channels'} <= vars(part).keys():
             continue
         where, index = f'{key}.{name}'.rstrip('.'), part.in_index
         last = len(widths) - 1
         indices = np.atleast_1d(index).tolist()
         if not all(-last - 1 <= i <= last for i in indices):
-            yield WrongWidth('width', f'{where}.in_index',
-                             f'{index}, but there are {len(widths)} maps',
-                             f'choose from 0 to {last}')
+            yield WrongWidth(
+                'width',
+                f'{where}.in_index',
+                f'{index}, but there are {len(widths)} maps',
+                f'choose from 0 to {last}',
+            )
             continue
         right = [widths[i] for i in indices]
         if getattr(part, 'input_transform', None) == 'resize_concat':
@@ -169,10 +168,10 @@ def _wrong_widths(key: str, head: nn.Module,
             yield WrongWidth(
                 'width',
                 f'{where}.in_channels',
-                f'{part.in_channels}, but the maps it reads (in_index={index})'
-                f' are {right} wide',
+                f'{part.in_channels}, but the maps it reads (in_index={index}) are {right} wide',
                 f'set in_channels={right}',
-                right=right)
+                right=right,
+            )
 
 
 def _widths(maps: Any) -> list[int]:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Result of a rule."""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ class Finding:
         remedy: What to do about it; empty where the message says all.
         severity: ``'problem'``, or ``'warning'`` where training would run nevertheless.
     """
+
     kind: str
     key: str
     message: str

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What to do about an error of other people's code."""
+
 import difflib
 import inspect
 import re
@@ -13,21 +14,28 @@ from .finding import Finding
 
 # What errors say, the kind of finding that they are a sign of, what to do.
 REMEDIES = (
-    (r"(?s)^ModuleNotFoundError.*No module named '(\S+)'", 'import',
-     r'install \1'),
-    ('^FileNotFoundError|file does not exist', 'missing',
-     'put the file there, or correct the path'),
+    (r"(?s)^ModuleNotFoundError.*No module named '(\S+)'", 'import', r'install \1'),
+    (
+        '^FileNotFoundError|file does not exist',
+        'missing',
+        'put the file there, or correct the path',
+    ),
     # These say themselves how.
-    ('^ModuleNotFoundError|needs the full mmcv|[Pp]lease install ', 'import',
-     ''),
+    ('^ModuleNotFoundError|needs the full mmcv|[Pp]lease install ', 'import', ''),
     (r'(\w+) is not installed', 'import', r'pip install \1'),
     # Heatmaps and two maps of offsets for each keypoint, UDP's "combined".
-    ('boolean index did not match indexed array along axis 1', 'build',
-     'MMPose measures the accuracy of one heatmap for each keypoint alone: '
-     'set model.train_cfg=dict(compute_acc=False)'),
-    ("has no attribute 'gt_edge_map'", 'build',
-     "add dict(type='GenerateEdge', edge_width=4) to the training pipeline, "
-     'before PackSegInputs'),
+    (
+        'boolean index did not match indexed array along axis 1',
+        'build',
+        'MMPose measures the accuracy of one heatmap for each keypoint alone: '
+        'set model.train_cfg=dict(compute_acc=False)',
+    ),
+    (
+        "has no attribute 'gt_edge_map'",
+        'build',
+        "add dict(type='GenerateEdge', edge_width=4) to the training pipeline, "
+        'before PackSegInputs',
+    ),
 )
 UNREGISTERED = r'(\S+) is not in the (?:\S+::)?(.+?) registry'
 UNEXPECTED = r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'"
@@ -50,8 +58,10 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Finding:
     if match := re.search(UNEXPECTED, text):
         remedy = nearest(match[2], _parameters(match[1])) or 'remove it'
         if match[2] in ('strides', 'dilations'):
-            remedy += ('; this backbone has no stride replaced by dilation, '
-                       'so there is nothing for JPU to replace')
+            remedy += (
+                '; this backbone has no stride replaced by dilation, '
+                'so there is nothing for JPU to replace'
+            )
         return Finding(kind, key, error_line(error), remedy)
     for pattern, its_kind, template in REMEDIES:
         if match := re.search(pattern, text):
@@ -60,10 +70,7 @@ def from_error(key: str, error: Exception, kind: str = 'build') -> Finding:
     return Finding(kind, key, error_line(error), remedy)
 
 
-def unregistered(key: str,
-                 name: str,
-                 what: str = 'component',
-                 kind: str = 'build') -> Finding:
+def unregistered(key: str, name: str, what: str = 'component', kind: str = 'build') -> Finding:
     """Make the finding that nothing is registered by a name.
 
     Args:
@@ -76,10 +83,12 @@ def unregistered(key: str,
         The finding, with the closest name that is registered.
     """
     return Finding(
-        kind, key, f'{name!r} is no registered {what}',
+        kind,
+        key,
+        f'{name!r} is no registered {what}',
         nearest(name.split('.')[-1], dict(_components()))
-        or 'correct the name, or install and import what registers it '
-        '(custom_imports)')
+        or 'correct the name, or install and import what registers it (custom_imports)',
+    )
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.75) -> str:
@@ -100,7 +109,9 @@ def _parameters(name: str) -> set[str]:
     """Return the arguments of the classes of a name and of their bases."""
     return {
         parameter
-        for other, component in _components() if other == name
-        for base in component.__mro__ if base is not object
+        for other, component in _components()
+        if other == name
+        for base in component.__mro__
+        if base is not object
         for parameter in inspect.signature(base.__init__).parameters
     }

@@ -1,12 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A training step and predictions of a model on random images."""
+
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    contextmanager,
-)
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -34,6 +31,7 @@ class Step:
             processes, is left out.
         loss_inputs: Arguments of ``loss_by_feat`` by the key of the head.
     """
+
     error: Exception | None = None
     single_norms: list[str] = field(default_factory=list)
     loss_inputs: dict[str, tuple[tuple, dict]] = field(default_factory=dict)
@@ -49,8 +47,7 @@ class Trial:
         tests: Batches of one image, as it gets them in testing.
     """
 
-    def __init__(self, model: nn.Module, cfg: Config, batch: dict,
-                 tests: list[dict]) -> None:
+    def __init__(self, model: nn.Module, cfg: Config, batch: dict, tests: list[dict]) -> None:
         self.model, self.cfg = model, cfg
         self.batch, self.tests = batch, tests
 
@@ -113,14 +110,11 @@ class Trial:
 def _recorded(model: nn.Module, step: Step) -> Iterator[None]:
     """Record in a step what passes through a model meanwhile."""
     norms = {
-        module: name
-        for name, module in model.named_modules()
-        if isinstance(module, BATCH_NORMS)
+        module: name for name, module in model.named_modules() if isinstance(module, BATCH_NORMS)
     }
 
     def record_norm(module: nn.Module, inputs: tuple[Tensor]) -> None:
-        if module in norms and module.training and \
-                inputs[0].numel() == inputs[0].shape[:2].numel():
+        if module in norms and module.training and inputs[0].numel() == inputs[0].shape[:2].numel():
             step.single_norms.append(norms[module])
 
     def record_loss(key: str, loss_by_feat: Callable, *args, **kwargs) -> dict:

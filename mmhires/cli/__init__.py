@@ -7,6 +7,7 @@ exit code, or what was wrong with some of its inputs, a line each. Its
 docstring is what its ``--help`` says. What takes seconds to import is imported
 in ``run``.
 """
+
 import argparse
 import difflib
 import importlib
@@ -43,8 +44,7 @@ COMMANDS = {
 INTERRUPTED = 130
 
 
-class Help(argparse.RawDescriptionHelpFormatter,
-           argparse.ArgumentDefaultsHelpFormatter):
+class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
     """Help formatter that keeps line breaks and shows useful defaults."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
@@ -90,8 +90,7 @@ def run_script(command: str) -> None:
 
 def _run(name: str, argv: Sequence[str]) -> int:
     module = importlib.import_module(f'.{name.replace(" ", "_")}', __name__)
-    parser = Parser(
-        f'mmhires {name}', description=module.__doc__, formatter_class=Help)
+    parser = Parser(f'mmhires {name}', description=module.__doc__, formatter_class=Help)
     module.add_arguments(parser)
     args = parser.parse_intermixed_args(argv)
     try:
@@ -129,13 +128,16 @@ def _no_command(argv: Sequence[str]) -> int:
         sys.stderr.write(
             f'mmhires: there is no command {wrong!r}'
             f'{"".join(f"; did you mean {name!r}?" for name in near)} '
-            '(see mmhires --help)\n')
+            '(see mmhires --help)\n'
+        )
         return 2
     return 0
 
 
 def _help(names: Sequence[str]) -> str:
     rows = ''.join(f'  {name:<20}{COMMANDS[name]}\n' for name in names)
-    return ('usage: mmhires COMMAND ...\n\n'
-            'Run your MMSegmentation or MMPose network on half-size images.\n'
-            f'\n{rows}\nmmhires COMMAND --help lists the arguments of one.\n')
+    return (
+        'usage: mmhires COMMAND ...\n\n'
+        'Run your MMSegmentation or MMPose network on half-size images.\n'
+        f'\n{rows}\nmmhires COMMAND --help lists the arguments of one.\n'
+    )

@@ -5,6 +5,7 @@
 
 CONFIG is a file of yours or a config of MMSegmentation or MMPose.
 """
+
 import argparse
 import sys
 import warnings
@@ -21,28 +22,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('method', choices=METHODS)
     add_config(parser)
     add('-o', '--out', type=Path, help='file to write; printed without it')
-    add('--scale',
+    add(
+        '--scale',
         type=float,
         default=2,
-        help='full-size image : network input, not of jpu; made one of '
-        'which maps halve evenly')
-    add('--teacher-ckpt',
-        help="weights of the config's model, which is the teacher")
-    add('--unlabelled',
+        help='full-size image : network input, not of jpu; made one of which maps halve evenly',
+    )
+    add('--teacher-ckpt', help="weights of the config's model, which is the teacher")
+    add(
+        '--unlabelled',
         metavar='FOLDER',
-        help='pictures without labels that the teacher teaches as well')
-    add('--steps',
+        help='pictures without labels that the teacher teaches as well',
+    )
+    add(
+        '--steps',
         type=at_least(0),
         default=10,
-        help='training steps of the trial, 0 for shapes alone')
-    add('--schedule',
+        help='training steps of the trial, 0 for shapes alone',
+    )
+    add(
+        '--schedule',
         choices=('fine-tune', 'base'),
         default='fine-tune',
-        help='with --teacher-ckpt: one for fine-tuning, or that of CONFIG')
-    add('--iters',
+        help='with --teacher-ckpt: one for fine-tuning, or that of CONFIG',
+    )
+    add(
+        '--iters',
         type=at_least(1),
         help='length of the fine-tuning, in epochs where CONFIG counts these; '
-        'without it half of that of CONFIG')
+        'without it half of that of CONFIG',
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -50,10 +59,10 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.adapt import AdaptError, adapt
     from mmhires.utils.configs import config_files
     from mmhires.utils.files import open_whole, refuse_overwriting
+
     config = read_config(args)
     if args.out is not None:
-        refuse_overwriting([args.out],
-                           [*config_files(config), args.teacher_ckpt or ''])
+        refuse_overwriting([args.out], [*config_files(config), args.teacher_ckpt or ''])
     options = vars(args) | dict(config=config)
     options.pop('model')
     with warnings.catch_warnings(record=True) as advice:

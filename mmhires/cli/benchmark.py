@@ -16,6 +16,7 @@ of the first config without its preprocessor's reduction:
     mmhires benchmark BASELINE.py DSRL.py --image 512 1024 --full-size \
         --train --batch 2
 """
+
 import argparse
 
 from .options import add_configs, add_overrides, at_least, read_configs
@@ -30,40 +31,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size('--shape', help='network input in pixels', **sides)
     size(
         '--image',
-        help='full-size image, which each model gets reduced by the scale of '
-        'its data preprocessor',
-        **sides)
+        help='full-size image, which each model gets reduced by the scale of its data preprocessor',
+        **sides,
+    )
     add = parser.add_argument
-    add('--full-size',
-        action='store_true',
-        help='the first model on the full-size image as well')
+    add('--full-size', action='store_true', help='the first model on the full-size image as well')
     add('--train', action='store_true', help='training steps, of segmentors')
     add('--batch', type=at_least(1), default=1, help='images')
-    add('--precision',
-        choices=['fp32', 'bf16'],
-        default='fp32',
-        help='bf16 is autocast')
+    add('--precision', choices=['fp32', 'bf16'], default='fp32', help='bf16 is autocast')
     add('--repeats', type=at_least(1), default=20, help='timed turns')
     add('--warmup', type=at_least(0), default=3, help='turns before them')
     add('--device', default='cpu', help="'cpu', 'cuda', ...")
     add('--threads', type=at_least(1), help='of PyTorch, on a CPU')
-    add('--out',
-        help='folder for a JSON and a CSV file, named by the device, '
-        'precision and PyTorch version')
+    add(
+        '--out',
+        help='folder for a JSON and a CSV file, named by the device, precision and PyTorch version',
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Time, print a table and write the requested files."""
     import torch
 
-    from mmhires.analysis import (
-        count_macs,
-        measure_latency,
-        measure_training,
-        network_input,
-    )
+    from mmhires.analysis import count_macs, measure_latency, measure_training, network_input
     from mmhires.deploy import strip
     from mmhires.utils.progress import track
+
     if args.threads:
         torch.set_num_threads(args.threads)
     models, images = build_models(args)
@@ -71,47 +64,50 @@ def run(args: argparse.Namespace) -> None:
         name: (args.batch, *network_input(model, images[name])[1:])
         for name, model in models.items()
     }
-    macs = {
-        name: count_macs(model, shapes[name][1:])
-        for name, model in models.items()
-    }
+    macs = {name: count_macs(model, shapes[name][1:]) for name, model in models.items()}
     options = dict(
         repeats=args.repeats,
         warmup=args.warmup,
         device=args.device,
         bf16=args.precision == 'bf16',
-        track=track)
+        track=track,
+    )
     if args.train:
         measured = measure_training(models, images, args.batch, **options)
     else:
         models = {name: strip(model) for name, model in models.items()}
         measured = measure_latency(models, shapes, **options)
-    report(args, [
-        dict(
-            config=name,
-            input='x'.join(map(str, shapes[name][2:])),
-            gmacs=macs[name] / 1e9,
-            median_ms=cost.median,
-            low_ms=cost.low,
-            high_ms=cost.high,
-            peak_mib=cost.memory / 2**20) for name, cost in measured.items()
-    ])
+    report(
+        args,
+        [
+            dict(
+                config=name,
+                input='x'.join(map(str, shapes[name][2:])),
+                gmacs=macs[name] / 1e9,
+                median_ms=cost.median,
+                low_ms=cost.low,
+                high_ms=cost.high,
+                peak_mib=cost.memory / 2**20,
+            )
+            for name, cost in measured.items()
+        ],
+    )
 
 
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     """Build models by name, with the sizes of their images."""
     from mmhires.analysis import build_model, distinct_names
     from mmhires.utils.ratio import as_ratio, enlarged_side
+
     configs = read_configs(args)
     models = {
         name: build_model(path, args.cfg_options)
         for name, path in zip(distinct_names(configs), configs)
     }
     images = {
-        name:
-        args.image or [
-            enlarged_side(
-                side, as_ratio(getattr(model.data_preprocessor, 'scale', 1)))
+        name: args.image
+        or [
+            enlarged_side(side, as_ratio(getattr(model.data_preprocessor, 'scale', 1)))
             for side in args.shape
         ]
         for name, model in models.items()
@@ -134,29 +130,33 @@ def report(args: argparse.Namespace, results: list[dict]) -> None:
     from rich.table import Table
 
     from mmhires.analysis import device_name, write_records
-    table = Table('config', 'input', 'GMACs', 'ms', 'quartiles', 'MiB',
-                  'fewer MACs', 'faster', 'less memory')
+
+    table = Table(
+        'config', 'input', 'GMACs', 'ms', 'quartiles', 'MiB', 'fewer MACs', 'faster', 'less memory'
+    )
     first = results[0]
     for row in results:
         table.add_row(
-            row['config'], row['input'], f'{row["gmacs"]:.3f}',
+            row['config'],
+            row['input'],
+            f'{row["gmacs"]:.3f}',
             f'{row["median_ms"]:.1f}',
             f'{row["low_ms"]:.1f} - {row["high_ms"]:.1f}',
             f'{row["peak_mib"]:.1f}',
-            *(f'{first[key] / row[key]:.2f}x'
-              for key in ('gmacs', 'median_ms', 'peak_mib')))
+            *(f'{first[key] / row[key]:.2f}x' for key in ('gmacs', 'median_ms', 'peak_mib')),
+        )
     console = Console(width=160)
     console.print(table)
     what = 'training' if args.train else 'inference'
     settings = dict(
-        size='x'.join(map(str, args.image or args.shape)) +
-        (' images' if args.image else ' inputs'),
+        size='x'.join(map(str, args.image or args.shape))
+        + (' images' if args.image else ' inputs'),
         batch=f'batch {args.batch}',
         device=device_name(args.device),
         precision=args.precision,
-        torch=f'torch {torch.__version__}')
-    console.print(', '.join(
-        (what, *settings.values(), f'{args.repeats} repeats')))
+        torch=f'torch {torch.__version__}',
+    )
+    console.print(', '.join((what, *settings.values(), f'{args.repeats} repeats')))
     if args.out:
         name = first['config'].replace('/', '-')
         path = write_records(args.out, f'{what}_{name}', settings, results)

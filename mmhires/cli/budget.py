@@ -11,6 +11,7 @@ the front, a table and pictures, and a JSON. --students adds trained ones.
 
 The same command goes on where it was stopped and measures nothing twice.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -22,29 +23,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add_model(parser)
     add = parser.add_argument
-    add('--cost',
+    add(
+        '--cost',
         nargs='+',
         type=share,
-        help='budgets, shares of the multiply-accumulates of the network; '
-        'without it 0.6 0.4 0.25')
-    add('--scales',
+        help='budgets, shares of the multiply-accumulates of the network; without it 0.6 0.4 0.25',
+    )
+    add(
+        '--scales',
         nargs='+',
         type=float,
-        help='full-size image : network input, instead of a row of sizes')
-    add('--students',
+        help='full-size image : network input, instead of a row of sizes',
+    )
+    add(
+        '--students',
         nargs='+',
         default=[],
         type=student,
         metavar='CONFIG:CHECKPOINT',
-        help='trained ones for the same front')
-    add('--images',
-        type=at_least(1),
-        default=100,
-        help='test images, evenly spread')
-    add('--threads',
-        type=at_least(1),
-        default=1,
-        help='of the engines that are timed')
+        help='trained ones for the same front',
+    )
+    add('--images', type=at_least(1), default=100, help='test images, evenly spread')
+    add('--threads', type=at_least(1), default=1, help='of the engines that are timed')
     add('--out-dir', help='without it work_dirs/budget/CONFIG')
 
 
@@ -52,8 +52,7 @@ def share(text: str) -> float:
     """Read a budget."""
     value = float(text)
     if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(
-            f'must be above 0 and at most 1, got {text}')
+        raise argparse.ArgumentTypeError(f'must be above 0 and at most 1, got {text}')
     return value
 
 
@@ -61,8 +60,7 @@ def student(text: str) -> tuple[str, str]:
     """Read ``CONFIG:CHECKPOINT``."""
     config, colon, checkpoint = text.partition('.py:')
     if not colon or not checkpoint:
-        raise argparse.ArgumentTypeError(
-            f'must be CONFIG.py:CHECKPOINT, got {text}')
+        raise argparse.ArgumentTypeError(f'must be CONFIG.py:CHECKPOINT, got {text}')
     return f'{config}.py', checkpoint
 
 
@@ -71,20 +69,27 @@ def run(args: argparse.Namespace) -> None:
     config, checkpoint = model_files(args)
     from mmhires.budget.budget import Budget
     from mmhires.budget.page import print_table, write_budget_page
-    out_dir = args.out_dir or str(
-        Path('work_dirs', 'budget',
-             Path(config).stem))
-    budget = Budget(config, checkpoint, out_dir, args.students, args.cost
-                    or (), args.scales or (), args.images, args.threads)
+
+    out_dir = args.out_dir or str(Path('work_dirs', 'budget', Path(config).stem))
+    budget = Budget(
+        config,
+        checkpoint,
+        out_dir,
+        args.students,
+        args.cost or (),
+        args.scales or (),
+        args.images,
+        args.threads,
+    )
     try:
         budget.measure()
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            'stopped; the same command goes on from here') from error
+        raise KeyboardInterrupt('stopped; the same command goes on from here') from error
     print_table(budget)
     for answer in budget.answers():
         sys.stdout.write(f'{answer.text}\n')
     sys.stdout.write(
         f'To train DSRL for that:\n{budget.commands(answer.best.scale)}\n'
         f'Written: {budget.write()}\n'
-        f'Look at it: {Path(write_budget_page(budget)).absolute()}\n')
+        f'Look at it: {Path(write_budget_page(budget)).absolute()}\n'
+    )

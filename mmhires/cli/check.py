@@ -1,8 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """List everything in a config and its data that would stop training.
 
-    mmhires check CONFIG
+mmhires check CONFIG
 """
+
 import argparse
 import logging
 import sys
@@ -16,9 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
     add = parser.add_argument
     add('--samples', type=at_least(0), default=8, help='labels to look into')
-    add('--verbose',
-        action='store_true',
-        help='also what could not be tried, and why')
+    add('--verbose', action='store_true', help='also what could not be tried, and why')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from mmhires.check import check_config
     from mmhires.dryrun.attempts import LOGGER
+
     if args.verbose:
         logging.basicConfig(format='%(message)s')
         LOGGER.setLevel(logging.INFO)
@@ -45,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'{config}: {finding.message}')
         counts[finding.severity] += 1
         remedy = finding.remedy and f'    do:   {finding.remedy}\n'
-        sys.stdout.write(f'{finding.severity} ({finding.kind}) {finding.key}\n'
-                         f'    seen: {finding.message}\n{remedy}')
-    sys.stdout.write(f'{config}: {counts["problem"]} problems, '
-                     f'{counts["warning"]} warnings\n')
+        sys.stdout.write(
+            f'{finding.severity} ({finding.kind}) {finding.key}\n'
+            f'    seen: {finding.message}\n{remedy}'
+        )
+    sys.stdout.write(f'{config}: {counts["problem"]} problems, {counts["warning"]} warnings\n')
     return int(counts['problem'] > 0)

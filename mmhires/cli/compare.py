@@ -17,6 +17,7 @@ share its layers; with --own-start each config has its own load_from.
 --curves FILE.png draws what was measured in training; --from FILE.json prints
 the table of an earlier --out without any run.
 """
+
 import argparse
 import json
 import os.path as osp
@@ -32,16 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--seeds', nargs='+', type=at_least(0), default=[0, 1, 2])
     add('--work-dir', default='work_dirs/compare', help='of all runs')
     add('--metrics', nargs='+', default=['mIoU'], help='columns of the table')
-    add('--jobs',
-        type=at_least(1),
-        default=1,
-        help='trainings at the same time')
+    add('--jobs', type=at_least(1), default=1, help='trainings at the same time')
     add('--threads', type=at_least(1), help='of PyTorch, on a CPU')
     add('--split', help='test on this instead of val, once, at the end')
-    add('--block',
-        type=at_least(1),
-        default=15,
-        help='neighbouring test images')
+    add('--block', type=at_least(1), default=15, help='neighbouring test images')
     add('--baseline', help='config to compare with (default: the first)')
     add('--own-start', action='store_true', help="the configs' load_from")
     add('--out', help='JSON to write all results to')
@@ -58,21 +53,27 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.analysis import distinct_names, draw_curves
     from mmhires.analysis.study import Study
     from mmhires.utils.files import open_whole
+
     paths = [] if args.results else read_configs(args)
-    for what, values in (('seed', args.seeds), ('config',
-                                                [*map(osp.realpath, paths)])):
+    for what, values in (('seed', args.seeds), ('config', [*map(osp.realpath, paths)])):
         twice = {value for value in values if values.count(value) > 1}
         if twice:
             # It would count as another draw.
             raise ValueError(f'{what} {twice.pop()} is given twice')
     results = read_results(args.results) if args.results else None
     study = Study(
-        dict(zip(results or distinct_names(paths),
-                 paths)), args.seeds, args.work_dir, args.jobs, args.threads,
-        args.split, args.block, args.own_start, args.cfg_options)
+        dict(zip(results or distinct_names(paths), paths)),
+        args.seeds,
+        args.work_dir,
+        args.jobs,
+        args.threads,
+        args.split,
+        args.block,
+        args.own_start,
+        args.cfg_options,
+    )
     names = [*(results or study.configs)]
-    baseline = find_baseline(args.baseline, names,
-                             paths) if args.baseline else names[0]
+    baseline = find_baseline(args.baseline, names, paths) if args.baseline else names[0]
     results = results or study.train()
     if args.out:
         mkdir_or_exist(osp.dirname(osp.abspath(args.out)))
@@ -81,10 +82,10 @@ def run(args: argparse.Namespace) -> None:
     print_table(results, args.metrics, baseline)
     if args.curves:
         draw_curves(
-            {
-                name: [study.run_dir(name, seed) for seed in args.seeds]
-                for name in results
-            }, args.metrics[0], args.curves)
+            {name: [study.run_dir(name, seed) for seed in args.seeds] for name in results},
+            args.metrics[0],
+            args.curves,
+        )
 
 
 def read_results(path: str) -> dict:
@@ -115,10 +116,12 @@ def print_table(results: dict, metrics: list[str], baseline: str) -> None:
     from rich.table import Column, Table
 
     from mmhires.analysis.comparison import COLUMNS, compare_records
+
     rows, notes = compare_records(results, metrics, baseline)
     table = Table(
         Column('config', overflow='fold'),
-        *(column for metric in metrics for column in (metric, *COLUMNS)))
+        *(column for metric in metrics for column in (metric, *COLUMNS)),
+    )
     for row in rows:
         table.add_row(*row)
     console = Console(width=max(160, 115 * len(metrics)))

@@ -1,8 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Convert CamVid, as published, to the layout that CamVidDataset reads.
 
-    mmhires convert camvid DOWNLOADED data/camvid
+mmhires convert camvid DOWNLOADED data/camvid
 """
+
 import argparse
 import signal
 import sys
@@ -11,16 +12,22 @@ import sys
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add = parser.add_argument
-    add('src',
+    add(
+        'src',
         help='folder of the SegNet layout (train/, trainannot/, ...) or of '
-        'the original one (NAME.png and NAME_L.png in any folders)')
+        'the original one (NAME.png and NAME_L.png in any folders)',
+    )
     add('dst', help='folder to write, e.g. data/camvid')
-    add('--split-dir',
+    add(
+        '--split-dir',
         help='folder of train.txt, val.txt and, if wanted, test.txt for the '
-        "original layout (default: SegNet's split)")
-    add('--allow-partial',
+        "original layout (default: SegNet's split)",
+    )
+    add(
+        '--allow-partial',
         action='store_true',
-        help='accept other counts than 367 train, 101 val and 233 test')
+        help='accept other counts than 367 train, 101 val and 233 test',
+    )
     add('--force', action='store_true', help='replace a dst that has content')
 
 
@@ -33,7 +40,6 @@ def run(args: argparse.Namespace) -> None:
     try:
         counts = convert_camvid(**vars(args))
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            f'interrupted, {args.dst} is as it was') from error
+        raise KeyboardInterrupt(f'interrupted, {args.dst} is as it was') from error
     sizes = ', '.join(f'{n} {split}' for split, n in counts.items())
     sys.stdout.write(f'{args.dst}: {sizes}\n')

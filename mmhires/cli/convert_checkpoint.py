@@ -1,14 +1,22 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Convert a published checkpoint to ours, or ours to its names.
 
-    mmhires convert checkpoint theirs.pth ours.pth --source ddrnet
+mmhires convert checkpoint theirs.pth ours.pth --source ddrnet
 """
+
 import argparse
 import sys
 
 # Of mmhires.converters, which takes seconds to import.
-SOURCES = ('dabnet', 'ddrnet', 'ddrnet-imagenet', 'espnetv2', 'fastfcn',
-           'mmseg-ddrnet', 'mmseg-fastfcn')
+SOURCES = (
+    'dabnet',
+    'ddrnet',
+    'ddrnet-imagenet',
+    'espnetv2',
+    'fastfcn',
+    'mmseg-ddrnet',
+    'mmseg-fastfcn',
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('src', help='checkpoint to read')
     add('dst', help='checkpoint to write')
-    add('--source',
+    add(
+        '--source',
         required=True,
         choices=SOURCES,
         metavar='SOURCE',
-        help='who published it: %(choices)s')
-    add('--reverse',
-        action='store_true',
-        help='src is ours, dst gets the names of the source')
+        help='who published it: %(choices)s',
+    )
+    add('--reverse', action='store_true', help='src is ours, dst gets the names of the source')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -31,15 +39,17 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from mmhires.converters import convert_file
+
     try:
-        state_dict = convert_file(args.src, args.dst, args.source,
-                                  args.reverse)
+        state_dict = convert_file(args.src, args.dst, args.source, args.reverse)
     except KeyError as error:  # whose str() is quoted
         raise ValueError(error.args[0]) from error
-    sys.stdout.write(f'{args.dst}: {len(state_dict)} tensors, '
-                     f'{"to" if args.reverse else "from"} {args.source}\n')
+    sys.stdout.write(
+        f'{args.dst}: {len(state_dict)} tensors, {"to" if args.reverse else "from"} {args.source}\n'
+    )
     meta = torch.load(args.dst, weights_only=True)['meta']
     if 'dataset_meta' in meta:
         names = meta['dataset_meta']['classes']
-        sys.stdout.write(f'{len(names)} classes, taken to be '
-                         f'{", ".join(names[:3])} ... {names[-1]}\n')
+        sys.stdout.write(
+            f'{len(names)} classes, taken to be {", ".join(names[:3])} ... {names[-1]}\n'
+        )

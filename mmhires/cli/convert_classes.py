@@ -5,6 +5,7 @@ r"""Write a checkpoint whose classifiers predict another data set's classes.
         --class-map configs/_base_/class_maps/cityscapes_to_camvid.py \
         --dataset mmhires.CamVidDataset
 """
+
 import argparse
 import sys
 
@@ -28,6 +29,7 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.utils.configs import config_files
     from mmhires.utils.files import refuse_overwriting
     from mmhires.zoo.load import read_checkpoint
+
     dataset = DATASETS.get(args.dataset)
     if dataset is None:
         raise ValueError(f'{args.dataset} is not in the dataset registry')
@@ -36,10 +38,12 @@ def run(args: argparse.Namespace) -> None:
         weights = map_classes(
             read_checkpoint(args.src)[0],
             Config.fromfile(args.class_map).class_map,
-            dataset.METAINFO['classes'])
+            dataset.METAINFO['classes'],
+        )
     except (AttributeError, KeyError) as error:
         raise ValueError(error.args[0]) from error  # str() of one is quoted
     meta = dict(dataset_meta=dict(dataset.METAINFO))
     write_checkpoint(dict(state_dict=weights, meta=meta), args.dst)
-    sys.stdout.write(f'{args.dst}: {len(weights)} tensors for '
-                     f'{len(dataset.METAINFO["classes"])} classes\n')
+    sys.stdout.write(
+        f'{args.dst}: {len(weights)} tensors for {len(dataset.METAINFO["classes"])} classes\n'
+    )

@@ -8,6 +8,7 @@ Each line of the palette is a class, in the order of its index: ``128 64 128
 road`` or ``road,128,64,128``, ``255 crack`` of grey masks. Lines of one name
 are one class; what is named ``ignore`` becomes 255.
 """
+
 import argparse
 import signal
 import sys
@@ -24,16 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--classes',
         nargs='+',
         metavar='VALUE',
-        help='the same as arguments: 0 255, or 0,0,0 128,64,128,road')
-    add('--ignore-others',
-        action='store_true',
-        help='values that are not in the palette become 255')
+        help='the same as arguments: 0 255, or 0,0,0 128,64,128,road',
+    )
+    add(
+        '--ignore-others', action='store_true', help='values that are not in the palette become 255'
+    )
     add('--force', action='store_true', help='replace a dst that has content')
 
 
 def run(args: argparse.Namespace) -> None:
     """Convert the masks, and print the share of each class."""
     from mmhires.converters.masks import convert_masks, read_palette
+
     if args.palette:
         with open(args.palette, encoding='utf-8-sig') as file:
             palette = read_palette(file)
@@ -41,9 +44,14 @@ def run(args: argparse.Namespace) -> None:
         palette = read_palette(args.classes)
     # As Ctrl-C does, a plain kill takes the unfinished folder away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    count, pixels = convert_masks(args.src, args.dst, palette,
-                                  args.ignore_others, args.force,
-                                  [args.palette] if args.palette else [])
+    count, pixels = convert_masks(
+        args.src,
+        args.dst,
+        palette,
+        args.ignore_others,
+        args.force,
+        [args.palette] if args.palette else [],
+    )
     sys.stdout.write(f'{args.dst}: {count} masks\n')
     names = [f'{i} {name}' for i, name in enumerate(palette.names)]
     for name, share in zip([*names, '255 ignored'], pixels / pixels.sum()):

@@ -6,6 +6,7 @@
 writes the weights to student.pth and a config that names no teacher to
 student.py, for test.py and whatever else takes an EncoderDecoder.
 """
+
 import argparse
 import os.path as osp
 import sys
@@ -28,9 +29,9 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.utils.configs import config_files
     from mmhires.utils.files import open_whole, refuse_overwriting
     from mmhires.zoo.load import read_checkpoint
+
     config = f'{osp.splitext(args.out)[0]}.py'
-    refuse_overwriting([args.out, config],
-                       [args.checkpoint, *config_files(args.config)])
+    refuse_overwriting([args.out, config], [args.checkpoint, *config_files(args.config)])
     weights, dataset = read_checkpoint(args.checkpoint)
     cfg, weights = extract_student(Config.fromfile(args.config), weights)
     # Classes and palette, which inference reads.

@@ -8,6 +8,7 @@ minutes on two cores. Prints a table and writes a page to look at. The same
 command goes on where it was stopped and measures nothing twice; another
 --out-dir begins anew.
 """
+
 import argparse
 
 from .options import at_least
@@ -18,26 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--seed', type=at_least(0), default=0, help='of the training')
     add('--iters', type=at_least(1), help='training steps of each')
-    add('--train-longer',
+    add(
+        '--train-longer',
         action='store_true',
-        help='four times as many steps, and a plain network between the sizes')
-    add('--test-images',
-        type=at_least(1),
-        default=400,
-        help='streets to test on')
+        help='four times as many steps, and a plain network between the sizes',
+    )
+    add('--test-images', type=at_least(1), default=400, help='streets to test on')
     add('--quick', action='store_true', help='measure, but train nothing')
-    add('--train-images',
-        type=at_least(1),
-        default=400,
-        help='streets to train on')
+    add('--train-images', type=at_least(1), default=400, help='streets to train on')
     add('--out-dir', default='demo_out', help='of all that is written')
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the demo."""
     from mmhires.demo.demo import compare_on_streets
+
     try:
         compare_on_streets(args)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            'stopped; the same command goes on from here') from error
+        raise KeyboardInterrupt('stopped; the same command goes on from here') from error

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Print versions, device, engines and where to find help."""
+
 import argparse
 import platform
 import sys
@@ -26,14 +27,19 @@ def run(args: argparse.Namespace) -> None:
     """Print the report."""
     import torch
     from mmengine.device import get_device
+
     device = get_device()
     what = (
-        torch.cuda.get_device_name()
-        if device == 'cuda' else f'{torch.get_num_threads()} threads')
-    groups = (('mmhires', __version__), ('python', platform.python_version()),
-              *((name, _version(name))
-                for name in PACKAGES), ('\ndevice', f' {device}, {what}'),
-              ('\nengine', ''), *((name, _version(name)) for name in ENGINES))
+        torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads'
+    )
+    groups = (
+        ('mmhires', __version__),
+        ('python', platform.python_version()),
+        *((name, _version(name)) for name in PACKAGES),
+        ('\ndevice', f' {device}, {what}'),
+        ('\nengine', ''),
+        *((name, _version(name)) for name in ENGINES),
+    )
     for name, value in groups:
         sys.stdout.write(f'{name:<24}{value}\n')
     sys.stdout.write(HELP)

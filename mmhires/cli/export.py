@@ -14,6 +14,7 @@ it computes in integers; mIoU before and after, on --max-images of the config's
 labelled test images, or the agreement on --images where there are none, is
 printed with the layers that stay in float for it.
 """
+
 import argparse
 import os.path as osp
 import sys
@@ -29,29 +30,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add = parser.add_argument
     add('out', help='file to write, .onnx or .pt2')
-    add('--images',
+    add(
+        '--images',
         nargs='+',
         help='pictures or directories of them to compare on; the first '
-        'decides the size of the input')
+        'decides the size of the input',
+    )
     add('--max-images', type=int, default=8, help='compare on no more')
-    add('--format',
-        choices=SUFFIXES,
-        help='default: what the suffix of OUT says')
-    add('--precision',
+    add('--format', choices=SUFFIXES, help='default: what the suffix of OUT says')
+    add(
+        '--precision',
         choices=('fp32', 'fp16', 'bf16', 'int8'),
         default='fp32',
-        help='of the weights and of computing')
-    add('--calibration',
+        help='of the weights and of computing',
+    )
+    add(
+        '--calibration',
         help='for int8: directory of pictures like those to come, of which '
-        '32 show how large the maps of the network get')
+        '32 show how large the maps of the network get',
+    )
     add('--dynamic', action='store_true', help='take any size of image')
-    add('--batch',
-        action='store_true',
-        help='take several images at once, .onnx only')
-    add('--labels',
+    add('--batch', action='store_true', help='take several images at once, .onnx only')
+    add(
+        '--labels',
         action='store_true',
         help='resize to the image and argmax are part of the file, whose '
-        'output is (N, H, W), uint8; for images of the size of the first')
+        'output is (N, H, W), uint8; for images of the size of the first',
+    )
     add('--opset', type=int, default=17, help='of ONNX')
 
 
@@ -61,18 +66,18 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.utils.configs import config_files
     from mmhires.utils.files import refuse_overwriting
     from mmhires.utils.inputs import find_inputs
+
     if args.format and not args.out.lower().endswith(SUFFIXES[args.format]):
-        raise ValueError(f'{args.out}: a file of --format {args.format} '
-                         f'ends in {SUFFIXES[args.format]}')
-    refuse_overwriting([args.out], [
-        args.checkpoint or '', *(config_files(args.config) if args.config else
-                                 ())
-    ])
+        raise ValueError(
+            f'{args.out}: a file of --format {args.format} ends in {SUFFIXES[args.format]}'
+        )
+    refuse_overwriting(
+        [args.out], [args.checkpoint or '', *(config_files(args.config) if args.config else ())]
+    )
     with tempfile.TemporaryDirectory() as folder:
         images = [
-            file for path in args.images or [draw_street(folder)]
-            for file in find_inputs(path)
-        ][:args.max_images]
+            file for path in args.images or [draw_street(folder)] for file in find_inputs(path)
+        ][: args.max_images]
         sys.stderr.write(f'load {args.model or args.checkpoint}\n')
         model = load_model(args, 'cpu')
         sys.stderr.write(f'export {args.out}\n')
@@ -80,5 +85,4 @@ def run(args: argparse.Namespace) -> None:
             said = export_int8(model, args, images, folder)
         else:
             said = export_float(model, args, images, args.out)
-    sys.stdout.write(
-        f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; {said}\n')
+    sys.stdout.write(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; {said}\n')

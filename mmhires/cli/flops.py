@@ -10,6 +10,7 @@ papers are often twice that. With several configs a column compares with the
 first. --per-branch adds where they are spent, in the inference form and in the
 forward pass of a training step.
 """
+
 import argparse
 from typing import TYPE_CHECKING
 
@@ -24,16 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add_configs(parser)
     add = parser.add_argument
-    add('--shape',
+    add(
+        '--shape',
         nargs=2,
         type=int,
         default=[512, 1024],
         metavar=('H', 'W'),
-        help='image in pixels, before a data preprocessor reduces it')
-    add('--per-branch',
+        help='image in pixels, before a data preprocessor reduces it',
+    )
+    add(
+        '--per-branch',
         action='store_true',
         help='GMACs of backbone, neck and parts of the heads; computes the '
-        'losses of one image, so take your time or a small shape')
+        'losses of one image, so take your time or a small shape',
+    )
     add('--out', help='folder for a JSON and a CSV file')
 
 
@@ -51,9 +56,9 @@ def run(args: argparse.Namespace) -> None:
         network_input,
         write_records,
     )
+
     console = Console(width=160)
-    table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '',
-                  'image', 'network input')
+    table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '', 'image', 'network input')
     shape = 'x'.join(map(str, args.shape))
     branches, results = [], []
     for path in read_configs(args):
@@ -66,13 +71,18 @@ def run(args: argparse.Namespace) -> None:
             input='x'.join(map(str, inputs[2:])),
             gmacs=spent[''] / 1e9,
             params_m=deployed / 1e6,
-            trained_params_m=trained / 1e6)
+            trained_params_m=trained / 1e6,
+        )
         results.append(result)
         table.add_row(
-            result['config'], f'{result["gmacs"]:.3f}',
-            f'{result["params_m"]:.3f}', f'{result["trained_params_m"]:.3f}',
+            result['config'],
+            f'{result["gmacs"]:.3f}',
+            f'{result["params_m"]:.3f}',
+            f'{result["trained_params_m"]:.3f}',
             f'{100 * (result["gmacs"] / results[0]["gmacs"] - 1):+.2f} %',
-            shape, result['input'])
+            shape,
+            result['input'],
+        )
         if args.per_branch:
             try:
                 training = count_training_branches(model, args.shape)
@@ -81,23 +91,19 @@ def run(args: argparse.Namespace) -> None:
             branches.append(branch_table(result['config'], spent, training))
     console.print(table, *branches)
     if args.out:
-        write_records(args.out, f'complexity_{results[0]["config"]}',
-                      dict(image=shape), results)
+        write_records(args.out, f'complexity_{results[0]["config"]}', dict(image=shape), results)
 
 
 def branch_table(name: str, inference: dict, training: dict) -> 'Table':
     """Return the table of ``--per-branch``."""
     from rich.table import Table
+
     table = Table('branch', 'inference', 'training forward', title=name)
     for counts in (inference, training):
         total = counts.pop('')
         counts.update(rest=total - sum(counts.values()), total=total)
-    for branch in [
-            *(name for name in training if name not in ('rest', 'total')),
-            'rest', 'total'
-    ]:
+    for branch in [*(name for name in training if name not in ('rest', 'total')), 'rest', 'total']:
         table.add_row(
-            branch,
-            *(f'{counts.get(branch, 0) / 1e9:.3f}'
-              for counts in (inference, training)))
+            branch, *(f'{counts.get(branch, 0) / 1e9:.3f}' for counts in (inference, training))
+        )
     return table

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Arguments that several subcommands share."""
+
 import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,13 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-INPUTS = ("a picture or a video, a directory of pictures (those of "
-          "directories within too), a pattern ('streets/*/*.png'), the "
-          'address of a stream (rtsp://..., http://...) or the number of a '
-          'camera, which Ctrl-C ends')
-BOXES = ('JSON of the persons, for a pose model: a list of x1, y1, x2, y2 for '
-         'all pictures, or an object of such lists by names of pictures; '
-         'without it one person fills the picture')
+INPUTS = (
+    'a picture or a video, a directory of pictures (those of '
+    "directories within too), a pattern ('streets/*/*.png'), the "
+    'address of a stream (rtsp://..., http://...) or the number of a '
+    'camera, which Ctrl-C ends'
+)
+BOXES = (
+    'JSON of the persons, for a pose model: a list of x1, y1, x2, y2 for '
+    'all pictures, or an object of such lists by names of pictures; '
+    'without it one person fills the picture'
+)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +34,7 @@ def load_model(args: argparse.Namespace, device: str) -> 'nn.Module':
     """Load the model that :func:`add_model` selects."""
     _require_one(args.config, args.model, 'CONFIG and CHECKPOINT')
     from mmhires.zoo import load_model
+
     return load_model(args.model or args.config, args.checkpoint, device)
 
 
@@ -37,6 +43,7 @@ def model_files(args: argparse.Namespace) -> tuple[str, str]:
     _require_one(args.config, args.model, 'CONFIG and CHECKPOINT')
     if args.model:
         from mmhires.zoo.published import PREFIX
+
         return _config_file(args.model), f'{PREFIX}{args.model}'
     if not args.checkpoint:
         raise ValueError('give CONFIG and CHECKPOINT, or --model NAME')
@@ -46,9 +53,8 @@ def model_files(args: argparse.Namespace) -> tuple[str, str]:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add ``CONFIG`` or ``--model NAME``."""
     parser.add_argument(
-        'config',
-        nargs='?',
-        help="config file, or the name of one of upstream's, mmseg::...")
+        'config', nargs='?', help="config file, or the name of one of upstream's, mmseg::..."
+    )
     _add_name(parser, 'CONFIG')
 
 
@@ -71,23 +77,23 @@ def read_configs(args: argparse.Namespace) -> list[str]:
     return [*args.configs, *map(_config_file, args.model)]
 
 
-def _add_name(parser: argparse.ArgumentParser, instead_of: str,
-              **options) -> None:
+def _add_name(parser: argparse.ArgumentParser, instead_of: str, **options) -> None:
     parser.add_argument(
         '--model',
         metavar='NAME',
         help=f'instead of {instead_of}: a name that `mmhires zoo` lists',
-        **options)
+        **options,
+    )
 
 
 def _require_one(config: str | None, name: str | None, what: str) -> None:
     if bool(config) == bool(name):
-        raise ValueError(f'give {what}, or --model NAME'
-                         f'{", not both" if config else ""}')
+        raise ValueError(f'give {what}, or --model NAME{", not both" if config else ""}')
 
 
 def _config_file(name: str) -> str:
     from mmhires.zoo.published import config_of
+
     return str(config_of(name))
 
 
@@ -97,6 +103,7 @@ class Overrides(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args) -> None:
         """Parse the values."""
         from mmengine.config import DictAction
+
         DictAction(self.option_strings, self.dest)(parser, *args)
 
 
@@ -108,7 +115,8 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         action=Overrides,
         default={},
         metavar='KEY=VALUE',
-        help='overrides for all configs, as in tools/train.py')
+        help='overrides for all configs, as in tools/train.py',
+    )
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -124,8 +132,7 @@ def at_least(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if value < least:
-            raise argparse.ArgumentTypeError(
-                f'must be at least {least}, got {value}')
+            raise argparse.ArgumentTypeError(f'must be at least {least}, got {value}')
         return value
 
     return number

@@ -8,6 +8,7 @@
 Of a segmentor it paints the classes, of a top-down pose estimator the
 skeletons of the persons in the boxes, or of one who fills the picture.
 """
+
 import argparse
 import sys
 
@@ -19,20 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('input', help=INPUTS)
     add_model(parser)
-    add('--out-dir',
+    add(
+        '--out-dir',
         default='demo_out',
-        help='where the painted files go, in the same directories and under '
-        'the same names')
+        help='where the painted files go, in the same directories and under the same names',
+    )
     add('--boxes', help=BOXES)
-    add('--opacity',
-        type=float,
-        help='of the colours, in (0, 1] (default: 0.5, of skeletons 1)')
-    add('--with-labels',
+    add('--opacity', type=float, help='of the colours, in (0, 1] (default: 0.5, of skeletons 1)')
+    add(
+        '--with-labels',
         action='store_true',
-        help='write the class names too; slow on large pictures')
-    add('--device',
-        default='auto',
-        help="'cpu', 'cuda:0', ...; 'auto' takes a GPU if there is one")
+        help='write the class names too; slow on large pictures',
+    )
+    add('--device', default='auto', help="'cpu', 'cuda:0', ...; 'auto' takes a GPU if there is one")
 
 
 def run(args: argparse.Namespace) -> list[str]:
@@ -40,11 +40,13 @@ def run(args: argparse.Namespace) -> list[str]:
     from mmhires.apis.overlay import make_painter, overlay
     from mmhires.utils.boxes import BoxFile
     from mmhires.utils.inputs import list_inputs
+
     inputs = list_inputs(args.input, leave_out=args.out_dir)
     boxes = BoxFile(args.boxes) if args.boxes else None
     model = load_model(args, args.device)
     paint = make_painter(model, args.opacity, args.with_labels)
     problems = overlay(paint, inputs, args.out_dir, boxes)
-    sys.stdout.write(f'painted {len(inputs) - len(problems)} of '
-                     f'{len(inputs)} files into {args.out_dir}\n')
+    sys.stdout.write(
+        f'painted {len(inputs) - len(problems)} of {len(inputs)} files into {args.out_dir}\n'
+    )
     return problems

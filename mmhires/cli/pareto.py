@@ -10,6 +10,7 @@ CONFIG=FILE.json. Several files of one config are averaged. A file by hand is
 
     [{"config": "ours", "gmacs": 12.3, "mIoU": 70.1}, ...]
 """
+
 import argparse
 
 
@@ -27,19 +28,16 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmhires.analysis import (
-        choose,
-        draw_pareto,
-        pareto_front,
-        read_results,
-    )
+    from mmhires.analysis import choose, draw_pareto, pareto_front, read_results
     from mmhires.utils.files import refuse_overwriting
+
     refuse_overwriting([args.out], args.results)
     points = choose(read_results(args.results), args.cost, args.accuracy)
     draw_pareto(points, args.cost, args.accuracy, args.out)
     front = pareto_front(points)
     table = Table('config', args.cost, args.accuracy, 'front')
     for name in sorted(points, key=points.get):
-        table.add_row(name, *(f'{value:.4g}' for value in points[name]),
-                      'yes' if name in front else '')
+        table.add_row(
+            name, *(f'{value:.4g}' for value in points[name]), 'yes' if name in front else ''
+        )
     Console(width=160).print(table)

@@ -11,6 +11,7 @@ as .json, and the picture, .png, or the video, .mp4, with their skeletons.
 Decoding, the network and writing run beside each other; an input that cannot
 be read, predicted or written does not keep the others from being predicted.
 """
+
 import argparse
 import sys
 import time
@@ -29,44 +30,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('input', nargs='+', help=INPUTS)
     add('--out-dir', default='predictions', help='where the files go')
     add('--boxes', help=BOXES)
-    add('--device',
-        default='cpu',
-        help="'cpu', 'cuda', 'cuda:1' or, for .onnx, 'tensorrt'")
-    add('--runtime',
+    add('--device', default='cpu', help="'cpu', 'cuda', 'cuda:1' or, for .onnx, 'tensorrt'")
+    add(
+        '--runtime',
         default='auto',
         choices=('auto', *RUNTIMES),
-        help='what runs the model; auto is the best that is installed')
-    add('--precision',
+        help='what runs the model; auto is the best that is installed',
+    )
+    add(
+        '--precision',
         choices=('fp32', 'fp16', 'bf16'),
-        help='to compute in (default: that of the model)')
+        help='to compute in (default: that of the model)',
+    )
     add('--threads', type=at_least(1), help='of the network')
 
 
 def run(args: argparse.Namespace) -> list[str]:
     """Predict, and report the problems of inputs."""
     from mmhires.apis.overlay import say, say_shared
-    from mmhires.apis.prediction import (
-        outputs,
-        predict_pictures,
-        predict_video,
-    )
+    from mmhires.apis.prediction import outputs, predict_pictures, predict_video
     from mmhires.deploy import Predictor
     from mmhires.utils.boxes import BoxFile
     from mmhires.utils.files import refuse_overwriting
     from mmhires.utils.inputs import list_inputs, name_outputs
+
     inputs = list_inputs(*args.input, leave_out=args.out_dir)
     boxes = BoxFile(args.boxes) if args.boxes else None
-    predictor = Predictor(args.model, args.device, args.threads, args.runtime,
-                          args.precision)
+    predictor = Predictor(args.model, args.device, args.threads, args.runtime, args.precision)
     if boxes and not predictor.takes_boxes:
-        raise ValueError(f'--boxes are of pose models, {args.model} is a '
-                         'segmentor')
+        raise ValueError(f'--boxes are of pose models, {args.model} is a segmentor')
     names, shared = name_outputs(inputs)
     stems = [Path(args.out_dir, name) for name in names]
     refuse_overwriting(
-        outputs(predictor, inputs,
-                stems), [args.model, *filter(None, [args.boxes])] +
-        [given.source for given in inputs])
+        outputs(predictor, inputs, stems),
+        [args.model, *filter(None, [args.boxes])] + [given.source for given in inputs],
+    )
     say([f'{args.model} runs on {predictor.runtime}, {args.device}'])
     say_shared(shared)
     Path(args.out_dir).mkdir(parents=True, exist_ok=True)
@@ -87,9 +85,9 @@ def run(args: argparse.Namespace) -> list[str]:
     return problems
 
 
-def report(args: argparse.Namespace, count: int, total: int, kind: str,
-           begin: float) -> None:
+def report(args: argparse.Namespace, count: int, total: int, kind: str, begin: float) -> None:
     """Print the results of pictures or of a video's frames."""
     rate = count / (time.perf_counter() - begin)
-    sys.stdout.write(f'predicted {count} of {total} {kind} into '
-                     f'{args.out_dir}, {rate:.1f} {kind}/s\n')
+    sys.stdout.write(
+        f'predicted {count} of {total} {kind} into {args.out_dir}, {rate:.1f} {kind}/s\n'
+    )

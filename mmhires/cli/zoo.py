@@ -7,6 +7,7 @@
 A name is what --model of the other commands takes and, with mmhires:// before
 it, load_from and the checkpoint of an init_cfg.
 """
+
 import argparse
 import sys
 
@@ -15,15 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add = parser.add_argument
     add('pattern', nargs='?', default='*', help="of names, such as 'ddrnet*'")
-    add('--download',
+    add(
+        '--download',
         action='store_true',
-        help='put the files into the cache and load each into its model')
+        help='put the files into the cache and load each into its model',
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """List the weights, and download the requested ones."""
     from mmhires.zoo import list_models, load_model, load_published
     from mmhires.zoo.published import find
+
     names = list_models(args.pattern)
     if not names:
         find(args.pattern)  # says which names are like it

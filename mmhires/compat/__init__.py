@@ -10,27 +10,27 @@ whether the failure is there, and can be deleted when upstream ships a fix.
 waits for its import, so that applying costs no import of its own. ``python -m mmhires.compat``
 prints what was done and why.
 """
+
 from ._item import Item
 
 ITEMS = (
     Item('onedl', 'configs named mmseg:: are not found with the forks'),
     Item('mmcv_ext', 'mmcv-lite has no compiled operators'),
-    Item('checkpoint_globals',
-         'torch.load refuses the checkpoints of MMEngine', 'torch'),
-    Item('url_checkpoints', 'checkpoints of web addresses run code',
-         'mmengine.runner.checkpoint'),
-    Item('checkpoint_fallback', 'the forks run the code of checkpoints',
-         'mmengine.runner.checkpoint'),
-    Item('cpu', 'a launcher needs CUDA even where there is none',
-         'mmengine.runner'),
+    Item('checkpoint_globals', 'torch.load refuses the checkpoints of MMEngine', 'torch'),
+    Item('url_checkpoints', 'checkpoints of web addresses run code', 'mmengine.runner.checkpoint'),
+    Item(
+        'checkpoint_fallback', 'the forks run the code of checkpoints', 'mmengine.runner.checkpoint'
+    ),
+    Item('cpu', 'a launcher needs CUDA even where there is none', 'mmengine.runner'),
     Item('torchvision', 'without it, or with a wrong one, imports end'),
     Item('pkg_resources', 'setuptools 82 removed what MMEngine imports'),
-    Item('xtcocotools', 'MMPose needs xtcocotools, built for NumPy 1',
-         'mmpose'),
-    Item('draw_circles', 'MMPose cannot draw keypoints beside NumPy 2.4',
-         'mmpose'),
-    Item('timm_maps', 'maps of timm with their channels last reach heads so',
-         'mmpretrain.models.backbones.timm_backbone'),
+    Item('xtcocotools', 'MMPose needs xtcocotools, built for NumPy 1', 'mmpose'),
+    Item('draw_circles', 'MMPose cannot draw keypoints beside NumPy 2.4', 'mmpose'),
+    Item(
+        'timm_maps',
+        'maps of timm with their channels last reach heads so',
+        'mmpretrain.models.backbones.timm_backbone',
+    ),
 )
 
 

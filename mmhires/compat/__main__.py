@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``python -m mmhires.compat``: which items are applied here, and why."""
+
 import argparse
 import importlib
 import platform
@@ -10,10 +11,24 @@ from importlib.util import find_spec
 
 from . import ITEMS, apply
 
-PACKAGES = ('torch', 'torchvision', 'numpy', 'opencv-python',
-            'opencv-python-headless', 'mmengine', 'mmcv', 'mmcv-lite',
-            'mmsegmentation', 'mmpose', 'mmdet', 'mmpretrain', 'openmim',
-            'pycocotools', 'xtcocotools', 'setuptools')
+PACKAGES = (
+    'torch',
+    'torchvision',
+    'numpy',
+    'opencv-python',
+    'opencv-python-headless',
+    'mmengine',
+    'mmcv',
+    'mmcv-lite',
+    'mmsegmentation',
+    'mmpose',
+    'mmdet',
+    'mmpretrain',
+    'openmim',
+    'pycocotools',
+    'xtcocotools',
+    'setuptools',
+)
 
 
 def _version(package: str) -> str:
@@ -29,7 +44,7 @@ def main() -> None:
     """Apply everything, then print each item and the versions involved."""
     argparse.ArgumentParser(
         prog='python -m mmhires.compat',
-        description='Print what the compatibility layer does here, and why'
+        description='Print what the compatibility layer does here, and why',
     ).parse_args()
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -48,6 +63,7 @@ def main() -> None:
     rows += [('', ''), ('python', platform.python_version())]
     if find_spec('torch') is not None:
         from .bf16_convolution import describe
+
         rows.append(('bf16 convolutions', describe()))
     rows += [(package, _version(package)) for package in PACKAGES]
     for name, value in rows:

@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 # ruff: noqa: N803, names of pycocotools
 """xtcocotools' evaluation class, based on pycocotools'."""
+
 import numpy as np
 from pycocotools import cocoeval
 
@@ -20,17 +21,13 @@ class COCOeval(cocoeval.COCOeval):
         NotImplementedError: For what only xtcocotools can evaluate.
     """
 
-    def __init__(self,
-                 cocoGt=None,
-                 cocoDt=None,
-                 iouType='segm',
-                 sigmas=None,
-                 use_area=True):
+    def __init__(self, cocoGt=None, cocoDt=None, iouType='segm', sigmas=None, use_area=True):
         if iouType not in ('segm', 'bbox', 'keypoints') or not use_area:
             raise NotImplementedError(
                 f'evaluating iouType={iouType!r} with use_area={use_area} '
                 'needs xtcocotools, which has wheels for numpy<2 and Python '
-                'up to 3.11')
+                'up to 3.11'
+            )
         super().__init__(cocoGt, cocoDt, iouType)
         if sigmas is not None:
             self.params.kpt_oks_sigmas = np.asarray(sigmas)

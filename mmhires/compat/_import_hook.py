@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Import hooks that call a function, or that stand in for a missing package."""
+
 import sys
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
@@ -20,8 +21,10 @@ class _WatchingFinder(MetaPathFinder):
         if name not in self.runs:
             return None
         specs = (
-            finder.find_spec(name, path, target) for finder in sys.meta_path
-            if finder is not self and hasattr(finder, 'find_spec'))
+            finder.find_spec(name, path, target)
+            for finder in sys.meta_path
+            if finder is not self and hasattr(finder, 'find_spec')
+        )
         spec = next(filter(None, specs), None)
         if spec is not None and spec.loader is not None:
             self._watch(spec.loader, self.runs[name])
@@ -78,8 +81,7 @@ def forget(package: str) -> dict[str, ModuleType]:
         It and its modules, by their full names.
     """
     return {
-        name: sys.modules.pop(name)
-        for name in list(sys.modules) if name.split('.')[0] == package
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.split('.')[0] == package
     }
 
 

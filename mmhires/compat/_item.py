@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """One patch of the compatibility layer."""
+
 import importlib
 import warnings
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Item:
             ``'failed'``.
         why (str): The reason for the state.
     """
+
     name: str
     symptom: str
     after: str | None = None
@@ -53,6 +55,6 @@ class Item:
         except Exception as error:
             self.state, self.why = 'failed', repr(error)
             warnings.warn(
-                f'mmhires.compat.{self.name} ({self.symptom}) could not be '
-                f'applied: {error!r}',
-                stacklevel=2)
+                f'mmhires.compat.{self.name} ({self.symptom}) could not be applied: {error!r}',
+                stacklevel=2,
+            )

@@ -6,6 +6,7 @@ nobody has written where a map is 1 to 3 pixels wide: results and gradients are 
 too large, and not the same in the next run. ``ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16`` in the
 environment cures it and costs AMX. Nothing is changed here: whoever computes in bf16 is told.
 """
+
 import functools
 import warnings
 
@@ -37,9 +38,11 @@ def describe() -> str:
     width = broken_width()
     if not width:
         return 'right on this processor'
-    return (f'wrong on maps of up to {width} pixels wide on this processor, '
-            'strided and transposed ones; set the environment variable '
-            'ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 or compute in float32')
+    return (
+        f'wrong on maps of up to {width} pixels wide on this processor, '
+        'strided and transposed ones; set the environment variable '
+        'ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 or compute in float32'
+    )
 
 
 def _is_right(name: str, kernel: int, width: int) -> bool:
@@ -63,12 +66,13 @@ def _is_right(name: str, kernel: int, width: int) -> bool:
         # Of bf16's 2^-8; not so where a difference is nan.
         (got - exact).abs().max() <= exact.abs().max() / 20
         for _ in range(3)  # what has not been written need not be wrong
-        for exact, got in zip(*map(compute, (torch.float32, torch.bfloat16))))
+        for exact, got in zip(*map(compute, (torch.float32, torch.bfloat16)))
+    )
 
 
 def _leave_nan_in_free_memory() -> None:
     for size in range(6, 17):
-        torch.full((2**size, ), torch.nan, dtype=torch.bfloat16)
+        torch.full((2**size,), torch.nan, dtype=torch.bfloat16)
 
 
 def warn_of_narrow_maps(model: nn.Module, image: Tensor | None = None) -> None:
@@ -89,17 +93,17 @@ def warn_of_narrow_maps(model: nn.Module, image: Tensor | None = None) -> None:
             warnings.warn(
                 f'{type(module).__name__} of a map {args[0].shape[-1]} pixels '
                 f'wide: bf16 convolutions are {describe()}',
-                stacklevel=2)
+                stacklevel=2,
+            )
 
     def remove() -> None:
         while hooks:
             hooks.pop().remove()
 
     for module in model.modules():
-        if isinstance(
-                module,
-            (nn.Conv2d, nn.ConvTranspose2d)) and (module.transposed
-                                                  or max(module.stride) > 1):
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and (
+            module.transposed or max(module.stride) > 1
+        ):
             hooks.append(module.register_forward_pre_hook(warn))
     if image is not None:
         with torch.inference_mode():

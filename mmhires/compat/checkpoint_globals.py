@@ -9,6 +9,7 @@ NumPy's own classes would not be safe on that list: ``numpy.ndarray(1, 'O', buff
 the file for the address of a Python object. So a file gets stand-ins under their names, which make
 arrays and scalars of numbers and text only.
 """
+
 import math
 import re
 
@@ -29,9 +30,7 @@ class _DType:
     """Stand-in for a file's ``numpy.dtype(code, align, copy)``."""
 
     def __init__(self, code, align=False, copy=False):
-        _require(
-            isinstance(code, str) and PLAIN.fullmatch(code),
-            f'the numpy.dtype {code!r}')
+        _require(isinstance(code, str) and PLAIN.fullmatch(code), f'the numpy.dtype {code!r}')
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state):
@@ -40,6 +39,7 @@ class _DType:
 
 class _Array(np.ndarray):
     """Stand-in for a file's ``numpy.ndarray``; it is saved as an ordinary one."""
+
     # New arrays made with ordinary ones are ordinary ones.
     __array_priority__ = -1
 
@@ -50,9 +50,11 @@ class _Array(np.ndarray):
         _, shape, kind, fortran, data = state
         dtype = _dtype(kind)
         _require(
-            isinstance(data, bytes) and min(shape, default=0) >= 0
+            isinstance(data, bytes)
+            and min(shape, default=0) >= 0
             and len(data) == math.prod(shape) * dtype.itemsize,
-            f'to fill {shape} of {dtype} with other than their bytes')
+            f'to fill {shape} of {dtype} with other than their bytes',
+        )
         super().__setstate__((1, shape, dtype, bool(fortran), data))
 
     def __reduce_ex__(self, protocol):
@@ -67,14 +69,12 @@ def _dtype(kind) -> np.dtype:
 def _reconstruct(cls, shape, code) -> _Array:
     """Make an empty array that ``_Array.__setstate__`` fills."""
     _require(cls is _Array, f'an array of {cls!r}')
-    return np.ndarray.__new__(_Array, (0, ), 'b')
+    return np.ndarray.__new__(_Array, (0,), 'b')
 
 
 def _scalar(kind, data) -> np.generic:
     dtype = _dtype(kind)
-    _require(
-        isinstance(data, bytes) and len(data) == dtype.itemsize,
-        f'{data!r} as a {dtype}')
+    _require(isinstance(data, bytes) and len(data) == dtype.itemsize, f'{data!r} as a {dtype}')
     return np.ndarray((), dtype, data)[()]
 
 
@@ -86,7 +86,8 @@ def _history_getattr(owner: object, name: str):
     """
     _require(
         owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'),
-        f'the attribute {name!r} of {owner!r}')
+        f'the attribute {name!r} of {owner!r}',
+    )
     return getattr(owner, name)
 
 
@@ -97,17 +98,20 @@ def install() -> tuple[bool, str]:
         Whether anything was changed, and why.
     """
     if torch.__version__ < (2, 6):
-        return False, (f'torch {torch.__version__} does not check what a '
-                       'checkpoint names')
+        return False, (f'torch {torch.__version__} does not check what a checkpoint names')
     # Classes, and stand-ins with the name a file knows them by.
     allowed = [
-        HistoryBuffer, bytes, (_history_getattr, 'builtins.getattr'),
-        (_DType, 'numpy.dtype'), (_Array, 'numpy.ndarray')
+        HistoryBuffer,
+        bytes,
+        (_history_getattr, 'builtins.getattr'),
+        (_DType, 'numpy.dtype'),
+        (_Array, 'numpy.ndarray'),
     ]
     # The module was renamed: files of NumPy 1 and 2 name it differently.
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed += [(_reconstruct, f'{module}._reconstruct'),
-                    (_scalar, f'{module}.scalar')]
+        allowed += [(_reconstruct, f'{module}._reconstruct'), (_scalar, f'{module}.scalar')]
     torch.serialization.add_safe_globals(allowed)
-    return True, ('HistoryBuffer and NumPy values are on the allow-list of '
-                  'torch.load, whose protection stays on')
+    return True, (
+        'HistoryBuffer and NumPy values are on the allow-list of '
+        'torch.load, whose protection stays on'
+    )

@@ -5,6 +5,7 @@ Under any launcher MMEngine 0.10.7 calls ``torch.cuda.set_device``, asks for NCC
 ``device_ids`` to the model wrapper; on a CPU the first and the last raise. No process group is made
 here: that stays with MMEngine, at the moment and with the timeout that the config says.
 """
+
 import functools
 import logging
 from unittest import mock
@@ -38,7 +39,8 @@ def _without_device_ids(init):
                 'SyncBatchNorm works on GPUs only: on this CPU every process '
                 'normalises by the statistics of its own batch.',
                 logger='current',
-                level=logging.WARNING)
+                level=logging.WARNING,
+            )
             module = revert_sync_batchnorm(module)
         init(self, module, *args, **kwargs)
 
@@ -56,6 +58,5 @@ def install() -> tuple[bool, str]:
     for launcher in ('pytorch', 'slurm', 'mpi'):
         name = f'_init_dist_{launcher}'
         setattr(dist_utils, name, _without_cuda(getattr(dist_utils, name)))
-    MMDistributedDataParallel.__init__ = _without_device_ids(
-        MMDistributedDataParallel.__init__)
+    MMDistributedDataParallel.__init__ = _without_device_ids(MMDistributedDataParallel.__init__)
     return True, 'no accelerator: launchers use gloo, SyncBN becomes BN'

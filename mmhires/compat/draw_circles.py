@@ -4,6 +4,7 @@
 MMPose 1.3.2 hands its OpenCV drawing the radius as an array of one number, which NumPy lets
 ``int()`` take no longer.
 """
+
 import functools
 
 import numpy as np
@@ -21,6 +22,7 @@ def install() -> tuple[bool, str]:
     except TypeError as error:
         why = str(error)
     from mmpose.visualization import opencv_backend_visualizer
+
     visualizer = opencv_backend_visualizer.OpencvBackendVisualizer
     draw = visualizer.draw_circles
 

@@ -4,6 +4,7 @@
 ``mmseg.models`` and ``mmpose.models`` import ``mmcv.ops`` whatever the model, and ``mmcv.ops``
 loads ``mmcv._ext``. Hardly a model calls an operator of it.
 """
+
 import sys
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
@@ -13,8 +14,7 @@ from .onedl import installed_fork
 
 LITE = 'mmcv-lite'
 CURE = 'pip uninstall mmcv-lite, then pip install mmcv==2.1.0'
-FORK_CURE = ('pip install --force-reinstall --no-deps --no-cache-dir '
-             '--no-build-isolation onedl-mmcv')
+FORK_CURE = 'pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation onedl-mmcv'
 
 
 def _operator(name: str):
@@ -29,7 +29,8 @@ def _operator(name: str):
         cure = FORK_CURE if fork else CURE
         raise RuntimeError(
             f'the MMCV operator "{name}" needs the full mmcv, this is '
-            f'{build}: {cure} (compiles for about ten minutes)')
+            f'{build}: {cure} (compiles for about ten minutes)'
+        )
 
     missing.__name__ = name
     return missing
@@ -45,11 +46,14 @@ def install() -> tuple[bool, str]:
     """
     mmcv = find_spec('mmcv')
     if mmcv is None:
-        return False, ('mmcv is not installed: pip install mmcv-lite==2.1.0, '
-                       'or mmcv==2.1.0 for compiled operators')
+        return False, (
+            'mmcv is not installed: pip install mmcv-lite==2.1.0, '
+            'or mmcv==2.1.0 for compiled operators'
+        )
     if PathFinder.find_spec('mmcv._ext', mmcv.submodule_search_locations):
         return False, 'mmcv has its compiled operators'
     sys.meta_path.append(StandIn('mmcv._ext', _operator))
     return True, (
         f'{installed_fork("mmcv") or LITE}: operators raise an error '
-        'that names them when they are called')
+        'that names them when they are called'
+    )

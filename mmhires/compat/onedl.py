@@ -7,6 +7,7 @@ OneDL's forks keep the names of the modules and rename the distributions:
 upstream distribution that is not installed, by ``importlib.metadata`` or by
 ``pkg_resources``, finds the fork.
 """
+
 import contextlib
 import io
 import sys
@@ -73,10 +74,7 @@ def installed_fork(name: str) -> str | None:
         The fork's name; None if upstream's package or neither is installed.
     """
     fork = FORKS[name]
-    upstream = [
-        found for found in Distribution.discover(name=name)
-        if not isinstance(found, _Fork)
-    ]
+    upstream = [found for found in Distribution.discover(name=name) if not isinstance(found, _Fork)]
     if upstream or not list(Distribution.discover(name=fork)):
         return None
     return fork
@@ -100,8 +98,8 @@ def _load_without_notice(module: ModuleType, execute: Execute) -> None:
     with contextlib.redirect_stdout(printed):
         execute(module)
     sys.stdout.writelines(
-        line for line in printed.getvalue().splitlines(keepends=True)
-        if not line.startswith(NOTICE))
+        line for line in printed.getvalue().splitlines(keepends=True) if not line.startswith(NOTICE)
+    )
 
 
 def install() -> tuple[bool, str]:

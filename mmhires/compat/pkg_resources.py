@@ -4,13 +4,16 @@
 MMEngine 0.10.7 imports it to resolve ``mmseg::`` configs, and openmim to do
 anything. Both fail with a bare "No module named 'pkg_resources'".
 """
+
 import warnings
 from importlib.util import find_spec
 
 from .onedl import installed_fork
 
-ADVICE = ('setuptools 82 and later lack pkg_resources, which MMEngine ("mmseg'
-          '::" configs) and mim import: pip install "setuptools<81"')
+ADVICE = (
+    'setuptools 82 and later lack pkg_resources, which MMEngine ("mmseg'
+    '::" configs) and mim import: pip install "setuptools<81"'
+)
 
 
 def install() -> tuple[bool, str]:

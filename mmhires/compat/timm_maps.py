@@ -4,6 +4,7 @@
 timm's Swin, MambaOut and others have their channels last, and MMPretrain 1.2.0 hands them on as
 they are: a head would take the width of a map for its channels.
 """
+
 import functools
 import importlib
 

@@ -10,6 +10,7 @@ MMPretrain (which MMDetection and so MMSegmentation import), timm and the
 visualization of MMPose name it where they define some classes; none of them
 is needed by our configs, and using one says what to install.
 """
+
 import contextlib
 import importlib
 import sys
@@ -20,11 +21,18 @@ from types import ModuleType
 from ._import_hook import StandIn, forget, intercept
 
 # What is imported of it, by whom, and what of them names it only later.
-NAMES = ('torchvision.ops.boxes', 'torchvision.transforms.functional',
-         'torchvision.transforms.transforms')
+NAMES = (
+    'torchvision.ops.boxes',
+    'torchvision.transforms.functional',
+    'torchvision.transforms.transforms',
+)
 HOSTS = {
-    'mmpretrain': ('mmpretrain.datasets', 'mmpretrain.engine',
-                   'mmpretrain.evaluation', 'mmpretrain.models'),
+    'mmpretrain': (
+        'mmpretrain.datasets',
+        'mmpretrain.engine',
+        'mmpretrain.evaluation',
+        'mmpretrain.models',
+    ),
     'mmpose.visualization': (),
     'timm': (),
 }
@@ -48,8 +56,8 @@ def _missing(name: str) -> type:
 
     def __init__(self, *args, **kwargs):  # noqa: N807
         raise ModuleNotFoundError(
-            f'{name} needs torchvision, of the release for your torch: '
-            'pip install torchvision')
+            f'{name} needs torchvision, of the release for your torch: pip install torchvision'
+        )
 
     return type(name, (), dict(__init__=__init__))
 
@@ -87,7 +95,8 @@ def _load_or_be_absent(module: ModuleType, execute) -> None:
         raise ModuleNotFoundError(
             'torchvision is installed but does not load, most likely because '
             f'it was built for another torch: {error}',
-            name='torchvision') from error
+            name='torchvision',
+        ) from error
 
 
 def _loads() -> bool:

@@ -4,6 +4,7 @@
 MMPose imports xtcocotools, an extension of pycocotools. Its wheels are built for NumPy 1 and end at
 Python 3.11; its source does not build on Python 3.13.
 """
+
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
@@ -26,14 +27,14 @@ def install() -> tuple[bool, str]:
     except (ImportError, ValueError) as error:
         # Its Python part is fine; the compiled part is pycocotools' own.
         forget('xtcocotools')
-        sys.modules['xtcocotools._mask'] = importlib.import_module(
-            'pycocotools._mask')
+        sys.modules['xtcocotools._mask'] = importlib.import_module('pycocotools._mask')
         return True, f"it uses pycocotools' compiled part: {error}"
-    package = module_from_spec(
-        ModuleSpec('xtcocotools', None, is_package=True))
-    for name, source in (('coco', 'pycocotools.coco'),
-                         ('cocoeval', f'{__package__}._cocoeval'),
-                         ('mask', 'pycocotools.mask')):
+    package = module_from_spec(ModuleSpec('xtcocotools', None, is_package=True))
+    for name, source in (
+        ('coco', 'pycocotools.coco'),
+        ('cocoeval', f'{__package__}._cocoeval'),
+        ('mask', 'pycocotools.mask'),
+    ):
         module = importlib.import_module(source)
         setattr(package, name, module)
         sys.modules[f'xtcocotools.{name}'] = module

@@ -16,11 +16,13 @@ from .camvid_layouts import SPLITS
 PUBLISHED_COUNTS = dict(train=367, val=101, test=233)
 
 
-def convert_camvid(src: str | Path,
-                   dst: str | Path,
-                   split_dir: str | Path | None = None,
-                   allow_partial: bool = False,
-                   force: bool = False) -> dict[str, int]:
+def convert_camvid(
+    src: str | Path,
+    dst: str | Path,
+    split_dir: str | Path | None = None,
+    allow_partial: bool = False,
+    force: bool = False,
+) -> dict[str, int]:
     """Check a published CamVid and write it in our layout.
 
     The result is ``dst/images/{split}/NAME.png``, copies of the images, and
@@ -66,8 +68,7 @@ def convert_camvid(src: str | Path,
             ids = read_label(label)
             for path, shape in ((image, found), (label, ids.shape)):
                 if shape != size:
-                    raise ValueError(f'{path} has (height, width) {shape}, '
-                                     f'expected {size}')
+                    raise ValueError(f'{path} has (height, width) {shape}, expected {size}')
             shutil.copyfile(image, new / 'images' / split / image.name)
             write_image(ids, new / 'labels' / split / image.name)
     return {split: counts[split] for split in SPLITS}
@@ -78,15 +79,16 @@ def _find(src: Path, split_dir: Path | None) -> tuple[list, Callable]:
     if any((src / f'{split}annot').is_dir() for split in SPLITS):
         if split_dir:
             raise ValueError(
-                f'{src} is in the SegNet layout, which is split already: '
-                'leave --split-dir out')
+                f'{src} is in the SegNet layout, which is split already: leave --split-dir out'
+            )
         return layouts.segnet_samples(src), layouts.read_segnet_label
     if next(src.rglob('*_L.png'), None):
         samples = layouts.original_samples(src, split_dir)
         return samples, layouts.read_original_label
     raise FileNotFoundError(
         f'{src} holds neither layout of CamVid: no train/ with trainannot/ '
-        '(SegNet) and no *_L.png labels (original)')
+        '(SegNet) and no *_L.png labels (original)'
+    )
 
 
 def _check_counts(src: Path, counts: Counter) -> None:
@@ -97,5 +99,6 @@ def _check_counts(src: Path, counts: Counter) -> None:
         if counts[split] != expected and (split != 'test' or counts[split])
     ]
     if wrong:
-        raise ValueError(f'{src} is not complete ({"; ".join(wrong)}); '
-                         '--allow-partial converts what is there')
+        raise ValueError(
+            f'{src} is not complete ({"; ".join(wrong)}); --allow-partial converts what is there'
+        )

@@ -24,7 +24,7 @@ Samples = list[tuple[str, Path, Path]]  # split, image and label
 # RGB of the 32 published classes by SegNet's class, in the order of its
 # numbers, merged as in MathWorks' SegNet example, which later papers repeat.
 _COLOURS = dict(
-    Sky=(0x808080, ),
+    Sky=(0x808080,),
     # Building, Archway, Bridge, Tunnel, Wall
     Building=(0x800000, 0xC00080, 0x008040, 0x400040, 0x40C000),
     # Column_Pole, TrafficCone
@@ -37,22 +37,23 @@ _COLOURS = dict(
     Tree=(0x808000, 0xC0C000),
     # SignSymbol, Misc_Text, TrafficLight
     SignSymbol=(0xC08080, 0x808040, 0x004040),
-    Fence=(0x404080, ),
+    Fence=(0x404080,),
     # Car, OtherMoving, SUVPickupTruck, Train, Truck_Bus
     Car=(0x400080, 0x804040, 0x4080C0, 0xC04080, 0xC080C0),
     # Pedestrian, Animal, CartLuggagePram, Child
     Pedestrian=(0x404000, 0x408040, 0x4000C0, 0xC08040),
     # Bicyclist, MotorcycleScooter
     Bicyclist=(0x0080C0, 0xC000C0),
-    Void=(0x000000, ))
+    Void=(0x000000,),
+)
 # SegNet's split by sequence: up to which frame number a frame is in which
 # split. It reproduces SegNet's lists: 367 + 101 + 233 of the 701 frames.
 _LAST = 10**9
 _SEQUENCE_SPLITS = {
     '0001TP': ((8520, 'train'), (_LAST, 'test')),
-    '0006R0': ((_LAST, 'train'), ),
+    '0006R0': ((_LAST, 'train'),),
     '0016E5': ((7958, 'train'), (8159, 'val'), (_LAST, 'train')),
-    'Seq05VD': ((_LAST, 'test'), ),
+    'Seq05VD': ((_LAST, 'test'),),
 }
 
 
@@ -70,8 +71,9 @@ def read_segnet_label(path: Path) -> np.ndarray:
     """
     label = read_image(path, 'unchanged', 'pillow')
     if label.ndim != 2:
-        raise ValueError(f'label {path} has shape {label.shape}, expected one '
-                         'channel of class numbers')
+        raise ValueError(
+            f'label {path} has shape {label.shape}, expected one channel of class numbers'
+        )
     return _ignore_void(path, label, label, '0 to 11')
 
 
@@ -92,12 +94,10 @@ def read_original_label(path: Path) -> np.ndarray:
     for number, colours in enumerate(_COLOURS.values()):
         classes[list(colours)] = number
     label = classes[rgb @ (1 << 16, 1 << 8, 1)]
-    return _ignore_void(path, rgb, label,
-                        "the 32 colours of CamVid's label_colors.txt")
+    return _ignore_void(path, rgb, label, "the 32 colours of CamVid's label_colors.txt")
 
 
-def _ignore_void(path: Path, values: np.ndarray, label: np.ndarray,
-                 allowed: str) -> np.ndarray:
+def _ignore_void(path: Path, values: np.ndarray, label: np.ndarray, allowed: str) -> np.ndarray:
     """Replace SegNet's void by 255; raise an error for larger values."""
     refuse_values(path, values, label > SEGNET_VOID, allowed)
     return np.where(label < SEGNET_VOID, label, 255).astype(np.uint8)
@@ -118,14 +118,11 @@ def segnet_samples(src: Path) -> Samples:
     samples = []
     for split in SPLITS:
         folders = src / split, src / f'{split}annot'
-        images, labels = ({path.name
-                           for path in folder.glob('*.png')}
-                          for folder in folders)
+        images, labels = ({path.name for path in folder.glob('*.png')} for folder in folders)
         for name in sorted(images ^ labels):
             has, lacks = sorted(('image', 'label'), reverse=name in labels)
             raise ValueError(f'{src}: {split} {has} {name} has no {lacks}')
-        samples += [(split, *(folder / name for folder in folders))
-                    for name in sorted(images)]
+        samples += [(split, *(folder / name for folder in folders)) for name in sorted(images)]
     return samples
 
 
@@ -151,8 +148,7 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
         name = path.stem.removesuffix('_L')
         found = images if name == path.stem else labels
         if name in found:
-            raise ValueError(f'two files for the frame {name}: {found[name]} '
-                             f'and {path}')
+            raise ValueError(f'two files for the frame {name}: {found[name]} and {path}')
         found[name] = path
     if split_dir:
         splits = _read_lists(split_dir, labels)
@@ -160,10 +156,13 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
         splits = {name: split_of(path) for name, path in labels.items()}
     for name in splits:
         if name not in images:
-            raise ValueError(f'label {labels[name]} has no image {name}.png '
-                             f'below {src}')
-    return [(split, images[name], labels[name]) for split in SPLITS
-            for name in sorted(splits) if splits[name] == split]
+            raise ValueError(f'label {labels[name]} has no image {name}.png below {src}')
+    return [
+        (split, images[name], labels[name])
+        for split in SPLITS
+        for name in sorted(splits)
+        if splits[name] == split
+    ]
 
 
 def split_of(path: Path) -> str:
@@ -178,9 +177,9 @@ def split_of(path: Path) -> str:
         raise ValueError(
             f'{path} is of none of the sequences '
             f'{", ".join(_SEQUENCE_SPLITS)}: give the split as lists '
-            '(--split-dir)')
-    return next(split for last, split in _SEQUENCE_SPLITS[sequence]
-                if int(frame) <= last)
+            '(--split-dir)'
+        )
+    return next(split for last, split in _SEQUENCE_SPLITS[sequence] if int(frame) <= last)
 
 
 def _read_lists(split_dir: Path, labels: dict) -> dict[str, str]:
@@ -195,7 +194,6 @@ def _read_lists(split_dir: Path, labels: dict) -> dict[str, str]:
             if name in splits:
                 raise ValueError(f'{path}: {name} is listed twice')
             if name not in labels:
-                raise FileNotFoundError(f'{path} lists {name}, but there is '
-                                        f'no {name}_L.png')
+                raise FileNotFoundError(f'{path} lists {name}, but there is no {name}_L.png')
             splits[name] = split
     return splits

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Conversion of published state dicts to our keys."""
+
 import os
 from collections.abc import Callable
 
@@ -22,13 +23,11 @@ _DATASETS = {
     20: 'CityscapesDataset',
     59: 'PascalContextDataset59',
     60: 'PascalContextDataset',
-    150: 'ADE20KDataset'
+    150: 'ADE20KDataset',
 }
 
 
-def convert(state_dict: StateDict,
-            source: str,
-            reverse: bool = False) -> StateDict:
+def convert(state_dict: StateDict, source: str, reverse: bool = False) -> StateDict:
     """Rename the keys of a published checkpoint to those of our model.
 
     Args:
@@ -50,7 +49,8 @@ def convert(state_dict: StateDict,
     if source not in converters:
         raise ValueError(
             f'unknown {"target" if reverse else "source"} {source!r}; there '
-            f'are {", ".join(sorted(converters))}')
+            f'are {", ".join(sorted(converters))}'
+        )
     return converters[source](strip_prefixes(dict(state_dict)))
 
 
@@ -69,6 +69,7 @@ def dataset_meta(weights: StateDict) -> dict | None:
     if name is None:
         return None
     from mmseg import datasets
+
     meta = getattr(datasets, name).METAINFO
     meta = dict(classes=list(meta['classes']), palette=list(meta['palette']))
     if len(classifier) == 20:
@@ -77,9 +78,7 @@ def dataset_meta(weights: StateDict) -> dict | None:
     return meta
 
 
-def convert_checkpoint(src: str | os.PathLike,
-                       source: str | None,
-                       reverse: bool = False) -> dict:
+def convert_checkpoint(src: str | os.PathLike, source: str | None, reverse: bool = False) -> dict:
     """Read a checkpoint file and convert it; see :func:`convert`.
 
     Args:
@@ -103,27 +102,27 @@ def convert_checkpoint(src: str | os.PathLike,
         # Of the file system; of a torn file they name none.
         if isinstance(error, OSError) and error.filename is not None:
             raise
-        raise ValueError(f'{src} is not a checkpoint that can be read safely: '
-                         f'{first_line(error)}') from error
+        raise ValueError(
+            f'{src} is not a checkpoint that can be read safely: {first_line(error)}'
+        ) from error
     state_dict = content
     if isinstance(content, dict):
         state_dict = content.get('state_dict', content.get('model', content))
     if not isinstance(state_dict, dict) or not all(
-            isinstance(value, Tensor) for value in state_dict.values()):
+        isinstance(value, Tensor) for value in state_dict.values()
+    ):
         raise ValueError(f'{src} holds no state dict')
     if source is not None:
         state_dict = convert(state_dict, source, reverse)
     meta = content.get('meta', {}).get('dataset_meta')
     if not meta and not reverse:
         meta = dataset_meta(state_dict)
-    return dict(
-        meta=dict(dataset_meta=meta) if meta else {}, state_dict=state_dict)
+    return dict(meta=dict(dataset_meta=meta) if meta else {}, state_dict=state_dict)
 
 
-def convert_file(src: str | os.PathLike,
-                 dst: str | os.PathLike,
-                 source: str,
-                 reverse: bool = False) -> StateDict:
+def convert_file(
+    src: str | os.PathLike, dst: str | os.PathLike, source: str, reverse: bool = False
+) -> StateDict:
     """Convert a checkpoint file to another; see :func:`convert_checkpoint`.
 
     Args:

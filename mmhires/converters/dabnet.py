@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Checkpoints of the DABNet authors."""
+
 from collections.abc import Callable
 from functools import partial
 
@@ -12,16 +13,24 @@ from mmhires.utils.state_dict import exchange
 from .convert import SOURCES, TARGETS
 
 # https://github.com/Reagan1311/DABNet, from our keys to theirs.
-_STAGES = (('norm_acts', 'bn_prelu'), ('downs', 'downsample'), ('blocks',
-                                                                'DAB_Block'))
-_BLOCK = (('pre', 'bn_relu_1'), ('post', 'bn_relu_2'), ('reduce', 'conv3x3'),
-          ('expand', 'conv1x1.conv'), (r'branches\.0\.0', 'dconv3x1'),
-          (r'branches\.0\.1', 'dconv1x3'), (r'branches\.1\.0', 'ddconv3x1'),
-          (r'branches\.1\.1', 'ddconv1x3'))
+_STAGES = (('norm_acts', 'bn_prelu'), ('downs', 'downsample'), ('blocks', 'DAB_Block'))
+_BLOCK = (
+    ('pre', 'bn_relu_1'),
+    ('post', 'bn_relu_2'),
+    ('reduce', 'conv3x3'),
+    ('expand', 'conv1x1.conv'),
+    (r'branches\.0\.0', 'dconv3x1'),
+    (r'branches\.0\.1', 'dconv1x3'),
+    (r'branches\.1\.0', 'ddconv3x1'),
+    (r'branches\.1\.1', 'ddconv1x3'),
+)
 _RULES = (
     (r'^backbone\.stem\.', 'init_conv.'),
-    *((rf'^backbone\.{ours}\.{i}\.', f'{theirs}_{i + 1}.') for i in range(3)
-      for ours, theirs in _STAGES),
+    *(
+        (rf'^backbone\.{ours}\.{i}\.', f'{theirs}_{i + 1}.')
+        for i in range(3)
+        for ours, theirs in _STAGES
+    ),
     (r'^(DAB_Block_(\d))\.', r'\1.DAB_Module_\2_'),
     (r'^(downsample_\d)\.conv\.', r'\1.conv3x3.conv.'),
     (r'^(downsample_\d)\.norm_act\.', r'\1.bn_prelu.'),

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Checkpoints of the DDRNet authors and of MMSegmentation's DDRNet."""
+
 from collections.abc import Callable
 from functools import partial
 
@@ -19,16 +20,14 @@ StateDict = dict[str, Tensor]
 _LAYOUTS = {
     'ddrnet': ('authors', '', ('final_layer.', 'spp.scale0.')),
     'ddrnet-imagenet': ('authors', '', ('down5.', 'last_layer.', 'linear.')),
-    'mmseg-ddrnet':
-    ('mmseg', 'backbone.', ('backbone.context_branch_layers.', )),
-    'mmhires': ('mmhires', 'backbone.', ('backbone.low_bottleneck.', )),
+    'mmseg-ddrnet': ('mmseg', 'backbone.', ('backbone.context_branch_layers.',)),
+    'mmhires': ('mmhires', 'backbone.', ('backbone.low_bottleneck.',)),
 }
 
 # From our keys to the authors' of heads, and of the neck for ImageNet.
 _AUTHORS_HEADS: Rules = (
     (r'^decode_head\.context\.scales\.', 'spp.scale'),
-    *((rf'^decode_head\.context\.processes\.{i}\.', f'spp.process{i + 1}.')
-      for i in range(4)),
+    *((rf'^decode_head\.context\.processes\.{i}\.', f'spp.process{i + 1}.') for i in range(4)),
     (r'^decode_head\.context\.', 'spp.'),
     (r'^decode_head\.', 'final_layer.'),
     (r'^auxiliary_head\.', 'seghead_extra.'),
@@ -45,8 +44,7 @@ _AUTHORS_HEADS: Rules = (
     (r'^head\.fc\.', 'linear.'),
 )
 _MMSEG_HEADS: Rules = (
-    (r'^decode_head\.context\.scales\.([1-4])\.',
-     r'backbone.spp.scales.\1.1.'),
+    (r'^decode_head\.context\.scales\.([1-4])\.', r'backbone.spp.scales.\1.1.'),
     (r'^decode_head\.context\.', 'backbone.spp.'),
     (r'^decode_head\.conv\.', 'decode_head.head.0.'),
     (r'^decode_head\.bn\.', 'decode_head.head.1.'),
@@ -59,29 +57,36 @@ _MMSEG_HEADS: Rules = (
 def _rules(source: str, groups: int) -> Rules:
     """Return the rules from keys of our model to those of a source."""
     if source == 'mmseg-ddrnet':
-        return ((r'^backbone\.', ''), *ddrnet_keys.MMSEG,
-                (r'^(?!decode_head|auxiliary_head)',
-                 'backbone.'), *_MMSEG_HEADS)
-    return ((r'^backbone\.', ''), *_AUTHORS_HEADS,
-            *ddrnet_keys.authors(groups))
+        return (
+            (r'^backbone\.', ''),
+            *ddrnet_keys.MMSEG,
+            (r'^(?!decode_head|auxiliary_head)', 'backbone.'),
+            *_MMSEG_HEADS,
+        )
+    return ((r'^backbone\.', ''), *_AUTHORS_HEADS, *ddrnet_keys.authors(groups))
 
 
 def _check_source(state_dict: StateDict, source: str) -> None:
     """Raise an error that names the source if it is another one."""
     present = [
-        name for name, (_, _, signs) in _LAYOUTS.items() if any(
-            key.startswith(signs) for key in state_dict)
+        name
+        for name, (_, _, signs) in _LAYOUTS.items()
+        if any(key.startswith(signs) for key in state_dict)
     ]
     if source in present:
         return
     if present:
         reason = f'these are weights of {present[0]!r}, not of {source!r}'
     elif ddrnet_keys.find(state_dict):
-        reason = ('this is the backbone alone, which loads as it is: '
-                  "init_cfg=dict(type='Pretrained', checkpoint=...)")
+        reason = (
+            'this is the backbone alone, which loads as it is: '
+            "init_cfg=dict(type='Pretrained', checkpoint=...)"
+        )
     else:
-        reason = (f'there is no DDRNet of {source!r} among these '
-                  f'{len(state_dict)} weights: {list(state_dict)[:3]} ...')
+        reason = (
+            f'there is no DDRNet of {source!r} among these '
+            f'{len(state_dict)} weights: {list(state_dict)[:3]} ...'
+        )
     raise ValueError(reason)
 
 
@@ -94,35 +99,37 @@ def _network(size: Callable[[str], int], width: int, groups: int) -> nn.Module:
         except KeyError:
             return default
 
-    depths = next(settings['depths']
-                  for settings in DDRNet.arch_settings.values()
-                  if len(settings['depths']) == groups + 2)
+    depths = next(
+        settings['depths']
+        for settings in DDRNet.arch_settings.values()
+        if len(settings['depths']) == groups + 2
+    )
     maps = [4 * width, 16 * width]
     parts = dict(backbone=DDRNet(dict(channels=width, depths=depths)))
     if length('head.fc') or length('neck.0.last.conv'):
         features = length('neck.0.last.conv', 2048)
         fc = nn.Linear(features, length('head.fc', 1000))
         parts.update(
-            neck=nn.ModuleList([DDRNetClsNeck(maps, features)]),
-            head=nn.ModuleDict(dict(fc=fc)))
+            neck=nn.ModuleList([DDRNetClsNeck(maps, features)]), head=nn.ModuleDict(dict(fc=fc))
+        )
     else:
         context = length('decode_head.context.scales.0.conv', 128)
         parts['decode_head'] = DAPPMHead(
             maps,
             length('decode_head.conv.conv', 128),
             context=dict(type='mmhires.DAPPM', channels=context),
-            num_classes=length('decode_head.conv_seg', 19))
+            num_classes=length('decode_head.conv_seg', 19),
+        )
     if length('auxiliary_head.conv_seg'):
         parts['auxiliary_head'] = PreActHead(
             2 * width,
             length('auxiliary_head.conv.conv', 128),
-            num_classes=length('auxiliary_head.conv_seg'))
+            num_classes=length('auxiliary_head.conv_seg'),
+        )
     return nn.ModuleDict(parts)
 
 
-def convert_ddrnet(state_dict: StateDict,
-                   source: str,
-                   reverse: bool = False) -> StateDict:
+def convert_ddrnet(state_dict: StateDict, source: str, reverse: bool = False) -> StateDict:
     """Convert all weights of a DDRNet in either direction.
 
     MMSegmentation's stem has no biases: from there it gets biases of 0; back they are subtracted
@@ -156,10 +163,13 @@ def convert_ddrnet(state_dict: StateDict,
         if source == 'mmseg-ddrnet' and groups != 2:
             raise ValueError('MMSegmentation has no DDRNet-39')
     network = ddrnet_keys.network_name(DDRNet.arch_settings, width, groups)
-    weights = exchange(state_dict,
-                       partial(_network, width=width or 32, groups=groups),
-                       _rules(source, groups),
-                       f'{network} by the keys of {given!r}', reverse)
+    weights = exchange(
+        state_dict,
+        partial(_network, width=width or 32, groups=groups),
+        _rules(source, groups),
+        f'{network} by the keys of {given!r}',
+        reverse,
+    )
     if reverse and source == 'mmseg-ddrnet':
         for stem in ('backbone.stem.0', 'backbone.stem.1'):
             mean = f'{stem}.bn.running_mean'

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Checkpoints of the FastFCN authors and of MMSegmentation's FastFCN."""
+
 import re
 
 import torch
@@ -12,8 +13,10 @@ from .convert import SOURCES, TARGETS
 
 def _conv_bn(theirs: str, ours: str, first: int = 0) -> tuple:
     """Return the rules of a convolution and the norm layer beside it."""
-    return ((rf'{theirs}\.{first}\.', rf'{ours}.conv.'),
-            (rf'{theirs}\.{first + 1}\.', rf'{ours}.bn.'))
+    return (
+        (rf'{theirs}\.{first}\.', rf'{ours}.conv.'),
+        (rf'{theirs}\.{first + 1}\.', rf'{ours}.bn.'),
+    )
 
 
 # https://github.com/wuhuikai/FastFCN, whose ResNet, heads and ImageNet weights
@@ -25,20 +28,23 @@ _RULES = (
     *_conv_bn(r'jpu\.conv3', 'neck.conv_layers.0.0'),
     *_conv_bn(r'jpu\.conv4', 'neck.conv_layers.1.0'),
     *_conv_bn(r'jpu\.conv5', 'neck.conv_layers.2.0'),
-    *((rf'jpu\.dilation{branch + 1}\.{theirs}\.',
-       f'neck.dilation_layers.{branch}.0.{ours}.') for branch in range(4)
-      for theirs, ours in ((r'0\.conv1', 'depthwise_conv.conv'),
-                           (r'0\.bn', 'depthwise_conv.bn'),
-                           (r'0\.pointwise', 'pointwise_conv.conv'),
-                           ('1', 'pointwise_conv.bn'))),
+    *(
+        (rf'jpu\.dilation{branch + 1}\.{theirs}\.', f'neck.dilation_layers.{branch}.0.{ours}.')
+        for branch in range(4)
+        for theirs, ours in (
+            (r'0\.conv1', 'depthwise_conv.conv'),
+            (r'0\.bn', 'depthwise_conv.bn'),
+            (r'0\.pointwise', 'pointwise_conv.conv'),
+            ('1', 'pointwise_conv.bn'),
+        )
+    ),
     *_conv_bn(r'auxlayer\.conv5', 'auxiliary_head.convs.0'),
     (r'auxlayer\.conv5\.4\.', 'auxiliary_head.conv_seg.'),
     # EncNet
     *_conv_bn(r'head\.conv5', 'decode_head.bottleneck'),
     *_conv_bn(r'head\.connect\.(\d)', r'decode_head.lateral_convs.\1'),
     *_conv_bn(r'head\.fusion', 'decode_head.fusion'),
-    *_conv_bn(r'head\.encmodule\.encoding',
-              'decode_head.enc_module.encoding_project'),
+    *_conv_bn(r'head\.encmodule\.encoding', 'decode_head.enc_module.encoding_project'),
     (r'head\.encmodule\.encoding\.3\.', 'decode_head.enc_module.encoding.0.'),
     (r'head\.encmodule\.encoding\.4\.', 'decode_head.enc_module.encoding.1.'),
     (r'head\.encmodule\.fc\.', 'decode_head.enc_module.fc.'),
@@ -84,17 +90,12 @@ def convert_authors(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         KeyError: Keys that neither of these models has.
     """
-    theirs, ours = next(
-        (where for key, where in _PARTS.items() if key in state_dict),
-        ('', ''))
+    theirs, ours = next((where for key, where in _PARTS.items() if key in state_dict), ('', ''))
     state_dict = {f'{theirs}{key}': x for key, x in state_dict.items()}
     converted = rename(
-        {
-            key: value
-            for key, value in state_dict.items()
-            if not key.startswith('pretrained.fc.')
-        },
-        _PSP_RULES * (_PSP_SIGN in state_dict) + _RULES)
+        {key: value for key, value in state_dict.items() if not key.startswith('pretrained.fc.')},
+        _PSP_RULES * (_PSP_SIGN in state_dict) + _RULES,
+    )
     project = 'decode_head.bottleneck.0.conv.weight'
     if project in converted:
         # Upstream's head, so ours, concatenates the pooled branch first.
@@ -124,14 +125,18 @@ def convert_mmseg(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     converted = rename(state_dict, [(parts, r'\1.')])
     levels = len({k.split('.')[2] for k in converted if 'conv_layers' in k})
     if not levels:
-        raise ValueError('mmseg-fastfcn: there is no JPU (neck.conv_layers.*) '
-                         'among these weights, so there is nothing to convert')
+        raise ValueError(
+            'mmseg-fastfcn: there is no JPU (neck.conv_layers.*) '
+            'among these weights, so there is nothing to convert'
+        )
     for key, value in converted.items():
         # The maps are the input of the depthwise convolutions and their
         # normalisation, and that of the pointwise ones.
         part = re.match(
             r'neck\.dilation_layers\.\d\.0\.'
-            r'(depthwise|pointwise_conv\.conv)', key)
+            r'(depthwise|pointwise_conv\.conv)',
+            key,
+        )
         if part and value.ndim:
             dim = 1 if 'pointwise' in key else 0
             converted[key] = torch.cat(value.chunk(levels, dim)[::-1], dim)

@@ -1,15 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Classifiers mapped to the classes of another data set."""
+
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 
-def map_classes(state_dict: dict[str, Tensor],
-                class_map: Sequence[str | None],
-                classes: Sequence[str],
-                suffix: str = 'conv_seg') -> dict[str, Tensor]:
+def map_classes(
+    state_dict: dict[str, Tensor],
+    class_map: Sequence[str | None],
+    classes: Sequence[str],
+    suffix: str = 'conv_seg',
+) -> dict[str, Tensor]:
     """Map every classifier to the classes of another data set.
 
     Each new class starts as the mean of the old ones that are mapped to it, weights and bias alike,
@@ -35,9 +38,9 @@ def map_classes(state_dict: dict[str, Tensor],
     if unknown or without:
         raise ValueError(
             f'class_map must name each of {list(classes)}; it leaves out '
-            f'{without} and names {unknown} beside them')
-    sources = [[i for i, name in enumerate(class_map) if name == wanted]
-               for wanted in classes]
+            f'{without} and names {unknown} beside them'
+        )
+    sources = [[i for i, name in enumerate(class_map) if name == wanted] for wanted in classes]
     keys = [key for key in state_dict if key.split('.')[-2:-1] == [suffix]]
     if not keys:
         raise KeyError(f'no parameter of a {suffix} in the checkpoint')
@@ -45,7 +48,6 @@ def map_classes(state_dict: dict[str, Tensor],
     for key in keys:
         value = state_dict[key]
         if len(value) != len(class_map):
-            raise ValueError(f'{key} is for {len(value)} classes, class_map '
-                             f'for {len(class_map)}')
+            raise ValueError(f'{key} is for {len(value)} classes, class_map for {len(class_map)}')
         mapped[key] = torch.stack([value[old].mean(0) for old in sources])
     return mapped

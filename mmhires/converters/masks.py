@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Masks of colours or grey values to labels of class indices."""
+
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Palette:
         names: Names of the classes, in the order of their indices.
         index: Class index, or 255, by ``(R, G, B)`` or ``(value, )``.
     """
+
     names: list[str] = field(default_factory=list)
     index: dict[tuple[int, ...], int] = field(default_factory=dict)
 
@@ -63,21 +65,19 @@ def read_palette(lines: Iterable[str]) -> Palette:
         if len(values) not in (1, 3) or max(values) > largest:
             raise ValueError(
                 f'line {number} of the palette, {line.strip()!r}: expected a '
-                'name and the numbers R G B, 0 to 255, or one grey value')
+                'name and the numbers R G B, 0 to 255, or one grey value'
+            )
         name = ' '.join(part for part in parts if not part.isdecimal())
         name = name or ' '.join(map(str, values))
         if name not in (*palette.names, 'ignore'):
             palette.names.append(name)
         index = IGNORED if name == 'ignore' else palette.names.index(name)
         if palette.index.setdefault(values, index) != index:
-            raise ValueError(f'line {number} of the palette: {values} is of '
-                             'another class already')
+            raise ValueError(f'line {number} of the palette: {values} is of another class already')
     if len({len(values) for values in palette.index}) > 1:
-        raise ValueError('the palette has colours and grey values: give one '
-                         'or the other')
+        raise ValueError('the palette has colours and grey values: give one or the other')
     if not 0 < len(palette.names) <= IGNORED:
-        raise ValueError(f'the palette has {len(palette.names)} classes, '
-                         f'expected 1 to {IGNORED}')
+        raise ValueError(f'the palette has {len(palette.names)} classes, expected 1 to {IGNORED}')
     return palette
 
 
@@ -87,7 +87,7 @@ def convert_masks(
     palette: Palette,
     ignore_others: bool = False,
     force: bool = False,
-    others: Iterable[str | Path] = ()
+    others: Iterable[str | Path] = (),
 ) -> tuple[int, np.ndarray]:
     """Write a mask of class indices, ``dst/NAME.png``, for each mask.
 
@@ -122,11 +122,12 @@ def convert_masks(
         for mask in track(masks, text='masks'):
             label = _label(mask.source, palette, ignore_others)
             found = np.bincount(label.ravel(), minlength=IGNORED + 1)
-            counts += [*found[:len(palette.names)], found[IGNORED]]
+            counts += [*found[: len(palette.names)], found[IGNORED]]
             file = folder / mask.name.with_suffix('.png')
             if file.exists():
-                raise ValueError(f'{mask.source}: there is another mask of '
-                                 'that name, with another suffix')
+                raise ValueError(
+                    f'{mask.source}: there is another mask of that name, with another suffix'
+                )
             file.parent.mkdir(parents=True, exist_ok=True)
             write_image(label, file)
     return len(masks), counts
@@ -148,9 +149,12 @@ def _label(file: Path, palette: Palette, ignore_others: bool) -> np.ndarray:
     others = known[order][place] != codes
     if not ignore_others:
         refuse_values(
-            file, mask, others,
+            file,
+            mask,
+            others,
             f'those of the palette, {", ".join(map(str, palette.index))}; '
-            '--ignore-others makes others 255')
+            '--ignore-others makes others 255',
+        )
     label[others] = IGNORED
     return label
 

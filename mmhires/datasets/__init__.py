@@ -8,6 +8,9 @@ from .partly_labelled import PartlyLabelledDataset
 from .streets import StreetsDataset
 
 __all__ = [
-    'CamVidDataset', 'CheckedSegDataset', 'ClassBalancedSegDataset',
-    'PartlyLabelledDataset', 'StreetsDataset'
+    'CamVidDataset',
+    'CheckedSegDataset',
+    'ClassBalancedSegDataset',
+    'PartlyLabelledDataset',
+    'StreetsDataset',
 ]

@@ -30,12 +30,35 @@ class CamVidDataset(CheckedSegDataset):
         img_suffix: Suffix of images. Defaults to '.png'.
         **kwargs: As ``mmseg.datasets.BaseSegDataset``.
     """
+
     METAINFO = dict(
-        classes=('Sky', 'Building', 'Pole', 'Road', 'Sidewalk', 'Tree',
-                 'SignSymbol', 'Fence', 'Car', 'Pedestrian', 'Bicyclist'),
-        palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128],
-                 [60, 40, 222], [128, 128, 0], [192, 128, 128], [64, 64, 128],
-                 [64, 0, 128], [64, 64, 0], [0, 128, 192]])
+        classes=(
+            'Sky',
+            'Building',
+            'Pole',
+            'Road',
+            'Sidewalk',
+            'Tree',
+            'SignSymbol',
+            'Fence',
+            'Car',
+            'Pedestrian',
+            'Bicyclist',
+        ),
+        palette=[
+            [128, 128, 128],
+            [128, 0, 0],
+            [192, 192, 128],
+            [128, 64, 128],
+            [60, 40, 222],
+            [128, 128, 0],
+            [192, 128, 128],
+            [64, 64, 128],
+            [64, 0, 128],
+            [64, 64, 0],
+            [0, 128, 192],
+        ],
+    )
 
     def __init__(self, img_suffix: str = '.png', **kwargs) -> None:
         super().__init__(img_suffix=img_suffix, **kwargs)

@@ -26,8 +26,7 @@ EIGHT_BITS = ('1', 'L', 'P')
 CENSUS_PIXELS = 3e7
 
 
-def refuse_values(path, label: np.ndarray, bad: np.ndarray,
-                  allowed: str) -> None:
+def refuse_values(path, label: np.ndarray, bad: np.ndarray, allowed: str) -> None:
     """Raise a ``ValueError`` that names the first bad pixel.
 
     Args:
@@ -42,7 +41,8 @@ def refuse_values(path, label: np.ndarray, bad: np.ndarray,
         value = value.tolist() if value.ndim else str(value)  # 1.9 of float32
         raise ValueError(
             f'label {path} has the value {value} at x={x}, '
-            f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}')
+            f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}'
+        )
 
 
 def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
@@ -64,13 +64,15 @@ def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
                 return
     except UnidentifiedImageError:
         pass  # a format that only another backend decodes
-    stored = mmcv.imfrombytes(
-        content, flag='unchanged', backend=load.imdecode_backend).squeeze()
+    stored = mmcv.imfrombytes(content, flag='unchanged', backend=load.imdecode_backend).squeeze()
     with np.errstate(invalid='ignore'):  # nan
         wrapped = stored != stored.astype(np.uint8)
     refuse_values(
-        path, stored, wrapped, 'whole numbers from 0 to 255, as '
-        f'LoadAnnotations turns {stored.dtype} into uint8')
+        path,
+        stored,
+        wrapped,
+        f'whole numbers from 0 to 255, as LoadAnnotations turns {stored.dtype} into uint8',
+    )
 
 
 class _CheckedLoad:
@@ -91,8 +93,7 @@ class _CheckedLoad:
         except FileNotFoundError:
             raise
         except Exception as e:
-            raise ValueError(
-                f'cannot read {results[self.path_key]}: {e}') from e
+            raise ValueError(f'cannot read {results[self.path_key]}: {e}') from e
 
     def __repr__(self) -> str:
         return repr(self.load)
@@ -119,26 +120,31 @@ class CheckedLoadLabel(_CheckedLoad):
         if label.ndim > 2:
             raise ValueError(
                 f'label {path} has shape {label.shape}: colours or alpha, '
-                'where one number a pixel, its class, is wanted; convert it')
+                'where one number a pixel, its class, is wanted; convert it'
+            )
         # `ori_shape`, not the shape of `img`: test pipelines resize the image
         # before they load the label.
         size = tuple(results.get('ori_shape', label.shape))
         if label.shape != size:
             raise ValueError(
                 f'label {path} has shape {label.shape}, but its image '
-                f'{results.get("img_path")} has (height, width) {size}')
+                f'{results.get("img_path")} has (height, width) {size}'
+            )
         # A subclass may make numbers of what is stored in its own way.
         loads_as_mmseg = (
-            getattr(type(self.load), '_load_seg_map', None)
-            is LoadAnnotations._load_seg_map)
+            getattr(type(self.load), '_load_seg_map', None) is LoadAnnotations._load_seg_map
+        )
         if loads_as_mmseg:
             refuse_wrapped_values(path, self.load)
         bad = label >= self.num_classes
         if label.dtype.kind in 'if':
             bad |= (label < 0) | (label != np.floor(label))
         refuse_values(
-            path, label, bad & (label != self.ignore_index),
-            f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)')
+            path,
+            label,
+            bad & (label != self.ignore_index),
+            f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)',
+        )
         return results
 
 
@@ -176,15 +182,13 @@ class CheckedSegDataset(BaseSegDataset):
     def __init__(self, *args, lazy_init: bool = False, **kwargs) -> None:
         super().__init__(*args, lazy_init=True, **kwargs)
         if not self.metainfo.get('classes'):
-            raise ValueError(f'{type(self).__name__} needs '
-                             'metainfo=dict(classes=...)')
+            raise ValueError(f'{type(self).__name__} needs metainfo=dict(classes=...)')
         self._check_loads(self.pipeline)
         if not lazy_init:
             self.full_init()
 
     def full_init(self) -> None:
-        """List the samples, and warn of classes that no label seems to have.
-        """
+        """List the samples, and warn of classes that no label seems to have."""
         if not self._fully_initialized:
             super().full_init()
             self._warn_of_absent_classes()
@@ -199,9 +203,11 @@ class CheckedSegDataset(BaseSegDataset):
             raise FileNotFoundError(f'ann_file {self.ann_file} is not a file')
         data_list = super().load_data_list()
         if not data_list:
-            raise FileNotFoundError(f'no *{self.img_suffix} image in '
-                                    f'{self.data_prefix.get("img_path")} '
-                                    f'(ann_file: {self.ann_file or "none"})')
+            raise FileNotFoundError(
+                f'no *{self.img_suffix} image in '
+                f'{self.data_prefix.get("img_path")} '
+                f'(ann_file: {self.ann_file or "none"})'
+            )
         return data_list
 
     def _check_loads(self, pipeline: Compose) -> None:
@@ -211,8 +217,8 @@ class CheckedSegDataset(BaseSegDataset):
                 pipeline.transforms[i] = _CheckedLoad(transform, 'img_path')
             elif isinstance(transform, LoadAnnotations):
                 pipeline.transforms[i] = CheckedLoadLabel(
-                    transform, len(self.metainfo['classes']),
-                    self.ignore_index)
+                    transform, len(self.metainfo['classes']), self.ignore_index
+                )
             for branch in getattr(transform, 'subroutines', ()):
                 self._check_loads(branch)
 
@@ -225,7 +231,8 @@ class CheckedSegDataset(BaseSegDataset):
             print_log(
                 f'{type(self).__name__}: {message}; {remedy(self)}',
                 logger='current',
-                level=logging.WARNING)
+                level=logging.WARNING,
+            )
 
 
 def _label_loads(pipeline: Compose) -> Iterator[CheckedLoadLabel]:

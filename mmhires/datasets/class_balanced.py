@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Class-balanced sampling of segmentation datasets."""
+
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,27 +46,32 @@ class ClassBalancedSegDataset(ClassBalancedDataset):
         ValueError: ``oversample_thr`` out of range, or the pipeline of ``dataset`` loads no labels.
     """
 
-    def __init__(self,
-                 dataset: dict | BaseDataset,
-                 oversample_thr: float,
-                 num_threads: int = 8,
-                 lazy_init: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: dict | BaseDataset,
+        oversample_thr: float,
+        num_threads: int = 8,
+        lazy_init: bool = False,
+    ) -> None:
         if not 0 < oversample_thr <= 1:
-            raise ValueError('ClassBalancedSegDataset: oversample_thr must be '
-                             f'in (0, 1], got {oversample_thr}')
+            raise ValueError(
+                f'ClassBalancedSegDataset: oversample_thr must be in (0, 1], got {oversample_thr}'
+            )
         super().__init__(dataset, oversample_thr, lazy_init=True)
         if not isinstance(self.dataset, BaseSegDataset):
             raise TypeError(
-                'ClassBalancedSegDataset: wrap a BaseSegDataset, got '
-                f'{type(self.dataset).__name__}')
+                f'ClassBalancedSegDataset: wrap a BaseSegDataset, got {type(self.dataset).__name__}'
+            )
         self.num_threads = num_threads
         kinds = LoadAnnotations, CheckedLoadLabel
-        self._load = next((step for step in self.dataset.pipeline.transforms
-                           if isinstance(step, kinds)), None)
+        self._load = next(
+            (step for step in self.dataset.pipeline.transforms if isinstance(step, kinds)), None
+        )
         if self._load is None:
             raise ValueError(
                 'ClassBalancedSegDataset: no LoadAnnotations in the pipeline '
-                f'of {type(self.dataset).__name__} to read the labels with')
+                f'of {type(self.dataset).__name__} to read the labels with'
+            )
         if not lazy_init:
             self.full_init()
 

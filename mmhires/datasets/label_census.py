@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Classes that the labels of a data set contain, and those that they lack."""
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class LabelCensus:
         looked: Number of labels looked at.
         total: Number of labels in the data set.
     """
+
     classes: Sequence[str]
     ignore_index: int
     pixels: np.ndarray
@@ -45,23 +47,22 @@ class LabelCensus:
         enough = LABELS_PER_CLASS * len(self.classes)
         if len(self.classes) - len(absent) <= 1:
             enough = MIN_LABELS
-        if not absent or not self.looked or not (whole or
-                                                 (self.ignored
-                                                  and self.looked >= enough)):
+        if not absent or not self.looked or not (whole or (self.ignored and self.looked >= enough)):
             return ''
         several = len(absent) > 1
         share = self.ignored / (self.ignored + self.pixels.sum())
         names = ', '.join(f'{i}: {self.classes[i]}' for i in absent[:8])
         more = f' and {len(absent) - 8} more' if len(absent) > 8 else ''
-        return (f'class{"es" * several} {", ".join(map(str, absent[:8]))}'
-                f'{more} in none of the {self.looked} labels looked at, '
-                f'{self.ignore_index} covers {100 * share:.3g} % ({names})')
+        return (
+            f'class{"es" * several} {", ".join(map(str, absent[:8]))}'
+            f'{more} in none of the {self.looked} labels looked at, '
+            f'{self.ignore_index} covers {100 * share:.3g} % ({names})'
+        )
 
 
-def take_census(dataset: BaseSegDataset,
-                load: Callable,
-                max_pixels: float,
-                at_least: int = 1) -> LabelCensus:
+def take_census(
+    dataset: BaseSegDataset, load: Callable, max_pixels: float, at_least: int = 1
+) -> LabelCensus:
     """Count pixels by class until each class was seen.
 
     Args:
@@ -87,22 +88,24 @@ def take_census(dataset: BaseSegDataset,
         pixels += np.bincount(valid, minlength=len(classes))
         ignored += label.size - valid.size
         looked += 1
-        enough = pixels.all() or (looked >= MIN_LABELS
-                                  and pixels.sum() + ignored > max_pixels)
+        enough = pixels.all() or (looked >= MIN_LABELS and pixels.sum() + ignored > max_pixels)
         if enough and looked >= at_least:
             break
-    return LabelCensus(classes, ignore_index, pixels, ignored, looked,
-                       len(dataset))
+    return LabelCensus(classes, ignore_index, pixels, ignored, looked, len(dataset))
 
 
 def remedy(dataset: BaseSegDataset) -> str:
     """Return what to look at if labels lack a class."""
     if dataset.reduce_zero_label:
-        return ('reduce_zero_label=True ignores value 0 of the files and '
-                'moves the others down by 1: leave it out if they count from '
-                '0 already')
+        return (
+            'reduce_zero_label=True ignores value 0 of the files and '
+            'moves the others down by 1: leave it out if they count from '
+            '0 already'
+        )
     if dataset.label_map:
         return f'compare the values of the files with {dataset.label_map=}'
-    return (f'if {dataset.ignore_index} (ignored) stands for a class in the '
-            'files, replace it by the number of the class; see to '
-            'reduce_zero_label, too')
+    return (
+        f'if {dataset.ignore_index} (ignored) stands for a class in the '
+        'files, replace it by the number of the class; see to '
+        'reduce_zero_label, too'
+    )

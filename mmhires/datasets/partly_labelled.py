@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Labelled images with pictures beside them that have no labels."""
+
 import random
 from pathlib import Path
 
@@ -48,14 +49,15 @@ class PartlyLabelledDataset(RepeatDataset):
         TypeError: When a batch is loaded, the pipeline packs no samples.
     """
 
-    def __init__(self,
-                 dataset: dict | BaseDataset,
-                 unlabelled: str,
-                 ratio: float = 1.,
-                 lazy_init: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: dict | BaseDataset,
+        unlabelled: str,
+        ratio: float = 1.0,
+        lazy_init: bool = False,
+    ) -> None:
         if not ratio > 0:
-            raise ValueError('PartlyLabelledDataset: ratio must be above 0, '
-                             f'got {ratio}')
+            raise ValueError(f'PartlyLabelledDataset: ratio must be above 0, got {ratio}')
         self.unlabelled, self.ratio = unlabelled, ratio
         self.pictures = list_pictures(unlabelled)
         super().__init__(dataset, times=1, lazy_init=lazy_init)
@@ -79,9 +81,7 @@ class PartlyLabelledDataset(RepeatDataset):
             list_pictures(self.unlabelled, count)  # raises
         # Labelled ones first: they are augmented as without pictures.
         samples = [self[index] for index in indices]
-        return samples + [
-            self._load(path) for path in random.sample(self.pictures, count)
-        ]
+        return samples + [self._load(path) for path in random.sample(self.pictures, count)]
 
     def _load(self, path: str) -> dict:
         sample = self._pipeline(
@@ -90,13 +90,16 @@ class PartlyLabelledDataset(RepeatDataset):
                 seg_map_path=None,
                 label_map=None,
                 reduce_zero_label=False,
-                seg_fields=[]))
+                seg_fields=[],
+            )
+        )
         if 'data_samples' not in sample:
             raise TypeError(
                 'PartlyLabelledDataset: the pipeline of '
                 f'{type(self._labelled).__name__} packs no data samples; give '
                 'it one that ends in PackSegInputs, and no wrapper that mixes '
-                'images')
+                'images'
+            )
         sample['data_samples'].set_metainfo(dict(unlabelled=True))
         return sample
 
@@ -117,7 +120,7 @@ class PartlyLabelledDataset(RepeatDataset):
         return steps
 
 
-def pictures_in_batch(labelled: int, ratio: float = 1.) -> int:
+def pictures_in_batch(labelled: int, ratio: float = 1.0) -> int:
     """How many pictures without labels a batch has.
 
     Args:
@@ -148,7 +151,8 @@ def list_pictures(folder: str, count: int = 1) -> list[str]:
         raise ValueError(
             f'{folder} holds {len(pictures)} pictures, fewer than the {count} '
             'without labels that a batch has; add some, or lower batch_size '
-            'or ratio of PartlyLabelledDataset')
+            'or ratio of PartlyLabelledDataset'
+        )
     return pictures
 
 

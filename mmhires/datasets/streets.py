@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A procedural street-scene dataset that needs no files."""
+
 import logging
 import os
 import os.path as osp
@@ -57,32 +58,34 @@ class StreetsDataset(BaseSegDataset):
     Raises:
         ValueError: If an argument is out of its range.
     """
+
     METAINFO = dict(classes=CLASSES, palette=CamVidDataset.METAINFO['palette'])
 
-    def __init__(self,
-                 size=(256, 512),
-                 length: int = 400,
-                 split: str = 'train',
-                 seed: int = 0,
-                 supersample: int = 2,
-                 void: bool = False,
-                 cache: bool | str = False,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        size=(256, 512),
+        length: int = 400,
+        split: str = 'train',
+        seed: int = 0,
+        supersample: int = 2,
+        void: bool = False,
+        cache: bool | str = False,
+        **kwargs,
+    ) -> None:
         self.size, self.length = tuple(size), length
         self.split, self.seed = split, seed
         self.supersample, self.void = supersample, void
         self.cache, self._drawn = cache, {}
         allowed = dict(
-            size=(len(size) == 2 and min(size) >= MIN_SIDE,
-                  f'(H, W), each at least {MIN_SIDE}'),
+            size=(len(size) == 2 and min(size) >= MIN_SIDE, f'(H, W), each at least {MIN_SIDE}'),
             length=(length >= 1, 'at least 1'),
             split=(split in SPLITS, f'one of {SPLITS}'),
             seed=(seed >= 0, 'at least 0'),
-            supersample=(supersample in range(1, 5), '1, 2, 3 or 4'))
+            supersample=(supersample in range(1, 5), '1, 2, 3 or 4'),
+        )
         for name, (fine, values) in allowed.items():
             if not fine:
-                raise ValueError(f'{name} must be {values}, but '
-                                 f'{getattr(self, name)!r} is given')
+                raise ValueError(f'{name} must be {values}, but {getattr(self, name)!r} is given')
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list:
@@ -99,7 +102,9 @@ class StreetsDataset(BaseSegDataset):
                 ori_shape=self.size,
                 label_map=self.label_map,
                 reduce_zero_label=self.reduce_zero_label,
-                seg_fields=['gt_seg_map']) for scene in range(self.length)
+                seg_fields=['gt_seg_map'],
+            )
+            for scene in range(self.length)
         ]
 
     def prepare_data(self, idx: int) -> dict:
@@ -154,13 +159,11 @@ def _read_whole(path: str, size: tuple[int, int]) -> np.ndarray | None:
     with open(path, 'rb') as file:
         content = file.read()
     if _is_whole(content):
-        picture = cv2.imdecode(
-            np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         if picture is not None and picture.shape == (*size, 4):
             return picture
     # Not the current runner's logger, whose lines may go to a file alone.
-    print_log(f'{path} is torn; it is drawn anew',
-              logging.getLogger('mmhires'), logging.WARNING)
+    print_log(f'{path} is torn; it is drawn anew', logging.getLogger('mmhires'), logging.WARNING)
     return None
 
 
@@ -171,11 +174,12 @@ def _is_whole(content: bytes) -> bool:
     """
     at, kind = 8, b''
     while kind != b'IEND':
-        length = int.from_bytes(content[at:at + 4], 'big')
+        length = int.from_bytes(content[at : at + 4], 'big')
         end = at + 8 + length
-        kind = content[at + 4:at + 8]
-        if len(content) < end + 4 or content[end:end + 4] != zlib.crc32(
-                content[at + 4:end]).to_bytes(4, 'big'):
+        kind = content[at + 4 : at + 8]
+        if len(content) < end + 4 or content[end : end + 4] != zlib.crc32(
+            content[at + 4 : end]
+        ).to_bytes(4, 'big'):
             return False
         at = end + 4
     return True

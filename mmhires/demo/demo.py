@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Networks that see a quarter of the pixels, against one that sees all."""
+
 import argparse
 import contextlib
 import copy
@@ -52,7 +53,7 @@ SCALES = {
     'fed 144x288': (4 / 3, 64),
     'fed 128x256': (1.5, 24),
     'fed 64x128': (3, 48),
-    'plain 128x256': (1.5, 24)
+    'plain 128x256': (1.5, 24),
 }
 # Where a minute more does not count.
 WITH_TIME = 'plain 128x256'
@@ -72,8 +73,8 @@ def compare_on_streets(args: argparse.Namespace) -> None:
     warnings.simplefilter('ignore')
     configs = {
         name: read_config(args, name)
-        for name in CONFIGS if not (args.quick and name in TRAINED) and (
-            args.train_longer or name != WITH_TIME)
+        for name in CONFIGS
+        if not (args.quick and name in TRAINED) and (args.train_longer or name != WITH_TIME)
     }
     jobs = min(os.cpu_count(), len(configs))
     try:
@@ -99,12 +100,10 @@ def compare_on_streets(args: argparse.Namespace) -> None:
 def read_config(args: argparse.Namespace, name: str) -> Config:
     """Read the config of a network, as large as the arguments say."""
     # yapf would take a second for every time that a runner writes its config.
-    cfg = Config.fromfile(
-        osp.join(CONFIG_DIR, f'{CONFIGS[name]}.py'), format_python_code=False)
+    cfg = Config.fromfile(osp.join(CONFIG_DIR, f'{CONFIGS[name]}.py'), format_python_code=False)
     if name in SCALES:
         scale, divisor = SCALES[name]
-        cfg.model.data_preprocessor.update(
-            scale=scale, test_cfg=dict(size_divisor=divisor))
+        cfg.model.data_preprocessor.update(scale=scale, test_cfg=dict(size_divisor=divisor))
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
         loader.dataset.cache = osp.join(args.out_dir, 'streets')
@@ -132,51 +131,58 @@ def work_dir(args: argparse.Namespace, name: str, cfg: Config) -> str:
     return osp.join(args.out_dir, folder)
 
 
-def draw_streets(configs: dict, pool: ProcessPoolExecutor,
-                 progress: 'Progress') -> None:
+def draw_streets(configs: dict, pool: ProcessPoolExecutor, progress: 'Progress') -> None:
     """Draw what is not there yet, of training and test."""
     cfg = configs['fed 96x192']
     # Few parts, for each builds its dataset.
-    parts = [(dict(loader.dataset,
-                   pipeline=[]), range(start, loader.dataset.length, 16))
-             for loader in (cfg.train_dataloader, cfg.test_dataloader)
-             for start in range(16)]
-    task = progress.add_task(
-        'draw streets (1 min on 2 cores)', total=len(parts))
+    parts = [
+        (dict(loader.dataset, pipeline=[]), range(start, loader.dataset.length, 16))
+        for loader in (cfg.train_dataloader, cfg.test_dataloader)
+        for start in range(16)
+    ]
+    task = progress.add_task('draw streets (1 min on 2 cores)', total=len(parts))
     for _ in pool.map(draw, *zip(*parts)):
         progress.advance(task)
         progress.refresh()
 
 
-def measure(args: argparse.Namespace, configs: dict, jobs: int,
-            pool: ProcessPoolExecutor,
-            progress: 'Progress') -> dict[str, dict]:
+def measure(
+    args: argparse.Namespace,
+    configs: dict,
+    jobs: int,
+    pool: ProcessPoolExecutor,
+    progress: 'Progress',
+) -> dict[str, dict]:
     """Train and test everything, ``jobs`` at a time."""
     order = [name for name in (*TRAINED, *configs) if name in configs]
     bars = {
-        f'train {name}':
-        progress.add_task(
-            f'train {name} ({minutes} min on 2 cores)', total=None)
-        for name, minutes in TRAINED.items() if name in configs
+        f'train {name}': progress.add_task(f'train {name} ({minutes} min on 2 cores)', total=None)
+        for name, minutes in TRAINED.items()
+        if name in configs
     }
     manager = SyncManager()
     manager.start(end_with_parent)
     with manager:
         messages = manager.Queue()
         futures = {
-            name:
-            pool.submit(run, configs[name], name,
-                        work_dir(args, name, configs[name]), args.seed,
-                        max(1,
-                            os.cpu_count() // jobs), messages)
+            name: pool.submit(
+                run,
+                configs[name],
+                name,
+                work_dir(args, name, configs[name]),
+                args.seed,
+                max(1, os.cpu_count() // jobs),
+                messages,
+            )
             for name in dict.fromkeys(order)
         }
         follow(futures, messages, bars, progress)
         return {name: futures[name].result() for name in configs}
 
 
-def follow(futures: dict[str, Future], messages: queue.Queue, bars: dict,
-           progress: 'Progress') -> None:
+def follow(
+    futures: dict[str, Future], messages: queue.Queue, bars: dict, progress: 'Progress'
+) -> None:
     """Show how far the processes are until all are done or one has failed."""
     while not all(future.done() for future in futures.values()):
         progress.refresh()
@@ -194,14 +200,12 @@ def follow(futures: dict[str, Future], messages: queue.Queue, bars: dict,
             progress.update(bars[bar], completed=done, total=total)
 
 
-def load_networks(args: argparse.Namespace,
-                  configs: dict) -> dict[str, nn.Module]:
+def load_networks(args: argparse.Namespace, configs: dict) -> dict[str, nn.Module]:
     """The networks as they are deployed."""
     init_default_scope('mmseg')
     networks = {}
     for name, cfg in configs.items():
-        weights = find_latest_checkpoint(work_dir(
-            args, name, cfg)) if name in TRAINED else WEIGHTS
+        weights = find_latest_checkpoint(work_dir(args, name, cfg)) if name in TRAINED else WEIGHTS
         if name == 'DSRL':  # whose segmentor shows what SISR rebuilds
             cfg = Config.fromfile(osp.join(CONFIG_DIR, f'{UNTAUGHT}.py'))
         networks[name] = MODELS.build(cfg.model).eval()
@@ -218,5 +222,5 @@ def measure_cost(results: dict, networks: dict, configs: dict) -> None:
         stripped[name] = strip(copy.deepcopy(network))
     for name, time in measure_latency(stripped, shapes).items():
         results[name].update(
-            gmacs=count_macs(stripped[name], shapes[name]) / 1e9,
-            latency=time.median)
+            gmacs=count_macs(stripped[name], shapes[name]) / 1e9, latency=time.median
+        )

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The table and the page of the demo."""
+
 import os.path as osp
 from pathlib import Path
 
@@ -12,12 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from mmhires.analysis import (
-    accuracy_at,
-    bootstrap_mean_iou,
-    draw_pareto,
-    standard_error,
-)
+from mmhires.analysis import accuracy_at, bootstrap_mean_iou, draw_pareto, standard_error
 from mmhires.analysis.page import data_uri, inline_svg, scene, write_page
 from mmhires.evaluation import SuperResolutionMetric
 
@@ -27,14 +23,17 @@ ABOUT = {
     FULL: 'the network that was there, sees 192x384',
     PLAIN: 'fine-tuned on 96x192',
     'plain 128x256': 'fine-tuned on 128x256',
-    'DSRL': 'sees 96x192; sub-pixel SSSR, SISR; logits of the full-size '
-    'network',
+    'DSRL': 'sees 96x192; sub-pixel SSSR, SISR; logits of the full-size network',
     'HRFR': 'sees 96x192; features and logits of the full-size network',
 }
 COLUMNS = ('mIoU', 'thin', 'boundary', 'GMACs', 'ms')
-DOCS = ('docs/get_started/first_results.md', 'configs/demo/README.md',
-        'docs/guides/choose.md', 'docs/guides/budget.md',
-        'docs/guides/adapt.md')
+DOCS = (
+    'docs/get_started/first_results.md',
+    'configs/demo/README.md',
+    'docs/guides/choose.md',
+    'docs/guides/budget.md',
+    'docs/guides/adapt.md',
+)
 
 
 def table_rows(results: dict[str, dict]) -> list[dict]:
@@ -50,24 +49,24 @@ def table_rows(results: dict[str, dict]) -> list[dict]:
                 name=name,
                 about=ABOUT.get(name, 'the same weights, not fine-tuned'),
                 cells=[
-                    *(with_error(draws, images)
-                      for draws in measured[name].values()),
-                    f'{of["gmacs"]:.3f}', f'{of["latency"]:.1f}'
+                    *(with_error(draws, images) for draws in measured[name].values()),
+                    f'{of["gmacs"]:.3f}',
+                    f'{of["latency"]:.1f}',
                 ],
                 marked=name == 'DSRL',
                 lost=float(lost[0]),
                 lost_short=with_error(lost, images),
-                lost_text=with_error(lost, images) +
-                (f' ({above:+.1f} at equal cost)' if above else '')))
+                lost_text=with_error(lost, images)
+                + (f' ({above:+.1f} at equal cost)' if above else ''),
+            )
+        )
     return rows
 
 
 def over_fed(results: dict[str, dict], name: str) -> float | None:
     """Points above the full-size network, fed images of the same cost."""
-    curve = [(of['gmacs'], of['metrics']['mIoU'])
-             for other, of in results.items() if is_fed(other)]
-    above = results[name]['metrics']['mIoU'] - accuracy_at(
-        results[name]['gmacs'], curve)
+    curve = [(of['gmacs'], of['metrics']['mIoU']) for other, of in results.items() if is_fed(other)]
+    above = results[name]['metrics']['mIoU'] - accuracy_at(results[name]['gmacs'], curve)
     return None if is_fed(name) or np.isnan(above) else above
 
 
@@ -82,7 +81,8 @@ def accuracies(of: dict) -> dict[str, np.ndarray]:
     return dict(
         all=bootstrap_mean_iou(areas, draws=1000),
         thin=bootstrap_mean_iou(areas, thin_classes(of), draws=1000),
-        boundary=bootstrap_mean_iou(bands, draws=1000))
+        boundary=bootstrap_mean_iou(bands, draws=1000),
+    )
 
 
 def thin_classes(of: dict) -> list[int]:
@@ -110,7 +110,8 @@ def against_plain(results: dict[str, dict]) -> list[str]:
         sentences.append(
             f'{name} has {with_error(more, len(ours["areas"]))} points of '
             f'mIoU {word} than plain, for {cost:.0f} % more '
-            'multiply-accumulates.')
+            'multiply-accumulates.'
+        )
     return sorted(sentences)
 
 
@@ -125,15 +126,16 @@ def print_table(rows: list[dict], images: int) -> None:
         pad_edge=False,
         title=f'{images} streets that no training saw, at 192x384',
         caption='± standard error over the images; lost: points of mIoU '
-        'against full size; ms: one thread')
+        'against full size; ms: one thread',
+    )
     for row in rows:
         table.add_row(row['name'], row['lost_short'], *row['cells'])
     Console().print(table)
 
 
-def write_demo_page(results: dict, rows: list[dict], networks: dict[str,
-                                                                    nn.Module],
-                    dataset, out_dir: str) -> str:
+def write_demo_page(
+    results: dict, rows: list[dict], networks: dict[str, nn.Module], dataset, out_dir: str
+) -> str:
     """Write ``index.html``, which needs no other file.
 
     Returns:
@@ -156,25 +158,28 @@ def write_demo_page(results: dict, rows: list[dict], networks: dict[str,
         ],
         base=base,
         chosen='DSRL' if 'DSRL' in networks else FULL,
-        classes=list(
-            zip(dataset.metainfo['classes'], dataset.metainfo['palette'])),
-        sisr=rebuild(networks, dataset))
+        classes=list(zip(dataset.metainfo['classes'], dataset.metainfo['palette'])),
+        sisr=rebuild(networks, dataset),
+    )
     return path
 
 
 def draw_plots(results: dict, out_dir: str) -> list[str]:
     """Accuracy against MACs and against latency, as SVG."""
     plots = []
-    for cost, label in (('gmacs', 'GMACs'), ('latency',
-                                             'milliseconds an image')):
+    for cost, label in (('gmacs', 'GMACs'), ('latency', 'milliseconds an image')):
         path = osp.join(out_dir, f'{cost}.svg')
         points = {
             name.removeprefix(FED): (of[cost], of['metrics']['mIoU'])
             for name, of in results.items()
         }
         draw_pareto(
-            points, label, 'mIoU', path,
-            [name.removeprefix(FED) for name in filter(is_fed, results)])
+            points,
+            label,
+            'mIoU',
+            path,
+            [name.removeprefix(FED) for name in filter(is_fed, results)],
+        )
         plots.append(inline_svg(path))
     return plots
 
@@ -187,15 +192,14 @@ def choose_scenes(results: dict) -> dict[str, int]:
     if 'DSRL' in results:
         thin = thin_classes(results['DSRL'])
         found, lost = (
-            np.array(results[name]['areas'])[:, 0, thin].sum(1)
-            for name in ('DSRL', PLAIN))
+            np.array(results[name]['areas'])[:, 0, thin].sum(1) for name in ('DSRL', PLAIN)
+        )
         most = np.argsort(lost - found)[:3].tolist()
         scenes = {f'street {i}, chosen': i for i in most} | scenes
     return scenes
 
 
-def draw_scene(title: str, dataset, index: int, networks: dict[str, nn.Module],
-               base: str) -> dict:
+def draw_scene(title: str, dataset, index: int, networks: dict[str, nn.Module], base: str) -> dict:
     """One street as each network sees it; see :func:`scene`."""
     sample = dataset[index]
     image = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
@@ -204,22 +208,18 @@ def draw_scene(title: str, dataset, index: int, networks: dict[str, nn.Module],
         name: predict(network, sample).pred_sem_seg.data[0].numpy()
         for name, network in networks.items()
     }
-    return scene(title, image, truth, labels, dataset.metainfo['palette'],
-                 base)
+    return scene(title, image, truth, labels, dataset.metainfo['palette'], base)
 
 
 def predict(network: nn.Module, sample: dict) -> SegDataSample:
     """Predict one sample of the dataset."""
     with torch.no_grad():
         return network.test_step(
-            dict(
-                inputs=[sample['inputs']],
-                data_samples=[sample['data_samples']]))[0]
+            dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+        )[0]
 
 
-def rebuild(networks: dict[str, nn.Module],
-            dataset,
-            count: int = 50) -> dict | None:
+def rebuild(networks: dict[str, nn.Module], dataset, count: int = 50) -> dict | None:
     """What SISR makes of small images, against bicubic interpolation."""
     if 'DSRL' not in networks:
         return None
@@ -231,7 +231,8 @@ def rebuild(networks: dict[str, nn.Module],
     # Of the first street, which came last.
     truth, rebuilt = (
         pixels.clamp(0, 255).byte().permute(1, 2, 0).numpy()[..., ::-1]
-        for pixels in (sample['inputs'], predicted.pred_img.data))
+        for pixels in (sample['inputs'], predicted.pred_img.data)
+    )
     image = Image.fromarray(truth)
     bicubic = image.reduce(2).resize(image.size, Image.Resampling.BICUBIC)
     measured = metric.evaluate(count)
@@ -239,4 +240,5 @@ def rebuild(networks: dict[str, nn.Module],
         pictures=[data_uri(x) for x in (truth, rebuilt, np.array(bicubic))],
         ours=f'{measured["PSNR"]:.2f}',
         bicubic=f'{measured["PSNR.bicubic"]:.2f}',
-        count=count)
+        count=count,
+    )

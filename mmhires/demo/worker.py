@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Processes of the demo: draw streets, train and test a network."""
+
 import copy
 import logging
 import os
@@ -16,12 +17,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmhires.analysis import (
-    collect_moments,
-    start_neck,
-    test_weights,
-    train_and_test,
-)
+from mmhires.analysis import collect_moments, start_neck, test_weights, train_and_test
 from mmhires.analysis.provenance import content_hash, fits, keep, origin
 from mmhires.registry import DATASETS
 from mmhires.utils.files import open_whole
@@ -45,7 +41,6 @@ def make_report(messages: queue.Queue, name: str) -> Hook:
     """Make a hook that reports a runner's progress to another process."""
 
     class Report(Hook):
-
         def after_train_iter(self, runner, *args, **kwargs) -> None:
             self._report('train', runner.iter + 1, runner.max_iters)
 
@@ -71,15 +66,15 @@ class Forward(logging.Handler):
         self.messages.put(record.getMessage())
 
 
-def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
-        messages: queue.Queue) -> dict:
+def run(
+    cfg: Config, name: str, folder: str, seed: int, threads: int, messages: queue.Queue
+) -> dict:
     """Train and test one network in a process whose output goes to a file."""
     # One process may run several networks.
     logging.getLogger('mmhires').handlers = [Forward(messages)]
     report = make_report(messages, name)
     os.makedirs(folder, exist_ok=True)
-    log = os.open(
-        osp.join(folder, 'output.log'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(osp.join(folder, 'output.log'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(log, stream)
     warnings.simplefilter('ignore')
@@ -92,8 +87,8 @@ def run(cfg: Config, name: str, folder: str, seed: int, threads: int,
             start = match_features(cfg, folder)
         train_and_test(cfg, folder, seed, start, [report])
     return dict(
-        load(osp.join(folder, 'areas.json')),
-        metrics=load(osp.join(folder, 'metrics.json')))
+        load(osp.join(folder, 'areas.json')), metrics=load(osp.join(folder, 'metrics.json'))
+    )
 
 
 def match_features(cfg: Config, folder: str) -> str:

@@ -4,6 +4,7 @@
 Running an ``.onnx`` file on a CPU imports NumPy, OpenCV and the engine only: what needs PyTorch is
 imported when it is used.
 """
+
 from mmhires.utils.lazy import lazy_names
 
 from .export import export
@@ -12,14 +13,17 @@ from .predictor import Pipeline, Predictor
 from .strip import strip
 
 __getattr__ = lazy_names(
-    __name__,
-    dict(
-        Network='network',
-        extract_student='student',
-        fold_bn='fold',
-        load_model='load'))
+    __name__, dict(Network='network', extract_student='student', fold_bn='fold', load_model='load')
+)
 
 __all__ = [
-    'Network', 'Pipeline', 'Predictor', 'export', 'extract_student', 'fold_bn',
-    'labels', 'load_model', 'strip'
+    'Network',
+    'Pipeline',
+    'Predictor',
+    'export',
+    'extract_student',
+    'fold_bn',
+    'labels',
+    'load_model',
+    'strip',
 ]

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Results computed in a thread ahead of their use."""
+
 import atexit
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -31,8 +32,9 @@ class Ahead(Iterator[Result]):
         ahead: How many results may wait, at least 1.
     """
 
-    def __init__(self, function: Callable[[Item], Result],
-                 items: Iterable[Item], ahead: int) -> None:
+    def __init__(
+        self, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+    ) -> None:
         self._results = SimpleQueue()
         self._slots = Semaphore(ahead)
         self._working = Lock()
@@ -75,8 +77,7 @@ class Ahead(Iterator[Result]):
         self._results.put((_END, None))
 
 
-def predict_ahead(pipeline: 'Pipeline', pairs: Iterable[tuple],
-                  ahead: int) -> Iterator[tuple]:
+def predict_ahead(pipeline: 'Pipeline', pairs: Iterable[tuple], ahead: int) -> Iterator[tuple]:
     """Prepare and run images in one thread each.
 
     Args:
@@ -108,6 +109,8 @@ def predict_ahead(pipeline: 'Pipeline', pairs: Iterable[tuple],
     if not ahead:
         yield from map(finish, map(run, map(prepare, pairs)))
         return
-    with closing(Ahead(prepare, pairs, ahead)) as prepared, \
-            closing(Ahead(run, prepared, ahead)) as done:
+    with (
+        closing(Ahead(prepare, pairs, ahead)) as prepared,
+        closing(Ahead(run, prepared, ahead)) as done,
+    ):
         yield from map(finish, done)

@@ -5,6 +5,7 @@
 operators to whatever Python object has them. A file is looked at before: it may hold tensors and a
 graph of PyTorch's operators.
 """
+
 import io
 import json
 import re
@@ -21,9 +22,9 @@ _MEMBERS = re.compile(
     r'[^/]+/(data/(weights|constants|sample_inputs)/[^/]+|models/[^/]+\.json'
     r'|extra/[^/]+|archive_format|archive_version|version|byteorder'
     r'|\.format_version|\.storage_alignment|\.data/\w+)'
-    r'|version|serialized_\w+\.(json|pt)|extra_files/[^/]+')
-_PICKLES = re.compile(
-    r'.*\.pt|serialized_(state_dict|constants|example_inputs)\.\w+')
+    r'|version|serialized_\w+\.(json|pt)|extra_files/[^/]+'
+)
+_PICKLES = re.compile(r'.*\.pt|serialized_(state_dict|constants|example_inputs)\.\w+')
 _PROGRAM = re.compile(r'[^/]+/models/.*|serialized_exported_program\.json')
 _CONFIG = re.compile(r'[^/]+/data/(weights|constants)/[^/]+_config\.json')
 _TARGET = re.compile(
@@ -31,7 +32,8 @@ _TARGET = re.compile(
     r'|torch\.ops\.higher_order\.wrap_with_\w+'
     r'|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|abs|eq|ne|lt'
     r'|le|gt|ge|and_|or_|not_|xor|getitem|lshift|rshift)'
-    r'|torch\.(sym_\w+|_sym_\w+)|math\.[a-z]\w+')
+    r'|torch\.(sym_\w+|_sym_\w+)|math\.[a-z]\w+'
+)
 _NAME = re.compile(r'[\w.]*')
 _TREES = (None, 'builtins.tuple', 'builtins.list', 'builtins.dict')
 
@@ -58,8 +60,9 @@ def read_archive(file: Path) -> io.BytesIO:
             for name in archive.namelist():
                 _check_member(archive, name)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise ValueError('it is not a whole .pt2 archive: '
-                         f'{str(error) or "it is cut off"}') from error
+        raise ValueError(
+            f'it is not a whole .pt2 archive: {str(error) or "it is cut off"}'
+        ) from error
     content.seek(0)
     return content
 
@@ -74,8 +77,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         raise ValueError('something is before its first member')
     for member in members:
         if not _MEMBERS.fullmatch(member.filename):
-            raise ValueError(f'it holds {member.filename!r}, which no '
-                             'exported network needs')
+            raise ValueError(f'it holds {member.filename!r}, which no exported network needs')
         if member.compress_type != zipfile.ZIP_STORED:
             raise ValueError(f'its {member.filename} is compressed')
 
@@ -90,8 +92,7 @@ def _check_member(archive: zipfile.ZipFile, name: str) -> None:
         for entry in json.loads(archive.read(name))['config'].values():
             path = entry['path_name']
             if not re.fullmatch(r'(weight|tensor)_\d+', path):
-                raise ValueError(f'its {name} names {path!r}, an object that '
-                                 'is not a tensor')
+                raise ValueError(f'its {name} names {path!r}, an object that is not a tensor')
             if entry['use_pickle']:
                 path = f'{folder}/{path}'
                 _check_tensors(archive.read(path), path)
@@ -103,8 +104,9 @@ def _check_tensors(content: bytes, name: str) -> None:
         if content:
             torch.load(io.BytesIO(content), 'cpu', weights_only=True)
     except Exception as error:  # whatever a damaged or hostile pickle raises
-        raise ValueError(f'its {name} holds more than tensors; loading it '
-                         'could run any code, so it is refused') from error
+        raise ValueError(
+            f'its {name} holds more than tensors; loading it could run any code, so it is refused'
+        ) from error
 
 
 def _check_program(program: dict, name: str) -> None:
@@ -121,11 +123,16 @@ def _check_program(program: dict, name: str) -> None:
         elif key == '':  # a key of a dictionary
             known = _NAME.fullmatch(text) or check_expression(text)
         else:
-            known = key in ('as_string', 'as_strings', 'torch_version') or \
-                _NAME.fullmatch(text) or (key == 'type' and ':' in text)
+            known = (
+                key in ('as_string', 'as_strings', 'torch_version')
+                or _NAME.fullmatch(text)
+                or (key == 'type' and ':' in text)
+            )
         if not known:
-            raise ValueError(f'its {name} has {key} {text[:80]!r}, which is '
-                             'not part of a network, so it is refused')
+            raise ValueError(
+                f'its {name} has {key} {text[:80]!r}, which is '
+                'not part of a network, so it is refused'
+            )
 
 
 def _strings(part: object, key: str = '') -> Iterator[tuple[str, str]]:
@@ -144,5 +151,8 @@ def _strings(part: object, key: str = '') -> Iterator[tuple[str, str]]:
 
 def _is_plain_tree(tree: dict) -> bool:
     """Return whether a tree is of tuples, lists and dicts of tensors."""
-    return tree['type'] in _TREES and '__enum__' not in str(
-        tree['context']) and all(map(_is_plain_tree, tree['children_spec']))
+    return (
+        tree['type'] in _TREES
+        and '__enum__' not in str(tree['context'])
+        and all(map(_is_plain_tree, tree['children_spec']))
+    )

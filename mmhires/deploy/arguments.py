@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Validation of a predictor's arguments."""
+
 import operator
 import os
 from typing import TYPE_CHECKING
@@ -16,8 +17,7 @@ def device_name(device: 'str | torch.device') -> str:
     """Return a device as the engines name it, such as ``'cuda:1'``."""
     # By its name, as PyTorch may not be loaded.
     if not isinstance(device, str) and _kind(device) != 'torch.device':
-        raise ValueError("device must be a name such as 'cpu' or 'cuda:1', "
-                         f'got {device!r}')
+        raise ValueError(f"device must be a name such as 'cpu' or 'cuda:1', got {device!r}")
     name = str(device).strip().lower()
     return 'cpu' if name == 'cpu:0' else name
 
@@ -31,9 +31,11 @@ def thread_count(threads: int | None) -> int | None:
     except TypeError:
         count = 0
     if isinstance(threads, bool) or not 1 <= count <= MAX_THREADS:
-        raise ValueError(f'threads must be a whole number from 1 to '
-                         f'{MAX_THREADS}, or None for all processors, got '
-                         f'{threads!r}')
+        raise ValueError(
+            f'threads must be a whole number from 1 to '
+            f'{MAX_THREADS}, or None for all processors, got '
+            f'{threads!r}'
+        )
     return count
 
 
@@ -54,12 +56,14 @@ def is_file_name(image: object) -> bool:
         return False
     kind = _kind(image)
     if kind.startswith('PIL.'):
-        raise ValueError(f'{form}, got {kind}: give its file, or '
-                         "numpy.asarray(image.convert('RGB'))[..., ::-1]")
+        raise ValueError(
+            f"{form}, got {kind}: give its file, or numpy.asarray(image.convert('RGB'))[..., ::-1]"
+        )
     if kind in ('torch.Tensor', 'torch.nn.parameter.Parameter'):
         raise ValueError(
             f'{form}, got a tensor {tuple(image.shape)}, {image.dtype}: give '
-            'tensor.permute(1, 2, 0).numpy() of one (3, H, W), BGR, uint8')
+            'tensor.permute(1, 2, 0).numpy() of one (3, H, W), BGR, uint8'
+        )
     way = '; several images are a list' if isinstance(image, tuple) else ''
     raise ValueError(f'{form}, got {kind}{way}')
 

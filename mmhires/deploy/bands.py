@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Bilinear interpolation along an axis, as runs of pixels."""
+
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ class Bands(NamedTuple):
         pixels: Pixels of each band ``(most, bands)``; short bands repeat their last.
         weights: Of the source pixels in each of them, ``(most, taps, bands)``.
     """
+
     taps: np.ndarray
     shares: np.ndarray
     sources: np.ndarray
@@ -26,14 +28,15 @@ class Bands(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def make_bands(source: int, size: int, before: int, after: int,
-               out: int | None, align_corners: bool) -> Bands | None:
+def make_bands(
+    source: int, size: int, before: int, after: int, out: int | None, align_corners: bool
+) -> Bands | None:
     """Plan how to resize, crop and resize an axis; None if nothing is left.
 
     Kept for the next picture: the arrays are not to be written.
     """
     taps, shares = _taps(source, size, align_corners)
-    taps, shares = taps[before:size - after], shares[before:size - after]
+    taps, shares = taps[before : size - after], shares[before : size - after]
     if not len(taps):
         return None
     if out not in (None, len(taps)):
@@ -52,16 +55,14 @@ def make_bands(source: int, size: int, before: int, after: int,
     return Bands(taps, shares, taps[starts], sizes, pixels, weights)
 
 
-def _taps(source: int, size: int,
-          align_corners: bool) -> tuple[np.ndarray, np.ndarray]:
+def _taps(source: int, size: int, align_corners: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the two source pixels of each pixel, and their weights."""
     pixels = np.arange(size, dtype=np.float32)
     if align_corners:
         where = pixels * np.float32((source - 1) / max(size - 1, 1))
     else:
         scale = np.float32(source / size)
-        where = np.maximum(scale * (pixels + np.float32(0.5)) - np.float32(.5),
-                           0)
+        where = np.maximum(scale * (pixels + np.float32(0.5)) - np.float32(0.5), 0)
     first = np.minimum(where.astype(np.int64), source - 1)
     share = np.clip(where - first.astype(np.float32), 0, 1)
     taps = np.stack([first, np.minimum(first + 1, source - 1)], 1)

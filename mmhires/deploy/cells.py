@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Class of each pixel by cells between logits, few of which need arithmetic."""
+
 import os
 import sys
 from collections.abc import Iterable
@@ -54,8 +55,7 @@ def label_image(logits: np.ndarray, rows: Bands, columns: Bands) -> np.ndarray:
 def _winners(logits: np.ndarray) -> np.ndarray:
     """Return the class of each logit: argmax, in a fifth of its time."""
     best = logits[0].copy()
-    winners = np.zeros(best.shape,
-                       np.uint8 if len(logits) <= 256 else np.int32)
+    winners = np.zeros(best.shape, np.uint8 if len(logits) <= 256 else np.int32)
     for number, logit in enumerate(logits[1:], 1):
         # Of the numbers, the one that won last is the greatest.
         won = (logit > best) * winners.dtype.type(number)
@@ -64,20 +64,19 @@ def _winners(logits: np.ndarray) -> np.ndarray:
     return winners
 
 
-def _many_candidates(logits: np.ndarray, rows: Bands, columns: Bands,
-                     cells: np.ndarray) -> bool:
+def _many_candidates(logits: np.ndarray, rows: Bands, columns: Bands, cells: np.ndarray) -> bool:
     """Return whether computing all pixels is faster than settling the cells."""
-    sample = cells[::len(cells) // _SAMPLE + 1]
+    sample = cells[:: len(cells) // _SAMPLE + 1]
     if not len(sample):
         return False
     _, possible = _corners(logits, rows, columns, sample)
     expected = possible.sum(0).mean() * len(cells)
-    return expected > _DENSE * len(logits) * len(rows.sizes) * len(
-        columns.sizes)
+    return expected > _DENSE * len(logits) * len(rows.sizes) * len(columns.sizes)
 
 
-def _corners(logits: np.ndarray, rows: Bands, columns: Bands,
-             cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _corners(
+    logits: np.ndarray, rows: Bands, columns: Bands, cells: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return where the corners of cells are, and which classes can win.
 
     Args:
@@ -90,18 +89,18 @@ def _corners(logits: np.ndarray, rows: Bands, columns: Bands,
         Places in the flattened map ``(taps, taps, n)``, and whether a class can win ``(C, n)``.
     """
     row, column = np.divmod(cells, len(columns.sizes))
-    sources = (
-        rows.sources.T.take(row, 1)[:, None] * logits.shape[2] +
-        columns.sources.T.take(column, 1))
-    corners = logits.reshape(len(logits),
-                             -1).take(sources.reshape(-1, len(cells)), 1)
+    sources = rows.sources.T.take(row, 1)[:, None] * logits.shape[2] + columns.sources.T.take(
+        column, 1
+    )
+    corners = logits.reshape(len(logits), -1).take(sources.reshape(-1, len(cells)), 1)
     # Whoever wins in a cell has a corner that is not below the worst corner
     # of any class.
     return sources, corners.max(1) >= corners.min(1).max(0)
 
 
-def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
-             bands: np.ndarray) -> None:
+def _compute(
+    logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray, bands: np.ndarray
+) -> None:
     """Compute the classes of all pixels of some bands of rows.
 
     Args:
@@ -120,25 +119,25 @@ def _compute(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
     mixed, spare = np.empty((2, *shape), np.float32)
     for band in bands:
         wide = {
-            source:
-            wide[source] if source in wide else _blend(
-                (logits[:, source].take(taps, 1)
-                 for taps in columns.taps.T), columns.shares.T)
+            source: wide[source]
+            if source in wide
+            else _blend(
+                (logits[:, source].take(taps, 1) for taps in columns.taps.T), columns.shares.T
+            )
             for source in dict.fromkeys(rows.sources[band])
         }
         lines = [wide[source] for source in rows.sources[band]]
         for start in range(0, rows.sizes[band], most):
-            pixels = rows.pixels[start:min(start + most, rows.sizes[band]),
-                                 band]
+            pixels = rows.pixels[start : min(start + most, rows.sizes[band]), band]
             shares = rows.shares[pixels].T[..., None, None]
-            total = _blend(lines, shares, mixed[:len(pixels)],
-                           spare[:len(pixels)])
+            total = _blend(lines, shares, mixed[: len(pixels)], spare[: len(pixels)])
             won = (total == total.max(1, keepdims=True)) * code
             out[pixels] = len(logits) - 1 - won.max(1)
 
 
-def _settle(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
-            cells: np.ndarray) -> None:
+def _settle(
+    logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray, cells: np.ndarray
+) -> None:
     """Compute the classes of some cells, few of which are disputed.
 
     Args:
@@ -167,8 +166,8 @@ def _settle(logits: np.ndarray, rows: Bands, columns: Bands, out: np.ndarray,
         count -= 1
         classes = classes[:n]
         mixed = _mix(
-            flat.take(classes * flat.shape[1] + sources[..., :n]), ys[..., :n],
-            xs[..., :n])
+            flat.take(classes * flat.shape[1] + sources[..., :n]), ys[..., :n], xs[..., :n]
+        )
         classes = classes.astype(out.dtype)
         if best is None:
             best, found = mixed, np.broadcast_to(classes, mixed.shape).copy()
@@ -196,10 +195,12 @@ def _mix(corners: np.ndarray, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
     return _blend(lines, ys.swapaxes(0, 1)[:, :, None])
 
 
-def _blend(values: Iterable[np.ndarray],
-           weights: Iterable[np.ndarray],
-           out: np.ndarray | None = None,
-           spare: np.ndarray | None = None) -> np.ndarray:
+def _blend(
+    values: Iterable[np.ndarray],
+    weights: Iterable[np.ndarray],
+    out: np.ndarray | None = None,
+    spare: np.ndarray | None = None,
+) -> np.ndarray:
     """Return a weighted sum, in ``out`` if given; ``spare`` is overwritten."""
     total = None
     for value, weight in zip(values, weights):
@@ -215,5 +216,4 @@ def _threads() -> int:
     if 'torch' in sys.modules:
         return sys.modules['torch'].get_num_threads()
     wanted = os.environ.get('OMP_NUM_THREADS', '')
-    return int(wanted) if wanted.isdigit() and int(wanted) else len(
-        os.sched_getaffinity(0))
+    return int(wanted) if wanted.isdigit() and int(wanted) else len(os.sched_getaffinity(0))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Persons cropped from a picture as MMPose does, without MMPose."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ class Crop(NamedTuple):
         center: Of the part, x, y in pixels of the picture.
         scale: Its width and height.
     """
+
     image: np.ndarray
     center: np.ndarray
     scale: np.ndarray
@@ -31,6 +33,7 @@ class PersonCropper:
         use_udp: Centres of the corner pixels are mapped to each other, not the borders of the
             picture. Default: False.
     """
+
     padding: float
     input_size: Sequence[int]
     use_udp: bool = False
@@ -61,7 +64,7 @@ class PersonCropper:
             # By the width alone: the ratios agree.
             corners = np.float32([[0, 0], [-0.5, 0], [-0.5, 0.5]])
             matrix = cv2.getAffineTransform(
-                center + corners * scale[0],
-                np.float32(size) / 2 + corners * size[0])
+                center + corners * scale[0], np.float32(size) / 2 + corners * size[0]
+            )
         crop = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
         return Crop(crop, center, scale)

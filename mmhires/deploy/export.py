@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Export of a model to a file that runs without config and checkpoint."""
+
 import json
 import math
 import tempfile
@@ -34,20 +35,23 @@ class Agreement(NamedTuple):
     ``uncertain`` keypoints, of which the original model has several places that are as good, are
     left out.
     """
+
     image: str
     share: float
     uncertain: int = 0
 
 
-def export(model: 'nn.Module',
-           out: str | Path,
-           images: Sequence[str | Path],
-           precision: str = 'fp32',
-           dynamic: bool = False,
-           opset: int = 17,
-           track: Callable[[Sequence], Iterable] = iter,
-           batch: bool = False,
-           labels: bool = False) -> list[Agreement]:
+def export(
+    model: 'nn.Module',
+    out: str | Path,
+    images: Sequence[str | Path],
+    precision: str = 'fp32',
+    dynamic: bool = False,
+    opset: int = 17,
+    track: Callable[[Sequence], Iterable] = iter,
+    batch: bool = False,
+    labels: bool = False,
+) -> list[Agreement]:
     """Write a model to an ONNX or a ``torch.export`` file.
 
     The file holds the network in its inference form (no training-only parts, batch norm folded),
@@ -85,6 +89,7 @@ def export(model: 'nn.Module',
 
     from .formats import to_onnx, to_torch
     from .network import Network
+
     out = Path(out)
     suffix = out.suffix.lower()
     onnx = suffix == '.onnx'
@@ -93,31 +98,34 @@ def export(model: 'nn.Module',
     if onnx and precision == 'bf16':
         raise ValueError('bf16 is for .pt2; ONNX runtimes take fp32 and fp16')
     if batch and not onnx:
-        raise ValueError('batches are for .onnx; a program of torch.export '
-                         'is bound to one image or to several')
+        raise ValueError(
+            'batches are for .onnx; a program of torch.export is bound to one image or to several'
+        )
     if not out.parent.is_dir():
         raise FileNotFoundError(f'there is no directory {out.parent}')
     if not images:
-        raise ValueError('export compares with the original model on images: '
-                         'give at least one')
+        raise ValueError('export compares with the original model on images: give at least one')
     refuse_overwriting([out], images)
-    require_finite(
-        dict([*model.named_parameters(), *model.named_buffers()]),
-        type(model).__name__)
+    require_finite(dict([*model.named_parameters(), *model.named_buffers()]), type(model).__name__)
     if (channels := input_channels(model)) != 3:
         raise ValueError(
             f'exported files read pictures of three channels, the model takes '
-            f'images of {channels}: run it by its config and checkpoint')
+            f'images of {channels}: run it by its config and checkpoint'
+        )
     model.eval()
     for path in images:
         read_image(path)  # names a damaged one before the work begins
     kind = 'segmentation' if hasattr(model, 'decode_head') else 'pose'
     if dynamic and kind == 'pose':
-        raise ValueError('a pose network takes crops of one size, whatever '
-                         'that of the image: export it without dynamic')
+        raise ValueError(
+            'a pose network takes crops of one size, whatever '
+            'that of the image: export it without dynamic'
+        )
     if labels and (dynamic or kind == 'pose'):
-        raise ValueError('labels inside the file are those of a segmentor, '
-                         'for images of one size: export without them')
+        raise ValueError(
+            'labels inside the file are those of a segmentor, '
+            'for images of one size: export without them'
+        )
     spec = task_class(kind).describe(model)
     spec.update(precision=precision, mmhires=__version__)
     # Channels last binds a dynamic program to sizes at which maps that have a
@@ -130,7 +138,7 @@ def export(model: 'nn.Module',
     image = first.tensors[0]
     if precision == 'bf16':
         warn_of_narrow_maps(network, image)
-    axes = (0, ) * batch + (2, 3) * dynamic
+    axes = (0,) * batch + (2, 3) * dynamic
     shape = [None if i in axes else n for i, n in enumerate(image.shape)]
     spec['input_shape'] = shape
     if labels:
@@ -150,8 +158,8 @@ def export(model: 'nn.Module',
         raise
     except Exception as error:  # of any layer, from either exporter
         raise ValueError(
-            f'{type(model).__name__} cannot be exported to {suffix}: '
-            f'{first_line(error)}; {way_out}') from error
+            f'{type(model).__name__} cannot be exported to {suffix}: {first_line(error)}; {way_out}'
+        ) from error
     way_out = f'; {way_out}' if dynamic or batch else ''
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f'model{suffix}'
@@ -161,17 +169,21 @@ def export(model: 'nn.Module',
         pictures = [(str(path), str(path)) for path in images]
         if dynamic:
             pictures += _other_sizes(images[0], before.decoding, folder)
-        results = list(
-            _compare(model, predictor, track(pictures), batch, way_out,
-                     precision))
+        results = list(_compare(model, predictor, track(pictures), batch, way_out, precision))
     _check_agreement(results, kind, precision, way_out)
     with open_whole(out, 'wb') as stream:
         stream.write(content)
     return results
 
 
-def _compare(model: 'nn.Module', predictor: Predictor, pictures: Iterable,
-             batch: bool, way_out: str, precision: str) -> Iterator[Agreement]:
+def _compare(
+    model: 'nn.Module',
+    predictor: Predictor,
+    pictures: Iterable,
+    batch: bool,
+    way_out: str,
+    precision: str,
+) -> Iterator[Agreement]:
     """Compare a file with the model, skipping sizes that the model refuses."""
     for name, path in pictures:
         try:
@@ -189,8 +201,7 @@ def _compare(model: 'nn.Module', predictor: Predictor, pictures: Iterable,
         yield Agreement(name, share, uncertain)
 
 
-def _check_agreement(results: list[Agreement], kind: str, precision: str,
-                     way_out: str) -> None:
+def _check_agreement(results: list[Agreement], kind: str, precision: str, way_out: str) -> None:
     """Raise an error if the file predicts something else."""
     for result in results:
         if math.isnan(result.share):
@@ -198,23 +209,28 @@ def _check_agreement(results: list[Agreement], kind: str, precision: str,
                 f'not written: on {result.image} the heatmaps of all '
                 f'{result.uncertain} keypoints have several peaks of one '
                 'height, so that there is nothing to compare: train the model '
-                'longer, or give a picture of a person')
+                'longer, or give a picture of a person'
+            )
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
         what = 'pixels' if kind == 'segmentation' else 'keypoints'
         raise ValueError(
             f'not written: on {worst.image} only {worst.share:.3%} of the '
             f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
-            f'were asked for{way_out}')
+            f'were asked for{way_out}'
+        )
 
 
-def _other_sizes(path: str | Path, decoding: dict,
-                 folder: str) -> Iterator[tuple[str, str]]:
+def _other_sizes(path: str | Path, decoding: dict, folder: str) -> Iterator[tuple[str, str]]:
     """Yield names and files of a smaller, larger, odd and narrow picture."""
     picture = read_image(path, **decoding)
     height, width = picture.shape[:2]
-    sizes = ((height // 2, width // 2), (height * 5 // 4, width * 5 // 4),
-             (height * 3 // 4 | 1, width * 3 // 4 | 1), (height, width // 2))
+    sizes = (
+        (height // 2, width // 2),
+        (height * 5 // 4, width * 5 // 4),
+        (height * 3 // 4 | 1, width * 3 // 4 | 1),
+        (height, width // 2),
+    )
     for h, w in sizes:
         file = f'{folder}/{h}x{w}.png'
         write_image(cv2.resize(picture, (w, h)), file)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Expressions of sizes in ``.pt2`` files, which PyTorch evaluates."""
+
 import ast
 import re
 
@@ -13,13 +14,23 @@ _CLASSES = re.findall(
     'Mod ModularIndexing Mul Ne Not Or PowByNatural Pow PythonMod RShift '
     'Rational RoundDecimal RoundToInt StrictGreaterThan StrictLessThan '
     'ToFloat TruncToFloat TruncToInt Unequality Where '
-    'IsNonOverlappingAndDenseIndicator')
+    'IsNonOverlappingAndDenseIndicator',
+)
 _CALLED = {*_FUNCTIONS, *_CLASSES}
-_OF_TENSORS = ('size', 'shape', 'dim', 'ndim', 'numel', 'stride',
-               'storage_offset')
-_NODES = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare,
-          ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load,
-          ast.IfExp)
+_OF_TENSORS = ('size', 'shape', 'dim', 'ndim', 'numel', 'stride', 'storage_offset')
+_NODES = (
+    ast.Expression,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.operator,
+    ast.unaryop,
+    ast.boolop,
+    ast.cmpop,
+    ast.Load,
+    ast.IfExp,
+)
 
 
 def check_expression(text: str) -> bool:
@@ -49,24 +60,27 @@ def _check(text: str, is_known) -> bool:
 
 def _is_leaf(node: ast.AST) -> bool:
     """Return whether a node has no parts that need a check."""
-    return _is_symbol(node) or (isinstance(node, ast.Subscript) and \
-        isinstance(node.slice, ast.Constant) and _is_name(node.value))
+    return _is_symbol(node) or (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Constant)
+        and _is_name(node.value)
+    )
 
 
 def _is_size(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
         return isinstance(node.value, (int, float))
     if isinstance(node, ast.Call):
-        return _is_symbol(node) or (not node.keywords and _is_name(node.func)
-                                    and node.func.id in _CALLED)
+        return _is_symbol(node) or (
+            not node.keywords and _is_name(node.func) and node.func.id in _CALLED
+        )
     return _is_name(node)
 
 
 def _is_of_tensor(node: ast.AST) -> bool:
     """Return whether it is the size of a network argument, or a part."""
     if isinstance(node, ast.Attribute):
-        return node.attr in _OF_TENSORS or (_is_name(node.value)
-                                            and node.value.id == 'math')
+        return node.attr in _OF_TENSORS or (_is_name(node.value) and node.value.id == 'math')
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Attribute) and not node.keywords
     return isinstance(node, ast.Subscript)
@@ -74,13 +88,18 @@ def _is_of_tensor(node: ast.AST) -> bool:
 
 def _is_symbol(node: ast.AST) -> bool:
     """Return whether it is ``Symbol('s0', integer=True)``."""
-    return isinstance(node, ast.Call) and _is_name(
-        node.func) and node.func.id == 'Symbol' and len(
-            node.args) == 1 and isinstance(node.args[0], ast.Constant) and str(
-                node.args[0].value).isidentifier() and all(
-                    isinstance(word.value, ast.Constant)
-                    and isinstance(word.value.value, bool)
-                    for word in node.keywords)
+    return (
+        isinstance(node, ast.Call)
+        and _is_name(node.func)
+        and node.func.id == 'Symbol'
+        and len(node.args) == 1
+        and isinstance(node.args[0], ast.Constant)
+        and str(node.args[0].value).isidentifier()
+        and all(
+            isinstance(word.value, ast.Constant) and isinstance(word.value.value, bool)
+            for word in node.keywords
+        )
+    )
 
 
 def _is_name(node: ast.AST) -> bool:

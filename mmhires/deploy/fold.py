@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Batch normalisation folded into the convolutions before it."""
+
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -33,16 +34,15 @@ def fold_bn(model: nn.Module) -> nn.Module:
         The same model, or what is left of a single SyncBN.
     """
     model = revert_sync_batchnorm(model).eval()
-    uses = Counter(
-        id(child) for module in model.modules()
-        for child in module._modules.values())
+    uses = Counter(id(child) for module in model.modules() for child in module._modules.values())
     for module in list(model.modules()):
         for owner, conv_name, norm_name in _pairs(module):
             conv = owner._modules[conv_name]
             norm = module._modules[norm_name]
             if max(uses[id(conv)], uses[id(norm)]) == 1 and _fits(conv, norm):
                 owner._modules[conv_name] = fuse_conv_bn_eval(
-                    conv, norm, transpose=isinstance(conv, _ConvTransposeNd))
+                    conv, norm, transpose=isinstance(conv, _ConvTransposeNd)
+                )
                 module._modules[norm_name] = nn.Identity()
         if isinstance(module, ConvModule):
             # It would look for the statistics that are gone.
@@ -54,8 +54,7 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     """Yield owner and name of a convolution, and name of the norm after it."""
     if isinstance(module, ConvModule):
         order = module.order
-        if module.with_norm and order.index('norm') == \
-                order.index('conv') + 1:
+        if module.with_norm and order.index('norm') == order.index('conv') + 1:
             yield module, 'conv', module.norm_name
         return
     children = list(module._modules.items())
@@ -67,12 +66,16 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
 
 
 def _fits(conv: nn.Module, norm: nn.Module) -> bool:
-    return (isinstance(conv, _ConvNd) and isinstance(norm, _BatchNorm)
-            and _is_plain(conv) and _is_plain(norm)
-            and norm.track_running_stats
-            and norm.num_features == conv.out_channels
-            # fuse_conv_bn_eval scales the outputs of one group only
-            and (conv.groups == 1 or not isinstance(conv, _ConvTransposeNd)))
+    return (
+        isinstance(conv, _ConvNd)
+        and isinstance(norm, _BatchNorm)
+        and _is_plain(conv)
+        and _is_plain(norm)
+        and norm.track_running_stats
+        and norm.num_features == conv.out_channels
+        # fuse_conv_bn_eval scales the outputs of one group only
+        and (conv.groups == 1 or not isinstance(conv, _ConvTransposeNd))
+    )
 
 
 def _is_plain(layer: nn.Module) -> bool:

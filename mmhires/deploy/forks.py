@@ -9,6 +9,7 @@ and ONNX Runtime have lost their threads: whoever hands them work waits for ever
 - what the parent's engines hold is kept, as closing it would wait for the
   threads, and :mod:`.opened` opens the file again.
 """
+
 import ctypes
 import os
 import sys
@@ -96,4 +97,5 @@ if hasattr(os, 'register_at_fork'):
     os.register_at_fork(
         before=_wait_for_others,
         after_in_parent=lambda: _idle.release(),
-        after_in_child=_begin_child)
+        after_in_child=_begin_child,
+    )

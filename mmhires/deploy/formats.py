@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """ONNX and torch.export files of a network."""
+
 import contextlib
 import io
 import json
@@ -21,11 +22,13 @@ INPUT_AXES = {0: 'batch', 2: 'height', 3: 'width'}
 OUTPUT_AXES = {0: 'batch', 2: 'out_height', 3: 'out_width'}
 
 
-def to_onnx(network: nn.Module,
-            image: torch.Tensor,
-            fields: dict[str, str] = {},
-            axes: Sequence[int] = (),
-            opset: int = 17) -> bytes:
+def to_onnx(
+    network: nn.Module,
+    image: torch.Tensor,
+    fields: dict[str, str] = {},
+    axes: Sequence[int] = (),
+    opset: int = 17,
+) -> bytes:
     """Return an ONNX file of a network as bytes.
 
     Args:
@@ -50,27 +53,31 @@ def to_onnx(network: nn.Module,
     with _quiet(), PoolingAsMatmul(2 in axes):
         # The tracing exporter: the newer one takes ten times as long.
         torch.onnx.export(
-            network, (image, ),
+            network,
+            (image,),
             buffer,
             dynamo=False,
             opset_version=opset,
             input_names=['image'],
             output_names=['out'],
-            dynamic_axes=dict(image=names, out=out_names))
+            dynamic_axes=dict(image=names, out=out_names),
+        )
         shape = network(image).shape
     proto = onnx.load_model_from_string(buffer.getvalue())
     # Some of what is fixed is not in the exporter's eyes.
     declared = proto.graph.output[0].type.tensor_type.shape
     declared.CopyFrom(
         onnx.helper.make_tensor_type_proto(
-            1, [out_names.get(axis, n)
-                for axis, n in enumerate(shape)]).tensor_type.shape)
+            1, [out_names.get(axis, n) for axis, n in enumerate(shape)]
+        ).tensor_type.shape
+    )
     onnx.helper.set_model_props(proto, fields)
     return proto.SerializeToString()
 
 
-def to_torch(network: nn.Module, image: torch.Tensor, fields: dict[str, str],
-             axes: Sequence[int]) -> bytes:
+def to_torch(
+    network: nn.Module, image: torch.Tensor, fields: dict[str, str], axes: Sequence[int]
+) -> bytes:
     """Return a ``torch.export`` file of a network as bytes.
 
     Args:
@@ -88,15 +95,12 @@ def to_torch(network: nn.Module, image: torch.Tensor, fields: dict[str, str],
     # program to images above the size at which the smallest map has two
     # pixels. PyTorch before 2.7 knows no way without.
     known = hasattr(_config, 'backed_size_oblivious')
-    with _quiet(), _config.patch(
-            dict(backed_size_oblivious=True) if known else {}):
+    with _quiet(), _config.patch(dict(backed_size_oblivious=True) if known else {}):
         # The program keeps its example, which must not be a user's picture.
-        program = torch.export.export(
-            network, (torch.zeros_like(image), ), dynamic_shapes=(shapes, ))
+        program = torch.export.export(network, (torch.zeros_like(image),), dynamic_shapes=(shapes,))
         for node in program.graph.nodes:
             node.meta.pop('stack_trace', None)  # paths of this machine
-        torch.export.save(
-            program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
+        torch.export.save(program, buffer, extra_files={SPEC_FILE: json.dumps(fields)})
     return buffer.getvalue()
 
 
@@ -109,9 +113,12 @@ def _quiet() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable()
     try:
-        with warnings.catch_warnings(), torch.no_grad(), \
-                contextlib.redirect_stderr(io.StringIO()), \
-                mock.patch.object(torch._C, '_jit_onnx_log', create=True):
+        with (
+            warnings.catch_warnings(),
+            torch.no_grad(),
+            contextlib.redirect_stderr(io.StringIO()),
+            mock.patch.object(torch._C, '_jit_onnx_log', create=True),
+        ):
             warnings.simplefilter('ignore')
             yield
     finally:

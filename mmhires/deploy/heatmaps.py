@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Decoding of heatmaps as MMPose's codecs do, without MMPose."""
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from .bins import SimCCLabel
 @dataclass
 class MSRAHeatmap:
     """Decoder with the arguments of MMPose's codec of that name."""
+
     input_size: Sequence[int]
     heatmap_size: Sequence[int]
     sigma: float
@@ -23,8 +25,7 @@ class MSRAHeatmap:
         """Heatmaps ``(K, H, W)`` to keypoints and scores, as MMPose's."""
         points, scores = _maxima(heatmaps)
         if self.unbiased:
-            points += _dark_steps(points, _blur(heatmaps,
-                                                self.blur_kernel_size))
+            points += _dark_steps(points, _blur(heatmaps, self.blur_kernel_size))
         else:
             points += _quarter_steps(points, heatmaps)
         scale = np.divide(self.input_size, self.heatmap_size)
@@ -34,10 +35,11 @@ class MSRAHeatmap:
 @dataclass
 class UDPHeatmap:
     """Decoder of Gaussians with the arguments of MMPose's codec."""
+
     input_size: Sequence[int]
     heatmap_size: Sequence[int]
     heatmap_type: str = 'gaussian'
-    sigma: float = 2.
+    sigma: float = 2.0
     radius_factor: float = 0.0546875
     blur_kernel_size: int = 11
 
@@ -69,23 +71,23 @@ def make_codec(type: str, **options):
         return MSRAHeatmap(**options)
     if type == 'SimCCLabel':
         return SimCCLabel(**options)
-    if type == 'UDPHeatmap' and \
-            options.get('heatmap_type', 'gaussian') == 'gaussian':
+    if type == 'UDPHeatmap' and options.get('heatmap_type', 'gaussian') == 'gaussian':
         return UDPHeatmap(**options)
     try:
         from mmpose import codecs
     except ImportError as error:
-        raise ImportError(
-            f'the codec {type!r} needs MMPose: {error}') from error
+        raise ImportError(f'the codec {type!r} needs MMPose: {error}') from error
     if type not in codecs.__all__:
         raise ValueError(f'unknown codec {type!r}')
     return getattr(codecs, type)(**options)
 
 
-def flip_back(heatmaps: np.ndarray,
-              flip_indices: Sequence[int],
-              flip_mode: str = 'heatmap',
-              shift_heatmap: bool = False) -> np.ndarray:
+def flip_back(
+    heatmaps: np.ndarray,
+    flip_indices: Sequence[int],
+    flip_mode: str = 'heatmap',
+    shift_heatmap: bool = False,
+) -> np.ndarray:
     """Mirror the heatmaps ``(1, C, H, W)`` of a mirrored input.
 
     Args:
@@ -122,8 +124,7 @@ def _blur(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
     """Blur with zero padding, and keep the maximum of each heatmap."""
     edge, out = kernel // 2, np.empty_like(heatmaps)
     for source, target in zip(heatmaps, out):
-        padded = cv2.copyMakeBorder(source, edge, edge, edge, edge,
-                                    cv2.BORDER_CONSTANT)
+        padded = cv2.copyMakeBorder(source, edge, edge, edge, edge, cv2.BORDER_CONSTANT)
         blurred = cv2.GaussianBlur(padded, (kernel, kernel), 0)
         target[:] = blurred[edge:-edge, edge:-edge]
         target *= source.max() / target.max()
@@ -146,12 +147,13 @@ def _quarter_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
     padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
     at = _around(points + 1, padded, 1)
     x, y = points.T
-    steps = np.stack([
-        np.where((x > 1) & (x < width - 1) & (y > 0) & (y < height),
-                 at(1, 0) - at(-1, 0), 0),
-        np.where((y > 1) & (y < height - 1) & (x > 0) & (x < width),
-                 at(0, 1) - at(0, -1), 0)
-    ], 1)
+    steps = np.stack(
+        [
+            np.where((x > 1) & (x < width - 1) & (y > 0) & (y < height), at(1, 0) - at(-1, 0), 0),
+            np.where((y > 1) & (y < height - 1) & (x > 0) & (x < width), at(0, 1) - at(0, -1), 0),
+        ],
+        1,
+    )
     return np.sign(steps) * np.float32(0.25)
 
 
@@ -169,8 +171,7 @@ def _dark_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
     curvature = 0.25 * np.stack([xx, xy, xy, yy], 1).reshape(-1, 2, 2)
     xx, xy, _, yy = curvature.reshape(-1, 4).T
     x, y = points.T
-    used = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (
-        xx * yy - xy**2 != 0)
+    used = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (xx * yy - xy**2 != 0)
     inverse = np.linalg.inv(curvature[used])
     steps[used] = -(inverse @ slope[used][..., None])[..., 0]
     return steps
@@ -182,11 +183,14 @@ def _udp_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
     Points at -1 take values of other maps, as MMPose has it.
     """
     width = maps.shape[2] + 2
-    maps = np.pad(
-        np.log(maps.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), mode='edge')
+    maps = np.pad(np.log(maps.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), mode='edge')
     flat = maps.ravel()
-    place = (points[:, 0] + 1 + (points[:, 1] + 1) * width +
-             np.arange(len(maps)) * math.prod(maps.shape[1:])).astype(int)
+    place = (
+        points[:, 0]
+        + 1
+        + (points[:, 1] + 1) * width
+        + np.arange(len(maps)) * math.prod(maps.shape[1:])
+    ).astype(int)
 
     def at(right: int, down: int) -> np.ndarray:
         return flat[place + right + down * width]
@@ -196,8 +200,8 @@ def _udp_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
     xx = at(1, 0) - 2 * middle + at(-1, 0)
     yy = at(0, 1) - 2 * middle + at(0, -1)
     xy = 0.5 * (
-        at(1, 1) - at(1, 0) - at(0, 1) + middle + middle - at(-1, 0) -
-        at(0, -1) + at(-1, -1))
+        at(1, 1) - at(1, 0) - at(0, 1) + middle + middle - at(-1, 0) - at(0, -1) + at(-1, -1)
+    )
     curvature = np.stack([xx, xy, xy, yy], 1).reshape(-1, 2, 2)
     inverse = np.linalg.inv(curvature + np.finfo(np.float32).eps * np.eye(2))
     return (inverse @ slope[..., None])[..., 0]

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Full-size labels from small logits, without full-size logits."""
+
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -19,12 +20,14 @@ Logits = TypeVar('Logits', np.ndarray, 'Tensor')
 _GREATEST = 1e38
 
 
-def labels(logits: Logits,
-           size: Sequence[int],
-           padding: Sequence[int] = (0, 0, 0, 0),
-           out_size: Sequence[int] | None = None,
-           align_corners: bool = False,
-           threshold: float | None = None) -> Logits:
+def labels(
+    logits: Logits,
+    size: Sequence[int],
+    padding: Sequence[int] = (0, 0, 0, 0),
+    out_size: Sequence[int] | None = None,
+    align_corners: bool = False,
+    threshold: float | None = None,
+) -> Logits:
     """Resize logits and take the class of each pixel.
 
     What MMSegmentation's head and post-processing do one after the other (bilinear resize to the
@@ -55,33 +58,35 @@ def labels(logits: Logits,
     """
     if not isinstance(logits, np.ndarray):
         import torch
+
         logits = logits.detach().float()
         if logits.device.type == 'cpu':
             return torch.from_numpy(
-                labels(logits.numpy(), size, padding, out_size, align_corners,
-                       threshold))
+                labels(logits.numpy(), size, padding, out_size, align_corners, threshold)
+            )
         logits = torch.nan_to_num(logits, -_GREATEST, _GREATEST, -_GREATEST)
-        return plain_labels(logits, size, padding, out_size, align_corners,
-                            threshold)
+        return plain_labels(logits, size, padding, out_size, align_corners, threshold)
     logits = _finite(logits)
     if logits.shape[1] == 1:
         limit = np.full_like(logits, _limit(threshold))
         logits = np.concatenate([limit, logits], 1)
     left, right, top, bottom = padding
     height, width = out_size or (None, None)
-    rows = make_bands(logits.shape[2], size[0], top, bottom, height,
-                      align_corners)
-    columns = make_bands(logits.shape[3], size[1], left, right, width,
-                         align_corners)
+    rows = make_bands(logits.shape[2], size[0], top, bottom, height, align_corners)
+    columns = make_bands(logits.shape[3], size[1], left, right, width, align_corners)
     if rows is None or columns is None:
-        raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of '
-                         f'{tuple(size)} pixels')
+        raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of {tuple(size)} pixels')
     return np.stack([label_image(image, rows, columns) for image in logits])
 
 
-def plain_labels(logits: 'Tensor', size: Sequence[int], padding: Sequence[int],
-                 out_size: Sequence[int] | None, align_corners: bool,
-                 threshold: float | None) -> 'Tensor':
+def plain_labels(
+    logits: 'Tensor',
+    size: Sequence[int],
+    padding: Sequence[int],
+    out_size: Sequence[int] | None,
+    align_corners: bool,
+    threshold: float | None,
+) -> 'Tensor':
     """Compute labels by two resizes and an argmax, for GPUs and exported graphs.
 
     Args and returns as of :func:`labels`, of tensors; of infinity and nan it makes what PyTorch
@@ -89,18 +94,17 @@ def plain_labels(logits: 'Tensor', size: Sequence[int], padding: Sequence[int],
     """
     import torch
     import torch.nn.functional as F
+
     if logits.shape[1] == 1:
         limit = torch.full_like(logits, _limit(threshold))
         logits = torch.cat([limit, logits], 1)
-    bilinear = partial(
-        F.interpolate, mode='bilinear', align_corners=align_corners)
+    bilinear = partial(F.interpolate, mode='bilinear', align_corners=align_corners)
     left, right, top, bottom = padding
     height, width = size
     full = bilinear(logits, (height, width))
-    full = full[:, :, top:height - bottom, left:width - right]
+    full = full[:, :, top : height - bottom, left : width - right]
     if not full.numel():
-        raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of '
-                         f'{tuple(size)} pixels')
+        raise ValueError(f'labels: padding {tuple(padding)} leaves nothing of {tuple(size)} pixels')
     if out_size is not None and tuple(out_size) != tuple(full.shape[2:]):
         full = bilinear(full, tuple(out_size))
     few = full.shape[1] <= 256
@@ -113,8 +117,7 @@ def _finite(logits: np.ndarray) -> np.ndarray:
     with np.errstate(invalid='ignore', over='ignore'):
         if np.isfinite(logits.sum()):
             return logits
-    return np.nan_to_num(
-        logits, nan=-_GREATEST, posinf=_GREATEST, neginf=-_GREATEST)
+    return np.nan_to_num(logits, nan=-_GREATEST, posinf=_GREATEST, neginf=-_GREATEST)
 
 
 def _limit(threshold: float | None) -> float:

@@ -4,6 +4,7 @@
 A file may come from anywhere: numbers that no export writes are refused before they become an image
 that no memory holds, or an error of some library.
 """
+
 import math
 from collections.abc import Iterator
 from numbers import Real
@@ -16,12 +17,12 @@ MAX_PIXELS = 2**26
 MAX_SIDE = 2**16
 MAX_CLASSES = 2**16
 BACKENDS = ('cv2', 'turbojpeg', 'pillow', 'tifffile', None)
-INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box',
-                  'hamming')
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box', 'hamming')
 
 
 class Problem(NamedTuple):
     """A key of a description, and the value that it needs."""
+
     key: str
     value: object
     wanted: str
@@ -39,16 +40,15 @@ def check_metadata(spec: dict, name: str) -> None:
     """
     rules = dict(segmentation=_of_segmentation, pose=_of_pose)
     rule = rules.get(spec['task']) if isinstance(spec['task'], str) else None
-    problems = [] if rule else [
-        Problem('task', spec['task'], f'one of {", ".join(rules)}')
-    ]
+    problems = [] if rule else [Problem('task', spec['task'], f'one of {", ".join(rules)}')]
     for check in filter(None, (_of_any, rule)):
         problems += check(spec)
     for key, value, wanted in problems:
         text = repr(value)
         text = text if len(text) < 80 else f'{text[:77]}...'
-        raise ValueError(f'{name}: its metadata has {key}={text}, which must '
-                         f'be {wanted}: export it again')
+        raise ValueError(
+            f'{name}: its metadata has {key}={text}, which must be {wanted}: export it again'
+        )
 
 
 def check_enlarged(spec: dict, height: int, width: int, source: str) -> None:
@@ -75,7 +75,8 @@ def check_enlarged(spec: dict, height: int, width: int, source: str) -> None:
         if math.prod(sides) > max(MAX_PIXELS, height * width):
             raise ValueError(
                 f'{source}: {height}x{width} pixels would become '
-                f'{sides[0]:.0f}x{sides[1]:.0f}, more than {MAX_PIXELS}')
+                f'{sides[0]:.0f}x{sides[1]:.0f}, more than {MAX_PIXELS}'
+            )
 
 
 def _resized(resize: dict, height: int, width: int) -> tuple[float, float]:
@@ -88,37 +89,38 @@ def _resized(resize: dict, height: int, width: int) -> tuple[float, float]:
         target = _pair(scale)
     if not resize.get('keep_ratio'):
         return target[1], target[0]
-    factor = min(
-        max(target) / max(height, width),
-        min(target) / min(height, width))
+    factor = min(max(target) / max(height, width), min(target) / min(height, width))
     return height * factor, width * factor
 
 
 def _of_any(spec: dict) -> Iterator[Problem]:
     classes = spec['classes']
-    if not _list_of(classes, lambda name: isinstance(name, str)) or \
-            not 1 <= len(classes) <= MAX_CLASSES:
+    if (
+        not _list_of(classes, lambda name: isinstance(name, str))
+        or not 1 <= len(classes) <= MAX_CLASSES
+    ):
         yield Problem('classes', classes, 'a list of names')
         return
-    if not _list_of(spec['palette'], _is_color) or \
-            len(spec['palette']) != len(classes):
-        yield Problem('palette', spec['palette'],
-                      f'{len(classes)} colours of 3 numbers up to 255')
+    if not _list_of(spec['palette'], _is_color) or len(spec['palette']) != len(classes):
+        yield Problem('palette', spec['palette'], f'{len(classes)} colours of 3 numbers up to 255')
     shape = spec['input_shape']
-    if not _list_of(shape, lambda n: n is None or _is_side(n), 4) or \
-            shape[0] not in (1, None) or shape[1] != 3 or \
-            not _fits(shape[2:]):
+    if (
+        not _list_of(shape, lambda n: n is None or _is_side(n), 4)
+        or shape[0] not in (1, None)
+        or shape[1] != 3
+        or not _fits(shape[2:])
+    ):
         yield Problem('input_shape', shape, '[1 or null, 3, height, width]')
     size = spec.get('image_shape')
     if size is not None and not (_is_size(size) and _fits(size)):
         yield Problem('image_shape', size, 'a height and a width')
     loading = spec.get('loading', {})
-    if not isinstance(loading, dict) or \
-            loading.get('flag', COLOR_TYPES[0]) not in COLOR_TYPES or \
-            loading.get('backend') not in BACKENDS:
-        yield Problem(
-            'loading', loading, f'flag {" or ".join(COLOR_TYPES)}, '
-            'and a backend of mmcv')
+    if (
+        not isinstance(loading, dict)
+        or loading.get('flag', COLOR_TYPES[0]) not in COLOR_TYPES
+        or loading.get('backend') not in BACKENDS
+    ):
+        yield Problem('loading', loading, f'flag {" or ".join(COLOR_TYPES)}, and a backend of mmcv')
     yield from _of_preprocessing(spec['preprocessing'])
 
 
@@ -134,11 +136,11 @@ def _of_preprocessing(own: dict) -> Iterator[Problem]:
         yield Problem('preprocessing.size_divisor', divisor, 'from 1 to 4096')
     for key, least in (('mean', -math.inf), ('std', 0)):
         values = own.get(key)
-        if values is not None and not (_list_of(
-                values, lambda n, least=least: _is_number(n) and n > least)
-                                       and len(values) in (1, 3)):
-            yield Problem(f'preprocessing.{key}', values,
-                          f'3 numbers{" above 0" * (key == "std")}')
+        if values is not None and not (
+            _list_of(values, lambda n, least=least: _is_number(n) and n > least)
+            and len(values) in (1, 3)
+        ):
+            yield Problem(f'preprocessing.{key}', values, f'3 numbers{" above 0" * (key == "std")}')
     if not _is_number(own.get('pad_val', 0)):
         yield Problem('preprocessing.pad_val', own['pad_val'], 'a number')
     padding = own.get('test_cfg') or {}
@@ -147,19 +149,16 @@ def _of_preprocessing(own: dict) -> Iterator[Problem]:
         return
     size, divisor = padding.get('size'), padding.get('size_divisor')
     if size is not None and not (_is_size(size) and _fits(size)):
-        yield Problem('preprocessing.test_cfg.size', size,
-                      'a height and a width')
+        yield Problem('preprocessing.test_cfg.size', size, 'a height and a width')
     if divisor is not None and not (_is_side(divisor) and divisor <= 4096):
-        yield Problem('preprocessing.test_cfg.size_divisor', divisor,
-                      'from 1 to 4096')
+        yield Problem('preprocessing.test_cfg.size_divisor', divisor, 'from 1 to 4096')
 
 
 def _of_segmentation(spec: dict) -> Iterator[Problem]:
     if not isinstance(spec['align_corners'], bool):
         yield Problem('align_corners', spec['align_corners'], 'true or false')
     threshold = spec['threshold']
-    if threshold is not None and not (_is_number(threshold)
-                                      and 0 <= threshold <= 1):
+    if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
         yield Problem('threshold', threshold, 'from 0 to 1')
     resize = spec['resize']
     if resize is None:
@@ -177,10 +176,11 @@ def _of_segmentation(spec: dict) -> Iterator[Problem]:
             yield Problem('resize.scale', scale, 'a width and a height')
     elif not _is_pair(factor) or max(_pair(factor)) > 64:
         yield Problem('resize.scale_factor', factor, 'above 0, up to 64')
-    if resize.get('interpolation', 'bilinear') not in INTERPOLATIONS or \
-            resize.get('backend') not in BACKENDS:
-        yield Problem('resize', resize, 'with an interpolation and a backend '
-                      'of mmcv')
+    if (
+        resize.get('interpolation', 'bilinear') not in INTERPOLATIONS
+        or resize.get('backend') not in BACKENDS
+    ):
+        yield Problem('resize', resize, 'with an interpolation and a backend of mmcv')
 
 
 def _of_pose(spec: dict) -> Iterator[Problem]:
@@ -188,8 +188,7 @@ def _of_pose(spec: dict) -> Iterator[Problem]:
     # What 0.1 wrote has no skeleton.
     links, colors = spec.get('skeleton', []), spec.get('skeleton_palette', [])
     ends = range(len(spec['classes']))
-    if not _list_of(links,
-                    lambda link: _list_of(link, lambda end: end in ends, 2)):
+    if not _list_of(links, lambda link: _list_of(link, lambda end: end in ends, 2)):
         yield Problem('skeleton', links, f'pairs of 0 to {ends[-1]}')
     elif not _list_of(colors, _is_color, len(links)):
         yield Problem('skeleton_palette', colors, f'{len(links)} colours')
@@ -197,8 +196,7 @@ def _of_pose(spec: dict) -> Iterator[Problem]:
         yield Problem('padding', padding, 'above 0, up to 16')
     for key in ('crop', 'codec'):
         part = spec[key]
-        if not isinstance(part, dict) or not all(
-                map(_is_small, part.values())):
+        if not isinstance(part, dict) or not all(map(_is_small, part.values())):
             yield Problem(key, part, f'a dictionary of numbers to {MAX_SIDE}')
             return
         sizes = [part.get('input_size'), part.get('heatmap_size')]
@@ -210,33 +208,29 @@ def _of_pose(spec: dict) -> Iterator[Problem]:
     numbers = list(range(len(spec['classes'])))
     order = flip.get('flip_indices') if isinstance(flip, dict) else None
     if not _list_of(order, _is_number) or sorted(order) != numbers:
-        yield Problem('flip.flip_indices', order,
-                      f'a permutation of 0 to {numbers[-1]}')
+        yield Problem('flip.flip_indices', order, f'a permutation of 0 to {numbers[-1]}')
     elif flip.get('flip_mode') not in ('heatmap', 'udp_combined', 'offset'):
         yield Problem('flip.flip_mode', flip.get('flip_mode'), 'heatmap')
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) \
-        and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_side(value: object) -> bool:
-    return _is_number(value) and value == int(value) and \
-        1 <= value <= MAX_SIDE
+    return _is_number(value) and value == int(value) and 1 <= value <= MAX_SIDE
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 2 and \
-        all(map(_is_side, value))
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_side, value))
 
 
 def _is_pair(value: object) -> bool:
     """Return whether it is one or two positive numbers, as Resize takes them."""
     both = value if isinstance(value, (list, tuple)) else [value, value]
     return len(both) == 2 and all(
-        isinstance(n, Real) and not isinstance(n, bool) and n > 0
-        for n in both)
+        isinstance(n, Real) and not isinstance(n, bool) and n > 0 for n in both
+    )
 
 
 def _pair(value: object) -> tuple[float, float]:
@@ -249,18 +243,25 @@ def _is_small(value: object) -> bool:
         return len(value) <= 4096 and all(map(_is_small, value))
     if isinstance(value, dict):
         return _is_small(list(value.values()))
-    return value is None or isinstance(
-        value, (bool, str)) or (_is_number(value) and abs(value) <= MAX_SIDE)
+    return (
+        value is None
+        or isinstance(value, (bool, str))
+        or (_is_number(value) and abs(value) <= MAX_SIDE)
+    )
 
 
 def _is_color(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 3 and all(
-        _is_number(n) and 0 <= n <= 255 and n == int(n) for n in value)
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 3
+        and all(_is_number(n) and 0 <= n <= 255 and n == int(n) for n in value)
+    )
 
 
 def _list_of(value: object, test, length: int | None = None) -> bool:
-    return isinstance(value, (list, tuple)) and \
-        length in (None, len(value)) and all(map(test, value))
+    return (
+        isinstance(value, (list, tuple)) and length in (None, len(value)) and all(map(test, value))
+    )
 
 
 def _fits(sides: list) -> bool:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The exported part of a model: a tensor in, a tensor out."""
+
 import copy
 from collections.abc import Callable
 from types import NoneType
@@ -33,24 +34,25 @@ class Network(nn.Module):
         ValueError: ``precision`` is none of those, or the model has no head, or several.
     """
 
-    def __init__(self,
-                 model: nn.Module,
-                 precision: str = 'fp32',
-                 channels_last: bool = True) -> None:
+    def __init__(
+        self, model: nn.Module, precision: str = 'fp32', channels_last: bool = True
+    ) -> None:
         super().__init__()
         if precision not in PRECISIONS:
-            raise ValueError(f'precision must be one of '
-                             f'{", ".join(PRECISIONS)}, got {precision!r}')
+            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
         self.head = 'decode_head' if hasattr(model, 'decode_head') else 'head'
-        if isinstance(
-                getattr(model, self.head, None), (NoneType, nn.ModuleList)):
-            raise ValueError(f'{type(model).__name__} has no head, or a '
-                             'cascade of heads: it cannot be exported')
+        if isinstance(getattr(model, self.head, None), (NoneType, nn.ModuleList)):
+            raise ValueError(
+                f'{type(model).__name__} has no head, or a cascade of heads: it cannot be exported'
+            )
         self.dtype = PRECISIONS[precision]
         self.finish: Callable[[Tensor], Tensor] | None = None
         layout = torch.channels_last if channels_last else None
-        self.model = fold_bn(strip(copy.deepcopy(model))).to(
-            self.dtype, memory_format=layout).requires_grad_(False)
+        self.model = (
+            fold_bn(strip(copy.deepcopy(model)))
+            .to(self.dtype, memory_format=layout)
+            .requires_grad_(False)
+        )
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 
 Parsers write to the terminal what they think of a file that is not.
 """
+
 from pathlib import Path
 
 # Fields of ONNX's ModelProto: numbers, and what has a length.
@@ -25,8 +26,7 @@ def check_onnx(file: Path) -> None:
         while position < len(content):
             tag, position = _varint(content, position)
             field, kind = tag >> 3, tag & 7
-            if (field, kind) not in (*((n, 0) for n in _NUMBERS),
-                                     *((n, 2) for n in _TEXTS)):
+            if (field, kind) not in (*((n, 0) for n in _NUMBERS), *((n, 2) for n in _TEXTS)):
                 raise RuntimeError('it is not an ONNX file')
             size, position = _varint(content, position)
             position += size if kind == 2 else 0

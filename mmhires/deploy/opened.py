@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """An exported file in an engine, across threads, forks and pickling."""
+
 import hashlib
 import importlib
 import threading
@@ -35,8 +36,9 @@ class OpenedFile:
         ValueError: ``device`` or ``precision`` is not there, or the file has changed.
     """
 
-    def __init__(self, file: Path, runtime: str, device: str,
-                 precision: str | None, threads: int | None) -> None:
+    def __init__(
+        self, file: Path, runtime: str, device: str, precision: str | None, threads: int | None
+    ) -> None:
         self.file, self.runtime, self.device = file.absolute(), runtime, device
         self.options = precision, threads
         self.version = _version(file)
@@ -62,11 +64,9 @@ class OpenedFile:
         return dict(self.__dict__, _network=None, version=_digest(self.file))
 
     def _open(self) -> None:
-        engine = importlib.import_module(f'.engines.{self.runtime}',
-                                         __package__)
+        engine = importlib.import_module(f'.engines.{self.runtime}', __package__)
         with computing():
-            self._network, self.spec = engine.load(self.file, self.device,
-                                                   *self.options)
+            self._network, self.spec = engine.load(self.file, self.device, *self.options)
         _opened.add(self)
 
     def _reopen(self) -> None:
@@ -78,10 +78,12 @@ class OpenedFile:
         if in_child() and not self.device.startswith('cpu'):
             raise RuntimeError(
                 f'device {self.device!r} cannot be used in the child of a '
-                "fork: start processes by 'spawn'")
+                "fork: start processes by 'spawn'"
+            )
         if not self.file.is_file():
-            raise FileNotFoundError(f'{self.file} is gone, and has to be '
-                                    'opened again in another process')
+            raise FileNotFoundError(
+                f'{self.file} is gone, and has to be opened again in another process'
+            )
         pickled = isinstance(self.version, str)
         self._refuse_another((_digest if pickled else _version)(self.file))
         self.version = _version(self.file)
@@ -89,8 +91,9 @@ class OpenedFile:
 
     def _refuse_another(self, version: object) -> None:
         if version != self.version:
-            raise ValueError(f'{self.file} has changed since this Predictor '
-                             'opened it: make another Predictor')
+            raise ValueError(
+                f'{self.file} has changed since this Predictor opened it: make another Predictor'
+            )
 
 
 def _version(file: Path) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Predictions of the original model, and how well a file agrees with them."""
+
 import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -30,9 +31,11 @@ def original_prediction(model: 'nn.Module', path: str):
     with _own_config(model):
         if hasattr(model, 'decode_head'):
             from mmseg.apis import inference_model
+
             sample = inference_model(model, path)
             return sample.pred_sem_seg.data[0].cpu().numpy()
         from mmpose.apis import inference_topdown
+
         return inference_topdown(model, path)[0]
 
 
@@ -54,8 +57,7 @@ def agreement(want, found, precision: str = 'fp32') -> tuple[float, int]:
         return float((found == want).mean()), 0
     off = np.abs(found.keypoints - want.pred_instances.keypoints).max(-1)
     same = off <= KEYPOINT_TOLERANCE * want.input_scale.max()
-    uncertain = ~same & _as_high(want, found.keypoints[0],
-                                 UNCERTAIN[precision])
+    uncertain = ~same & _as_high(want, found.keypoints[0], UNCERTAIN[precision])
     certain = same[~uncertain]
     share = float(certain.mean()) if certain.size else float('nan')
     return share, int(uncertain.sum())
@@ -72,8 +74,11 @@ def _as_high(want, keypoints: np.ndarray, margin: float) -> np.ndarray:
     for i, (heatmap, (x, y)) in enumerate(zip(heatmaps, places)):
         peak = np.unravel_index(heatmap.argmax(), heatmap.shape)
         # Within a cell of the peak it would be decoding that differs.
-        near = (abs(columns - x) <= 1.5) & (abs(rows - y) <= 1.5) & (
-            np.maximum(abs(rows - peak[0]), abs(columns - peak[1])) > 1)
+        near = (
+            (abs(columns - x) <= 1.5)
+            & (abs(rows - y) <= 1.5)
+            & (np.maximum(abs(rows - peak[0]), abs(columns - peak[1])) > 1)
+        )
         least = heatmap[peak] - margin * abs(heatmap[peak])
         found[i] = near.any() and heatmap[near].max() >= least
     return found
@@ -85,8 +90,8 @@ def own_scope(cfg: 'Config') -> AbstractContextManager:
     A model of another package may have been built since.
     """
     from mmengine.registry import DefaultScope
-    return DefaultScope.overwrite_default_scope(
-        cfg.get('default_scope') or 'mmseg')
+
+    return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmseg')
 
 
 @contextmanager

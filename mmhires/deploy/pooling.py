@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Adaptive average pooling in operations that ONNX has."""
+
 from collections.abc import Sequence
 
 import torch
@@ -30,23 +31,18 @@ class PoolingAsMatmul(TorchFunctionMode):
             func = self._pool
         return func(*args, **(kwargs or {}))
 
-    def _pool(self, input: Tensor,
-              output_size: int | Sequence[int | None] | None) -> Tensor:
+    def _pool(self, input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
         if not isinstance(output_size, Sequence):
             output_size = (output_size, output_size)
         size = list(input.shape[-2:])
-        target = [
-            old if new is None else new for old, new in zip(size, output_size)
-        ]
+        target = [old if new is None else new for old, new in zip(size, output_size)]
         if not self.dynamic:
             size, target = list(map(int, size)), list(map(int, target))
             if not any(old % new for old, new in zip(size, target)):
-                return F.avg_pool2d(
-                    input, [old // new for old, new in zip(size, target)])
+                return F.avg_pool2d(input, [old // new for old, new in zip(size, target)])
         elif all(isinstance(new, int) and new == 1 for new in target):
             return input.mean((-2, -1), keepdim=True)
-        rows, columns = (_averages(old, new, input)
-                         for old, new in zip(size, target))
+        rows, columns = (_averages(old, new, input) for old, new in zip(size, target))
         return rows @ input @ columns.T
 
 

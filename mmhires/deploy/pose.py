@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a pose model, as plain data."""
+
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 class Keypoints(NamedTuple):
     """Keypoints ``(persons, K, 2)`` in pixels, and scores ``(persons, K)``."""
+
     keypoints: np.ndarray
     scores: np.ndarray
 
@@ -31,13 +33,13 @@ class PoseTask(Task):
         ImportError: The codec is a rare one, and MMPose is not there.
         ValueError: The codec is not one of MMPose's.
     """
+
     neutral = ('LoadImage', 'PackPoseInputs')
     steps = ('GetBBoxCenterScale', 'TopdownAffine')
 
     def __init__(self, spec: dict) -> None:
         super().__init__(spec)
-        self.prepared = Preparation(
-            **spec['preprocessing'], test_cfg=dict(size_divisor=1))
+        self.prepared = Preparation(**spec['preprocessing'], test_cfg=dict(size_divisor=1))
         self.crop = PersonCropper(spec['padding'], **spec['crop'])
         self.codec = make_codec(**spec['codec'])
         bins = isinstance(self.codec, SimCCLabel)
@@ -51,6 +53,7 @@ class PoseTask(Task):
         from mmpose.models import PoseDataPreprocessor
 
         from mmhires.models.pose import LowResPoseDataPreprocessor
+
         return PoseDataPreprocessor, LowResPoseDataPreprocessor
 
     @classmethod
@@ -67,37 +70,38 @@ class PoseTask(Task):
         Raises:
             ValueError: The model tests in a way that cannot be exported.
         """
-        pipeline = cls.read_pipeline(
-            model.cfg.test_dataloader.dataset.pipeline)
+        pipeline = cls.read_pipeline(model.cfg.test_dataloader.dataset.pipeline)
         head = model.cfg.model.head
         head = head.get('heatmap_head', head)
         if 'TopdownAffine' not in pipeline or not head.get('decoder'):
-            raise ValueError('only top-down pose estimators of heatmaps or '
-                             'SimCC, with TopdownAffine and a decoder, can be '
-                             'exported')
+            raise ValueError(
+                'only top-down pose estimators of heatmaps or '
+                'SimCC, with TopdownAffine and a decoder, can be '
+                'exported'
+            )
         meta, test_cfg = model.dataset_meta, model.test_cfg
         flip = dict(
             flip_indices=list(map(int, meta['flip_indices'])),
             flip_mode=test_cfg.get('flip_mode', 'heatmap'),
-            shift_heatmap=test_cfg.get('shift_heatmap', False))
+            shift_heatmap=test_cfg.get('shift_heatmap', False),
+        )
         return dict(
             task='pose',
             loading=pipeline['loading'],
             classes=list(meta['keypoint_id2name'].values()),
             palette=np.asarray(meta['keypoint_colors']).astype(int).tolist(),
-            preprocessing=cls.read_preprocessor(model.data_preprocessor,
-                                                'size_divisor'),
-            padding=pipeline.get('GetBBoxCenterScale',
-                                 {}).get('padding', 1.25),
+            preprocessing=cls.read_preprocessor(model.data_preprocessor, 'size_divisor'),
+            padding=pipeline.get('GetBBoxCenterScale', {}).get('padding', 1.25),
             crop=pipeline['TopdownAffine'],
             codec=dict(head.decoder),
             flip=flip if test_cfg.get('flip_test') else None,
             skeleton=[list(map(int, link)) for link in meta['skeleton_links']],
-            skeleton_palette=np.asarray(
-                meta['skeleton_link_colors']).astype(int).tolist())
+            skeleton_palette=np.asarray(meta['skeleton_link_colors']).astype(int).tolist(),
+        )
 
-    def prepare(self, image: np.ndarray, boxes: np.ndarray,
-                device: str) -> tuple[list[Array], list[Crop]]:
+    def prepare(
+        self, image: np.ndarray, boxes: np.ndarray, device: str
+    ) -> tuple[list[Array], list[Crop]]:
         """Crop, normalise and reduce persons.
 
         Args:
@@ -112,7 +116,7 @@ class PoseTask(Task):
         for box in boxes:
             crop = self.crop(image, box)
             inputs, _ = self.prepared(crop.image)
-            tensors += [inputs, inputs[..., ::-1]][:self.views]
+            tensors += [inputs, inputs[..., ::-1]][: self.views]
             crops.append(crop)
         return tensors, crops
 
@@ -130,11 +134,9 @@ class PoseTask(Task):
         nobody = np.empty((0, count, 2), np.float32)
         persons = [(nobody, nobody[..., 0])]
         for i, crop in enumerate(crops):
-            heatmaps, *mirrored = map(
-                to_array, outputs[self.views * i:self.views * (i + 1)])
+            heatmaps, *mirrored = map(to_array, outputs[self.views * i : self.views * (i + 1)])
             for other in mirrored:
-                heatmaps = np.float32(0.5) * (
-                    heatmaps + self.flip_back(other, **self.spec['flip']))
+                heatmaps = np.float32(0.5) * (heatmaps + self.flip_back(other, **self.spec['flip']))
             keypoints, scores = self.codec.decode(heatmaps[0])
             keypoints = keypoints / np.float32(self.crop.input_size) - 0.5
             keypoints = keypoints * crop.scale + crop.center

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Run a network from an image to labels or keypoints."""
+
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -41,14 +42,17 @@ class Pipeline:
         palette (list[list[int]]): Their colours, RGB.
         batch_size (int): Images in a batch at most.
     """
+
     batch_size = 8
 
-    def __init__(self,
-                 spec: dict,
-                 network: Callable[[Array], Array],
-                 device: str = 'cpu',
-                 name: str = 'the network',
-                 arrays: bool = False) -> None:
+    def __init__(
+        self,
+        spec: dict,
+        network: Callable[[Array], Array],
+        device: str = 'cpu',
+        name: str = 'the network',
+        arrays: bool = False,
+    ) -> None:
         try:
             check_metadata(spec, name)
             self.task = task_class(spec['task'])(spec)
@@ -56,8 +60,9 @@ class Pipeline:
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
         except (ImportError, KeyError, TypeError) as error:
-            raise ValueError(f'{name} describes itself in a way that this '
-                             f'version does not know: {error}') from error
+            raise ValueError(
+                f'{name} describes itself in a way that this version does not know: {error}'
+            ) from error
         # What 0.1.0 wrote says neither.
         self.image_shape = spec.get('image_shape')
         self.decoding = dict(spec.get('loading', {}))
@@ -66,9 +71,9 @@ class Pipeline:
         self.network, self.device, self.name = network, device, name
         self.arrays = arrays
 
-    def __call__(self,
-                 image: str | Path | np.ndarray | list,
-                 boxes: Sequence | np.ndarray | None = None):
+    def __call__(
+        self, image: str | Path | np.ndarray | list, boxes: Sequence | np.ndarray | None = None
+    ):
         """Predict.
 
         Args:
@@ -92,10 +97,9 @@ class Pipeline:
         jobs = [self.prepare(*given) for _, given in pairs]
         return list(map(self.finish, self.run(jobs)))
 
-    def stream(self,
-               images: Iterable | str | Path | int,
-               ahead: int = 2,
-               boxes: Iterable | None = None) -> Iterator[tuple]:
+    def stream(
+        self, images: Iterable | str | Path | int, ahead: int = 2, boxes: Iterable | None = None
+    ) -> Iterator[tuple]:
         """Predict a sequence, while the next images are decoded and run.
 
         Decoding and the network have a thread each; what the caller does with a result, drawing for
@@ -126,9 +130,9 @@ class Pipeline:
             images = own_images(images)
         return predict_ahead(self, join_boxes(images, boxes), ahead)
 
-    def prepare(self,
-                image: str | Path | np.ndarray,
-                boxes: Sequence | np.ndarray | None = None) -> '_Job':
+    def prepare(
+        self, image: str | Path | np.ndarray, boxes: Sequence | np.ndarray | None = None
+    ) -> '_Job':
         """Decode an image and make the network's inputs."""
         source = 'the image'
         if is_file_name(image):
@@ -137,24 +141,26 @@ class Pipeline:
             raise ValueError(
                 '{}: {}x{} pixels, but {} makes labels of {}x{}; export '
                 'without labels inside, or resize the image'.format(
-                    source, *image.shape[:2], self.name, *self.image_shape))
+                    source, *image.shape[:2], self.name, *self.image_shape
+                )
+            )
         check_enlarged(self.task.spec, *image.shape[:2], source)
         image = image.astype(self.dtype, copy=False)
         try:
             if self.takes_boxes:
                 boxes = check_boxes(boxes, *image.shape[:2])
             elif boxes is not None:
-                raise ValueError('boxes are of pose models, but '
-                                 f'{self.name} is a segmentor')
+                raise ValueError(f'boxes are of pose models, but {self.name} is a segmentor')
         except ValueError as error:
             raise ValueError(f'{source}: {error}') from error
         with computing():
             tensors, metas = self.task.prepare(image, boxes, self.device)
             if not self.arrays:
                 import torch
+
                 tensors = [
-                    torch.from_numpy(np.ascontiguousarray(tensor)).to(
-                        self.device) for tensor in tensors
+                    torch.from_numpy(np.ascontiguousarray(tensor)).to(self.device)
+                    for tensor in tensors
                 ]
         want = self.input_shape[2:]
         for inputs in tensors:
@@ -163,7 +169,8 @@ class Pipeline:
                 raise ValueError(
                     f'{source}: the network would get {got} pixels, but '
                     f'{self.name} takes {want[0]}x{want[1]}; export with a '
-                    'dynamic size, or resize the image')
+                    'dynamic size, or resize the image'
+                )
         return _Job(tensors, metas, source)
 
     def run(self, jobs: 'list[_Job]') -> 'list[_Job]':
@@ -174,7 +181,8 @@ class Pipeline:
             alike[tensor.shape].append(i)
         size = self.batch_size if self.input_shape[0] is None else 1
         batches = [
-            numbers[start:start + size] for numbers in alike.values()
+            numbers[start : start + size]
+            for numbers in alike.values()
             for start in range(0, len(numbers), size)
         ]
         try:
@@ -182,16 +190,13 @@ class Pipeline:
                 for batch in batches:
                     out = self._compute([inputs[i] for i in batch])
                     self._check_names(out)
-                    outputs.update((i, out[place:place + 1])
-                                   for place, i in enumerate(batch))
+                    outputs.update((i, out[place : place + 1]) for place, i in enumerate(batch))
         except Exception as error:  # of whatever runs it
-            raise ValueError(f'{jobs[0].source}: {self.name} cannot be run: '
-                             f'{first_line(error)}') from error
+            raise ValueError(
+                f'{jobs[0].source}: {self.name} cannot be run: {first_line(error)}'
+            ) from error
         ordered = (outputs[i] for i in range(len(inputs)))
-        return [
-            job._replace(tensors=list(islice(ordered, len(job.tensors))))
-            for job in jobs
-        ]
+        return [job._replace(tensors=list(islice(ordered, len(job.tensors)))) for job in jobs]
 
     def _compute(self, inputs: list[Array]) -> Array:
         """Run the network on inputs of one size together."""
@@ -199,6 +204,7 @@ class Pipeline:
             one = len(inputs) == 1
             return self.network(inputs[0] if one else np.concatenate(inputs))
         import torch
+
         with torch.inference_mode():
             return self.network(torch.cat(inputs))
 
@@ -212,8 +218,9 @@ class Pipeline:
             count = int(outputs.max()) + 1
             matches = count <= len(self.classes)
         if not matches:
-            raise ValueError(f'{self.name} has {count} outputs, '
-                             f'but names {len(self.classes)}: export it again')
+            raise ValueError(
+                f'{self.name} has {count} outputs, but names {len(self.classes)}: export it again'
+            )
 
     def finish(self, job: '_Job'):
         """Make the result from the network's output."""
@@ -255,19 +262,23 @@ class Predictor(Pipeline):
             ``device`` or ``precision`` is not there.
     """
 
-    def __init__(self,
-                 file: str | Path,
-                 device: 'str | torch.device' = 'cpu',
-                 threads: int | None = None,
-                 runtime: str = 'auto',
-                 precision: str | None = None) -> None:
+    def __init__(
+        self,
+        file: str | Path,
+        device: 'str | torch.device' = 'cpu',
+        threads: int | None = None,
+        runtime: str = 'auto',
+        precision: str | None = None,
+    ) -> None:
         device = device_name(device)
         network, spec, self.runtime = load_network(
-            Path(file), runtime, device, precision, thread_count(threads))
+            Path(file), runtime, device, precision, thread_count(threads)
+        )
         arrays = device == 'cpu' and self.runtime != 'torch'
         where = 'cpu'
         if not arrays:
             import torch
+
             if torch.cuda.is_available():
                 where = device.replace('tensorrt', 'cuda')
         super().__init__(spec, network, where, str(file), arrays)
@@ -275,6 +286,7 @@ class Predictor(Pipeline):
 
 class _Job(NamedTuple):
     """Inputs of the network, later its outputs, and what finish() needs."""
+
     tensors: list[Array]
     metas: list[dict]
     source: str

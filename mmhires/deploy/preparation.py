@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A data preprocessor for test images, without PyTorch."""
+
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -15,7 +16,8 @@ _RESIZES = dict(
     bilinear=cv2.INTER_LINEAR,
     bicubic=cv2.INTER_CUBIC,
     area=cv2.INTER_AREA,
-    lanczos=cv2.INTER_LANCZOS4)
+    lanczos=cv2.INTER_LANCZOS4,
+)
 
 
 class Preparation:
@@ -41,16 +43,18 @@ class Preparation:
             ``scale`` has to divide images.
     """
 
-    def __init__(self,
-                 mean: Sequence[float] | None = None,
-                 std: Sequence[float] | None = None,
-                 bgr_to_rgb: bool = False,
-                 pad_val: float = 0,
-                 test_cfg: dict | None = None,
-                 scale: float = 1,
-                 interpolation: str = 'bilinear',
-                 low_res_input: bool = False,
-                 size_divisor: int | None = None) -> None:
+    def __init__(
+        self,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        bgr_to_rgb: bool = False,
+        pad_val: float = 0,
+        test_cfg: dict | None = None,
+        scale: float = 1,
+        interpolation: str = 'bilinear',
+        low_res_input: bool = False,
+        size_divisor: int | None = None,
+    ) -> None:
         self.mean = np.float32([0] * 3 if mean is None else mean)
         self.std = np.float32([1] * 3 if mean is None else std)
         self.channels = (2, 1, 0) if bgr_to_rgb else (0, 1, 2)
@@ -62,8 +66,7 @@ class Preparation:
         rounded = size_divisor and max(size_divisor, ratio.denominator) > 1
         self.step = 1 if rounded else self.factor.numerator
         if rounded or self.factor.denominator > 1:
-            self.reduction = FractionalReduction(self.factor, interpolation,
-                                                 size_divisor or 1)
+            self.reduction = FractionalReduction(self.factor, interpolation, size_divisor or 1)
         elif self.factor > 1:
             self.reduction = Reduction(int(self.factor), interpolation)
         values = np.arange(256, dtype=np.float32)[:, None]
@@ -89,21 +92,19 @@ class Preparation:
         if full[0] % self.step or full[1] % self.step:
             raise ValueError(
                 f'scale={as_number(self.factor)} does not divide images of '
-                f'{full} pixels; change their size')
+                f'{full} pixels; change their size'
+            )
         make = self._reduced if self.factor > 1 else self._normalised
         out = make(image, full)
         size = self.enlarged(full)
         inside = self.enlarged((height, width))
-        return out[None], dict(
-            size=size,
-            padding=(0, size[1] - inside[1], 0, size[0] - inside[0]))
+        return out[None], dict(size=size, padding=(0, size[1] - inside[1], 0, size[0] - inside[0]))
 
     def enlarged(self, size: Sequence[int]) -> tuple[int, ...]:
         """Return the size of the prediction for an image size."""
         return tuple(enlarged_side(side, self.enlargement) for side in size)
 
-    def _normalised(self, image: np.ndarray, full: tuple[int,
-                                                         int]) -> np.ndarray:
+    def _normalised(self, image: np.ndarray, full: tuple[int, int]) -> np.ndarray:
         """Normalise and pad, exactly as PyTorch does."""
         height, width = image.shape[:2]
         out = np.empty((3, *full), np.float32)
@@ -125,13 +126,11 @@ class Preparation:
         padded = image.shape[:2] != full
         if padded:
             bottom, right = (side - length for length, side in sizes)
-            image = cv2.copyMakeBorder(image, 0, bottom, 0, right,
-                                       cv2.BORDER_CONSTANT)
+            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
         # What makes up for the weights beyond the padding, and how much of
         # the others is of the image.
         gains = [1 / weight(side, side) for _, side in sizes]
-        rows, columns = (np.float32(weight(*size) * gain)
-                         for size, gain in zip(sizes, gains))
+        rows, columns = (np.float32(weight(*size) * gain) for size, gain in zip(sizes, gains))
         tall, wide = map(np.float32, gains)
         out = np.empty((3, len(rows), len(columns)), np.float32)
         for part, filtered in self.reduction.bands(image):
@@ -140,8 +139,7 @@ class Preparation:
             at_border = (tall[part] != 1).any()
             for number, source in enumerate(self.channels):
                 target = out[number, part]
-                np.multiply(
-                    filtered[..., source], wide / self.std[number], out=target)
+                np.multiply(filtered[..., source], wide / self.std[number], out=target)
                 if at_border:
                     target *= tall[part, None]
                 shift = self.mean[number] / self.std[number]
@@ -156,13 +154,15 @@ class Preparation:
         return -(-height // step) * step, -(-width // step) * step
 
 
-def resize(image: np.ndarray,
-           scale: int | Sequence[int] | None = None,
-           scale_factor: float | Sequence[float] | None = None,
-           keep_ratio: bool = False,
-           interpolation: str = 'bilinear',
-           backend: str = 'cv2',
-           clip_object_border: bool = True) -> np.ndarray:
+def resize(
+    image: np.ndarray,
+    scale: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    keep_ratio: bool = False,
+    interpolation: str = 'bilinear',
+    backend: str = 'cv2',
+    clip_object_border: bool = True,
+) -> np.ndarray:
     """Resize an image as :class:`mmcv.transforms.Resize` does.
 
     Args:
@@ -180,18 +180,13 @@ def resize(image: np.ndarray,
     height, width = image.shape[:2]
     if scale is None:
         factors = np.broadcast_to(scale_factor, 2).tolist()
-        scale = [
-            int(side * factor + 0.5)
-            for side, factor in zip((width, height), factors)
-        ]
+        scale = [int(side * factor + 0.5) for side, factor in zip((width, height), factors)]
     box = [scale, scale] if isinstance(scale, int) else list(scale)
     if keep_ratio:
-        factor = min(
-            max(box) / max(height, width),
-            min(box) / min(height, width))
+        factor = min(max(box) / max(height, width), min(box) / min(height, width))
         box = [int(width * factor + 0.5), int(height * factor + 0.5)]
     if backend == 'cv2':
         return cv2.resize(image, box, interpolation=_RESIZES[interpolation])
     import mmcv
-    return mmcv.imresize(
-        image, tuple(box), interpolation=interpolation, backend=backend)
+
+    return mmcv.imresize(image, tuple(box), interpolation=interpolation, backend=backend)

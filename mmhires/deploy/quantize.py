@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Post-training int8 quantization."""
+
 import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -27,17 +28,20 @@ SHARES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
 class Quantized(NamedTuple):
     """Scores of the float and the int8 file, and the layers kept in float."""
+
     before: float
     after: float
     kept: list[str]
 
 
-def quantize(file: str | Path,
-             out: str | Path,
-             calibration: Sequence[str | Path],
-             score: Callable[[Predictor], float],
-             limit: float = 0.5,
-             track: Callable[[Sequence], Iterable] = iter) -> Quantized:
+def quantize(
+    file: str | Path,
+    out: str | Path,
+    calibration: Sequence[str | Path],
+    score: Callable[[Predictor], float],
+    limit: float = 0.5,
+    track: Callable[[Sequence], Iterable] = iter,
+) -> Quantized:
     """Quantize a float file by ONNX Runtime's static quantizer.
 
     Weights of convolutions are rounded per channel, their inputs per tensor and symmetrically, to
@@ -76,24 +80,21 @@ def quantize(file: str | Path,
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         clean, target = folder / 'clean.onnx', folder / 'int8.onnx'
-        ort.shape_inference.quant_pre_process(
-            str(file), str(clean), skip_symbolic_shape=True)
+        ort.shape_inference.quant_pre_process(str(file), str(clean), skip_symbolic_shape=True)
         nodes = onnx.load(clean).graph.node
         layers = [node.name for node in nodes if node.op_type in OPERATORS]
         options = dict(
             per_channel=True,
             op_types_to_quantize=list(OPERATORS),
-            extra_options=dict(ActivationSymmetric=True))
-        if 'calibration_cache_path' in inspect.signature(
-                ort.quantize_static).parameters:
+            extra_options=dict(ActivationSymmetric=True),
+        )
+        if 'calibration_cache_path' in inspect.signature(ort.quantize_static).parameters:
             options['calibration_cache_path'] = folder / 'ranges.json'
 
         def write(**chosen) -> Predictor:
             """Write the file with only these layers, or all but these, in int8."""
-            reader = SimpleNamespace(
-                get_next=partial(next, iter(inputs), None))
-            ort.quantize_static(
-                str(clean), str(target), reader, **options, **chosen)
+            reader = SimpleNamespace(get_next=partial(next, iter(inputs), None))
+            ort.quantize_static(str(clean), str(target), reader, **options, **chosen)
             proto = onnx.load(target)
             onnx.helper.set_model_props(proto, fields)
             onnx.save(proto, target)
@@ -102,9 +103,8 @@ def quantize(file: str | Path,
         order, tries = [], {}
         for share in SHARES:
             if share and not order:
-                order = _by_disturbance(layers, write, reference,
-                                        calibration[0], track)
-            kept = order[:round(share * len(layers))]
+                order = _by_disturbance(layers, write, reference, calibration[0], track)
+            kept = order[: round(share * len(layers))]
             after = score(write(nodes_to_exclude=kept))
             tries[after] = kept
             if after >= before - limit:
@@ -115,11 +115,13 @@ def quantize(file: str | Path,
     raise ValueError(
         f'not written: in int8 the score falls from {before:.2f} to '
         f'{best:.2f} even with {len(tries[best])} of {len(layers)} '
-        f'layers in float: {", ".join(tries[best])}')
+        f'layers in float: {", ".join(tries[best])}'
+    )
 
 
-def _by_disturbance(layers: list[str], write: Callable, reference: Predictor,
-                    image: str | Path, track: Callable) -> list[str]:
+def _by_disturbance(
+    layers: list[str], write: Callable, reference: Predictor, image: str | Path, track: Callable
+) -> list[str]:
     """Order the layers by how much int8 changes the output, largest first."""
     job = reference.prepare(image)
     want = reference.run([job])[0].tensors[0]

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Image reduction with PyTorch's anti-aliasing filter."""
+
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
@@ -27,8 +28,7 @@ class Reduction:
         middle, radius = factor / 2, _RADIUS[interpolation] * factor
         first = int(np.floor(middle - radius + 0.5))
         self.offsets = np.arange(first, int(np.floor(middle + radius + 0.5)))
-        weights = _filter((self.offsets + 0.5 - middle) / factor,
-                          interpolation)
+        weights = _filter((self.offsets + 0.5 - middle) / factor, interpolation)
         self.weights = weights / weights.sum()
         self.factor = factor
 
@@ -50,12 +50,13 @@ class Reduction:
             # OpenCV filters pixels that are not needed, too: in less time
             # than NumPy needs for those that are.
             full = cv2.sepFilter2D(
-                image[begin:(stop - 1) * factor + after + 1],
+                image[begin : (stop - 1) * factor + after + 1],
                 cv2.CV_32F,
                 self.weights,
                 self.weights,
                 anchor=anchor,
-                borderType=cv2.BORDER_CONSTANT)
+                borderType=cv2.BORDER_CONSTANT,
+            )
             first = start * factor - begin
             last = first + (stop - start) * factor
             yield slice(start, stop), full[first:last:factor, ::factor]
@@ -83,10 +84,7 @@ class FractionalReduction:
         divisor: Sides of the small image are multiples of it. Default: 1.
     """
 
-    def __init__(self,
-                 ratio: Fraction,
-                 interpolation: str,
-                 divisor: int = 1) -> None:
+    def __init__(self, ratio: Fraction, interpolation: str, divisor: int = 1) -> None:
         self.ratio, self.divisor = ratio, divisor
         self.interpolation = interpolation
 
@@ -106,10 +104,12 @@ class FractionalReduction:
             # Channels first, so that columns are the last axis of a product.
             full = (weights @ full).reshape(-1, width, channels)
             full = np.ascontiguousarray(full.transpose(2, 0, 1))
-            yield rows, np.concatenate([
-                full[..., columns] @ weights.T
-                for _, columns, weights in across
-            ], -1).transpose(1, 2, 0)
+            yield (
+                rows,
+                np.concatenate(
+                    [full[..., columns] @ weights.T for _, columns, weights in across], -1
+                ).transpose(1, 2, 0),
+            )
 
     def weight(self, inside: int, length: int) -> np.ndarray:
         """Return the sum of the weights in the first pixels of an axis.
@@ -128,23 +128,21 @@ class FractionalReduction:
         small = reduced_side(length, self.ratio, self.divisor)
         return _taps(length, small, self.interpolation)
 
-    def _blocks(self,
-                length: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    def _blocks(self, length: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
         """Yield parts of an axis: of the small image, of the image, and weights."""
         pixels, weights = self._taps(length)
         for start in range(0, len(pixels), _ROWS):
             part = slice(start, min(start + _ROWS, len(pixels)))
             first, last = pixels[part].min(), pixels[part].max() + 1
             matrix = np.zeros((part.stop - start, last - first), np.float32)
-            np.add.at(matrix,
-                      (np.arange(len(matrix))[:, None], pixels[part] - first),
-                      weights[part])
+            np.add.at(
+                matrix, (np.arange(len(matrix))[:, None], pixels[part] - first), weights[part]
+            )
             yield part, slice(first, last), matrix
 
 
 @lru_cache(maxsize=16)
-def _taps(length: int, small: int,
-          interpolation: str) -> tuple[np.ndarray, np.ndarray]:
+def _taps(length: int, small: int, interpolation: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the source pixels of each pixel of a small axis, and weights.
 
     Both are ``(small, taps)``; as PyTorch has them. Kept for the next picture: the arrays are not
@@ -153,14 +151,11 @@ def _taps(length: int, small: int,
     factor = length / small
     radius = _RADIUS[interpolation] * max(factor, 1)
     middle = (np.arange(small) + 0.5)[:, None] * factor
-    pixels = np.floor(middle - radius + 0.5).astype(int) + np.arange(
-        int(np.ceil(2 * radius)) + 1)
+    pixels = np.floor(middle - radius + 0.5).astype(int) + np.arange(int(np.ceil(2 * radius)) + 1)
     weights = _filter((pixels + 0.5 - middle) / max(factor, 1), interpolation)
-    within = (pixels >= 0) & (pixels < length) & (
-        pixels < np.floor(middle + radius + 0.5))
+    within = (pixels >= 0) & (pixels < length) & (pixels < np.floor(middle + radius + 0.5))
     weights = np.where(within, weights, 0)
-    return (pixels.clip(0,
-                        length - 1), weights / weights.sum(1, keepdims=True))
+    return (pixels.clip(0, length - 1), weights / weights.sum(1, keepdims=True))
 
 
 def _filter(distance: np.ndarray, interpolation: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Choice of the engine that runs an exported file."""
+
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +14,7 @@ from .opened import OpenedFile
 RUNTIMES = dict(openvino='.onnx', onnxruntime='.onnx', torch='.pt2')
 
 
-def load_network(file: Path, runtime: str, device: str,
-                 *options) -> tuple[OpenedFile, dict, str]:
+def load_network(file: Path, runtime: str, device: str, *options) -> tuple[OpenedFile, dict, str]:
     """Load an exported file.
 
     Args:
@@ -41,8 +41,7 @@ def load_network(file: Path, runtime: str, device: str,
     if runtime == 'auto':
         return _load_best(file, fitting, device, *options)
     if runtime not in RUNTIMES:
-        raise ValueError(f"runtime must be 'auto', {', '.join(RUNTIMES)}, got "
-                         f'{runtime!r}')
+        raise ValueError(f"runtime must be 'auto', {', '.join(RUNTIMES)}, got {runtime!r}")
     if runtime not in fitting:
         raise ValueError(f'{file}: {runtime} runs {RUNTIMES[runtime]} files')
     try:
@@ -52,16 +51,17 @@ def load_network(file: Path, runtime: str, device: str,
     except (ImportError, ValueError) as error:
         raise type(error)(f'{file}: {error}') from error
     except Exception as error:  # whatever the damaged part of it was
-        raise ValueError(
-            f'{file} cannot be read: {first_line(error)}') from error
+        raise ValueError(f'{file} cannot be read: {first_line(error)}') from error
     if 'task' not in network.spec:
-        raise ValueError(f'{file} was not exported by mmhires: it does not '
-                         'say how images are prepared for it')
+        raise ValueError(
+            f'{file} was not exported by mmhires: it does not say how images are prepared for it'
+        )
     return network, network.spec, runtime
 
 
-def _load_best(file: Path, fitting: list[str], device: str,
-               *options) -> tuple[OpenedFile, dict, str]:
+def _load_best(
+    file: Path, fitting: list[str], device: str, *options
+) -> tuple[OpenedFile, dict, str]:
     """Load a file into the first engine that is installed and starts."""
     *before, last = fitting
     for runtime in before:

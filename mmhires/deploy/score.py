@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Score by which an int8 file is judged."""
+
 import copy
 import inspect
 from collections.abc import Callable, Sequence
@@ -18,8 +19,9 @@ from .original import agreement, original_prediction, own_scope
 from .predictor import Predictor
 
 
-def make_score(model: nn.Module, images: Sequence[str | Path],
-               count: int) -> tuple[str, Callable[[Predictor], float]]:
+def make_score(
+    model: nn.Module, images: Sequence[str | Path], count: int
+) -> tuple[str, Callable[[Predictor], float]]:
     """Return the function by which :func:`quantize` judges a file.
 
     It is the mIoU where the config of a segmentor has a metric that says it, and the pictures of
@@ -44,14 +46,12 @@ def make_score(model: nn.Module, images: Sequence[str | Path],
     wanted = [original_prediction(model, str(path)) for path in images]
 
     def agree(predictor: Predictor) -> float:
-        shares = [
-            agreement(want, predictor(image))[0]
-            for want, image in zip(wanted, images)
-        ]
+        shares = [agreement(want, predictor(image))[0] for want, image in zip(wanted, images)]
         shares = [share for share in shares if not np.isnan(share)]
         if not shares:
-            raise ValueError('no keypoint of any picture is certain, so that '
-                             'there is nothing to compare int8 by')
+            raise ValueError(
+                'no keypoint of any picture is certain, so that there is nothing to compare int8 by'
+            )
         return 100 * mean(shares)
 
     return 'agreement', agree
@@ -64,16 +64,19 @@ def has_labelled_pictures(model: nn.Module, cfg: ConfigDict) -> bool:
         return False
     metrics = cfg.get('test_evaluator') or ()
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
-    return any(map(_says_miou, metrics)) and all(
-        map(_is_there, _leaves(loader['dataset'])))
+    return any(map(_says_miou, metrics)) and all(map(_is_there, _leaves(loader['dataset'])))
 
 
 def _says_miou(metric: dict) -> bool:
     from mmseg.evaluation import IoUMetric
+
     names = metric.get('iou_metrics', ['mIoU'])
-    return issubclass(_class(METRICS, metric['type']), IoUMetric) and \
-        'mIoU' in names and not metric.get('format_only') and \
-        not metric.get('prefix')
+    return (
+        issubclass(_class(METRICS, metric['type']), IoUMetric)
+        and 'mIoU' in names
+        and not metric.get('format_only')
+        and not metric.get('prefix')
+    )
 
 
 def _class(registry: Registry, kind: str | type) -> type:
@@ -95,11 +98,10 @@ def _leaves(dataset: dict) -> list[dict]:
 def _is_there(dataset: dict) -> bool:
     """Return whether the folders and the list of a data set exist."""
     cls = _class(DATASETS, dataset['type'])
-    loads = any('LoadAnnotations' in str(step['type'])
-                for step in dataset.get('pipeline') or ())
+    loads = any('LoadAnnotations' in str(step['type']) for step in dataset.get('pipeline') or ())
     root, prefix, listed = (
-        _argument(cls, dataset, name)
-        for name in ('data_root', 'data_prefix', 'ann_file'))
+        _argument(cls, dataset, name) for name in ('data_root', 'data_prefix', 'ann_file')
+    )
     labels = (prefix or {}).get('seg_map_path')
     if not loads or labels is None or not (root or labels):
         return False  # it has no labels, or draws its pictures

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a segmentor, as plain data."""
+
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,15 @@ class SegmentationTask(Task):
     Args:
         spec: What :meth:`describe` returned.
     """
-    neutral = ('InferencerLoader', 'LoadAnnotations', 'LoadImageFromFile',
-               'LoadImageFromNDArray', 'PackSegInputs')
-    steps = ('Resize', )
+
+    neutral = (
+        'InferencerLoader',
+        'LoadAnnotations',
+        'LoadImageFromFile',
+        'LoadImageFromNDArray',
+        'PackSegInputs',
+    )
+    steps = ('Resize',)
 
     def __init__(self, spec: dict) -> None:
         super().__init__(spec)
@@ -33,6 +40,7 @@ class SegmentationTask(Task):
         from mmseg.models import SegDataPreProcessor
 
         from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+
         return SegDataPreProcessor, LowResSegDataPreProcessor
 
     @classmethod
@@ -50,13 +58,16 @@ class SegmentationTask(Task):
             ValueError: The model tests in a way that cannot be exported.
         """
         if model.test_cfg.get('mode', 'whole') != 'whole':
-            raise ValueError("only whole images can be exported: set "
-                             "model.test_cfg to dict(mode='whole')")
+            raise ValueError(
+                "only whole images can be exported: set model.test_cfg to dict(mode='whole')"
+            )
         classes = list(model.dataset_meta['classes'])
         if len(classes) != model.num_classes:
-            raise ValueError(f'the model tells {model.num_classes} classes '
-                             f'apart, but its dataset_meta names '
-                             f'{len(classes)}')
+            raise ValueError(
+                f'the model tells {model.num_classes} classes '
+                f'apart, but its dataset_meta names '
+                f'{len(classes)}'
+            )
         head, source = model.decode_head, model.data_preprocessor
         pipeline = cls.read_pipeline(model.cfg.test_pipeline)
         return dict(
@@ -66,13 +77,16 @@ class SegmentationTask(Task):
             palette=[list(map(int, c)) for c in model.dataset_meta['palette']],
             preprocessing=dict(
                 cls.read_preprocessor(source, 'pad_val'),
-                test_cfg=dict(source.test_cfg) if source.test_cfg else None),
+                test_cfg=dict(source.test_cfg) if source.test_cfg else None,
+            ),
             resize=pipeline.get('Resize'),
             align_corners=head.align_corners,
-            threshold=head.threshold if head.out_channels == 1 else None)
+            threshold=head.threshold if head.out_channels == 1 else None,
+        )
 
-    def prepare(self, image: np.ndarray, boxes: None,
-                device: str) -> tuple[list[Array], list[dict]]:
+    def prepare(
+        self, image: np.ndarray, boxes: None, device: str
+    ) -> tuple[list[Array], list[dict]]:
         """Resize, normalise, pad and reduce an image.
 
         Args:
@@ -90,12 +104,13 @@ class SegmentationTask(Task):
         options.update(
             out_size=out_size,
             align_corners=self.spec['align_corners'],
-            threshold=self.spec['threshold'])
+            threshold=self.spec['threshold'],
+        )
         return [inputs], [options]
 
     def finish(self, outputs: list[Array], metas: list[dict]) -> np.ndarray:
         """Return labels ``(H, W)`` at the size of the image."""
-        out, = outputs
+        (out,) = outputs
         if is_floating(out):  # else the network has made them
             out = labels(out, **metas[0])
         return to_array(out[0])

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Image sources of a stream of predictions."""
+
 import copy
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
@@ -81,12 +82,10 @@ def join_boxes(images: Iterable, boxes: Iterable | None) -> Iterator[tuple]:
 
 def check_counts(images: Iterable, boxes: Iterable | None) -> None:
     """Raise a ValueError if images and boxes differ in number."""
-    if isinstance(images, Sized) and isinstance(boxes, Sized) and \
-            len(images) != len(boxes):
+    if isinstance(images, Sized) and isinstance(boxes, Sized) and len(images) != len(boxes):
         raise _uneven(len(images), len(boxes))
 
 
 def _uneven(images: int | str, boxes: int | str) -> ValueError:
     """Return the error that names both counts."""
-    return ValueError(f'{images} images, but {boxes} lists of boxes: give one '
-                      'for each image')
+    return ValueError(f'{images} images, but {boxes} lists of boxes: give one for each image')

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Remove the parts of a model that only training needs."""
+
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The student of a trained model as an ordinary model."""
+
 import copy
 import inspect
 
@@ -31,13 +32,13 @@ def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     model_type = MODELS.get(cfg.model.type)
     if model_type is None or not issubclass(model_type, Distillation):
-        raise ValueError('only a model with a teacher, such as mmhires.HRFR, '
-                         f'has a student to extract, got {cfg.model.type}')
+        raise ValueError(
+            'only a model with a teacher, such as mmhires.HRFR, '
+            f'has a student to extract, got {cfg.model.type}'
+        )
     cfg = copy.deepcopy(cfg)
     # The model without what Distillation and HRFR add to it.
-    plain = next(
-        base for base in model_type.__mro__
-        if not base.__module__.startswith('mmhires.'))
+    plain = next(base for base in model_type.__mro__ if not base.__module__.startswith('mmhires.'))
     cfg.model.type = plain.__name__
     allowed = inspect.signature(plain).parameters
     for name in set(cfg.model) - {'type', *allowed}:
@@ -53,6 +54,5 @@ def extract_student(cfg: Config, state_dict: dict) -> tuple[Config, dict]:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError('the checkpoint is not of this config: '
-                         f'{first_line(error)}') from error
+        raise ValueError(f'the checkpoint is not of this config: {first_line(error)}') from error
     return cfg, weights

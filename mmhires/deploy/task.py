@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pre- and post-processing of a network, as plain data."""
+
 import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
@@ -55,29 +56,35 @@ class Task:
             step = {k: v for k, v in step.items() if k not in _PLACES}
             kind = step.pop('type')
             if kind in found or kind not in cls.neutral + cls.steps:
-                raise ValueError(f'test_pipeline has a step {kind}, which '
-                                 f'cannot be exported; one each of '
-                                 f'{" and ".join(cls.steps)} can')
+                raise ValueError(
+                    f'test_pipeline has a step {kind}, which '
+                    f'cannot be exported; one each of '
+                    f'{" and ".join(cls.steps)} can'
+                )
             found[kind] = step
         loaders = [kind for kind in found if 'Load' in kind][:1]
         if not loaders or loaders[0] == 'LoadAnnotations':
-            raise ValueError('test_pipeline does not begin with loading an '
-                             "image: put dict(type='LoadImageFromFile') first")
-        name, = loaders
+            raise ValueError(
+                'test_pipeline does not begin with loading an '
+                "image: put dict(type='LoadImageFromFile') first"
+            )
+        (name,) = loaders
         loading = _LOADING | found[name]
-        if others := list(loading)[len(_LOADING):]:
-            raise ValueError(f'test_pipeline has {name} with {others[0]}, '
-                             'which cannot be exported: take it out')
+        if others := list(loading)[len(_LOADING) :]:
+            raise ValueError(
+                f'test_pipeline has {name} with {others[0]}, which cannot be exported: take it out'
+            )
         color = loading['color_type']
         if color not in COLOR_TYPES:
-            raise ValueError(f'test_pipeline has {name} with color_type='
-                             f'{color!r}, but exported networks take pictures '
-                             'of three channels: set it to '
-                             f'{" or ".join(map(repr, COLOR_TYPES))}')
+            raise ValueError(
+                f'test_pipeline has {name} with color_type='
+                f'{color!r}, but exported networks take pictures '
+                'of three channels: set it to '
+                f'{" or ".join(map(repr, COLOR_TYPES))}'
+            )
         found['loading'] = dict(
-            flag=color,
-            backend=loading['imdecode_backend'],
-            to_float32=loading['to_float32'])
+            flag=color, backend=loading['imdecode_backend'], to_float32=loading['to_float32']
+        )
         return found
 
     @classmethod
@@ -97,17 +104,17 @@ class Task:
         kinds = cls.preprocessors()
         if type(source) not in kinds:
             allowed = ' or '.join(kind.__name__ for kind in kinds)
-            raise ValueError(f'the data preprocessor must be {allowed}, got '
-                             f'{type(source).__name__}')
+            raise ValueError(
+                f'the data preprocessor must be {allowed}, got {type(source).__name__}'
+            )
         spec = dict(scale=1, mean=None, std=None)
         for name in ('scale', 'interpolation', 'low_res_input', *names):
             if hasattr(source, name):
                 spec[name] = getattr(source, name)
         if source._enable_normalize:
-            spec.update(
-                mean=source.mean.flatten().tolist(),
-                std=source.std.flatten().tolist())
+            spec.update(mean=source.mean.flatten().tolist(), std=source.std.flatten().tolist())
         from mmhires.utils.input_channels import swaps_channels
+
         return dict(spec, bgr_to_rgb=swaps_channels(source))
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Calls that may fail: their errors are results, or lines of a log."""
+
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

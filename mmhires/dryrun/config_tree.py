@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts of a config, and what their ``type`` names."""
+
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
@@ -24,8 +25,7 @@ def first(cfg: Any, name: str) -> Any:
     Returns:
         A value that is not empty; None where there is none.
     """
-    return next((part[name] for _, part in walk('', cfg) if part.get(name)),
-                None)
+    return next((part[name] for _, part in walk('', cfg) if part.get(name)), None)
 
 
 def each(key: str, parts: Any) -> Iterator[tuple[str, Mapping | nn.Module]]:
@@ -102,8 +102,9 @@ def is_topdown(model_cfg: Mapping) -> bool:
         True for MMPose's ``TopdownPoseEstimator`` and its subclasses.
     """
     kind = component(model_cfg.get('type', ''))
-    return kind is not None and any(base.__name__ == 'TopdownPoseEstimator'
-                                    for base in kind.__mro__)
+    return kind is not None and any(
+        base.__name__ == 'TopdownPoseEstimator' for base in kind.__mro__
+    )
 
 
 def training_size(cfg: Config) -> tuple[int, int]:
@@ -115,6 +116,9 @@ def training_size(cfg: Config) -> tuple[int, int]:
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     size = (
-        first(dataset.get('pipeline'), 'crop_size') or dataset.get('size')
-        or part_of(cfg, 'model.data_preprocessor.size') or DEFAULT_SIZE)
+        first(dataset.get('pipeline'), 'crop_size')
+        or dataset.get('size')
+        or part_of(cfg, 'model.data_preprocessor.size')
+        or DEFAULT_SIZE
+    )
     return (size, size) if isinstance(size, int) else tuple(size)

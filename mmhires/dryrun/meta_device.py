@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Models without memory or arithmetic, to see whether their parts fit."""
+
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -27,15 +28,13 @@ class _DummyValues(TorchFunctionMode):
             if func in (Tensor.item, Tensor.__int__, Tensor.__float__):
                 return 1
             if func in (Tensor.cpu, Tensor.tolist, Tensor.numpy):
-                zeros = torch.zeros(
-                    args[0].shape, dtype=args[0].dtype, device='cpu')
+                zeros = torch.zeros(args[0].shape, dtype=args[0].dtype, device='cpu')
                 return zeros if func is Tensor.cpu else func(zeros)
         if func in (torch.conv_transpose2d, F.batch_norm):
             # The first forgets to look on the meta device, the second is slow.
             x, weight = args[:2]
             if weight is not None and x.shape[1] != len(weight):
-                raise RuntimeError(f'{x.shape[1]} channels instead of '
-                                   f'{len(weight)}')
+                raise RuntimeError(f'{x.shape[1]} channels instead of {len(weight)}')
             if func is F.batch_norm:
                 return x.clone()
         return func(*args, **(kwargs or {}))
@@ -51,13 +50,10 @@ class Unallocated(_DummyValues):
         kwargs = dict(kwargs or {})
         if func is torch.empty and kwargs.get('device') is None:
             kwargs['device'] = 'meta'
-        tensors = [
-            x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)
-        ]
+        tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         if len({x.is_meta for x in tensors}) == 2:
             # An initialisation that writes known values into weights.
-            args, kwargs = tree_map_only(Tensor, lambda x: x.to('meta'),
-                                         (args, kwargs))
+            args, kwargs = tree_map_only(Tensor, lambda x: x.to('meta'), (args, kwargs))
         return super().__torch_function__(func, types, args, kwargs)
 
 
@@ -96,8 +92,7 @@ def without_weights(model_cfg: dict) -> dict:
 def shapes_only() -> Iterator[None]:
     """Run models of the meta device: shapes are computed, values are not."""
     name = 'meta_nonzero_assume_all_nonzero'  # not in every PyTorch
-    patch = fx_config.patch(
-        **{name: True}) if hasattr(fx_config, name) else nullcontext()
+    patch = fx_config.patch(**{name: True}) if hasattr(fx_config, name) else nullcontext()
     with torch.device('meta'), torch.no_grad(), _DummyValues(), patch:
         yield
 
@@ -105,7 +100,4 @@ def shapes_only() -> Iterator[None]:
 def maps_of(outputs: Tensor | Sequence) -> dict[int, Tensor]:
     """Return the maps ``(N, C, H, W)`` of a backbone or neck, by index."""
     several = [outputs] if isinstance(outputs, Tensor) else outputs
-    return {
-        i: x
-        for i, x in enumerate(several) if isinstance(x, Tensor) and x.ndim == 4
-    }
+    return {i: x for i, x in enumerate(several) if isinstance(x, Tensor) and x.ndim == 4}

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training samples drawn at random, taken through a config's own pipeline."""
+
 import copy
 import random
 from collections.abc import Iterator, Sequence
@@ -22,12 +23,14 @@ SQUARE = 32
 COLOURS = 3
 
 
-def draw_batch(cfg: Config,
-               meta: dict,
-               channels: int = COLOURS,
-               count: int = 2,
-               limit: int | None = None,
-               pad: tuple[int, int] | None = None) -> dict | None:
+def draw_batch(
+    cfg: Config,
+    meta: dict,
+    channels: int = COLOURS,
+    count: int = 2,
+    limit: int | None = None,
+    pad: tuple[int, int] | None = None,
+) -> dict | None:
     """Draw what a data loader would give the model, without any file.
 
     Transforms that load are left out, and those that cannot be built; the others are the config's.
@@ -57,30 +60,21 @@ def draw_batch(cfg: Config,
     if scope == 'mmseg':
         loads = any(map(_loads, pipelines[0])) if pipelines else False
         drawn = SIZE if loads else size
-        pipelines.append([
-            dict(type='Resize', scale=tuple(size[::-1])),
-            dict(type='PackSegInputs')
-        ])
+        pipelines.append([dict(type='Resize', scale=tuple(size[::-1])), dict(type='PackSegInputs')])
     # Two images that are compared make one of twice the channels.
-    for pipeline, width in product(pipelines, dict.fromkeys(
-        (channels, COLOURS))):
+    for pipeline, width in product(pipelines, dict.fromkeys((channels, COLOURS))):
         samples = take_through(pipeline, meta, width, count, drawn)
         if samples and len(samples[0].get('inputs', ())) == channels:
             if limit is not None and scope == 'mmseg':
                 padded = pad or samples[0]['inputs'].shape[-2:]
-                samples = [
-                    cropped(sample, reduced_size(padded, limit))
-                    for sample in samples
-                ]
+                samples = [cropped(sample, reduced_size(padded, limit)) for sample in samples]
             return pseudo_collate(samples)
     return None
 
 
-def take_through(steps: Sequence[dict],
-                 meta: dict,
-                 channels: int,
-                 count: int = 1,
-                 size: tuple[int, int] = SIZE) -> list[dict]:
+def take_through(
+    steps: Sequence[dict], meta: dict, channels: int, count: int = 1, size: tuple[int, int] = SIZE
+) -> list[dict]:
     """Take drawn images, of classes or of a person, through a pipeline.
 
     Args:
@@ -95,8 +89,7 @@ def take_through(steps: Sequence[dict],
     """
     draw = _with_keypoints if 'num_keypoints' in meta else _segmented
     transforms = _built([step for step in steps if not _loads(step)])
-    with attempt(f'a pipeline on a drawn image of {channels} channels'), \
-            _fixed_seed():
+    with attempt(f'a pipeline on a drawn image of {channels} channels'), _fixed_seed():
         return [transforms(draw(meta, channels, size)) for _ in range(count)]
     return []
 
@@ -149,9 +142,7 @@ def cropped(sample: dict, size: tuple[int, int]) -> dict:
         if isinstance(field, PixelData):
             data_sample.set_data({name: field[:height, :width]})
     data_sample.set_metainfo(dict(img_shape=(height, width)))
-    return dict(
-        inputs=sample['inputs'][..., :height, :width],
-        data_samples=data_sample)
+    return dict(inputs=sample['inputs'][..., :height, :width], data_samples=data_sample)
 
 
 def _image(channels: int, size: tuple[int, int]) -> dict:
@@ -164,23 +155,24 @@ def _image(channels: int, size: tuple[int, int]) -> dict:
         img_shape=size,
         ori_shape=size,
         img_path='drawn',
-        img_id=0)
+        img_id=0,
+    )
 
 
 def _segmented(meta: dict, channels: int, size: tuple[int, int]) -> dict:
     """An image of squares of all classes; all of depth 1."""
     classes = len(meta.get('classes') or range(2))
-    squares = np.random.randint(0, classes,
-                                [side // SQUARE + 1 for side in size])
+    squares = np.random.randint(0, classes, [side // SQUARE + 1 for side in size])
     label = squares.astype(np.uint8).repeat(SQUARE, 0).repeat(SQUARE, 1)
     return dict(
         _image(channels, size),
-        gt_seg_map=label[:size[0], :size[1]],
+        gt_seg_map=label[: size[0], : size[1]],
         gt_depth_map=np.ones(size, np.float32),
         seg_map_path='drawn',
         seg_fields=['gt_seg_map', 'gt_depth_map'],
         reduce_zero_label=False,
-        label_map=None)
+        label_map=None,
+    )
 
 
 def _with_keypoints(meta: dict, channels: int, size: tuple[int, int]) -> dict:
@@ -199,11 +191,14 @@ def _with_keypoints(meta: dict, channels: int, size: tuple[int, int]) -> dict:
         keypoints_visible=np.ones((1, keypoints), np.float32),
         area=np.float32(60000),
         iscrowd=0,
-        head_size=np.array([[60.]], np.float32))
+        head_size=np.array([[60.0]], np.float32),
+    )
 
 
 def _classified(size: tuple[int, int], channels: int, count: int) -> dict:
     from mmpretrain.structures import DataSample
+
     return dict(
         inputs=torch.randint(0, 256, (count, channels, *size)),
-        data_samples=[DataSample().set_gt_label(0) for _ in range(count)])
+        data_samples=[DataSample().set_gt_label(0) for _ in range(count)],
+    )

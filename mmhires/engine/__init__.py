@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Hooks and optimizer wrappers for configs."""
+
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .exact_resume_hook import ExactResumeHook
@@ -8,6 +9,10 @@ from .ramp_hook import RampHook
 from .step_zero_hook import StepZeroHook
 
 __all__ = [
-    'AtomicCheckpointHook', 'BF16OptimWrapper', 'ExactResumeHook',
-    'FiniteLossHook', 'RampHook', 'StepZeroHook'
+    'AtomicCheckpointHook',
+    'BF16OptimWrapper',
+    'ExactResumeHook',
+    'FiniteLossHook',
+    'RampHook',
+    'StepZeroHook',
 ]

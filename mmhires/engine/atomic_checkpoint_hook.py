@@ -5,6 +5,7 @@ MMEngine 0.10.7 opens the target and writes: killed meanwhile, it leaves the beg
 ``CheckpointHook`` deletes the checkpoint to be replaced before it has written the new one, and
 resumes from a broken one.
 """
+
 import contextlib
 import os
 import sys
@@ -95,8 +96,10 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _checkpoint_folder(self, runner: Runner) -> list[str]:
         """Return the checkpoint folder if it is a local one of its own."""
-        if self.out_dir in (None, runner.work_dir) or type(
-                get_file_backend(self.out_dir)) is not LocalBackend:
+        if (
+            self.out_dir in (None, runner.work_dir)
+            or type(get_file_backend(self.out_dir)) is not LocalBackend
+        ):
             return []
         name = os.path.basename(runner.work_dir.rstrip(os.sep))
         return [os.path.join(self.out_dir, name)]
@@ -106,12 +109,12 @@ class AtomicCheckpointHook(CheckpointHook):
         path, log = runner._load_from, runner.logger
         if path is not None and _is_argument(path):
             return True, path
-        newest = find_latest_checkpoint(runner.work_dir, self._folders[1:],
-                                        self.filename_tmpl)
+        newest = find_latest_checkpoint(runner.work_dir, self._folders[1:], self.filename_tmpl)
         if newest is not None:
             if path is not None:
-                log.info(f'Resuming from {newest}; load_from={path!r} counts '
-                         'for a first start only.')
+                log.info(
+                    f'Resuming from {newest}; load_from={path!r} counts for a first start only.'
+                )
             return True, newest
         path = path or _dropped_load_from(runner)
         if path is not None:
@@ -119,7 +122,8 @@ class AtomicCheckpointHook(CheckpointHook):
                 f'{runner.work_dir} has no checkpoint to resume from: this is '
                 f'a first start, from iteration 0 with the weights of '
                 f'load_from={path!r}. To go on with the training that wrote '
-                'that file, copy it into the work directory.')
+                'that file, copy it into the work directory.'
+            )
         return False, path
 
     def before_train(self, runner: Runner) -> None:
@@ -175,7 +179,7 @@ class AtomicCheckpointHook(CheckpointHook):
         current = {
             self.last_ckpt,
             getattr(self, 'best_ckpt_path', None),
-            *getattr(self, 'best_ckpt_path_dict', {}).values()
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
         }
         for path in outdated:
             if path not in current:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training in bfloat16 mixed precision, on CPUs too."""
+
 from contextlib import contextmanager
 
 import torch

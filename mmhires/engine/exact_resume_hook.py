@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training that continues as if it had never been interrupted."""
+
 import itertools
 import random
 from collections import deque
@@ -72,8 +73,7 @@ class _SeededBatches:
 class _Continued(Iterator):
     """A loader's batches from a number on, for a loop that counts from 0."""
 
-    def __init__(self, loader: DataLoader, batches: _SeededBatches,
-                 skips: bool) -> None:
+    def __init__(self, loader: DataLoader, batches: _SeededBatches, skips: bool) -> None:
         # MMEngine's IterBasedTrainLoop throws these away, the fork's skips.
         repeated = itertools.repeat(None, 0 if skips else batches.number)
         self._batches = itertools.chain(repeated, _seeded(loader, batches))
@@ -122,6 +122,7 @@ class ExactResumeHook(Hook):
     Examples:
         >>> custom_hooks = [dict(type='mmhires.ExactResumeHook')]
     """
+
     priority = 'VERY_HIGH'
 
     def __init__(self):
@@ -161,18 +162,19 @@ class ExactResumeHook(Hook):
         endless = (
             isinstance(loop, IterBasedTrainLoop)
             and isinstance(sampler, InfiniteSampler)
-            and type(loader.batch_sampler) is BatchSampler)
+            and type(loader.batch_sampler) is BatchSampler
+        )
         if not endless and not isinstance(loop, EpochBasedTrainLoop):
             runner.logger.warning(
                 f'ExactResumeHook: {type(loop).__name__} with '
                 f'{type(sampler).__name__} and '
                 f'{type(loader.batch_sampler).__name__} will not load exactly '
                 'the same after resuming; IterBasedTrainLoop with '
-                'InfiniteSampler and BatchSampler would.')
+                'InfiniteSampler and BatchSampler would.'
+            )
             return
         sampler.seed = self._seed
-        self._batches = _SeededBatches(loader, self._key,
-                                       None if endless else len(loader))
+        self._batches = _SeededBatches(loader, self._key, None if endless else len(loader))
         loader.collate_fn = self._batches
         loader.worker_init_fn = self._batches.start_worker
         if endless:

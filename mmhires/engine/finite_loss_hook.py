@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """End of a training whose loss is not finite."""
+
 import math
 
 import torch
@@ -33,6 +34,7 @@ class FiniteLossHook(Hook):
     Examples:
         >>> custom_hooks = [dict(type='mmhires.FiniteLossHook')]
     """
+
     # Before what averages, logs and saves weights.
     priority = 'ABOVE_NORMAL'
 
@@ -56,7 +58,8 @@ class FiniteLossHook(Hook):
         origin = f' (load_from={path!r})' if path and not runner.iter else ''
         require_finite(
             dict([*model.named_parameters(), *model.named_buffers()]),
-            f'the model at iteration {runner.iter}{origin}')
+            f'the model at iteration {runner.iter}{origin}',
+        )
 
     before_val = before_test = before_train
 
@@ -71,14 +74,16 @@ class FiniteLossHook(Hook):
             ValueError: Weights are nan or infinite; it names them.
         """
         require_finite(
-            checkpoint.get('state_dict', {}),
-            f'not saved at iteration {runner.iter + 1}')
+            checkpoint.get('state_dict', {}), f'not saved at iteration {runner.iter + 1}'
+        )
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Check the losses of the iteration.
 
         Args:
@@ -96,9 +101,7 @@ class FiniteLossHook(Hook):
             return
         self._bad += 1
         wrapper = runner.optim_wrapper
-        skipped = (
-            isinstance(wrapper, AmpOptimWrapper)
-            and wrapper.loss_scaler.is_enabled())
+        skipped = isinstance(wrapper, AmpOptimWrapper) and wrapper.loss_scaler.is_enabled()
         if skipped and self._bad < self.patience:
             return
         said = ', '.join(f'{name} is {value}' for name, value in bad.items())
@@ -107,7 +110,8 @@ class FiniteLossHook(Hook):
             f'{said or "a loss of another process is not finite"}. Training '
             'stops here, its weights are spoilt. Take a lower learning rate, '
             'a longer warm-up or optim_wrapper.clip_grad, and see that the '
-            "loss's weight and reduction fit")
+            "loss's weight and reduction fit"
+        )
         runner.logger.error(message)
         raise FloatingPointError(message)
 
@@ -119,7 +123,8 @@ def _find_bad(outputs: dict) -> dict[str, float]:
         return {}  # one look for all
     losses = {
         name: value.item() if isinstance(value, Tensor) else value
-        for name, value in outputs.items() if 'loss' in name
+        for name, value in outputs.items()
+        if 'loss' in name
     }
     bad = {name: x for name, x in losses.items() if not math.isfinite(x)}
     return {name: x for name, x in bad.items() if name != 'loss'} or bad

@@ -4,6 +4,7 @@
 MMEngine 0.10.7 resumes from what ``last_checkpoint`` says, also when that file is empty or names
 one which was truncated, deleted or moved.
 """
+
 import logging
 import os
 import pickle
@@ -34,15 +35,21 @@ def read_meta(file: str) -> dict:
     try:
         content = torch.load(file, map_location='meta', mmap=True)
         return dict(content.get('meta', {}))
-    except (OSError, RuntimeError, ValueError, AttributeError, EOFError,
-            pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
         _warn(f'The meta information of {file} cannot be read: {error}')
         return {}
 
 
-def find_latest_checkpoint(path: str,
-                           folders: Iterable[str] = (),
-                           template: str | None = None) -> str | None:
+def find_latest_checkpoint(
+    path: str, folders: Iterable[str] = (), template: str | None = None
+) -> str | None:
     """Find the checkpoint to resume from.
 
     It is the whole one of the highest step, whatever the clock was when it was written, of those in
@@ -75,8 +82,7 @@ def find_latest_checkpoint(path: str,
             last = copy  # the work directory was copied from another one
     whole = bool(last) and _is_whole(last, names)
     if last is not None and not whole:
-        _warn(f'{path}/last_checkpoint names "{last}", which is not a whole '
-              'checkpoint.')
+        _warn(f'{path}/last_checkpoint names "{last}", which is not a whole checkpoint.')
     saved = _list_saved(folders, names)
     if whole and not any(_same(last, file) for file in saved):
         return last  # elsewhere, or by a name that tells no step
@@ -85,8 +91,7 @@ def find_latest_checkpoint(path: str,
             return last
         if not _is_whole(file, names):
             _warn(f'{file} is not whole, it is skipped.')
-        elif whole and read_meta(file).get(TRAINING) != read_meta(last).get(
-                TRAINING):
+        elif whole and read_meta(file).get(TRAINING) != read_meta(last).get(TRAINING):
             _warn(f'{file} is of another training than {last}, it is skipped.')
         else:
             _warn(f'Resuming from the newest whole checkpoint, {file}.')
@@ -95,7 +100,8 @@ def find_latest_checkpoint(path: str,
         raise FileNotFoundError(
             f'{path}/last_checkpoint names "{last}", which is not a whole '
             'checkpoint, and there is no other to resume from. Delete '
-            'last_checkpoint to start anew.')
+            'last_checkpoint to start anew.'
+        )
     return None
 
 
@@ -113,8 +119,7 @@ def _read_last(path: str) -> str | None:
 
 def _patterns(templates: list[str]) -> list[re.Pattern]:
     return [
-        re.compile(r'(\d+)'.join(map(re.escape, template.split('{}'))))
-        for template in templates
+        re.compile(r'(\d+)'.join(map(re.escape, template.split('{}')))) for template in templates
     ]
 
 
@@ -134,9 +139,7 @@ def _list_saved(folders: list[str], names: list[re.Pattern]) -> list[str]:
         step_of = next(iter(steps.values()))
     else:
         step_of = {
-            file: read_meta(file).get('iter', -1)
-            for files in steps.values()
-            for file in files
+            file: read_meta(file).get('iter', -1) for files in steps.values() for file in files
         }
     return sorted(step_of, key=step_of.get, reverse=True)
 

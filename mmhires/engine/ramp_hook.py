@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Numbers of a model that change during training."""
+
 from numbers import Real
 
 from mmengine.hooks import Hook
@@ -41,14 +42,9 @@ class RampHook(Hook):
         ValueError: ``begin`` is not before ``end``.
     """
 
-    def __init__(self,
-                 attribute: str,
-                 end: int,
-                 begin: int = 0,
-                 start: float = 0.) -> None:
+    def __init__(self, attribute: str, end: int, begin: int = 0, start: float = 0.0) -> None:
         if not 0 <= begin < end:
-            raise ValueError(
-                f'RampHook: begin={begin} must be before end={end}')
+            raise ValueError(f'RampHook: begin={begin} must be before end={end}')
         self.attribute = attribute
         self.begin, self.end = begin, end
         self.start = start
@@ -70,18 +66,17 @@ class RampHook(Hook):
             self.owner = model.get_submodule(path)
             value = getattr(self.owner, self.name)
         except AttributeError as error:
-            raise ValueError(f'RampHook(attribute={self.attribute!r}): '
-                             f'{error}') from error
+            raise ValueError(f'RampHook(attribute={self.attribute!r}): {error}') from error
         if not isinstance(value, Real):
-            raise ValueError(f'RampHook(attribute={self.attribute!r}) is a '
-                             f'{type(value).__name__}, no number')
+            raise ValueError(
+                f'RampHook(attribute={self.attribute!r}) is a {type(value).__name__}, no number'
+            )
         if self.value is None:
             self.value = value
 
-    def before_train_iter(self,
-                          runner: Runner,
-                          batch_idx: int,
-                          data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         """Set the number.
 
         Args:
@@ -90,6 +85,5 @@ class RampHook(Hook):
             data_batch: Unused.
         """
         share = (runner.iter - self.begin) / (self.end - self.begin)
-        share = min(max(share, 0.), 1.)
-        setattr(self.owner, self.name,
-                self.start + share * (self.value - self.start))
+        share = min(max(share, 0.0), 1.0)
+        setattr(self.owner, self.name, self.start + share * (self.value - self.start))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Fine-tuning compared with no training."""
+
 import logging
 
 import torch
@@ -30,16 +31,13 @@ class StepZeroHook(Hook):
     Raises:
         ValueError: An unknown ``of``.
     """
+
     # After hooks that prepare to save and to average.
     priority = 'LOWEST'
 
-    def __init__(self,
-                 metric: str,
-                 of: str = 'student',
-                 greater: bool = True) -> None:
+    def __init__(self, metric: str, of: str = 'student', greater: bool = True) -> None:
         if of not in ('student', 'teacher'):
-            raise ValueError("StepZeroHook: of must be 'student' or "
-                             f"'teacher', got {of!r}")
+            raise ValueError(f"StepZeroHook: of must be 'student' or 'teacher', got {of!r}")
         self.metric, self.of, self.greater = metric, of, greater
 
     def before_train(self, runner: Runner) -> None:
@@ -61,13 +59,9 @@ class StepZeroHook(Hook):
             metrics = runner.val_loop.run()
         score = self._score(metrics)
         runner.message_hub.update_info(_START, score)
-        runner.logger.info(
-            f'Step 0, small images without training: {self.metric} {score:.4g}'
-        )
+        runner.logger.info(f'Step 0, small images without training: {self.metric} {score:.4g}')
 
-    def after_val_epoch(self,
-                        runner: Runner,
-                        metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember the best validation after the first step.
 
         Args:
@@ -91,22 +85,22 @@ class StepZeroHook(Hook):
         if _START not in known or _BEST not in known:
             return
         start, (best, step) = known[_START], known[_BEST]
-        seen = (f'best {self.metric} of training {best:.4g} (iteration {step})'
-                f', step 0 {start:.4g}')
+        seen = f'best {self.metric} of training {best:.4g} (iteration {step}), step 0 {start:.4g}'
         if self._better(best, start):
             runner.logger.info(f'Training beat step 0: {seen}')
         else:
             runner.logger.log(
-                logging.WARNING, f'Nothing beat step 0: {seen}. Small images '
-                'without training are as good')
+                logging.WARNING,
+                f'Nothing beat step 0: {seen}. Small images without training are as good',
+            )
 
     def _score(self, metrics: dict[str, float]) -> float:
         try:
             return float(metrics[self.metric])
         except KeyError as error:
             raise KeyError(
-                f'StepZeroHook(metric={self.metric!r}): the validation '
-                f'returns {", ".join(metrics)}') from error
+                f'StepZeroHook(metric={self.metric!r}): the validation returns {", ".join(metrics)}'
+            ) from error
 
     def _better(self, score: float, than: float) -> bool:
         return score > than if self.greater else score < than
@@ -121,8 +115,7 @@ class StepZeroHook(Hook):
         try:
             with torch.no_grad():
                 for batch in loop.dataloader:
-                    loop.evaluator.process(
-                        data_samples=teacher.val_step(batch), data_batch=batch)
+                    loop.evaluator.process(data_samples=teacher.val_step(batch), data_batch=batch)
         finally:
             teacher.data_preprocessor = own
         return loop.evaluator.evaluate(len(loop.dataloader.dataset))
@@ -135,5 +128,4 @@ class StepZeroHook(Hook):
         """
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
-                hook.ema_model.module.load_state_dict(
-                    hook.src_model.state_dict())
+                hook.ema_model.module.load_state_dict(hook.src_model.state_dict())

@@ -8,6 +8,9 @@ from .mapped_iou import MappedIoUMetric
 from .super_resolution_metric import SuperResolutionMetric
 
 __all__ = [
-    'BoundaryIoUMetric', 'ClasswiseIoUMetric', 'KeypointErrorMetric',
-    'MappedIoUMetric', 'SuperResolutionMetric'
+    'BoundaryIoUMetric',
+    'ClasswiseIoUMetric',
+    'KeypointErrorMetric',
+    'MappedIoUMetric',
+    'SuperResolutionMetric',
 ]

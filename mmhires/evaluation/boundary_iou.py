@@ -66,21 +66,25 @@ class BoundaryIoUMetric(ClasswiseIoUMetric):
 
     quantity = 'BIoU'
 
-    def __init__(self,
-                 radius: int | None = None,
-                 dilation_ratio: float = 0.02,
-                 classwise: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        radius: int | None = None,
+        dilation_ratio: float = 0.02,
+        classwise: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(classwise=classwise, **kwargs)
         if (radius is not None and radius < 1) or dilation_ratio <= 0:
             raise ValueError(
                 'radius must be at least 1 and dilation_ratio above 0, but '
-                f'are {radius} and {dilation_ratio}')
+                f'are {radius} and {dilation_ratio}'
+            )
         self.radius = radius
         self.dilation_ratio = dilation_ratio
 
-    def intersect_and_union(self, pred_label: Tensor, label: Tensor,
-                            num_classes: int, ignore_index: int) -> tuple:
+    def intersect_and_union(
+        self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> tuple:
         """Return the areas of one picture's boundary bands.
 
         Args:
@@ -96,16 +100,16 @@ class BoundaryIoUMetric(ClasswiseIoUMetric):
             ValueError: The picture is one pixel high or wide.
         """
         if label.dim() != 2:  # upstream squeezes
-            raise ValueError('BoundaryIoUMetric: a picture that is one pixel '
-                             'high or wide has no boundaries')
-        radius = self.radius or max(
-            1, round(self.dilation_ratio * math.hypot(*label.shape)))
+            raise ValueError(
+                'BoundaryIoUMetric: a picture that is one pixel high or wide has no boundaries'
+            )
+        radius = self.radius or max(1, round(self.dilation_ratio * math.hypot(*label.shape)))
         pred_label, label = pred_label.long(), label.long()
         valid = label != ignore_index
         # Beside the bands, and where ignored, is not a class: -1 counts nowhere.
         pred_band, band = (
-            mask.masked_fill(~_band(mask, valid, radius), -1)
-            for mask in (pred_label, label))
+            mask.masked_fill(~_band(mask, valid, radius), -1) for mask in (pred_label, label)
+        )
         return count_areas(pred_band[valid], band[valid], num_classes)
 
     def total_area_to_metrics(self, *args, **kwargs) -> dict:

@@ -13,8 +13,7 @@ from torch import Tensor
 from mmhires.registry import METRICS
 
 
-def count_areas(pred_label: Tensor, label: Tensor,
-                num_classes: int) -> tuple[Tensor, ...]:
+def count_areas(pred_label: Tensor, label: Tensor, num_classes: int) -> tuple[Tensor, ...]:
     """Count areas over valid pixels; values that are not a class count nowhere.
 
     Upstream counts by ``histc``, which raises on a GPU under
@@ -30,7 +29,8 @@ def count_areas(pred_label: Tensor, label: Tensor,
     """
     intersect, pred, true = (
         torch.bincount(x[(x >= 0) & (x < num_classes)], minlength=num_classes)
-        for x in (pred_label[pred_label == label], pred_label, label))
+        for x in (pred_label[pred_label == label], pred_label, label)
+    )
     areas = intersect, pred + true - intersect, pred, true
     return tuple(area.float().cpu() for area in areas)
 
@@ -58,10 +58,7 @@ class ClasswiseIoUMetric(IoUMetric):
 
     quantity = 'IoU'
 
-    def __init__(self,
-                 groups: dict | None = None,
-                 classwise: bool = True,
-                 **kwargs) -> None:
+    def __init__(self, groups: dict | None = None, classwise: bool = True, **kwargs) -> None:
         super().__init__(**kwargs)
         self.groups = dict(groups or {})
         self.classwise = classwise
@@ -79,12 +76,13 @@ class ClasswiseIoUMetric(IoUMetric):
             self.check_classes(f'group {group!r}', names)
         # Upstream casts the truth to the type of the prediction: in uint8, -1
         # and 256 are 255 and 0.
-        super().process(data_batch, [
-            dict(
-                sample,
-                pred_sem_seg=dict(data=sample['pred_sem_seg']['data'].long()))
-            for sample in data_samples
-        ])
+        super().process(
+            data_batch,
+            [
+                dict(sample, pred_sem_seg=dict(data=sample['pred_sem_seg']['data'].long()))
+                for sample in data_samples
+            ],
+        )
 
     def check_classes(self, owner: str, names: Iterable[str]) -> None:
         """Raise an error for class names that the dataset does not have.
@@ -99,12 +97,11 @@ class ClasswiseIoUMetric(IoUMetric):
         classes = list(self.dataset_meta['classes'])
         unknown = sorted(set(names) - set(classes))
         if unknown:
-            raise ValueError(
-                f'{owner} names {unknown}, but the classes are {classes}')
+            raise ValueError(f'{owner} names {unknown}, but the classes are {classes}')
 
-    def intersect_and_union(self, pred_label: Tensor, label: Tensor,
-                            num_classes: int,
-                            ignore_index: int) -> tuple[Tensor, ...]:
+    def intersect_and_union(
+        self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> tuple[Tensor, ...]:
         """Return the areas of one picture; see :func:`count_areas`.
 
         Args:
@@ -132,18 +129,17 @@ class ClasswiseIoUMetric(IoUMetric):
         Raises:
             ValueError: No picture has a labelled pixel.
         """
-        if not self.format_only and not sum(
-                float(areas[3].sum()) for areas in results):
+        if not self.format_only and not sum(float(areas[3].sum()) for areas in results):
             raise ValueError(
                 f'{type(self).__name__}: none of the {len(results)} pictures '
                 'has a labelled pixel; look at the labels, reduce_zero_label '
-                'and ignore_index')
+                'and ignore_index'
+            )
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics
         self.image_areas = [areas[:2] for areas in results]
-        intersect, union = (
-            sum(areas).tolist() for areas in zip(*self.image_areas))
+        intersect, union = (sum(areas).tolist() for areas in zip(*self.image_areas))
         classes = self.dataset_meta['classes']
         labelled = sum(areas[3] for areas in results).tolist()
         absent = [name for name, area in zip(classes, labelled) if not area]
@@ -152,10 +148,12 @@ class ClasswiseIoUMetric(IoUMetric):
                 f'{type(self).__name__}: the labels hold one class only; '
                 f'nothing is measured of {", ".join(absent)}',
                 logger='current',
-                level=logging.WARNING)
+                level=logging.WARNING,
+            )
         iou = {
             name: round(100 * part / whole, 2)
-            for name, part, whole in zip(classes, intersect, union) if whole
+            for name, part, whole in zip(classes, intersect, union)
+            if whole
         }
         if self.classwise:
             for name, value in iou.items():
@@ -163,5 +161,6 @@ class ClasswiseIoUMetric(IoUMetric):
         for group, names in self.groups.items():
             present = [iou[name] for name in names if name in iou]
             metrics[f'm{self.quantity}.{group}'] = (
-                sum(present) / len(present) if present else math.nan)
+                sum(present) / len(present) if present else math.nan
+            )
         return metrics

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Errors of keypoints, kept for each person."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,9 +26,7 @@ class KeypointErrorMetric(BaseMetric):
             error is in pixels.
     """
 
-    def __init__(self,
-                 thresholds: Sequence[float] = (0.05, 0.1, 0.2),
-                 **kwargs) -> None:
+    def __init__(self, thresholds: Sequence[float] = (0.05, 0.1, 0.2), **kwargs) -> None:
         super().__init__(**kwargs)
         self.thresholds = tuple(thresholds)
         self.areas: dict[str, np.ndarray] = {}
@@ -45,8 +44,7 @@ class KeypointErrorMetric(BaseMetric):
             distance = np.linalg.norm(offset[0], axis=-1)
             visible = truth['keypoints_visible'].reshape(len(distance), -1)
             left, top, right, bottom = truth['bboxes'][0]
-            self.results.append((distance, visible[:, 0]
-                                 > 0, max(right - left, bottom - top)))
+            self.results.append((distance, visible[:, 0] > 0, max(right - left, bottom - top)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average over the keypoints that occur in any image.
@@ -59,15 +57,14 @@ class KeypointErrorMetric(BaseMetric):
         """
         distance, visible, side = map(np.array, zip(*results))
         self.areas = {
-            f'PCK@{threshold}':
-            np.stack(
-                [(distance < threshold * side[:, None]) & visible, visible],
-                1).astype(float)
+            f'PCK@{threshold}': np.stack(
+                [(distance < threshold * side[:, None]) & visible, visible], 1
+            ).astype(float)
             for threshold in self.thresholds
         }
         self.areas['EPE'] = np.stack(
-            [(distance * visible).sum(1, keepdims=True) / 100,
-             visible.sum(1, keepdims=True)], 1)
+            [(distance * visible).sum(1, keepdims=True) / 100, visible.sum(1, keepdims=True)], 1
+        )
         metrics = {}
         for name, areas in self.areas.items():
             counted, total = areas.sum(0)

@@ -45,19 +45,16 @@ class MappedIoUMetric(ClasswiseIoUMetric):
                 classes, 255 where ``class_map`` has None, or their number if that is more.
         """
         self.check_classes('class_map', set(self.class_map) - {None})
-        number = {
-            name: i
-            for i, name in enumerate(self.dataset_meta['classes'])
-        }
+        number = {name: i for i, name in enumerate(self.dataset_meta['classes'])}
         nowhere = max(NOWHERE, len(number))
-        numbers = torch.tensor(
-            [number.get(name, nowhere) for name in self.class_map])
+        numbers = torch.tensor([number.get(name, nowhere) for name in self.class_map])
         for sample in data_samples:
             pred = sample['pred_sem_seg']['data']
             if pred.max() >= len(self.class_map):
                 raise ValueError(
                     f'class_map has {len(self.class_map)} classes, but the '
-                    f'network predicted class {int(pred.max())}')
+                    f'network predicted class {int(pred.max())}'
+                )
             # As an index uint8 would be a mask.
             pred.copy_(numbers.to(pred.device)[pred.long()])
         super().process(data_batch, data_samples)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """PSNR and SSIM of images rebuilt by a super-resolution branch."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -41,10 +42,9 @@ class SuperResolutionMetric(BaseMetric):
 
     default_prefix = ''  # None would be warned of
 
-    def __init__(self,
-                 scale: float | None = None,
-                 interpolation: str = 'bilinear',
-                 **kwargs) -> None:
+    def __init__(
+        self, scale: float | None = None, interpolation: str = 'bilinear', **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         if scale is not None:
             self.ratio = check_reduction(self, scale, interpolation)
@@ -53,8 +53,9 @@ class SuperResolutionMetric(BaseMetric):
         try:
             from skimage import metrics
         except ImportError as error:
-            raise ImportError('SuperResolutionMetric needs scikit-image: '
-                              'pip install scikit-image') from error
+            raise ImportError(
+                'SuperResolutionMetric needs scikit-image: pip install scikit-image'
+            ) from error
         self.measures = dict(
             PSNR=metrics.peak_signal_noise_ratio,
             SSIM=partial(
@@ -62,7 +63,9 @@ class SuperResolutionMetric(BaseMetric):
                 channel_axis=-1,
                 gaussian_weights=True,
                 sigma=1.5,
-                use_sample_covariance=False))
+                use_sample_covariance=False,
+            ),
+        )
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure the images of one batch.
@@ -77,18 +80,19 @@ class SuperResolutionMetric(BaseMetric):
                 raise KeyError(
                     "SuperResolutionMetric: a prediction has no 'pred_img'; "
                     'set model.type=mmhires.SuperResolvingSegmentor, and test '
-                    'without --tta')
+                    'without --tta'
+                )
             image = sample['pred_img']['data']
             if image.shape != truth.shape:
                 raise ValueError(
                     f'SuperResolutionMetric: pred_img is {tuple(image.shape)}'
                     f', the loaded image {tuple(truth.shape)}; that image is '
                     'the truth, so the data preprocessor has to reduce it: '
-                    'low_res_input=False')
+                    'low_res_input=False'
+                )
             result = self._measure(truth, image)
             if self.scale is not None:
-                result |= self._measure(
-                    truth, self._bicubic(truth), suffix='.bicubic')
+                result |= self._measure(truth, self._bicubic(truth), suffix='.bicubic')
             self.results.append(result)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
@@ -105,16 +109,10 @@ class SuperResolutionMetric(BaseMetric):
         """
         if not results:
             raise ValueError('SuperResolutionMetric: there is no picture')
-        return {
-            name: float(np.mean([result[name] for result in results]))
-            for name in results[0]
-        }
+        return {name: float(np.mean([result[name] for result in results])) for name in results[0]}
 
     def _measure(self, *images: Tensor, suffix: str = '') -> dict[str, float]:
-        pair = [
-            x.float().round().clamp(0, 255).byte().permute(1, 2, 0).cpu()
-            for x in images
-        ]
+        pair = [x.float().round().clamp(0, 255).byte().permute(1, 2, 0).cpu() for x in images]
         return {
             name + suffix: measure(*(x.numpy() for x in pair), data_range=255)
             for name, measure in self.measures.items()

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Components for human pose, or a message why they are missing."""
+
 from mmhires.registry import MODELS
 
 try:
@@ -10,6 +11,5 @@ except ImportError as error:
     def _missing(**kwargs):
         raise ImportError(_reason)
 
-    for _name in ('DSRLHeatmapHead', 'DistilledPoseEstimator',
-                  'LowResPoseDataPreprocessor'):
+    for _name in ('DSRLHeatmapHead', 'DistilledPoseEstimator', 'LowResPoseDataPreprocessor'):
         MODELS.register_module(_name, module=_missing)

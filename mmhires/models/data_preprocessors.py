@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data preprocessor that gives a network downsampled images."""
+
 import math
 from fractions import Fraction
 from typing import Any
@@ -64,15 +65,17 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         ValueError: A ``scale`` below 1, or padding that a whole ``scale`` does not divide.
     """
 
-    def __init__(self,
-                 scale: float = 2,
-                 low_res_label: bool = False,
-                 low_res_input: bool = False,
-                 min_size: int = 32,
-                 size: tuple | None = None,
-                 size_divisor: int | None = None,
-                 test_cfg: dict | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        scale: float = 2,
+        low_res_label: bool = False,
+        low_res_input: bool = False,
+        min_size: int = 32,
+        size: tuple | None = None,
+        size_divisor: int | None = None,
+        test_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
         ratio = as_ratio(scale, type(self).__name__)
         # Small pixels that are whole ones of the prediction, or full-size.
         step = ratio.denominator if low_res_input else ratio.numerator
@@ -80,12 +83,10 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         if size is None and size_divisor is None:
             size_divisor = even
         padding = dict(size=size, size_divisor=size_divisor)
-        test_cfg = test_cfg or dict(
-            size_divisor=step if low_res_input else even)
+        test_cfg = test_cfg or dict(size_divisor=step if low_res_input else even)
         if ratio.denominator > 1:
             padding = _rounded(padding, ratio.numerator, even)
-            test_cfg = _rounded(test_cfg, step,
-                                step if low_res_input else even)
+            test_cfg = _rounded(test_cfg, step, step if low_res_input else even)
         else:
             _check_padding(padding, step, scale)
             _check_padding(test_cfg, step, scale, 'test_cfg.')
@@ -116,7 +117,8 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         if self.low_res_input and training:
             raise ValueError(
                 'LowResSegDataPreProcessor: low_res_input=True is for '
-                'testing; train on full-size images, which are reduced here')
+                'testing; train on full-size images, which are reduced here'
+            )
         if not training and data.get('data_samples') is None:
             data = dict(data, data_samples=_empty_samples(data['inputs']))
         data = super().forward(data, training)
@@ -126,7 +128,8 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
             raise ValueError(
                 f'{name}: the network would get {size} pixels (scale '
                 f'{self.scale}), fewer than min_size={self.min_size}; give '
-                'larger images or pad them through size / test_cfg')
+                'larger images or pad them through size / test_cfg'
+            )
         if self.low_res_input:
             _enlarge_meta(samples, self.ratio)
         if training and self.low_res_label:
@@ -174,17 +177,13 @@ def _resized(label: torch.Tensor, size: tuple) -> torch.Tensor:
     """Resize labels ``(1, H, W)`` as a test pipeline resized the image."""
     if tuple(label.shape[-2:]) == size:
         return label
-    return F.interpolate(
-        label[None].double(), size, mode='nearest-exact')[0].to(label.dtype)
+    return F.interpolate(label[None].double(), size, mode='nearest-exact')[0].to(label.dtype)
 
 
 def _empty_samples(images: list[torch.Tensor]) -> list[SegDataSample]:
     """Make samples that tell post-processing the size of the images."""
     sizes = [tuple(image.shape[-2:]) for image in images]
-    return [
-        SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))
-        for size in sizes
-    ]
+    return [SegDataSample(metainfo=dict(ori_shape=size, img_shape=size)) for size in sizes]
 
 
 def _even_step(ratio: Fraction, stride: int) -> int:
@@ -195,16 +194,14 @@ def _even_step(ratio: Fraction, stride: int) -> int:
     return step if step <= 2 * ratio * stride else ratio.numerator
 
 
-def _check_padding(padding: dict,
-                   step: int,
-                   scale: int,
-                   where: str = '') -> None:
+def _check_padding(padding: dict, step: int, scale: int, where: str = '') -> None:
     """Raise an error for padding that a whole scale does not divide."""
     for key in ('size', 'size_divisor'):
         if np.any(np.mod(padding.get(key) or step, step)):
             raise ValueError(
                 f'LowResSegDataPreProcessor: {where}{key}={padding[key]} '
-                f'must be a multiple of scale={scale}')
+                f'must be a multiple of scale={scale}'
+            )
 
 
 def _rounded(padding: dict, step: int, even: int) -> dict:
@@ -225,6 +222,5 @@ def _enlarge_meta(samples: list[SegDataSample], ratio: Fraction) -> None:
     for sample in samples:
         for key in signs.keys() & set(sample.metainfo_keys()):
             sign = signs[key]
-            size = tuple(sign * enlarged_side(sign * side, ratio)
-                         for side in sample.metainfo[key])
+            size = tuple(sign * enlarged_side(sign * side, ratio) for side in sample.metainfo[key])
             sample.set_metainfo({key: size})

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A frozen full-size teacher for a model of any task."""
+
 import copy
 from collections.abc import Callable, Sequence
 
@@ -54,16 +55,19 @@ class Distillation:
     Raises:
         ValueError: An unknown ``on``.
     """
+
     default_loss: dict
     preprocessor: str
 
-    def __init__(self,
-                 *args,
-                 teacher: dict | str,
-                 teacher_ckpt: str | None = None,
-                 distill_losses: Sequence[dict] | None = None,
-                 teacher_scale: float = 1.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        *args,
+        teacher: dict | str,
+        teacher_ckpt: str | None = None,
+        distill_losses: Sequence[dict] | None = None,
+        teacher_scale: float = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.teacher_scale = teacher_scale
         if distill_losses is None:
@@ -78,12 +82,13 @@ class Distillation:
             on = cfg.pop('on', LOGITS)
             pair = tuple(on) if isinstance(on, (tuple, list)) else (on, on)
             if len(pair) != 2 or not all(
-                    isinstance(place, int) or place in (LOGITS, FEATURES)
-                    for place in pair):
+                isinstance(place, int) or place in (LOGITS, FEATURES) for place in pair
+            ):
                 raise ValueError(
-                    f"{self._name}: on={on!r} of {cfg['type']} must be "
+                    f'{self._name}: on={on!r} of {cfg["type"]} must be '
                     "'logits', 'features', the index of a map, or a pair of "
-                    'these for student and teacher')
+                    'these for student and teacher'
+                )
             self._on.append(pair)
             losses.append(MODELS.build(cfg))
         self.distill_losses = nn.ModuleList(losses)
@@ -106,28 +111,25 @@ class Distillation:
             if self._teacher_cfg is None:
                 raise RuntimeError(
                     f'{self._name}: the teacher is gone since '
-                    'switch_to_deploy(); build a new model to train')
-            teacher = build_teacher(self._name, self._teacher_cfg,
-                                    self._teacher_ckpt)
+                    'switch_to_deploy(); build a new model to train'
+                )
+            teacher = build_teacher(self._name, self._teacher_cfg, self._teacher_ckpt)
             self._check_teacher(teacher)
             parameter = next(self.parameters())
             self._teacher.append(
-                teacher.to(parameter.device,
-                           parameter.dtype).eval().requires_grad_(False))
+                teacher.to(parameter.device, parameter.dtype).eval().requires_grad_(False)
+            )
         return self._teacher[0]
 
     def _check_teacher(self, teacher: nn.Module) -> None:
-        check_same_images(self._name, teacher.data_preprocessor,
-                          self.data_preprocessor)
+        check_same_images(self._name, teacher.data_preprocessor, self.data_preprocessor)
         # Heads of other kinds are refused by what they return.
-        mine, wanted = (
-            getattr(head_of(model), 'out_channels', None)
-            for model in (self, teacher))
-        if ((LOGITS, LOGITS) in self._on and None not in (mine, wanted)
-                and mine != wanted):
+        mine, wanted = (getattr(head_of(model), 'out_channels', None) for model in (self, teacher))
+        if (LOGITS, LOGITS) in self._on and None not in (mine, wanted) and mine != wanted:
             raise ValueError(
                 f'{self._name}: the teacher predicts {wanted} maps, the '
-                f'student {mine}; a loss on logits needs the same classes')
+                f'student {mine}; a loss on logits needs the same classes'
+            )
 
     def _apply(self, fn: Callable, *args, **kwargs) -> nn.Module:
         """Move the teacher along to a device or data type."""
@@ -169,8 +171,9 @@ class Distillation:
                 taught[name] = taught.get(name, 0) + share * loss
         return {**own, **taught}
 
-    def losses_of(self, inputs: Tensor, data_samples: Sequence,
-                  supervised: bool) -> tuple[dict, dict]:
+    def losses_of(
+        self, inputs: Tensor, data_samples: Sequence, supervised: bool
+    ) -> tuple[dict, dict]:
         """Losses of images that all have labels or all have none.
 
         Args:
@@ -205,14 +208,14 @@ class Distillation:
             images = F.interpolate(images, scale_factor=scale, mode='bicubic')
         with torch.no_grad(), record(self.teacher) as seen:
             if is_unlabelled(data_samples[0]) or any(
-                    not isinstance(place, int) for _, place in self._on):
+                not isinstance(place, int) for _, place in self._on
+            ):
                 seen[LOGITS] = self.teacher_logits(images, data_samples)
             else:  # its head need not run
                 self.teacher.extract_feat(images)
         return seen
 
-    def distill(self, mine: dict, wanted: dict, data_samples: Sequence,
-                label: dict) -> dict:
+    def distill(self, mine: dict, wanted: dict, data_samples: Sequence, label: dict) -> dict:
         """Compare the outputs of student and teacher.
 
         Args:
@@ -229,12 +232,11 @@ class Distillation:
             mine = dict(mine, logits=self._own_logits(mine, data_samples))
         for loss, (student, teacher) in zip(self.distill_losses, self._on):
             target = self._pick(wanted, teacher, 'teacher')
-            feat = self._fit(
-                self._pick(mine, student, 'student'), target, student)
-            name = f'map_{student % len(mine[MAPS])}' if isinstance(
-                student, int) else student
+            feat = self._fit(self._pick(mine, student, 'student'), target, student)
+            name = f'map_{student % len(mine[MAPS])}' if isinstance(student, int) else student
             losses[f'{name}.{loss.loss_name}'] = compare(
-                loss, feat, target, **self.label_at(label, student))
+                loss, feat, target, **self.label_at(label, student)
+            )
         return losses
 
     def label_at(self, label: dict, on: int | str) -> dict:
@@ -249,8 +251,9 @@ class Distillation:
                 f"{self._name}: on='logits', but "
                 f'{type(head_of(self)).__name__} ran its forward() '
                 f'{len(calls)} times for its losses, where one was expected: '
-                'what it would predict is not known; use the index of a map')
-        (args, output), = calls
+                'what it would predict is not known; use the index of a map'
+            )
+        ((args, output),) = calls
         return self.predicted(args, output, data_samples)
 
     def _pick(self, seen: dict, place: int | str, whose: str) -> Tensor:
@@ -262,13 +265,15 @@ class Distillation:
                     f"{self._name}: on='features', but the last layer of the "
                     f"{whose}'s head, a convolution conv_seg or final_layer, "
                     f'ran {len(seen[FEATURES])} times, where one was '
-                    'expected; use the index of a map')
+                    'expected; use the index of a map'
+                )
             return seen[FEATURES][0]
         try:
             return seen[MAPS][place]
         except IndexError:
-            raise ValueError(f'{self._name}: on={place}, but the {whose} has '
-                             f'{len(seen[MAPS])} maps') from None
+            raise ValueError(
+                f'{self._name}: on={place}, but the {whose} has {len(seen[MAPS])} maps'
+            ) from None
 
     def _fit(self, feat: Tensor, target: Tensor, place: int | str) -> Tensor:
         size, full_size = feat.shape[-2:], target.shape[-2:]
@@ -277,7 +282,8 @@ class Distillation:
                 f'{self._name}: {place} of the student is {tuple(size)}, '
                 f'larger than {tuple(full_size)} of the teacher, which has to '
                 'see at least as much: compare the sizes that their data '
-                'preprocessors pad to and the strides of their networks')
+                'preprocessors pad to and the strides of their networks'
+            )
         if size == full_size:
             return feat
         return F.interpolate(feat, full_size, mode='bilinear')

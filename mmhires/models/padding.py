@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Padding of batches whose images have several sizes."""
+
 from collections.abc import Sequence
 
 import torch
@@ -18,17 +19,17 @@ def image_pixels(samples: Sequence) -> Tensor | None:
     """
     paddings = [
         sample.metainfo.get('padding_size')
-        or sample.metainfo.get('img_padding_size') or (0, 0, 0, 0)
+        or sample.metainfo.get('img_padding_size')
+        or (0, 0, 0, 0)
         for sample in samples
     ]
     if not any(map(any, paddings)):
         return None
     image = samples[0].gt_img.data
-    inside = image.new_zeros((len(samples), *image.shape[-2:]),
-                             dtype=torch.bool)
+    inside = image.new_zeros((len(samples), *image.shape[-2:]), dtype=torch.bool)
     for pixels, (left, right, top, bottom) in zip(inside, paddings):
         height, width = pixels.shape
-        pixels[top:height - bottom, left:width - right] = True
+        pixels[top : height - bottom, left : width - right] = True
     return inside
 
 

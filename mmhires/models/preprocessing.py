@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Reduction of full-size images to the network's input."""
+
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -30,10 +31,7 @@ class ImageReduction:
         ValueError: ``scale`` or ``interpolation`` out of range.
     """
 
-    def __init__(self,
-                 scale: float = 2,
-                 interpolation: str = 'bilinear',
-                 **kwargs) -> None:
+    def __init__(self, scale: float = 2, interpolation: str = 'bilinear', **kwargs) -> None:
         ratio = check_reduction(self, scale, interpolation)
         super().__init__(**kwargs)
         self.scale = as_number(ratio)
@@ -65,7 +63,8 @@ class ImageReduction:
             raise ValueError(
                 f'{type(self).__name__}: scale={self.scale} does not divide '
                 f'images of {tuple(size)} pixels; change their size, that '
-                'of crops by the input_size of TopdownAffine')
+                'of crops by the input_size of TopdownAffine'
+            )
         return tuple(reduced_side(side, self.factor) for side in size)
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -88,11 +87,9 @@ class ImageReduction:
         check_images(self, data['inputs'], data.get('data_samples'))
         data = super().forward(data, training)
         images, samples = data['inputs'], data['data_samples']
-        inputs = resize_images(images, self.reduced_size(images.shape[-2:]),
-                               self.interpolation)
+        inputs = resize_images(images, self.reduced_size(images.shape[-2:]), self.interpolation)
         for sample, image, small in zip(samples, images, inputs):
-            full_size = dict(
-                gt_img=PixelData(data=image), input_img=PixelData(data=small))
+            full_size = dict(gt_img=PixelData(data=image), input_img=PixelData(data=small))
             if training:
                 sample.set_data(full_size)
             elif self.keeps_full_size(sample):
@@ -107,7 +104,8 @@ class ImageReduction:
         """
         return any(
             key in sample and sample.get(key).keys()
-            for key in ('gt_sem_seg', 'gt_fields', 'gt_instance_labels'))
+            for key in ('gt_sem_seg', 'gt_fields', 'gt_instance_labels')
+        )
 
     def as_in_training(self, sample: BaseDataElement) -> BaseDataElement:
         """Return a sample with the labels that training would give it.
@@ -132,8 +130,7 @@ def restored(sample: BaseDataElement) -> BaseDataElement:
     return sample.new(**dict(sample.items()), **kept)
 
 
-def check_reduction(owner: object, scale: float,
-                    interpolation: str) -> Fraction:
+def check_reduction(owner: object, scale: float, interpolation: str) -> Fraction:
     """Raise an error for images that cannot be reduced by ``scale``.
 
     Args:
@@ -150,13 +147,13 @@ def check_reduction(owner: object, scale: float,
     name = type(owner).__name__
     ratio = as_ratio(scale, name)
     if interpolation not in ('bilinear', 'bicubic'):
-        raise ValueError(f"{name}: interpolation must be 'bilinear' or "
-                         f"'bicubic', got {interpolation!r}")
+        raise ValueError(
+            f"{name}: interpolation must be 'bilinear' or 'bicubic', got {interpolation!r}"
+        )
     return ratio
 
 
-def check_images(owner: object, images: Sequence[Tensor],
-                 samples: Sequence | None) -> None:
+def check_images(owner: object, images: Sequence[Tensor], samples: Sequence | None) -> None:
     """Reject batches that would make the loss NaN.
 
     Images that a decoder made are uint8 and cost no look at their pixels.
@@ -178,7 +175,8 @@ def check_images(owner: object, images: Sequence[Tensor],
             raise ValueError(
                 f'{path or f"image {index} of the batch"}: {bad} values are '
                 'nan or infinite; look at the file and at the transforms of '
-                'the pipeline')
+                'the pipeline'
+            )
 
 
 def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
@@ -203,7 +201,8 @@ def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
                 f"{type(owner).__name__}: a data sample has no 'gt_img' for "
                 f'{reader}; use data_preprocessor=dict('
                 f"type='{owner.preprocessor}', scale=...), which keeps it of "
-                'samples with labels')
+                'samples with labels'
+            )
     return torch.stack([sample.gt_img.data for sample in samples])
 
 
@@ -242,13 +241,11 @@ def reduce_images(images: Tensor, scale: float, interpolation: str) -> Tensor:
     return resize_images(images, size, interpolation)
 
 
-def resize_images(images: Tensor, size: Sequence[int],
-                  interpolation: str) -> Tensor:
+def resize_images(images: Tensor, size: Sequence[int], interpolation: str) -> Tensor:
     """Resize images ``(N, C, H, W)`` with an anti-aliasing filter."""
     if tuple(images.shape[-2:]) == tuple(size):
         return images
-    return F.interpolate(
-        images, size=tuple(size), mode=interpolation, antialias=True)
+    return F.interpolate(images, size=tuple(size), mode=interpolation, antialias=True)
 
 
 def reduce_labels(labels: Tensor, scale: float) -> Tensor:
@@ -265,22 +262,21 @@ def reduce_labels(labels: Tensor, scale: float) -> Tensor:
         ``(N, H / scale, W / scale)``.
     """
     (rows, tall), (columns, wide) = (
-        _overlaps(side, as_ratio(scale), labels.device)
-        for side in labels.shape[1:])
+        _overlaps(side, as_ratio(scale), labels.device) for side in labels.shape[1:]
+    )
     cells = labels[:, rows][..., columns].transpose(2, 3).flatten(3)
     areas = (tall[:, None, :, None] * wide[:, None]).flatten(2)
-    votes = torch.stack([((cells == pixel[..., None]) * areas).sum(-1)
-                         for pixel in cells.unbind(-1)], -1)
+    votes = torch.stack(
+        [((cells == pixel[..., None]) * areas).sum(-1) for pixel in cells.unbind(-1)], -1
+    )
     first = votes.argmax(-1, keepdim=True)
     last = votes.shape[-1] - 1 - votes.flip(-1).argmax(-1, keepdim=True)
-    row, column = (
-        torch.arange(side, device=labels.device) for side in cells.shape[1:3])
+    row, column = (torch.arange(side, device=labels.device) for side in cells.shape[1:3])
     odd = (row[:, None] + column).remainder(2).bool()[..., None]
     return cells.gather(-1, first.where(~odd, last)).squeeze(-1)
 
 
-def _overlaps(side: int, ratio: Fraction,
-              device: torch.device) -> tuple[Tensor, Tensor]:
+def _overlaps(side: int, ratio: Fraction, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the pixels under each cell of an axis, and their overlap.
 
     Returns:
@@ -292,5 +288,6 @@ def _overlaps(side: int, ratio: Fraction,
     taps = torch.arange(-(-(up + down - 1) // down), device=device)
     pixels = starts // down + taps
     covered = torch.minimum(pixels * down + down, starts + up) - torch.maximum(
-        pixels * down, starts)
+        pixels * down, starts
+    )
     return pixels.clamp(max=side - 1), covered.clamp(min=0)

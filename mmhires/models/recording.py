@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Recording of outputs inside a model, for losses that compare two models."""
+
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -57,7 +58,7 @@ def read_maps(model: nn.Module, maps: Sequence[Tensor]) -> set[int]:
     """
     recorded, previous, heads = ReadMaps(maps), (), model.decode_head
     for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
-        previous = (head(recorded, *previous), )
+        previous = (head(recorded, *previous),)
     return recorded.read
 
 
@@ -92,11 +93,9 @@ def record(model: nn.Module) -> Iterator[dict[str, Any]]:
         stack.enter_context(source.register_forward_hook(keep_maps))
         last_layer = _last_layer(head)
         if last_layer is not None:
-            stack.enter_context(
-                last_layer.register_forward_pre_hook(keep_features))
+            stack.enter_context(last_layer.register_forward_pre_hook(keep_features))
         # Heads call their forward() by name, which runs no hook.
-        stack.enter_context(
-            replaced(head, forward=partial(keep_outputs, head.forward)))
+        stack.enter_context(replaced(head, forward=partial(keep_outputs, head.forward)))
         yield seen
 
 
@@ -108,10 +107,7 @@ def replaced(module: nn.Module, **methods) -> Iterator[None]:
         module: Whose methods.
         **methods: Functions by the names of the methods.
     """
-    before = {
-        name: module.__dict__[name]
-        for name in methods if name in module.__dict__
-    }
+    before = {name: module.__dict__[name] for name in methods if name in module.__dict__}
     module.__dict__.update(methods)
     try:
         yield
@@ -135,11 +131,9 @@ def is_map(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() == 4
 
 
-def compare(loss: nn.Module,
-            feat: Tensor,
-            target: Tensor,
-            inside: Tensor | None = None,
-            **label) -> Tensor:
+def compare(
+    loss: nn.Module, feat: Tensor, target: Tensor, inside: Tensor | None = None, **label
+) -> Tensor:
     """Call a loss of two maps, with what is not padding if it takes that.
 
     Args:

@@ -1,15 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Sliding windows on images that a data preprocessor has reduced."""
+
 import functools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import torch
-from mmseg.models.segmentors import (
-    DepthEstimator,
-    EncoderDecoder,
-    MultimodalEncoderDecoder,
-)
+from mmseg.models.segmentors import DepthEstimator, EncoderDecoder, MultimodalEncoderDecoder
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
@@ -19,8 +16,7 @@ from .preprocessing import ImageReduction, as_in_training
 from .unlabelled import refuse_unlabelled
 
 
-def slide_over_reduced(model: nn.Module, inputs: Tensor,
-                       batch_img_metas: list[dict]) -> Tensor:
+def slide_over_reduced(model: nn.Module, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
     """Predict windows of reduced images, and join them at full size.
 
     ``crop_size`` and ``stride`` of the segmentor's ``test_cfg`` are in pixels of the full-size
@@ -57,20 +53,22 @@ def slide_over_reduced(model: nn.Module, inputs: Tensor,
             size = window.shape[-2:]
             if not made_up:
                 size = tuple(enlarged_side(side, ratio) for side in size)
-            logits = model.encode_decode(window, [{
-                **meta, 'img_shape': size,
-                'pad_shape': size
-            } for meta in batch_img_metas])
+            logits = model.encode_decode(
+                window, [{**meta, 'img_shape': size, 'pad_shape': size} for meta in batch_img_metas]
+            )
             times = _times(model, logits, window)
             if total is None:
                 total = logits.new_zeros(
-                    *logits.shape[:2],
-                    *(int(times * side) for side in inputs.shape[-2:]))
+                    *logits.shape[:2], *(int(times * side) for side in inputs.shape[-2:])
+                )
                 count = total.new_zeros(total.shape[-2:])
-            place = (..., *(
-                slice(int(times * part.start),
-                      int(times * part.start) + side)
-                for part, side in zip((rows, columns), logits.shape[-2:])))
+            place = (
+                ...,
+                *(
+                    slice(int(times * part.start), int(times * part.start) + side)
+                    for part, side in zip((rows, columns), logits.shape[-2:])
+                ),
+            )
             total[place] += logits
             count[place] += 1
     return total / count
@@ -104,15 +102,13 @@ def _teach(segmentor: type) -> None:
     slide, loss = segmentor.slide_inference, segmentor.loss
 
     @functools.wraps(slide)
-    def slide_inference(self, inputs: Tensor,
-                        batch_img_metas: list[dict]) -> Tensor:
+    def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         reduced = isinstance(self.data_preprocessor, ImageReduction)
         run: Callable = slide_over_reduced if reduced else slide
         return run(self, inputs, batch_img_metas)
 
     @functools.wraps(loss)
-    def loss_as_in_training(self, inputs: Tensor,
-                            data_samples: SampleList) -> dict:
+    def loss_as_in_training(self, inputs: Tensor, data_samples: SampleList) -> dict:
         refuse_unlabelled(self, data_samples)
         return loss(self, inputs, as_in_training(self, data_samples))
 
@@ -125,13 +121,13 @@ def _refuse_flipped_windows(segmentor: type) -> None:
     slide_flip = segmentor.slide_flip_inference
 
     @functools.wraps(slide_flip)
-    def slide_flip_inference(self, inputs: Tensor,
-                             batch_img_metas: list[dict]) -> Tensor:
+    def slide_flip_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         if getattr(self.data_preprocessor, 'scale', 1) != 1:
             raise NotImplementedError(
                 f"{type(self).__name__}: test_cfg=dict(mode='slide_flip') "
                 'would glue windows at the size of the reduced image; use '
-                "mode='slide'")
+                "mode='slide'"
+            )
         return slide_flip(self, inputs, batch_img_metas)
 
     segmentor.slide_flip_inference = slide_flip_inference

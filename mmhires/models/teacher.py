@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A frozen teacher, from its config and its checkpoint."""
+
 import copy
 import logging
 from collections.abc import Sequence
@@ -19,8 +20,7 @@ from mmhires.utils.input_channels import swaps_channels
 from .preprocessing import ImageReduction, as_in_training
 
 
-def build_teacher(name: str, cfg: dict | str,
-                  checkpoint: str | None) -> nn.Module:
+def build_teacher(name: str, cfg: dict | str, checkpoint: str | None) -> nn.Module:
     """Build a teacher and load its weights.
 
     Args:
@@ -42,29 +42,27 @@ def build_teacher(name: str, cfg: dict | str,
     teacher = MODELS.build(copy.deepcopy(cfg))
     if checkpoint is None:
         print_log(
-            f'{name}: without teacher_ckpt the teacher has the weights of its '
-            'own init_cfg',
+            f'{name}: without teacher_ckpt the teacher has the weights of its own init_cfg',
             logger='current',
-            level=logging.WARNING)
+            level=logging.WARNING,
+        )
         teacher.init_weights()
-        require_finite(teacher.state_dict(),
-                       f'{name}: init_cfg of the teacher')
+        require_finite(teacher.state_dict(), f'{name}: init_cfg of the teacher')
         return teacher
     try:
         state = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'{name}: no teacher_ckpt {checkpoint}; train the teacher first, '
-            'or set model.teacher_ckpt to its checkpoint') from error
+            'or set model.teacher_ckpt to its checkpoint'
+        ) from error
     try:
-        missing = teacher.load_state_dict(
-            state.get('state_dict', state), strict=False).missing_keys
+        missing = teacher.load_state_dict(state.get('state_dict', state), strict=False).missing_keys
         problem = f'lacks {missing[0]}' if missing else None
     except RuntimeError as error:  # shapes differ
         problem = str(error)
     if problem:
-        raise ValueError(f'{name}: teacher_ckpt {checkpoint} does not fit the '
-                         f'teacher: {problem}')
+        raise ValueError(f'{name}: teacher_ckpt {checkpoint} does not fit the teacher: {problem}')
     require_finite(teacher.state_dict(), f'{name}: teacher_ckpt {checkpoint}')
     return teacher
 
@@ -81,8 +79,7 @@ def _model_of(filename: str) -> dict:
     return model
 
 
-def check_same_images(name: str, teacher: nn.Module,
-                      student: nn.Module) -> None:
+def check_same_images(name: str, teacher: nn.Module, student: nn.Module) -> None:
     """Raise an error if a teacher cannot read the student's images.
 
     Args:
@@ -97,17 +94,19 @@ def check_same_images(name: str, teacher: nn.Module,
     if getattr(teacher, 'scale', 1) != 1:
         raise ValueError(
             f'{name}: the teacher works on images reduced by '
-            f'{teacher.scale}; it has to be one of full-size images')
+            f'{teacher.scale}; it has to be one of full-size images'
+        )
     for key in ('mean', 'std', 'channel_conversion'):
         wanted, given = (_setting(x, key) for x in (teacher, student))
         if wanted != given:
             raise ValueError(
                 f'{name}: {key} of the data preprocessor must be that of the '
                 f"teacher's {type(teacher).__name__}, {wanted}, got {given}; "
-                "give the teacher the data_preprocessor that it was trained "
+                'give the teacher the data_preprocessor that it was trained '
                 "with (in its config's model or, in a config file, at the top "
                 'level), and the student the same mean, std and order of '
-                'channels')
+                'channels'
+            )
 
 
 def _setting(preprocessor: nn.Module, key: str) -> list | bool | None:
@@ -118,8 +117,7 @@ def _setting(preprocessor: nn.Module, key: str) -> list | bool | None:
     return None if value is None else torch.as_tensor(value).flatten().tolist()
 
 
-def with_full_size(model: nn.Module, inputs: Tensor,
-                   samples: Sequence) -> Sequence:
+def with_full_size(model: nn.Module, inputs: Tensor, samples: Sequence) -> Sequence:
     """Return samples as in training, with full-size images.
 
     Args:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Images without labels in a batch, which only a teacher has losses for."""
+
 from collections.abc import Sequence
 
 import torch
@@ -47,7 +48,8 @@ def refuse_unlabelled(model: nn.Module, samples: Sequence) -> None:
             f'{type(model).__name__}: images without labels teach nothing '
             "without a teacher; use type='mmhires.DistilledSegmentor' with "
             'teacher and teacher_ckpt, or remove mmhires.'
-            'PartlyLabelledDataset from train_dataloader.dataset')
+            'PartlyLabelledDataset from train_dataloader.dataset'
+        )
 
 
 def labels_of(logits: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Weights of modules that wrap another module."""
+
 from torch import nn
 
 
-def read_as_wrapped(wrapper: nn.Module, name: str, state_dict: dict,
-                    prefix: str) -> None:
+def read_as_wrapped(wrapper: nn.Module, name: str, state_dict: dict, prefix: str) -> None:
     """Read a plain module's weights as those of its wrapper.
 
     For ``_load_from_state_dict`` of the wrapper.

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Boxes of persons for pose models."""
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,7 @@ import numpy as np
 _FORM = 'give x1, y1, x2, y2 in pixels, x2 > x1 and y2 > y1'
 
 
-def check_boxes(boxes: Sequence | np.ndarray | None, height: int,
-                width: int) -> np.ndarray:
+def check_boxes(boxes: Sequence | np.ndarray | None, height: int, width: int) -> np.ndarray:
     """Convert boxes to an array and check them.
 
     Args:
@@ -30,13 +30,11 @@ def check_boxes(boxes: Sequence | np.ndarray | None, height: int,
     try:
         boxes = np.asarray(boxes, np.float32)
     except (TypeError, ValueError) as error:
-        raise ValueError(f'boxes are not numbers of one shape: {error}; '
-                         f'{_FORM}') from error
+        raise ValueError(f'boxes are not numbers of one shape: {error}; {_FORM}') from error
     if not boxes.size:
         return boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError('boxes must be of shape (N, 4), x1, y1, x2, y2, got '
-                         f'{boxes.shape}')
+        raise ValueError(f'boxes must be of shape (N, 4), x1, y1, x2, y2, got {boxes.shape}')
     for box in boxes:
         if fault := _fault(box, height, width):
             raise ValueError(f'the box {box.tolist()} {fault}; {_FORM}')
@@ -84,10 +82,10 @@ class BoxFile:
         lists = self.boxes
         if isinstance(lists, dict):
             lists = list(lists.values())
-        if not isinstance(lists, list) or not all(
-                isinstance(boxes, list) for boxes in lists):
-            raise ValueError(f'{file} must have a list of boxes, or lists of '
-                             'boxes by names of pictures')
+        if not isinstance(lists, list) or not all(isinstance(boxes, list) for boxes in lists):
+            raise ValueError(
+                f'{file} must have a list of boxes, or lists of boxes by names of pictures'
+            )
 
     def of(self, name: str | Path) -> list:
         """Return the boxes of a picture.

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Writing of checkpoint files."""
+
 import io
 import os
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Helpers for configs and their files."""
+
 import copy
 import os
 from collections.abc import Container, Iterator, Mapping
@@ -16,22 +17,20 @@ def config_files(file: str | os.PathLike) -> list[str]:
         bases are left out here.
     """
     from mmengine.config import Config
+
     found, waiting = [], [(str(file), '')]
     for name, child in waiting:  # grows on the way
         try:
             path, _ = Config._get_cfg_path(name, child)
             if path not in found:
                 found.append(path)
-                waiting += [(base, path)
-                            for base in Config._get_base_files(path)]
-        except (ImportError, OSError, SyntaxError, TypeError, ValueError,
-                KeyError):
+                waiting += [(base, path) for base in Config._get_base_files(path)]
+        except (ImportError, OSError, SyntaxError, TypeError, ValueError, KeyError):
             found.append(name)
     return found
 
 
-def walk(key: str, cfg,
-         skip: Container[str] = ()) -> Iterator[tuple[str, Mapping]]:
+def walk(key: str, cfg, skip: Container[str] = ()) -> Iterator[tuple[str, Mapping]]:
     """Yield each dict of a config, outer ones first.
 
     Args:

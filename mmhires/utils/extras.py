@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Optional packages."""
+
 import importlib
 from types import ModuleType
 
@@ -26,12 +27,11 @@ def import_extra(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name in (module, package):
-            raise ImportError(
-                f'{package} is not installed: {install}',
-                name=error.name) from error
+            raise ImportError(f'{package} is not installed: {install}', name=error.name) from error
         reason = error
     except Exception as error:  # of the libraries that it loads
         reason = error
     raise ImportError(
         f'{package} is installed, but cannot be imported: '
-        f'{first_line(reason)}; install it again: {install}') from reason
+        f'{first_line(reason)}; install it again: {install}'
+    ) from reason

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Files that are written completely or not at all, and never over an input."""
+
 import contextlib
 import errno
 import os
@@ -29,9 +30,7 @@ _next_sweep: dict[str, float] = {}
 
 
 @contextlib.contextmanager
-def open_whole(path: str | os.PathLike,
-               mode: str = 'w',
-               **kwargs) -> Iterator[IO]:
+def open_whole(path: str | os.PathLike, mode: str = 'w', **kwargs) -> Iterator[IO]:
     """Open a file whose content appears at once, on closing.
 
     The content goes to a hidden file of a random name beside it, then to the disk, then takes the
@@ -67,13 +66,13 @@ def open_whole(path: str | os.PathLike,
         is_unnamed = error.filename is None and error.errno in _DISK_FULL
         name = os.path.basename(str(error.filename))
         if is_unnamed or name.startswith(_PREFIX):
-            raise OSError(error.errno, error.strerror,
-                          os.fspath(path)) from error
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
 
-def refuse_overwriting(outputs: Iterable[str | os.PathLike],
-                       inputs: Iterable[str | os.PathLike | int]) -> None:
+def refuse_overwriting(
+    outputs: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike | int]
+) -> None:
     """Check that no output replaces an input.
 
     Args:
@@ -87,15 +86,15 @@ def refuse_overwriting(outputs: Iterable[str | os.PathLike],
     outputs = list(outputs)
     counts = Counter(map(os.path.realpath, outputs))
     if twice := [file for file, count in counts.items() if count > 1]:
-        raise ValueError(f'{twice[0]} would be written twice: choose another '
-                         'name for the output')
+        raise ValueError(f'{twice[0]} would be written twice: choose another name for the output')
     read = {_identity(file): file for file in inputs}
     for output in outputs:
         file = _identity(output)
         if file and file in read:
             name = '' if str(read[file]) == str(output) else f' {read[file]}'
-            raise ValueError(f'{output} would overwrite the input{name}: '
-                             'choose another name for the output')
+            raise ValueError(
+                f'{output} would overwrite the input{name}: choose another name for the output'
+            )
 
 
 def _identity(file: str | os.PathLike | int) -> tuple[int, int] | None:
@@ -150,7 +149,8 @@ def _create(folder: str, mode: str, permissions: int, kwargs: dict) -> IO:
             os.path.join(folder, name),
             mode.replace('w', 'x'),  # never one that is there, or a link
             opener=lambda path, flags: os.open(path, flags, permissions),
-            **kwargs)
+            **kwargs,
+        )
         _lock(file.fileno(), wait=True)
         # Another writer may have swept the folder before the lock was held.
         if os.path.exists(file.name):

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Check that weights are finite."""
+
 from collections.abc import Mapping
 
 import torch
@@ -19,9 +20,12 @@ def find_nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
         The names.
     """
     return [
-        name for name, x in tensors.items()
-        if torch.is_tensor(x) and x.is_floating_point()
-        and not x.isfinite().all() and not _is_mask(name, x)
+        name
+        for name, x in tensors.items()
+        if torch.is_tensor(x)
+        and x.is_floating_point()
+        and not x.isfinite().all()
+        and not _is_mask(name, x)
     ]
 
 
@@ -45,4 +49,5 @@ def require_finite(tensors: Mapping[str, Tensor], whose: str) -> None:
         raise ValueError(
             f'{whose}: {len(names)} of {len(tensors)} tensors have nan or '
             f'infinite values ({", ".join(names[:3])}{more}): the training '
-            'that wrote them has diverged. Take an earlier checkpoint')
+            'that wrote them has diverged. Take an earlier checkpoint'
+        )

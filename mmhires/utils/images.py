@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Reading and writing of picture files."""
+
 import importlib
 import os
 import stat
@@ -16,16 +17,13 @@ _FLAGS = dict(
     grayscale=cv2.IMREAD_GRAYSCALE,
     unchanged=cv2.IMREAD_UNCHANGED,
     color_ignore_orientation=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-    grayscale_ignore_orientation=cv2.IMREAD_GRAYSCALE
-    | cv2.IMREAD_IGNORE_ORIENTATION)
+    grayscale_ignore_orientation=cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
+)
 # By name the module that decodes.
-_BACKENDS = dict(
-    cv2='cv2', pillow='PIL', turbojpeg='turbojpeg', tifffile='tifffile')
+_BACKENDS = dict(cv2='cv2', pillow='PIL', turbojpeg='turbojpeg', tifffile='tifffile')
 
 
-def read_image(file: str | Path,
-               flag: str = 'color',
-               backend: str | None = 'cv2') -> np.ndarray:
+def read_image(file: str | Path, flag: str = 'color', backend: str | None = 'cv2') -> np.ndarray:
     """Decode a picture file.
 
     Args:
@@ -55,11 +53,9 @@ def read_image(file: str | Path,
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError(f'{file}: no memory to decode it') from error
-        raise ValueError(f'{file}: not an image that can be decoded: '
-                         f'{error.err}') from error
+        raise ValueError(f'{file}: not an image that can be decoded: {error.err}') from error
     except Exception as error:  # Pillow's decoders raise many kinds of it.
-        raise ValueError(
-            f'{file}: not an image that can be decoded') from error
+        raise ValueError(f'{file}: not an image that can be decoded') from error
     if image is None:
         raise ValueError(f'{file}: not an image that can be decoded')
     return image
@@ -73,8 +69,11 @@ def _read(file: Path) -> bytes:
             raise OSError(f'{file} is not a regular file')
         return file.read_bytes()
     except FileNotFoundError:
-        why = f'links to {os.readlink(file)}, which does not exist' \
-            if file.is_symlink() else 'does not exist'
+        why = (
+            f'links to {os.readlink(file)}, which does not exist'
+            if file.is_symlink()
+            else 'does not exist'
+        )
         raise FileNotFoundError(f'{file} {why}') from None
     except MemoryError:
         raise MemoryError(f'{file}: no memory to read it') from None
@@ -84,6 +83,7 @@ def _decode(content: bytes, flag: str, backend: str) -> np.ndarray | None:
     """Decode with OpenCV, or with another backend of MMCV."""
     if backend != 'cv2':
         import mmcv
+
         return mmcv.imfrombytes(content, flag, backend=backend)
     return cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[flag])
 
@@ -105,7 +105,8 @@ def write_image(image: np.ndarray, file: str | Path) -> None:
     except cv2.error as error:
         raise ValueError(f'{file}: cannot be encoded: {error.err}') from error
     if not is_encoded:  # OpenCV has printed why.
-        raise ValueError(f'{file}: a picture of shape {image.shape} cannot be '
-                         f'encoded as {file.suffix}')
+        raise ValueError(
+            f'{file}: a picture of shape {image.shape} cannot be encoded as {file.suffix}'
+        )
     with open_whole(file, 'wb') as stream:
         stream.write(content)

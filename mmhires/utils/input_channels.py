@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Number and order of a model's input channels."""
+
 from math import isqrt
 
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ def input_channels(model: nn.Module) -> int:
     if first is None:
         return means
     folded, rest = divmod(first.in_channels, means)
-    if rest == 0 and isqrt(folded)**2 == folded:
+    if rest == 0 and isqrt(folded) ** 2 == folded:
         return means
     return first.in_channels
 

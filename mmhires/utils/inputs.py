@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Pictures, videos, streams and cameras named on a command line."""
+
 import glob
 import os
 from collections import Counter
@@ -21,18 +22,17 @@ class Input(NamedTuple):
     ``name`` is that of a file below the directory that was asked for, so that outputs can be in the
     same directories as the inputs.
     """
+
     source: Path | str | int
     name: Path
 
     @property
     def is_video(self) -> bool:
         """Return whether it has frames, perhaps without an end."""
-        return (not isinstance(self.source, Path)
-                or self.source.suffix.lower() in VIDEOS)
+        return not isinstance(self.source, Path) or self.source.suffix.lower() in VIDEOS
 
 
-def list_inputs(*places: str | Path,
-                leave_out: str | Path | None = None) -> list[Input]:
+def list_inputs(*places: str | Path, leave_out: str | Path | None = None) -> list[Input]:
     """List the inputs at some places.
 
     Args:
@@ -58,7 +58,9 @@ def list_inputs(*places: str | Path,
         Input(
             source,
             Path(os.path.relpath(os.path.abspath(source), common))
-            if isinstance(source, Path) else _stream_name(source))
+            if isinstance(source, Path)
+            else _stream_name(source),
+        )
         for source in roots
     ]
 
@@ -123,8 +125,7 @@ def _look_at(place: str, leave_out) -> Iterator[tuple]:
     elif path.is_dir():
         files = _pictures_below(path, leave_out, set())
         if not files:
-            raise FileNotFoundError(
-                f'{path} holds no picture ({", ".join(PICTURES)})')
+            raise FileNotFoundError(f'{path} holds no picture ({", ".join(PICTURES)})')
         yield from ((file, path) for file in sorted(files))
     elif place.isdecimal():
         yield int(place), None
@@ -138,7 +139,8 @@ def _look_at(place: str, leave_out) -> Iterator[tuple]:
         if path.suffix.lower() not in PICTURES + VIDEOS:
             raise ValueError(
                 f'{path} is neither a picture ({", ".join(PICTURES)}) nor a '
-                f'video ({", ".join(VIDEOS)})')
+                f'video ({", ".join(VIDEOS)})'
+            )
         yield path, path.parent
 
 
@@ -150,8 +152,9 @@ def _pictures_below(folder: Path, leave_out, seen: set) -> list[Path]:
         is_picture = path.suffix.lower() in PICTURES
         if not path.is_dir():
             found += [path] * is_picture
-        elif not (path.name.startswith('.') or os.path.realpath(path) in seen
-                  or _is_same(path, leave_out)):
+        elif not (
+            path.name.startswith('.') or os.path.realpath(path) in seen or _is_same(path, leave_out)
+        ):
             below = _pictures_below(path, leave_out, seen)
             # What looks like a picture is not passed over in silence.
             found += below or [path] * is_picture
@@ -178,8 +181,7 @@ def _matches(pattern: str, leave_out) -> Iterator[tuple]:
 
 def _is_same(folder: Path, other: str | Path | None) -> bool:
     """Return whether two names are the same directory."""
-    return (other is not None and os.path.isdir(other)
-            and os.path.samefile(folder, other))
+    return other is not None and os.path.isdir(other) and os.path.samefile(folder, other)
 
 
 def _stream_name(source: str | int) -> Path:

@@ -1,11 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Packages whose names are imported on first use."""
+
 import importlib
 from collections.abc import Callable
 
 
-def lazy_names(package: str, modules: dict[str,
-                                           str]) -> Callable[[str], object]:
+def lazy_names(package: str, modules: dict[str, str]) -> Callable[[str], object]:
     """Make the ``__getattr__`` of a package that imports names on first use.
 
     PyTorch and MMSegmentation take seconds to import. A tool that prints its help, or that runs an
@@ -22,8 +22,7 @@ def lazy_names(package: str, modules: dict[str,
 
     def __getattr__(name: str) -> object:  # noqa: N807
         if name not in modules:
-            raise AttributeError(
-                f'module {package!r} has no attribute {name!r}')
+            raise AttributeError(f'module {package!r} has no attribute {name!r}')
         module = importlib.import_module(f'{package}.{modules[name]}')
         return getattr(module, name)
 

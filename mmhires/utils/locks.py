@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Folders that only one process at a time writes to."""
+
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ except ImportError:  # Windows, where folders are not locked
 
 NAME = '.in_use.lock'
 # Seconds to try: what a killed process has left behind ends in that time too.
-PATIENCE = 3.
+PATIENCE = 3.0
 
 # By real path: what this process holds, and its id, for children inherit this.
 _held: dict[str, tuple[int, IO[str]]] = {}
@@ -38,15 +39,14 @@ def claim_folder(folder: str) -> None:
         FolderInUseError: Another process holds it.
     """
     key = os.path.realpath(folder)
-    if fcntl is None or _held.get(key, (None, ))[0] == os.getpid():
+    if fcntl is None or _held.get(key, (None,))[0] == os.getpid():
         return
     os.makedirs(key, exist_ok=True)
     try:
         # No link, which in a shared folder might lead to any other file.
         file = os.fdopen(
-            os.open(
-                os.path.join(key, NAME),
-                os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), 'r+')
+            os.open(os.path.join(key, NAME), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), 'r+'
+        )
     except OSError as error:  # such as another user's file
         _warn(folder, error)
         return
@@ -81,7 +81,10 @@ def _lock(file: IO[str], folder: str) -> bool:
                     dict(
                         process=os.getpid(),
                         host=platform.node(),
-                        since=time.strftime('%Y-%m-%d %H:%M:%S'))))
+                        since=time.strftime('%Y-%m-%d %H:%M:%S'),
+                    )
+                )
+            )
             file.flush()
             return True
         except (BlockingIOError, PermissionError):
@@ -90,7 +93,8 @@ def _lock(file: IO[str], folder: str) -> bool:
                 file.close()
                 raise FolderInUseError(
                     f'{folder} is in use: {holder} writes to it. Wait until '
-                    'it is done or end it, or take another folder') from None
+                    'it is done or end it, or take another folder'
+                ) from None
             time.sleep(0.1)
         except OSError as error:  # no locks on this file system, disk full
             _warn(folder, error)
@@ -102,16 +106,17 @@ def _holder(file: IO[str]) -> str:
     file.seek(0)
     try:
         holder = json.loads(file.read())
-        return (f'process {holder["process"]} on {holder["host"]}, since '
-                f'{holder["since"]},')
+        return f'process {holder["process"]} on {holder["host"]}, since {holder["since"]},'
     except (KeyError, TypeError, ValueError):
         return 'another process'
 
 
 def _warn(folder: str, error: OSError) -> None:
     from mmengine.logging import print_log  # not for tools that ask for help
+
     print_log(
         f'{folder} cannot be locked ({error}): if another process writes to '
         'it too, both lose checkpoints',
         logger='current',
-        level=logging.WARNING)
+        level=logging.WARNING,
+    )

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Child processes that end with their parent."""
+
 import contextlib
 import multiprocessing
 import os
@@ -31,8 +32,7 @@ def end_with_parent() -> None:
     parent_id = os.getppid()
 
     def follow() -> None:
-        while os.getppid() == parent_id and (parent is None
-                                             or parent.is_alive()):
+        while os.getppid() == parent_id and (parent is None or parent.is_alive()):
             time.sleep(INTERVAL)
         os._exit(1)
 
@@ -49,10 +49,7 @@ class _Workers(ProcessPoolExecutor):
     """Spawned processes that end with their parent."""
 
     def __init__(self, jobs: int) -> None:
-        super().__init__(
-            jobs,
-            multiprocessing.get_context('spawn'),
-            initializer=_start_worker)
+        super().__init__(jobs, multiprocessing.get_context('spawn'), initializer=_start_worker)
 
     def end_processes(self) -> None:
         """End the processes at once; their tasks fail."""

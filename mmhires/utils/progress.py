@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Progress bar of all commands."""
+
 import contextlib
 import logging
 import sys
@@ -38,6 +39,7 @@ def progress_bar() -> Iterator['Progress']:
         TextColumn,
         TimeRemainingColumn,
     )
+
     progress = Progress(
         TextColumn('{task.description}', markup=False),
         BarColumn(),
@@ -47,7 +49,8 @@ def progress_bar() -> Iterator['Progress']:
         auto_refresh=False,
         # What goes to a file stays there.
         redirect_stdout=sys.stdout.isatty(),
-        disable=not sys.stderr.isatty())
+        disable=not sys.stderr.isatty(),
+    )
     before = sys.stdout, sys.stderr
     with progress:
         during = sys.stdout, sys.stderr
@@ -69,9 +72,7 @@ def _move_handlers(before: tuple, after: tuple) -> None:
                 handler.setStream(new)
 
 
-def track(items: Iterable[T],
-          total: int | None = None,
-          text: str = '') -> Iterator[T]:
+def track(items: Iterable[T], total: int | None = None, text: str = '') -> Iterator[T]:
     """Yield items with a progress bar.
 
     Args:
@@ -84,8 +85,7 @@ def track(items: Iterable[T],
     """
     nested = bool(_running)
     with progress_bar() as progress:
-        bar = progress.add_task(
-            text, total=len(items) if total is None else total or None)
+        bar = progress.add_task(text, total=len(items) if total is None else total or None)
         drawn = 0
         for item in items:
             if time.monotonic() - drawn > INTERVAL:

@@ -3,6 +3,7 @@
 
 ``MMHIRES_SHOW_WARNINGS=1`` in the environment shows all of them.
 """
+
 import contextlib
 import functools
 import io
@@ -18,8 +19,11 @@ WARNINGS = (
     '``build_loss`` would be deprecated',
     'Default ``avg_non_ignore`` is False',
 )
-LOGGED = ('Failed to search registry with scope',
-          '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+LOGGED = (
+    'Failed to search registry with scope',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
 KEYS = re.compile(r'(unexpected key|missing keys) in source state_dict: (.*)')
 
 
@@ -29,6 +33,7 @@ def hide_harmless() -> None:
     Importing mmhires does this, unless ``MMHIRES_SHOW_WARNINGS`` is set.
     """
     from mmhires.compat._import_hook import when_imported
+
     if os.environ.get('MMHIRES_SHOW_WARNINGS', '') not in ('', '0'):
         return
     for message in WARNINGS:
@@ -59,6 +64,7 @@ def shortened(message: str) -> str | None:
 
 def _shorten_logs() -> None:
     from mmengine.logging import MMLogger
+
     original = MMLogger.callHandlers
 
     @functools.wraps(original)
@@ -76,15 +82,14 @@ def _shorten_logs() -> None:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Print, warn and log nothing, for code whose result is all that counts.
-    """
+    """Print, warn and log nothing, for code whose result is all that counts."""
     from mmengine.logging import MMLogger
+
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), \
-                warnings.catch_warnings():
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter('ignore')
             yield
     finally:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Ratios of image sizes as exact fractions."""
+
 import math
 from fractions import Fraction
 from numbers import Real
@@ -23,8 +24,7 @@ def as_ratio(scale: Real, name: str = 'scale') -> Fraction:
     """
     number = isinstance(scale, Real) and not isinstance(scale, bool)
     if not number or not math.isfinite(scale) or scale < 1:
-        raise ValueError(
-            f'{name}: scale must be a number of at least 1, got {scale!r}')
+        raise ValueError(f'{name}: scale must be a number of at least 1, got {scale!r}')
     return Fraction(scale).limit_denominator(_MAX_DENOMINATOR)
 
 
@@ -45,8 +45,7 @@ def reduced_side(side: int, ratio: Fraction, divisor: int = 1) -> int:
     Returns:
         The nearest multiple, at least one.
     """
-    return max(1,
-               math.floor(side / ratio / divisor + Fraction(1, 2))) * divisor
+    return max(1, math.floor(side / ratio / divisor + Fraction(1, 2))) * divisor
 
 
 def enlarged_side(side: int, ratio: Fraction) -> int:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Fingerprints of source code."""
+
 import ast
 import functools
 import hashlib
@@ -25,8 +26,7 @@ def code_hash(*paths: str) -> str:
     for file in _files(paths):
         tree = ast.parse(file.read_bytes())
         for node in ast.walk(tree):
-            if isinstance(node, _DOCUMENTED) and ast.get_docstring(
-                    node, clean=False) is not None:
+            if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
         digest.update(f'{file.name}\n{ast.unparse(tree)}\n'.encode())
     return digest.hexdigest()[:16]

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Renaming of state-dict keys that accounts for every key."""
+
 import os.path as osp
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +24,7 @@ def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     Returns:
         The same tensors, without a prefix that all share, and without those of the loss.
     """
-    keys = [
-        key for key in state_dict
-        if not re.match(fr'{WRAPPERS}loss\.criterion\.', key)
-    ]
+    keys = [key for key in state_dict if not re.match(rf'{WRAPPERS}loss\.criterion\.', key)]
     begin = osp.commonprefix(keys)  # noqa: RUF071, of strings and no paths
     shared = re.match(WRAPPERS, begin)[0]
     return {key.removeprefix(shared): state_dict[key] for key in keys}
@@ -46,19 +44,16 @@ def rename(state_dict: dict[str, Tensor], rules: Rules) -> dict[str, Tensor]:
         KeyError: If no rule knows a key, with the keys.
     """
     rule_of = {
-        key: next((rule for rule in rules if re.match(rule[0], key)), None)
-        for key in state_dict
+        key: next((rule for rule in rules if re.match(rule[0], key)), None) for key in state_dict
     }
     unknown = [key for key, rule in rule_of.items() if rule is None]
     if unknown:
         raise KeyError(
             f'{len(unknown)} of {len(state_dict)} keys belong to no part this '
             f'source has, {unknown[:3]} among them: another architecture, or '
-            'another source')
-    return {
-        re.sub(*rule, key, count=1): state_dict[key]
-        for key, rule in rule_of.items()
-    }
+            'another source'
+        )
+    return {re.sub(*rule, key, count=1): state_dict[key] for key, rule in rule_of.items()}
 
 
 def translate(key: str, rules: Rules) -> str:
@@ -68,8 +63,9 @@ def translate(key: str, rules: Rules) -> str:
     return key
 
 
-def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
-         name: Callable[[str], str]) -> dict[str, Tensor]:
+def take(
+    expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor], name: Callable[[str], str]
+) -> dict[str, Tensor]:
     """Take a model's tensors from weights with other names.
 
     Args:
@@ -86,28 +82,31 @@ def take(expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor],
     names = {key: name(key) for key in expected}
     faults = {
         'missing keys': [x for x in names.values() if x not in state_dict],
-        'unknown keys':
-        sorted(state_dict.keys() - names.values()),
+        'unknown keys': sorted(state_dict.keys() - names.values()),
         'other shapes': [
-            f'{name} {tuple(state_dict[name].shape)} instead of '
-            f'{tuple(x.shape)}'
+            f'{name} {tuple(state_dict[name].shape)} instead of {tuple(x.shape)}'
             for x, name in zip(expected.values(), names.values())
             if name in state_dict and state_dict[name].shape != x.shape
-        ]
+        ],
     }
     if any(faults.values()):
-        raise ValueError('; '.join(
-            f'{what} ({len(keys)}): {", ".join(keys[:3])}'
-            f'{", ..." if len(keys) > 3 else ""}'
-            for what, keys in faults.items() if keys))
+        raise ValueError(
+            '; '.join(
+                f'{what} ({len(keys)}): {", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""}'
+                for what, keys in faults.items()
+                if keys
+            )
+        )
     return {key: state_dict[name] for key, name in names.items()}
 
 
-def exchange(state_dict: dict[str, Tensor],
-             build: Callable[[Callable[[str], int]], nn.Module],
-             rules: Rules,
-             network: str,
-             reverse: bool = False) -> dict[str, Tensor]:
+def exchange(
+    state_dict: dict[str, Tensor],
+    build: Callable[[Callable[[str], int]], nn.Module],
+    rules: Rules,
+    network: str,
+    reverse: bool = False,
+) -> dict[str, Tensor]:
     """Rename all weights of a network in either direction.
 
     Args:
@@ -131,8 +130,11 @@ def exchange(state_dict: dict[str, Tensor],
             expected = build(lambda key: len(state_dict[given(key)]))
         weights = take(expected.state_dict(), state_dict, given)
     except (KeyError, ValueError) as error:
-        reason = (f'there is no {error}, but {list(state_dict)[:3]} ...'
-                  if isinstance(error, KeyError) else error)
+        reason = (
+            f'there is no {error}, but {list(state_dict)[:3]} ...'
+            if isinstance(error, KeyError)
+            else error
+        )
         raise ValueError(f'not the weights of {network}: {reason}') from error
     if reverse:
         return {name(key): value for key, value in weights.items()}

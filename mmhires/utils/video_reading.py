@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Frames of video files, network streams and cameras."""
+
 import signal
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _COUNTING = ('.avi', '.m4v', '.mov', '.mp4')
 
 class Frame(NamedTuple):
     """A picture, BGR ``(H, W, 3)``, uint8, and its time in seconds."""
+
     image: np.ndarray
     time: Fraction
 
@@ -65,17 +67,19 @@ class Video:
     def problems(self) -> Iterator[str]:
         """Problems found, one line each, after all frames were read."""
         if self.broken:
-            yield (f'{self.source} broke off after {self.count} frames: '
-                   f'{self.broken}')
+            yield (f'{self.source} broke off after {self.count} frames: {self.broken}')
         if self.is_live:  # It is joined between two whole frames.
             return
         missing = self.total - self.count
         if missing > 0:
-            yield (f'{self.source}: damaged: only {self.count} of '
-                   f'{self.total} frames can be decoded')
+            yield (
+                f'{self.source}: damaged: only {self.count} of {self.total} frames can be decoded'
+            )
         if self.damaged:
-            yield (f'{self.source}: damaged: parts of {self.damaged} of '
-                   f'{self.count} frames cannot be decoded')
+            yield (
+                f'{self.source}: damaged: parts of {self.damaged} of '
+                f'{self.count} frames cannot be decoded'
+            )
 
 
 def is_address(source: str | Path | int) -> bool:
@@ -137,6 +141,7 @@ class _AvVideo(Video):
 
     def __init__(self, source: str | Path) -> None:
         import av
+
         super().__init__(source)
         self._av = av
         timeout = TIMEOUT if is_address(source) else None
@@ -144,19 +149,16 @@ class _AvVideo(Video):
             self._container = av.open(str(source), timeout=timeout)
         except av.FFmpegError as error:
             if isinstance(error, ValueError):
-                raise ValueError(
-                    f'{source}: not a video that can be decoded') from error
-            raise OSError(f'{source} cannot be opened: '
-                          f'{error.strerror or first_line(error)}') from error
+                raise ValueError(f'{source}: not a video that can be decoded') from error
+            raise OSError(
+                f'{source} cannot be opened: {error.strerror or first_line(error)}'
+            ) from error
         streams = self._container.streams
         if not streams.video:
-            raise ValueError(f'{source}: not a video that can be decoded: '
-                             'it has no pictures')
+            raise ValueError(f'{source}: not a video that can be decoded: it has no pictures')
         self._stream = streams.video[0]
         self.has_sound = bool(streams.audio)
-        self.rate = (
-            self._stream.average_rate or self._stream.guessed_rate
-            or self.rate)
+        self.rate = self._stream.average_rate or self._stream.guessed_rate or self.rate
         self.tick = self._stream.time_base or 1 / self.rate
         self.total = self._stream.frames
 
@@ -180,9 +182,7 @@ class _AvVideo(Video):
                     self.damaged += frame.is_corrupt
                     image = frame.to_ndarray(format='bgr24')
                     image = np.rot90(image, frame.rotation // 90)
-                    yield Frame(
-                        np.ascontiguousarray(image),
-                        (moment - first) * self.tick)
+                    yield Frame(np.ascontiguousarray(image), (moment - first) * self.tick)
         self.total = max(self.total, packets)
 
     def _packets(self) -> Iterator:
@@ -199,9 +199,8 @@ class _AvVideo(Video):
         # Matroska counts no frames, but says how long all streams are.
         if 'matroska' in container.format.name and container.duration:
             length = ((container.start_time or 0) + container.duration) / 1e6
-            if end < length - max(2 / self.rate, .25):
-                self.broken = (f'{float(end):.1f} of {length:.1f} seconds are '
-                               'there')
+            if end < length - max(2 / self.rate, 0.25):
+                self.broken = f'{float(end):.1f} of {length:.1f} seconds are there'
 
     def _decode(self, packet) -> list:
         """Return the frames of a packet; none of a damaged one, which is reported later."""
@@ -216,8 +215,7 @@ class _OpenCVVideo(Video):
 
     def __init__(self, source: str | Path | int) -> None:
         super().__init__(source)
-        self._capture = cv2.VideoCapture(
-            source if isinstance(source, int) else str(source))
+        self._capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
         if not self._capture.isOpened():
             if isinstance(source, int):
                 raise OSError(f'camera {source} cannot be opened')

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Videos that are written and read back, or not written at all."""
+
 import math
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ _QUALITY = 3 * 118
 
 class Written(NamedTuple):
     """Number of frames, and what a video could not keep, one line each."""
+
     count: int
     notes: list[str]
 
@@ -66,16 +68,19 @@ def _of_one_size(frames: Iterator[Frame], notes: list[str]) -> Iterator[Frame]:
         size = size or got
         if got != size:
             if not notes:
-                notes.append('a frame of {}x{} and others are resized to {}x{}'
-                             ', the first'.format(*got, *size))
+                notes.append(
+                    'a frame of {}x{} and others are resized to {}x{}, the first'.format(
+                        *got, *size
+                    )
+                )
             frame = frame._replace(image=cv2.resize(frame.image, size))
         yield frame
 
 
-def _write_with_av(frames: Iterator[Frame], stream: IO, first: Frame,
-                   source: Video) -> int:
+def _write_with_av(frames: Iterator[Frame], stream: IO, first: Frame, source: Video) -> int:
     """Encode to an open file; return the number of frames."""
     import av
+
     height, width = first.image.shape[:2]
     tick = source.tick * math.ceil(source.tick.denominator / _FINEST)
     options = dict(flags='+qscale', global_quality=str(_QUALITY))
@@ -97,14 +102,16 @@ def _write_with_av(frames: Iterator[Frame], stream: IO, first: Frame,
     except av.FFmpegError as error:
         if isinstance(error.__context__, OSError):  # of the file
             raise error.__context__ from error
-        raise ValueError(f'frames of {width}x{height} cannot be encoded: '
-                         f'{error.strerror}') from error
+        raise ValueError(
+            f'frames of {width}x{height} cannot be encoded: {error.strerror}'
+        ) from error
     return count
 
 
 def _check(stream: IO, count: int, file: Path) -> None:
     """Decode the written file and count its frames."""
     import av
+
     stream.flush()
     stream.seek(0)
     found, reason = 0, ''
@@ -115,47 +122,58 @@ def _check(stream: IO, count: int, file: Path) -> None:
     except av.FFmpegError as error:
         reason = f': {error.strerror}'
     if found != count:
-        raise OSError(f'{file} is not written: only {found} of {count} frames '
-                      f'can be read back{reason}')
+        raise OSError(
+            f'{file} is not written: only {found} of {count} frames can be read back{reason}'
+        )
 
 
-def _write_with_opencv(frames: Iterator[Frame], file: Path, first: Frame,
-                       source: Video, notes: list[str]) -> Written:
+def _write_with_opencv(
+    frames: Iterator[Frame], file: Path, first: Frame, source: Video, notes: list[str]
+) -> Written:
     """Encode to a temporary folder, as OpenCV needs a file name."""
     height, width = first.image.shape[:2]
     uneven = False
     count = found = 0
     with tempfile.TemporaryDirectory() as folder:
         partial = str(Path(folder) / 'video.mp4')
-        writer = cv2.VideoWriter(partial, cv2.VideoWriter_fourcc(*'mp4v'),
-                                 float(source.rate),
-                                 (width + width % 2, height + height % 2))
+        writer = cv2.VideoWriter(
+            partial,
+            cv2.VideoWriter_fourcc(*'mp4v'),
+            float(source.rate),
+            (width + width % 2, height + height % 2),
+        )
         if not writer.isOpened():
             raise OSError(
                 f'{file} is not written: frames of {width}x{height} cannot be '
-                f'encoded to {folder}; is the disk full?')
+                f'encoded to {folder}; is the disk full?'
+            )
         for count, frame in enumerate(frames, 1):
             late = frame.time - first.time - (count - 1) / source.rate
             uneven |= abs(late) > 1 / source.rate
             # OpenCV cuts what is odd.
             writer.write(
-                cv2.copyMakeBorder(frame.image, 0, height % 2, 0, width % 2,
-                                   cv2.BORDER_REPLICATE))
+                cv2.copyMakeBorder(frame.image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+            )
         writer.release()
         found, capture = 0, cv2.VideoCapture(partial)
         while capture.read()[0]:
             found += 1
         capture.release()
         if found != count:
-            raise OSError(f'{file} is not written: only {found} of {count} '
-                          'frames can be read back; is the disk full?')
+            raise OSError(
+                f'{file} is not written: only {found} of {count} '
+                'frames can be read back; is the disk full?'
+            )
         with open(partial, 'rb') as whole, open_whole(file, 'wb') as stream:
             shutil.copyfileobj(whole, stream)
     cure = 'pip install "mmhires[video]" keeps'
     if height % 2 or width % 2:
-        notes.append(f'{file}: {width}x{height} is made even, by a column or '
-                     f'a row more; {cure} the size')
+        notes.append(
+            f'{file}: {width}x{height} is made even, by a column or a row more; {cure} the size'
+        )
     if uneven:
-        notes.append(f'{file}: has {float(source.rate):.4g} frames a second '
-                     f'instead of the times of the input; {cure} them')
+        notes.append(
+            f'{file}: has {float(source.rate):.4g} frames a second '
+            f'instead of the times of the input; {cure} them'
+        )
     return Written(count, notes)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Folders that are written completely or not at all."""
+
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,10 +8,7 @@ from tempfile import TemporaryDirectory
 
 
 @contextlib.contextmanager
-def whole_folder(src: Path,
-                 dst: Path,
-                 force: bool,
-                 others: Iterable[Path] = ()) -> Iterator[Path]:
+def whole_folder(src: Path, dst: Path, force: bool, others: Iterable[Path] = ()) -> Iterator[Path]:
     """Make a folder to fill, renamed to ``dst`` at the end.
 
     If the block fails nothing is left of it, and what was at ``dst`` before stays.

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Published weights by name, and loading of models."""
+
 from .load import load_model
 from .published import Published, list_models, load_published
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Downloads to a cache, verified by their hashes."""
+
 import contextlib
 import hashlib
 import os
@@ -67,36 +68,32 @@ def fetch(url: str, sha256: str = '') -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f'{target}.lock'), contextlib.ExitStack() as stack:
             # urllib waits for ever by default, and PyTorch leaves it to it
-            stack.callback(socket.setdefaulttimeout,
-                           socket.getdefaulttimeout())
+            stack.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
             socket.setdefaulttimeout(TIMEOUT)
             if not is_intact(target, sha256):
                 # of processes that were killed; no living one has the lock
                 for partial in folder.glob(f'{target.name}.*.partial'):
                     partial.unlink()
                 hub.download_url_to_file(
-                    url,
-                    str(target),
-                    sha256 or None,
-                    progress=sys.stderr.isatty())
+                    url, str(target), sha256 or None, progress=sys.stderr.isatty()
+                )
     except RuntimeError as error:  # PyTorch's about the hash
         raise ValueError(
-            f'{url} sent another file than was published, or not all of it: '
-            f'{error}') from error
+            f'{url} sent another file than was published, or not all of it: {error}'
+        ) from error
     except (OSError, HTTPException) as error:
         # of a file, not of an address, which urllib's errors name too
-        if (not isinstance(error, URLError)
-                and getattr(error, 'filename', None) is not None):
+        if not isinstance(error, URLError) and getattr(error, 'filename', None) is not None:
             raise PermissionError(
                 f'{folder} cannot be written ({error.strerror}): set '
-                'MMHIRES_HOME to a folder that can') from error
-        raise ConnectionError(f'{url} cannot be downloaded ({error}); '
-                              f'{target} is where the file would be looked '
-                              'for') from error
+                'MMHIRES_HOME to a folder that can'
+            ) from error
+        raise ConnectionError(
+            f'{url} cannot be downloaded ({error}); {target} is where the file would be looked for'
+        ) from error
     return target
 
 
 def is_intact(file: Path, sha256: str) -> bool:
     """Return whether a file exists and its hash begins with ``sha256``."""
-    return file.is_file() and hashlib.sha256(
-        file.read_bytes()).hexdigest().startswith(sha256)
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest().startswith(sha256)

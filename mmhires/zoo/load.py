@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Models loaded from a config or a name, and weights."""
+
 import copy
 import importlib
 from collections.abc import Mapping
@@ -18,9 +19,9 @@ from mmhires.utils.finite import require_finite
 from .published import PREFIX, config_of, load_published, source_of
 
 
-def load_model(name_or_config: str | Path | Config,
-               checkpoint: str | Path | None = None,
-               device: str = 'auto') -> nn.Module:
+def load_model(
+    name_or_config: str | Path | Config, checkpoint: str | Path | None = None, device: str = 'auto'
+) -> nn.Module:
     """Build a segmentor or pose estimator and load its weights.
 
     Every weight that inference needs must be there. Of HRFR it is the student.
@@ -53,21 +54,22 @@ def load_model(name_or_config: str | Path | Config,
         cfg = Config.fromfile(config_of(str(name_or_config)))
         checkpoint = checkpoint or f'{PREFIX}{name_or_config}'
     if checkpoint is None:
-        raise ValueError(f'{name_or_config}: which checkpoint? A config needs '
-                         'one, the names of mmhires.list_models() have theirs')
+        raise ValueError(
+            f'{name_or_config}: which checkpoint? A config needs '
+            'one, the names of mmhires.list_models() have theirs'
+        )
 
     weights, saved = read_checkpoint(str(checkpoint))
     scope = cfg.get('default_scope', 'mmseg')
     if 'teacher' in cfg.model:
         from mmhires.deploy.student import extract_student
+
         cfg, weights = extract_student(cfg, weights)
-    if scope == 'mmseg' and not any('LoadImage' in str(step['type'])
-                                    for step in cfg.test_pipeline):
+    if scope == 'mmseg' and not any('LoadImage' in str(step['type']) for step in cfg.test_pipeline):
         # a dataset that makes its images
         cfg.test_pipeline.insert(0, dict(type='LoadImageFromFile'))
     cfg.model = without_weights(cfg.model)
-    model = importlib.import_module(f'{scope}.apis').init_model(
-        cfg, device='cpu')
+    model = importlib.import_module(f'{scope}.apis').init_model(cfg, device='cpu')
     _load(model, weights, str(checkpoint))
     if scope == 'mmseg':
         model.dataset_meta = _named_classes(model, saved)
@@ -96,23 +98,25 @@ def read_checkpoint(checkpoint: str) -> tuple[Mapping, dict]:
         raise FileNotFoundError(f'checkpoint {checkpoint} does not exist')
     elif source_of(checkpoint) and '://' not in checkpoint:
         from mmhires.converters import convert_checkpoint
+
         content = convert_checkpoint(checkpoint, source_of(checkpoint))
     else:
         try:
             content = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
         except Exception as error:  # whatever the damaged part of it was
-            raise ValueError(f'{checkpoint} is not a checkpoint that can be '
-                             f'read: {first_line(error)}') from error
+            raise ValueError(
+                f'{checkpoint} is not a checkpoint that can be read: {first_line(error)}'
+            ) from error
     weights = content
     if isinstance(content, Mapping):
         weights = content.get('state_dict', content)
-    if not isinstance(weights, Mapping) or not any(
-            map(torch.is_tensor, weights.values())):
+    if not isinstance(weights, Mapping) or not any(map(torch.is_tensor, weights.values())):
         raise ValueError(f'{checkpoint} holds no weights')
     meta = content.get('meta', {})
     saved = meta.get('dataset_meta') or {
         key.lower(): meta[key]
-        for key in ('CLASSES', 'PALETTE') if meta.get(key)  # MMSegmentation 0
+        for key in ('CLASSES', 'PALETTE')
+        if meta.get(key)  # MMSegmentation 0
     }
     return weights, saved
 
@@ -120,23 +124,25 @@ def read_checkpoint(checkpoint: str) -> tuple[Mapping, dict]:
 def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
     """Load the weights; training-only ones may be missing."""
     from mmhires.deploy.strip import strip
+
     try:
-        missing = model.load_state_dict(
-            copy.copy(weights), strict=False).missing_keys
+        missing = model.load_state_dict(copy.copy(weights), strict=False).missing_keys
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f'{checkpoint} is not of this config: '
-                         f'{first_line(error)}') from error
+        raise ValueError(f'{checkpoint} is not of this config: {first_line(error)}') from error
     needed = strip(copy.deepcopy(model)).state_dict()
     missing = [name for name in missing if name in needed]
     if missing:
-        raise ValueError(f'{checkpoint} is not of this config: it lacks '
-                         f'{len(missing)} weights, {missing[0]} among them')
+        raise ValueError(
+            f'{checkpoint} is not of this config: it lacks '
+            f'{len(missing)} weights, {missing[0]} among them'
+        )
     require_finite(needed, checkpoint)
 
 
 def _named_classes(model: nn.Module, saved: dict) -> dict:
     """Return names and colours for the classes of a segmentor."""
     from mmseg.registry import DATASETS
+
     cfg, counts = model.cfg, []
     dataset = cfg.get('test_dataloader', {}).get('dataset', {})
     cls = DATASETS.get(dataset.get('type', ''))
@@ -155,4 +161,5 @@ def _named_classes(model: nn.Module, saved: dict) -> dict:
     raise ValueError(
         f'the network tells {model.num_classes} classes apart, but there are '
         f'names and colours of {", ".join(counts) or "none"}: add '
-        'dataset_meta=dict(classes=..., palette=...) to the config')
+        'dataset_meta=dict(classes=..., palette=...) to the config'
+    )

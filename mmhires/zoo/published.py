@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Published weights by name: ``configs/zoo.yml``."""
+
 import difflib
 import fnmatch
 import functools
@@ -39,6 +40,7 @@ class Published:
         metrics (dict): Published results or, of a ``file``, measured ones.
         command (str, optional): What prints them.
     """
+
     name: str
     publisher: str
     license: str
@@ -58,9 +60,11 @@ class Published:
         return f'{text}, measured here' if self.file else text
 
     def __str__(self) -> str:
-        return (f'{self.name}: weights of {self.publisher} ({self.license}), '
-                f'{self.url or self.page or self.file}; '
-                f'{self.command or "published"}: {self.results or "nothing"}')
+        return (
+            f'{self.name}: weights of {self.publisher} ({self.license}), '
+            f'{self.url or self.page or self.file}; '
+            f'{self.command or "published"}: {self.results or "nothing"}'
+        )
 
 
 def config_folder() -> Path:
@@ -77,10 +81,7 @@ def config_folder() -> Path:
 def published() -> dict[str, Published]:
     """Return all entries of ``configs/zoo.yml`` by name."""
     text = (config_folder() / 'zoo.yml').read_text(encoding='utf-8')
-    return {
-        name: Published(name, **entry)
-        for name, entry in yaml.safe_load(text).items()
-    }
+    return {name: Published(name, **entry) for name, entry in yaml.safe_load(text).items()}
 
 
 def find(name: str) -> Published:
@@ -92,9 +93,11 @@ def find(name: str) -> Published:
     entries = published()
     if name not in entries:
         near = difflib.get_close_matches(name, entries, cutoff=0.4)
-        raise ValueError(f'{name} is neither a config file nor a name of '
-                         'mmhires.list_models(); did you mean '
-                         f'{" or ".join(near or list(entries)[:3])}?')
+        raise ValueError(
+            f'{name} is neither a config file nor a name of '
+            'mmhires.list_models(); did you mean '
+            f'{" or ".join(near or list(entries)[:3])}?'
+        )
     return entries[name]
 
 
@@ -109,7 +112,8 @@ def config_of(name: str) -> Path:
         raise ValueError(
             f'{entry.name} is a backbone, no whole model; a config takes '
             "it as init_cfg=dict(type='Pretrained', "
-            f"checkpoint='{PREFIX}{entry.name}')")
+            f"checkpoint='{PREFIX}{entry.name}')"
+        )
     return config_folder() / entry.config
 
 
@@ -122,10 +126,7 @@ def source_of(file: str) -> str | None:
     Returns:
         Key of ``mmhires.converters.SOURCES``.
     """
-    converters = {
-        Path(entry.url or '').name: entry.converter
-        for entry in published().values()
-    }
+    converters = {Path(entry.url or '').name: entry.converter for entry in published().values()}
     return converters.get(Path(file).name)
 
 
@@ -144,8 +145,7 @@ def list_models(pattern: str = '*') -> list[str]:
     name = Column('name', no_wrap=True)
     table = Table(name, 'weights of', 'licence', 'results', box=None)
     for entry in map(find, names):
-        table.add_row(entry.name, entry.publisher, entry.license, entry.results
-                      or 'backbone alone')
+        table.add_row(entry.name, entry.publisher, entry.license, entry.results or 'backbone alone')
     console = Console(width=100, file=io.StringIO(), color_system=None)
     console.print(table)
     text = console.file.getvalue()
@@ -172,13 +172,13 @@ def load_published(name: str) -> dict:
         OSError: As of :func:`~mmhires.zoo.download.fetch`.
     """
     from mmhires.converters import convert_checkpoint
+
     entry = find(name)
     in_cache = False
     if entry.file is not None:
         file = config_folder() / entry.file
         if not is_intact(file, entry.sha256):
-            raise ValueError(f'{file} is not the file of this release: '
-                             'install the package anew')
+            raise ValueError(f'{file} is not the file of this release: install the package anew')
     elif entry.url is not None:
         in_cache = is_intact(cached_file(entry.url), entry.sha256)
         file = fetch(entry.url, entry.sha256)
@@ -187,7 +187,8 @@ def load_published(name: str) -> dict:
         if not file.is_file():
             raise FileNotFoundError(
                 f'{name} has no address that a program can download: get it '
-                f'from {entry.page} and save it as {file}')
+                f'from {entry.page} and save it as {file}'
+            )
     print_log(str(entry), logger='current')
     try:
         return convert_checkpoint(file, entry.converter)
@@ -196,8 +197,7 @@ def load_published(name: str) -> dict:
         if entry.url and not entry.sha256:
             file.unlink()  # nothing else would notice that it is damaged
             if in_cache:
-                print_log(f'{file} is damaged; it is downloaded again',
-                          'current', logging.WARNING)
+                print_log(f'{file} is damaged; it is downloaded again', 'current', logging.WARNING)
                 return load_published(name)
             reason = f'{reason}; the file is deleted, try again'
         raise ValueError(f'{name}: {reason}') from error

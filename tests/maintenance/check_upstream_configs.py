@@ -12,6 +12,7 @@ Broken off, it goes on where it was; ``--again`` repeats those with a problem.
 What it found stands in ``check_upstream_configs.json`` beside it, with the
 date.
 """
+
 import argparse
 import contextlib
 import io
@@ -29,12 +30,7 @@ import torch
 from mmhires.check import check_config
 from mmhires.check.context import Context
 from mmhires.check.finding import Finding
-from mmhires.check.rules import (
-    batch_norms,
-    label_values,
-    predictions,
-    training,
-)
+from mmhires.check.rules import batch_norms, label_values, predictions, training
 
 RESULT = Path(__file__).with_suffix('.json')
 # Left out of problems: where packages are on one machine.
@@ -45,40 +41,28 @@ SPLITS = ('train', 'val', 'test')
 ELSEWHERE = ('missing', 'import')
 # Words of problems that are real, and why.
 DEFECTS = {
-    'only one of size and size_divisor should be valid':
-    'its data preprocessor has no size, and training asserts that it has one',
-    'default_runtime.py not found':
-    'it inherits from a config that the wheel does not contain',
-    "'mmcls.VisionTransformer'":
-    'mmcls has become mmpretrain, where the name is registered',
-    "'posetrack18/Total AP'":
-    'PoseTrack18Metric calls it AP: no checkpoint would be saved as best',
-    "'HalpeHandDataset'":
-    'MMPose has no such data set',
-    "'extra_mapping_labels'":
-    'PackPoseInputs takes no such argument',
-    'class_weight: 172 weights':
-    'F.cross_entropy refuses weights of another number of classes',
-    '20, but train_dataloader.dataset.datasets.0 has 21 classes':
-    'labels of its training data count the background as class 0',
-    'IndexError: index 255 is out of bounds for dimension 0':
-    'CrossEntropyLoss raises on padding of 255 where it has class_weight',
-    'which are not exchanged back':
-    'its keypoints are swapped with others in one direction only',
-    '20 classes, other ones than the 21 of':
-    'labels of its training data count the background as class 0',
+    'only one of size and size_divisor should be valid': 'its data preprocessor has no size, and training asserts that it has one',
+    'default_runtime.py not found': 'it inherits from a config that the wheel does not contain',
+    "'mmcls.VisionTransformer'": 'mmcls has become mmpretrain, where the name is registered',
+    "'posetrack18/Total AP'": 'PoseTrack18Metric calls it AP: no checkpoint would be saved as best',
+    "'HalpeHandDataset'": 'MMPose has no such data set',
+    "'extra_mapping_labels'": 'PackPoseInputs takes no such argument',
+    'class_weight: 172 weights': 'F.cross_entropy refuses weights of another number of classes',
+    '20, but train_dataloader.dataset.datasets.0 has 21 classes': 'labels of its training data count the background as class 0',
+    'IndexError: index 255 is out of bounds for dimension 0': 'CrossEntropyLoss raises on padding of 255 where it has class_weight',
+    'which are not exchanged back': 'its keypoints are swapped with others in one direction only',
+    '20 classes, other ones than the 21 of': 'labels of its training data count the background as class 0',
 }
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Check every config of upstream's wheels")
+    parser = argparse.ArgumentParser(description="Check every config of upstream's wheels")
     parser.add_argument(
         '--state',
         default='work_dirs/check_upstream_configs.json',
-        help='what is done so far (default: %(default)s)')
-    parser.add_argument(
-        '--again', action='store_true', help='those with a problem, once more')
+        help='what is done so far (default: %(default)s)',
+    )
+    parser.add_argument('--again', action='store_true', help='those with a problem, once more')
     parser.add_argument('--only', default='', help='part of the names')
     parser.add_argument('--threads', type=int, help='of PyTorch')
     return parser.parse_args()
@@ -92,13 +76,8 @@ def upstream_configs() -> dict[str, Path]:
         for path in sorted(root.rglob('*.py')):
             if '_base_' not in path.parts:
                 counts[path.parent] += 1
-                ranked[f'{package}::{path.relative_to(root)}'] = (
-                    counts[path.parent], path)
-    return {
-        name: path
-        for name, (
-            _, path) in sorted(ranked.items(), key=lambda item: item[1][0])
-    }
+                ranked[f'{package}::{path.relative_to(root)}'] = (counts[path.parent], path)
+    return {name: path for name, (_, path) in sorted(ranked.items(), key=lambda item: item[1][0])}
 
 
 def recalled(findings: Callable) -> Callable:
@@ -126,7 +105,8 @@ def check(path: Path) -> dict:
             f'({one.kind}) {one.key}: {one.message}'.replace(f'{SITE}/', '')
             for one in found
             if one.severity == 'problem' and one.kind != 'missing'
-        ])
+        ],
+    )
 
 
 def main() -> None:
@@ -140,17 +120,18 @@ def main() -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     configs = upstream_configs()
     for name, path in configs.items():
-        if args.only not in name or (
-                name in done and not (args.again and done[name]['problems'])):
+        if args.only not in name or (name in done and not (args.again and done[name]['problems'])):
             continue
         try:
             done[name] = check(path)
         except Exception as error:
             done[name] = dict(seconds=0, problems=[f'(crash) {error!r}'])
         state.write_text(json.dumps(done, indent=0))
-        sys.stdout.write(f'{len(done)}/{len(configs)} {name} '
-                         f'{done[name]["seconds"]} s '
-                         f'{done[name]["problems"] or ""}\n')
+        sys.stdout.write(
+            f'{len(done)}/{len(configs)} {name} '
+            f'{done[name]["seconds"]} s '
+            f'{done[name]["problems"] or ""}\n'
+        )
         sys.stdout.flush()
     report(done, len(configs))
     sys.stdout.write(f'{RESULT}\n')
@@ -163,9 +144,7 @@ def report(done: dict, total: int) -> None:
     for name, result in sorted(done.items()):
         counts[name.rsplit('/', 1)[0]] += 1
         for problem in result['problems']:
-            why = next(
-                (why for words, why in DEFECTS.items() if words in problem),
-                None)
+            why = next((why for words, why in DEFECTS.items() if words in problem), None)
             if problem[1:].split(')')[0] in ELSEWHERE:
                 elsewhere[problem] += 1
             elif why is None:
@@ -174,16 +153,14 @@ def report(done: dict, total: int) -> None:
                 defects[why].setdefault(problem, []).append(name)
     result = dict(
         date=time.strftime('%Y-%m-%d'),
-        versions={
-            name: version(name)
-            for name in ('torch', *PACKAGES.values())
-        },
+        versions={name: version(name) for name in ('torch', *PACKAGES.values())},
         checked=len(done),
         not_yet=total - len(done),
         false_alarms=alarms,
         defects_of_upstream=defects,
         not_installed=elsewhere,
-        folders=counts)
+        folders=counts,
+    )
     RESULT.write_text(json.dumps(result, indent=1) + '\n')
 
 

@@ -13,6 +13,7 @@ seconds of a CPU for a ResNet-101 and a method. A file counts if it predicts
 what the model does, with random weights, on a drawn street. Broken off, it
 goes on where it was.
 """
+
 import argparse
 import contextlib
 import json
@@ -44,12 +45,14 @@ from mmhires.utils.quiet import silence
 TABLE = Path(__file__).resolve().parents[2] / 'configs/compatibility.md'
 METHODS = ('dsrl', 'hrfr', 'jpu')
 POSE = 'body_2d_keypoint/topdown_heatmap/coco'
-BINS = ('body_2d_keypoint/simcc/coco/simcc_*256x192.py',
-        'body_2d_keypoint/rtmpose/coco/rtmpose-[tsm]_*_coco-256x192.py')
+BINS = (
+    'body_2d_keypoint/simcc/coco/simcc_*256x192.py',
+    'body_2d_keypoint/rtmpose/coco/rtmpose-[tsm]_*_coco-256x192.py',
+)
 FILES = {
     '.onnx': ('fp32.onnx', {}),
     '.pt2': ('fp32.pt2', {}),
-    'dynamic': ('dynamic.onnx', dict(dynamic=True))
+    'dynamic': ('dynamic.onnx', dict(dynamic=True)),
 }
 SIZE = (128, 256)
 # How to write a config such as those of encoders.py.
@@ -79,12 +82,12 @@ where `output_stride=8` makes a network dilated."""
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Try the methods on upstream's networks")
+    parser = argparse.ArgumentParser(description="Try the methods on upstream's networks")
     parser.add_argument(
         '--state',
         default='work_dirs/compatibility_table.json',
-        help='what is done so far (default: %(default)s)')
+        help='what is done so far (default: %(default)s)',
+    )
     parser.add_argument('--threads', type=int, help='of PyTorch')
     return parser.parse_args()
 
@@ -93,19 +96,16 @@ def networks() -> dict[str, list[str]]:
     """Methods to try, by config."""
     root = Path(find_spec('mmseg').origin).parent / '.mim/configs'
     firsts = [
-        min(folder.glob('*.py')) for folder in sorted(root.iterdir())
+        min(folder.glob('*.py'))
+        for folder in sorted(root.iterdir())
         if folder.name[0] != '_' and any(folder.glob('*.py'))
     ]
-    tried = {
-        f'mmseg::{path.relative_to(root)}': list(METHODS)
-        for path in firsts
-    }
+    tried = {f'mmseg::{path.relative_to(root)}': list(METHODS) for path in firsts}
     tried |= {f'encoder::{row}': list(METHODS) for row in ENCODERS}
     root = Path(find_spec('mmpose').origin).parent / '.mim/configs'
     backbones = set()
     for path in sorted((root / POSE).glob('td-hm_*256x192.py')):
-        backbone = Config.fromfile(
-            path, import_custom_modules=False).model.backbone.type
+        backbone = Config.fromfile(path, import_custom_modules=False).model.backbone.type
         if backbone not in backbones:
             tried[f'mmpose::{path.relative_to(root)}'] = ['dsrl']
         backbones.add(backbone)
@@ -183,8 +183,12 @@ def files(config: str) -> dict[str, str]:
             return found
         with noting(found, 'int8'):
             # Of random weights only that the file can be made and run.
-            quantize(folder / 'fp32.onnx', folder / 'int8.onnx', [picture],
-                     lambda predictor: float(predictor(picture) is not None))
+            quantize(
+                folder / 'fp32.onnx',
+                folder / 'int8.onnx',
+                [picture],
+                lambda predictor: float(predictor(picture) is not None),
+            )
     return found
 
 
@@ -204,8 +208,7 @@ def main() -> None:
         for what in (*methods, 'files'):
             key = f'{what} {config}'
             if key not in done:
-                done[key] = files(file) if what == 'files' else result(
-                    what, file)
+                done[key] = files(file) if what == 'files' else result(what, file)
                 state.write_text(json.dumps(done, indent=0))
                 sys.stdout.write(f'{key} {done[key]}\n')
                 sys.stdout.flush()
@@ -216,7 +219,8 @@ def main() -> None:
 def table(tried: dict, done: dict) -> str:
     """The page."""
     lines = [
-        '# Which networks take which method, and which file', '',
+        '# Which networks take which method, and which file',
+        '',
         'Written by `python tests/maintenance/compatibility_table.py` on '
         f'{time.strftime("%Y-%m-%d")} with MMSegmentation '
         f'{version("mmsegmentation")}, MMPose {version("mmpose")}, torch '
@@ -236,7 +240,8 @@ def table(tried: dict, done: dict) -> str:
         f'{SIZE[0]}x{SIZE[1]} (at the crop size if the config tests by '
         'sliding windows), and it predicts the labels of the model, with '
         'random weights; of int8 only that the file is made and runs. A '
-        'number leads to why not.', ''
+        'number leads to why not.',
+        '',
     ]
     reasons = {}
 
@@ -246,35 +251,33 @@ def table(tried: dict, done: dict) -> str:
         number = reasons.setdefault(why_not, len(reasons) + 1)
         return f'[{number}](#why-not)'
 
-    for package, title, methods, kinds in (('mmseg', 'Segmentation',
-                                            list(METHODS), [*FILES, 'int8']),
-                                           ('encoder', 'Encoders',
-                                            list(METHODS), [*FILES, 'int8']),
-                                           ('mmpose', 'Pose', ['dsrl'],
-                                            ['.onnx', '.pt2', 'int8'])):
+    for package, title, methods, kinds in (
+        ('mmseg', 'Segmentation', list(METHODS), [*FILES, 'int8']),
+        ('encoder', 'Encoders', list(METHODS), [*FILES, 'int8']),
+        ('mmpose', 'Pose', ['dsrl'], ['.onnx', '.pt2', 'int8']),
+    ):
         configs = [name for name in tried if name.startswith(package)]
         working = [
-            name for name in configs
-            if any(done[f'{method} {name}']['works'] for method in methods)
+            name for name in configs if any(done[f'{method} {name}']['works'] for method in methods)
         ]
-        exported = [
-            name for name in configs if not done[f'files {name}']['.onnx']
-        ]
+        exported = [name for name in configs if not done[f'files {name}']['.onnx']]
         heads = (*map(str.upper, methods), *kinds, 'of `SISRHead`')
         lines += [
-            f'## {title}', '', f'{len(working)} of {len(configs)} networks '
+            f'## {title}',
+            '',
+            f'{len(working)} of {len(configs)} networks '
             f'take at least one method, of {len(exported)} there is an '
-            '`.onnx`.', '', f'| config | {" | ".join(heads)} |',
-            '|---' * (len(heads) + 1) + '|'
+            '`.onnx`.',
+            '',
+            f'| config | {" | ".join(heads)} |',
+            '|---' * (len(heads) + 1) + '|',
         ]
         for name in configs:
             results = [done[f'{method} {name}'] for method in methods]
-            cells = [
-                cell('' if one['works'] else one['says']) for one in results
-            ] + [cell(done[f'files {name}'][kind]) for kind in kinds]
-            line = next((f'`{one["says"]}`'
-                         for one in results if one['works'] and one['says']),
-                        '')
+            cells = [cell('' if one['works'] else one['says']) for one in results] + [
+                cell(done[f'files {name}'][kind]) for kind in kinds
+            ]
+            line = next((f'`{one["says"]}`' for one in results if one['works'] and one['says']), '')
             short = name.split('::')[1].rpartition('/coco/')[2]
             short = short.removesuffix('.py')
             lines.append(f'| {short} | {" | ".join(cells)} | {line} |')

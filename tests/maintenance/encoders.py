@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Encoders of timm and MMPretrain for the compatibility table."""
+
 import re
 from pathlib import Path
 
@@ -11,11 +12,7 @@ UPERNET = 'upernet/upernet_r50_4xb2-80k_cityscapes-512x1024'
 
 def timm(name: str, **options) -> dict:
     """A network of timm, its maps of strides 4 to 32."""
-    return dict(
-        type='mmpretrain.TIMMBackbone',
-        model_name=name,
-        features_only=True,
-        **options)
+    return dict(type='mmpretrain.TIMMBackbone', model_name=name, features_only=True, **options)
 
 
 # By row: config of MMSegmentation, backbone, widths of its four maps.
@@ -30,25 +27,15 @@ ENCODERS = {
         timm('efficientnet_b0', output_stride=8, out_indices=(1, 2, 3, 4)),
         (24, 40, 112, 320),
     ),
-    'timm convnext_atto, UPerNet': (
-        UPERNET,
-        timm('convnext_atto'),
-        (40, 80, 160, 320),
-    ),
+    'timm convnext_atto, UPerNet': (UPERNET, timm('convnext_atto'), (40, 80, 160, 320)),
     'timm swin_tiny_patch4_window7_224, UPerNet': (
         UPERNET,
-        timm(
-            'swin_tiny_patch4_window7_224',
-            img_size=(512, 1024),
-            strict_img_size=False),
+        timm('swin_tiny_patch4_window7_224', img_size=(512, 1024), strict_img_size=False),
         (96, 192, 384, 768),
     ),
     'mmpretrain.EfficientNet b0, FPN': (
         FPN,
-        dict(
-            type='mmpretrain.EfficientNet',
-            arch='b0',
-            out_indices=(2, 3, 4, 6)),
+        dict(type='mmpretrain.EfficientNet', arch='b0', out_indices=(2, 3, 4, 6)),
         (24, 40, 112, 1280),
     ),
 }
@@ -77,9 +64,11 @@ def write_config(row: str, folder: Path) -> Path:
     if base != FPN:
         model['auxiliary_head'] = dict(in_channels=widths[2])
     file = folder / f'{re.sub(r"[^a-zA-Z0-9]+", "_", row)}.py'
-    file.write_text(f'_base_ = {"mmseg::" + base + ".py"!r}\n'
-                    'custom_imports = dict(\n'
-                    "    imports=['mmpretrain.models', 'mmhires'], "
-                    'allow_failed_imports=False)\n'
-                    f'model = {model!r}\n')
+    file.write_text(
+        f'_base_ = {"mmseg::" + base + ".py"!r}\n'
+        'custom_imports = dict(\n'
+        "    imports=['mmpretrain.models', 'mmhires'], "
+        'allow_failed_imports=False)\n'
+        f'model = {model!r}\n'
+    )
     return file

@@ -11,6 +11,7 @@ of its model. ``--layers`` prints multiply-accumulates and bytes by layer, each
 tensor read or written once in fp32: what has few of the first for each of the
 second is bound by memory.
 """
+
 import argparse
 import copy
 import time
@@ -59,10 +60,7 @@ def build(text: str) -> nn.Module:
     cfg = Config.fromfile(path)
     init_default_scope('mmseg')
     changes = dict(x.split('=') for x in changes.split(',') if x)
-    cfg.merge_from_dict({
-        f'model.{key}': _number(value)
-        for key, value in changes.items()
-    })
+    cfg.merge_from_dict({f'model.{key}': _number(value) for key, value in changes.items()})
     for key in ('teacher', 'teacher_ckpt', 'distill_losses'):
         cfg.model.pop(key, None)
     torch.manual_seed(0)
@@ -84,19 +82,20 @@ def quantized(content: bytes, image: np.ndarray) -> bytes:
 
     import onnx
     import onnxruntime.quantization as quantization
+
     with tempfile.TemporaryDirectory() as folder:
         before, after = f'{folder}/float.onnx', f'{folder}/int8.onnx'
         model = onnx.load_model_from_string(content)
         onnx.save(onnx.shape_inference.infer_shapes(model), before)
-        reader = SimpleNamespace(
-            get_next=partial(next, iter([dict(image=image)]), None))
+        reader = SimpleNamespace(get_next=partial(next, iter([dict(image=image)]), None))
         quantization.quantize_static(
             before,
             after,
             reader,
             per_channel=True,
             op_types_to_quantize=list(OPERATORS),
-            extra_options=dict(ActivationSymmetric=True))
+            extra_options=dict(ActivationSymmetric=True),
+        )
         with open(after, 'rb') as file:
             return file.read()
 
@@ -117,8 +116,7 @@ def layers(model: nn.Module, image: torch.Tensor) -> Iterator[str]:
     """A line for each convolution or pooling: name, MMACs, MB, ratio."""
     rows, handles = [], []
 
-    def note(name: str, layer: nn.Module, args: tuple,
-             output: torch.Tensor) -> None:
+    def note(name: str, layer: nn.Module, args: tuple, output: torch.Tensor) -> None:
         weights = sum(x.numel() for x in layer.parameters())
         kernel = layer.weight[0].numel() if weights else 0
         size = args[0].numel() + output.numel() + weights

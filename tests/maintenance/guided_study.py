@@ -8,6 +8,7 @@ logits. All networks reduce the image inside, so that controls differ in the
 branch alone. A run that was stopped goes on where it was, one that is done is
 read. ``--only`` takes the names of tries.
 """
+
 import argparse
 import copy
 import json
@@ -46,20 +47,25 @@ TRIES = {
     'patch 4, 16, to 1/2': (2, 'GuidedHead', dict(subpixel=2)),
     'conv 4, 16': (2, 'GuidedHead', dict(stem='conv')),
     'conv 4, 32': (2, 'GuidedHead', dict(stem='conv', channels=32)),
-    'conv 4, 32, to 1/2': (2, 'GuidedHead',
-                           dict(stem='conv', channels=32, subpixel=2)),
-    'conv 2, 16, two separable blocks':
-    (2, 'GuidedHead',
-     dict(stem='conv', stride=2, num_blocks=2, separable=True)),
+    'conv 4, 32, to 1/2': (2, 'GuidedHead', dict(stem='conv', channels=32, subpixel=2)),
+    'conv 2, 16, two separable blocks': (
+        2,
+        'GuidedHead',
+        dict(stem='conv', stride=2, num_blocks=2, separable=True),
+    ),
     'patch 8, 16, to 1/4': (2, 'GuidedHead', dict(stride=8, subpixel=2)),
-    'patch 8, 32, no block, to 1/4':
-    (2, 'GuidedHead', dict(stride=8, channels=32, num_blocks=0, subpixel=2)),
-    'patch 8, 32, to 1/4': (2, 'GuidedHead',
-                            dict(stride=8, channels=32, subpixel=2)),
-    'patch 8, 32, finest map, to 1/4':
-    (2, 'GuidedHead', dict(stride=8, channels=32, subpixel=2, **FINEST)),
-    'patch 8, 32, to 1/2': (2, 'GuidedHead',
-                            dict(stride=8, channels=32, subpixel=4)),
+    'patch 8, 32, no block, to 1/4': (
+        2,
+        'GuidedHead',
+        dict(stride=8, channels=32, num_blocks=0, subpixel=2),
+    ),
+    'patch 8, 32, to 1/4': (2, 'GuidedHead', dict(stride=8, channels=32, subpixel=2)),
+    'patch 8, 32, finest map, to 1/4': (
+        2,
+        'GuidedHead',
+        dict(stride=8, channels=32, subpixel=2, **FINEST),
+    ),
+    'patch 8, 32, to 1/2': (2, 'GuidedHead', dict(stride=8, channels=32, subpixel=4)),
 }
 METRICS = ('mIoU', 'mIoU.thin', 'mBIoU')
 
@@ -69,8 +75,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--only', nargs='+', choices=TRIES, default=TRIES)
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument('--steps', type=int, default=400)
-    parser.add_argument(
-        '--branch-rate', type=float, default=1., help='of the other layers')
+    parser.add_argument('--branch-rate', type=float, default=1.0, help='of the other layers')
     parser.add_argument('--split', choices=['val', 'test'], default='val')
     parser.add_argument('--images', type=int, default=300, help='to test on')
     parser.add_argument('--out-dir', default='work_dirs/guided')
@@ -83,21 +88,18 @@ def read_config(args: argparse.Namespace, name: str) -> Config:
     cfg = Config.fromfile(osp.join(CONFIGS, BASE), format_python_code=False)
     model = cfg.model
     model.data_preprocessor.scale = 1
-    model.backbone = dict(
-        type='mmhires.LowResBackbone', backbone=model.backbone, scale=scale)
+    model.backbone = dict(type='mmhires.LowResBackbone', backbone=model.backbone, scale=scale)
     if wrapper == 'GuidedHead':
-        model.decode_head = dict(
-            type='mmhires.GuidedHead', head=model.decode_head, **options)
+        model.decode_head = dict(type='mmhires.GuidedHead', head=model.decode_head, **options)
         cfg.optim_wrapper.paramwise_cfg = dict(
-            custom_keys={'decode_head.branch': dict(lr_mult=args.branch_rate)})
+            custom_keys={'decode_head.branch': dict(lr_mult=args.branch_rate)}
+        )
     elif wrapper:
         model.decode_head = dict(
-            type='mmhires.DSRLHead',
-            seg_head=model.decode_head,
-            sssr='subpixel')
+            type='mmhires.DSRLHead', seg_head=model.decode_head, sssr='subpixel'
+        )
     cache = osp.join(args.out_dir, 'streets')
-    for loader in (cfg.train_dataloader, cfg.val_dataloader,
-                   cfg.test_dataloader):
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
         loader.dataset.cache = cache
     cfg.test_dataloader.dataset.update(split=args.split, length=args.images)
@@ -125,8 +127,9 @@ def main() -> None:
             macs = count_macs(MODELS.build(model), (3, *cfg.size))
             folder = f'{name.replace(", ", "-").replace("/", "_")}'
             folder = osp.join(
-                args.out_dir, f'{folder}_{args.steps}-steps_x'
-                f'{args.branch_rate:g}_seed{seed}'.replace(' ', '-'))
+                args.out_dir,
+                f'{folder}_{args.steps}-steps_x{args.branch_rate:g}_seed{seed}'.replace(' ', '-'),
+            )
             begin = time.process_time()
             metrics = train_and_test(cfg, folder, seed, WEIGHTS)
             row = dict(
@@ -136,8 +139,8 @@ def main() -> None:
                 branch_rate=args.branch_rate,
                 gmacs=macs / 1e9,
                 cpu_seconds=time.process_time() - begin,
-                **{key: metrics[key]
-                   for key in METRICS})
+                **{key: metrics[key] for key in METRICS},
+            )
             with open_whole(f'{folder}.json') as file:
                 json.dump(row, file)
             print(
@@ -145,7 +148,8 @@ def main() -> None:
                 *(f'{key} {metrics[key]:.2f}' for key in METRICS),
                 f'{row["cpu_seconds"]:.0f} s of CPU',
                 sep='  ',
-                flush=True)
+                flush=True,
+            )
 
 
 if __name__ == '__main__':

@@ -11,6 +11,7 @@ its prediction has the size of the image, it exports to ONNX and torch.export
 Environments are removed afterwards; a failing row does not stop the others.
 ``--rows`` runs some of them and keeps what the page says of the others.
 """
+
 import argparse
 import datetime
 import json
@@ -24,11 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ('configs/dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-'
-          'to-192x384.py')
+CONFIG = 'configs/dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-192x384.py'
 BEGIN, END = '<!-- install matrix -->', '<!-- end of install matrix -->'
-HEADER = ('| name | Python | torch | NumPy | mmcv | MMPose | exports | works '
-          '| date |', '|---|---|---|---|---|---|---|---|---|')
+HEADER = (
+    '| name | Python | torch | NumPy | mmcv | MMPose | exports | works | date |',
+    '|---|---|---|---|---|---|---|---|---|',
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Row:
         pose: Whether MMPose and MMDetection are installed.
         export: Whether the model is exported, which needs torch 2.6.
     """
+
     python: str
     torch: str = '2.13.0'
     extra: tuple[str, ...] = ()
@@ -66,14 +69,11 @@ ROWS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Try the combinations that the page claims')
-    parser.add_argument(
-        '--pythons', type=Path, help='folder of interpreters, as of pyenv')
+    parser = argparse.ArgumentParser(description='Try the combinations that the page claims')
+    parser.add_argument('--pythons', type=Path, help='folder of interpreters, as of pyenv')
     parser.add_argument('--work', type=Path, default=tempfile.gettempdir())
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS))
-    parser.add_argument(
-        '--find-links', help='folder with a wheel of the full mmcv 2.1.0')
+    parser.add_argument('--find-links', help='folder with a wheel of the full mmcv 2.1.0')
     parser.add_argument('--smoke', help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -102,24 +102,19 @@ def try_row(name: str, args: argparse.Namespace) -> str:
     try:
         # A copy, as an editable install writes into its source.
         source = folder / 'source'
-        shutil.copytree(
-            ROOT, source, ignore=shutil.ignore_patterns('.*', 'work_dirs'))
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns('.*', 'work_dirs'))
         host = 'onedl' if row.mmcv == 'onedl' else 'openmmlab'
         # Another torch than the Makefile's is installed without its pins.
         torch = [f'TORCH=torch=={row.torch}'] * (row.torch != Row.torch)
-        run(['make', 'install', f'PYTHON={python}', f'HOST={host}', *torch],
-            source)
+        run(['make', 'install', f'PYTHON={python}', f'HOST={host}', *torch], source)
         python = source / '.venv/bin/python'
         for step in steps(row, args.find_links):
             run([python, '-m', 'pip', *step], source)
         run([python, '-m', 'mmhires.compat'], source)
         script = Path(__file__).relative_to(ROOT)
         run([python, script, '--smoke', 'out.json'], source)
-        for out in ('out.onnx', 'out.pt2')[:2 * row.export]:
-            run([
-                python, 'tools/deployment/export.py', CONFIG,
-                'work_dirs/iter_2.pth', out
-            ], source)
+        for out in ('out.onnx', 'out.pt2')[: 2 * row.export]:
+            run([python, 'tools/deployment/export.py', CONFIG, 'work_dirs/iter_2.pth', out], source)
         versions = json.loads((source / 'out.json').read_text())
     except subprocess.CalledProcessError as error:
         last = (error.stderr or '').strip().splitlines()[-1:] or ['']
@@ -127,12 +122,17 @@ def try_row(name: str, args: argparse.Namespace) -> str:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     mmcv = dict(lite='mmcv-lite', full='mmcv', onedl='onedl-mmcv')[row.mmcv]
-    cells = (name, versions.get('python',
-                                row.python), versions.get('torch', row.torch),
-             versions.get('numpy',
-                          '-'), f'{mmcv} {versions.get("mmcv", "")}'.strip(),
-             versions.get('mmpose', '-'), 'yes' if row.export else '-', result,
-             datetime.date.today().isoformat())
+    cells = (
+        name,
+        versions.get('python', row.python),
+        versions.get('torch', row.torch),
+        versions.get('numpy', '-'),
+        f'{mmcv} {versions.get("mmcv", "")}'.strip(),
+        versions.get('mmpose', '-'),
+        'yes' if row.export else '-',
+        result,
+        datetime.date.today().isoformat(),
+    )
     return f'| {" | ".join(cells)} |'
 
 
@@ -143,7 +143,8 @@ def run(command: list, folder: Path) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True)
+        text=True,
+    )
 
 
 def smoke(out: str) -> None:
@@ -161,8 +162,7 @@ def smoke(out: str) -> None:
     from mmengine.runner import Runner
 
     cfg = Config.fromfile(ROOT / CONFIG)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader,
-                   cfg.test_dataloader):
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
         loader.dataset.update(size=(64, 128), length=4)
     cfg.model.data_preprocessor.update(size=(64, 128), min_size=16)
@@ -178,9 +178,11 @@ def smoke(out: str) -> None:
         python=platform.python_version(),
         torch=torch.__version__,
         numpy=numpy.__version__,
-        mmcv=mmcv.__version__)
+        mmcv=mmcv.__version__,
+    )
     if find_spec('mmpose'):
         import mmpose
+
         pose = next((ROOT / 'configs/research').glob('dsrl_td-hm*.py'))
         init_default_scope('mmpose')
         MODELS.build(Config.fromfile(pose).model)
@@ -192,10 +194,7 @@ def write(lines: dict[str, str]) -> None:
     """Replace the rows that were tried in the page's table."""
     path = ROOT / 'docs/get_started/install.md'
     before, table, after = re.split(f'{BEGIN}|{END}', path.read_text())
-    old = {
-        line.split('|')[1].strip(): line
-        for line in table.strip().splitlines()[2:]
-    }
+    old = {line.split('|')[1].strip(): line for line in table.strip().splitlines()[2:]}
     old.update(lines)
     rows = [old[name] for name in ROWS if name in old]
     table = '\n'.join((*HEADER, *rows))

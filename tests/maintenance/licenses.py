@@ -6,6 +6,7 @@ depend on in turn:
 
     python tests/maintenance/licenses.py
 """
+
 import re
 from importlib import metadata
 from pathlib import Path
@@ -21,13 +22,14 @@ KNOWN = dict(openmim='Apache Software License')
 HEAD = (
     '# Licences of the run-time dependencies\n\n'
     'Written by `python tests/maintenance/licenses.py` from the metadata of '
-    'the installed packages; the CUDA builds of torch bring NVIDIA\'s\n'
-    'own libraries with them, under NVIDIA\'s licences, which are not listed. '
+    "the installed packages; the CUDA builds of torch bring NVIDIA's\n"
+    "own libraries with them, under NVIDIA's licences, which are not listed. "
     'Nothing here is part of mmhires. The extra `video` is not in the\n'
     'list: PyAV is under BSD-3-Clause, but its wheels bring FFmpeg '
     '(LGPL-3.0), x264 and x265 (GPL-2.0), which bind whoever passes\n'
     'them on; without PyAV, OpenCV reads and writes videos.\n\n'
-    '| package | version | licence | asked for by |\n|---|---|---|---|\n')
+    '| package | version | licence | asked for by |\n|---|---|---|---|\n'
+)
 
 
 def requirements(name: str) -> list[Requirement]:
@@ -51,8 +53,9 @@ def licence(package: metadata.Distribution) -> str:
     text = (package.metadata.get('License') or '').strip()
     found = expression or ', '.join(classifiers) or text
     if not found or '\n' in found or len(found) > 120:
-        raise ValueError(f'{package.name} does not name its licence in a line '
-                         'of metadata; add it to KNOWN')
+        raise ValueError(
+            f'{package.name} does not name its licence in a line of metadata; add it to KNOWN'
+        )
     return found
 
 
@@ -60,8 +63,10 @@ def collect() -> dict[str, tuple]:
     """Version, licence and origin of every package, by name."""
     waiting = [(Requirement('torch'), 'setup.py', True)]
     for name in FILES:
-        waiting += [(requirement, f'{name}.txt', name != NO_DEPENDENCIES)
-                    for requirement in requirements(name)]
+        waiting += [
+            (requirement, f'{name}.txt', name != NO_DEPENDENCIES)
+            for requirement in requirements(name)
+        ]
     found = {}
     for requirement, origin, follow in waiting:  # grows on the way
         name = re.sub(r'[-_.]+', '-', requirement.name).lower()
@@ -71,15 +76,15 @@ def collect() -> dict[str, tuple]:
         package = metadata.distribution(name)
         found[name] = package.version.split('+')[0], licence(package), origin
         if follow:
-            waiting += [(Requirement(line), name, True)
-                        for line in package.requires or ()]
+            waiting += [(Requirement(line), name, True) for line in package.requires or ()]
     return found
 
 
 def table() -> str:
     """The whole file."""
-    return HEAD + ''.join(f'| {" | ".join((name, *row))} |\n'
-                          for name, row in sorted(collect().items()))
+    return HEAD + ''.join(
+        f'| {" | ".join((name, *row))} |\n' for name, row in sorted(collect().items())
+    )
 
 
 if __name__ == '__main__':

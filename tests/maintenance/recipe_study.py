@@ -11,6 +11,7 @@ base's own (``--rates 0``). Choose by val with one seed; test the choice.
 Stop it and start it again as you like: a training that was stopped is resumed,
 rows that are in the file are not run again.
 """
+
 import argparse
 import json
 from itertools import product
@@ -34,15 +35,14 @@ def parse_args() -> argparse.Namespace:
     add('out', type=Path, help='JSON of the rows, which are added to')
     add('--methods', nargs='+', default=['control', 'dsrl', 'hrfr'])
     add('--seeds', nargs='+', type=int, default=[0])
-    add('--rates', nargs='+', type=float, default=[0., RATE])
+    add('--rates', nargs='+', type=float, default=[0.0, RATE])
     add('--lengths', nargs='+', type=float, default=[0.5])
     add('--scale', type=float, default=2)
     add('--work-dir', type=Path, default=Path('work_dirs/recipe'))
     return parser.parse_args()
 
 
-def student(args: argparse.Namespace, method: str, rate: float,
-            length: float) -> Config:
+def student(args: argparse.Namespace, method: str, rate: float, length: float) -> Config:
     """The config of a row, but for its seed."""
     base = Config.fromfile(args.base)
     iters = max(1, round(length * base.train_cfg.max_iters))
@@ -57,13 +57,14 @@ def student(args: argparse.Namespace, method: str, rate: float,
             scale=args.scale,
             teacher_ckpt=args.weights,
             iters=iters,
-            steps=0))
+            steps=0,
+        )
+    )
     cfg = Config.fromfile(child)
     if method == 'control':
         cfg.load_from = args.weights
         cfg.model = Config.fromfile(args.base).model
-        cfg.model.data_preprocessor = Config.fromfile(
-            child).model.data_preprocessor
+        cfg.model.data_preprocessor = Config.fromfile(child).model.data_preprocessor
     if rate:
         cfg.optim_wrapper.optimizer.lr = rate * base.optim_wrapper.optimizer.lr
     else:  # as the base trains, but for its length
@@ -77,10 +78,9 @@ def student(args: argparse.Namespace, method: str, rate: float,
 def train(cfg: Config, work_dir: Path, seed: int) -> dict:
     """Train, or go on with it, and test the best weights of val."""
     start = process_time()
-    cfg.merge_from_dict(
-        dict(work_dir=str(work_dir), resume=True, randomness=dict(seed=seed)))
+    cfg.merge_from_dict(dict(work_dir=str(work_dir), resume=True, randomness=dict(seed=seed)))
     Runner.from_cfg(cfg).train()
-    best, = work_dir.glob('best_*.pth')
+    (best,) = work_dir.glob('best_*.pth')
     last = (work_dir / 'last_checkpoint').read_text().strip()
     info = torch.load(last, weights_only=False)['message_hub']['runtime_info']
     cfg.merge_from_dict(dict(resume=False, load_from=str(best)))
@@ -89,21 +89,21 @@ def train(cfg: Config, work_dir: Path, seed: int) -> dict:
         val=info['best_score'],
         best=best.name,
         test=Runner.from_cfg(cfg).test(),
-        cpu_seconds=process_time() - start)
+        cpu_seconds=process_time() - start,
+    )
 
 
 def main() -> None:
     args = parse_args()
     rows = json.loads(args.out.read_text()) if args.out.exists() else {}
-    for seed, method, rate, length in product(args.seeds, args.methods,
-                                              args.rates, args.lengths):
+    for seed, method, rate, length in product(args.seeds, args.methods, args.rates, args.lengths):
         name = (
             f'{Path(args.base).stem}/{method}-rate{rate:g}-length{length:g}'
-            f'-scale{args.scale:g}/seed{seed}')
+            f'-scale{args.scale:g}/seed{seed}'
+        )
         if name in rows:
             continue
-        rows[name] = train(
-            student(args, method, rate, length), args.work_dir / name, seed)
+        rows[name] = train(student(args, method, rate, length), args.work_dir / name, seed)
         with open_whole(args.out) as file:
             json.dump(rows, file, indent=1)
 

@@ -7,6 +7,7 @@
 A test of a module whose fixture takes long is slow by the first that uses it:
 look at the others of that fixture, too.
 """
+
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -25,11 +26,12 @@ def main(report: str) -> None:
         [sys.executable, '-m', 'pytest', '--collect-only', '-qm', 'slow'],
         capture_output=True,
         check=True,
-        text=True).stdout
+        text=True,
+    ).stdout
     marked = {name_of(line) for line in collected.splitlines() if '::' in line}
     cases = sorted(
-        ElementTree.parse(report).iter('testcase'),
-        key=lambda case: -float(case.get('time')))
+        ElementTree.parse(report).iter('testcase'), key=lambda case: -float(case.get('time'))
+    )
     for case in cases:
         seconds = float(case.get('time'))
         test = case.get('classname'), case.get('name')

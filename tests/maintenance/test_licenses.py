@@ -20,13 +20,10 @@ def test_no_licence_asks_users_of_mmhires_to_publish_their_own_code(listed):
 
 
 @pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11),
-    reason='written on Python 3.11; others need other packages')
+    sys.version_info[:2] != (3, 11), reason='written on Python 3.11; others need other packages'
+)
 def test_every_installed_dependency_is_listed_with_its_licence(listed):
-    assert listed == {
-        name: licence
-        for name, (_, licence, _) in licenses.collect().items()
-    }
+    assert listed == {name: licence for name, (_, licence, _) in licenses.collect().items()}
 
 
 def test_licence_that_the_metadata_does_not_name_is_asked_for():

@@ -7,15 +7,13 @@ import pytest
 
 FULL_SIZE = 'configs/demo/deeplabv3plus-r18s_1xb8-3000_streets-192x384.py'
 WEIGHTS = 'configs/demo/deeplabv3plus-r18s_streets-192x384.pth'
-LOADER = ('num_workers=0, persistent_workers=False, '
-          'dataset=dict(size=(96, 192), cache=None, ')
+LOADER = 'num_workers=0, persistent_workers=False, dataset=dict(size=(96, 192), cache=None, '
 
 
 @pytest.fixture
 def mine(repo_root, tmp_path, monkeypatch):
     """A folder with ``mine.py``, ``mine.pth`` and a picture."""
-    (tmp_path /
-     'mine.py').write_text(f"""_base_ = {str(repo_root / FULL_SIZE)!r}
+    (tmp_path / 'mine.py').write_text(f"""_base_ = {str(repo_root / FULL_SIZE)!r}
 model = dict(data_preprocessor=dict(size=(96, 192), min_size=16))
 train_dataloader = dict(batch_size=2, {LOADER}length=4))
 val_dataloader = dict({LOADER}length=3))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``adapt --unlabelled``: pictures that the teacher teaches as well."""
+
 import json
 import os
 import shutil
@@ -38,13 +39,13 @@ def student(method, unlabelled='pictures', **options):
 
 @pytest.mark.parametrize('method', ['dsrl', 'hrfr', 'plain'])
 def test_the_loader_of_a_student_has_the_pictures(method, pictures):
-    cfg, without = (
-        student(method, folder).to_dict() for folder in ('pictures', None))
+    cfg, without = (student(method, folder).to_dict() for folder in ('pictures', None))
     dataset = cfg['train_dataloader'].pop('dataset')
     assert dataset == dict(
         type='mmhires.PartlyLabelledDataset',
         unlabelled='pictures',
-        dataset=without['train_dataloader'].pop('dataset'))
+        dataset=without['train_dataloader'].pop('dataset'),
+    )
     assert cfg == without
     init_default_scope('mmseg')
     assert len(DATASETS.build(dataset).pictures) == 5
@@ -60,14 +61,16 @@ def train(cfg, work_dir, iters=5, **settings):
             randomness=dict(seed=0),
             train_cfg=dict(max_iters=iters, val_interval=5),
             default_hooks=dict(
-                checkpoint=dict(interval=1, max_keep_ckpts=-1),
-                logger=dict(interval=1)),
-            **settings))
+                checkpoint=dict(interval=1, max_keep_ckpts=-1), logger=dict(interval=1)
+            ),
+            **settings,
+        )
+    )
     Runner.from_cfg(cfg).train()
 
 
 def scalars(work_dir, pictures):
-    path, = (pictures / work_dir).glob('*/vis_data/scalars.json')
+    (path,) = (pictures / work_dir).glob('*/vis_data/scalars.json')
     lines = map(json.loads, path.read_text().splitlines())
     return [line for line in lines if 'loss' in line]
 
@@ -76,10 +79,9 @@ def scalars(work_dir, pictures):
 def test_five_steps_learn_of_both_and_resume_to_the_bit(method, pictures):
     train(student(method, None), 'labelled', 1)
     train(student(method), 'mixed')
-    first, = scalars('labelled', pictures)
+    (first,) = scalars('labelled', pictures)
     steps = scalars('mixed', pictures)
-    assert len(steps) == 5 and all(
-        np.isfinite(value) for step in steps for value in step.values())
+    assert len(steps) == 5 and all(np.isfinite(value) for step in steps for value in step.values())
     # The same labelled images, and other ones for the teacher beside them.
     assert steps[0]['decode.loss_ce'] == first['decode.loss_ce']
     taught = {key for key in first if key.endswith(('_kl', '_l2'))}
@@ -93,12 +95,14 @@ def test_five_steps_learn_of_both_and_resume_to_the_bit(method, pictures):
     assert len(scalars('resumed', pictures)) == 2
     want, got = (
         torch.load(f'{folder}/iter_5.pth', weights_only=False)['state_dict']
-        for folder in ('mixed', 'resumed'))
+        for folder in ('mixed', 'resumed')
+    )
     assert all(torch.equal(got[key], want[key]) for key in want)
 
 
 def test_the_trial_trains_with_pictures_as_well(pictures, monkeypatch):
     from mmhires.models.segmentors import DistilledSegmentor
+
     seen, losses_of = [], DistilledSegmentor.losses_of
 
     def keep(self, inputs, samples, supervised):
@@ -110,31 +114,44 @@ def test_the_trial_trains_with_pictures_as_well(pictures, monkeypatch):
     assert seen[-4:] == [True, False] * 2
 
 
-@pytest.mark.parametrize('folder, message', [
-    ('nowhere', 'there is no folder nowhere'),
-    ('street.png', 'there is no folder street.png'),
-    ('empty', 'empty holds no picture'),
-    ('few', 'few holds 1 pictures, fewer than the 2 without labels'),
-])
-def test_a_folder_of_no_use_is_named_in_one_line(folder, message, pictures,
-                                                 capsys):
+@pytest.mark.parametrize(
+    'folder, message',
+    [
+        ('nowhere', 'there is no folder nowhere'),
+        ('street.png', 'there is no folder street.png'),
+        ('empty', 'empty holds no picture'),
+        ('few', 'few holds 1 pictures, fewer than the 2 without labels'),
+    ],
+)
+def test_a_folder_of_no_use_is_named_in_one_line(folder, message, pictures, capsys):
     (pictures / 'empty').mkdir()
     (pictures / 'few').mkdir()
     shutil.copy('street.png', 'few')
-    assert main([
-        'adapt', 'plain', 'mine.py', '--teacher-ckpt', 'mine.pth',
-        '--unlabelled', folder, '-o', 'student.py'
-    ]) == 2
+    assert (
+        main(
+            [
+                'adapt',
+                'plain',
+                'mine.py',
+                '--teacher-ckpt',
+                'mine.pth',
+                '--unlabelled',
+                folder,
+                '-o',
+                'student.py',
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
     assert not (pictures / 'student.py').exists()
 
 
-@pytest.mark.parametrize('method, options', [
-    ('plain', dict(teacher_ckpt=None)),
-    ('hrfr', dict(teacher_ckpt=None)),
-    ('jpu', {}),
-])
+@pytest.mark.parametrize(
+    'method, options',
+    [('plain', dict(teacher_ckpt=None)), ('hrfr', dict(teacher_ckpt=None)), ('jpu', {})],
+)
 def test_pictures_without_a_teacher_are_refused(method, options, pictures):
     with pytest.raises(AdaptError, match='teach nothing without a teacher'):
         student(method, **options)
@@ -144,8 +161,10 @@ def test_pictures_of_persons_are_refused(pictures):
     pytest.importorskip('mmpose')
     with pytest.raises(AdaptError, match='does not say where its persons'):
         adapt(
-            'dsrl', 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
+            'dsrl',
+            'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
             'td-hm_mobilenetv2_8xb64-210e_coco-256x192.py',
             teacher_ckpt='mine.pth',
             unlabelled='pictures',
-            steps=0)
+            steps=0,
+        )

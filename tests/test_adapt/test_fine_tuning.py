@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The schedule that ``adapt`` writes, and what a student has to beat."""
+
 import re
 import runpy
 import sys
@@ -22,10 +23,8 @@ def score_on_small_images():
     """mIoU of ``mine.pth`` on half of the sides, without a student."""
     cfg = Config.fromfile('mine.py')
     cfg.merge_from_dict(
-        dict(
-            model=dict(data_preprocessor=dict(scale=2)),
-            load_from='mine.pth',
-            work_dir='plain'))
+        dict(model=dict(data_preprocessor=dict(scale=2)), load_from='mine.pth', work_dir='plain')
+    )
     cfg.model.data_preprocessor.test_cfg = dict(size_divisor=32)
     cfg.test_dataloader = cfg.val_dataloader
     cfg.test_evaluator = dict(type='mmhires.ClasswiseIoUMetric')
@@ -35,49 +34,53 @@ def score_on_small_images():
 @pytest.mark.slow
 @pytest.mark.parametrize('method', ['dsrl', 'hrfr'])
 def test_four_commands_make_a_student_no_worse_than_doing_nothing(
-        mine, repo_root, method, monkeypatch):
+    mine, repo_root, method, monkeypatch
+):
     adapting = [
-        'adapt', method, 'mine.py', '--teacher-ckpt', 'mine.pth', '--iters',
-        '2', '--steps', '2', '-o', 'student.py'
+        'adapt',
+        method,
+        'mine.py',
+        '--teacher-ckpt',
+        'mine.pth',
+        '--iters',
+        '2',
+        '--steps',
+        '2',
+        '-o',
+        'student.py',
     ]
     assert main(adapting) == 0
     assert main(['check', 'student.py']) == 0
-    monkeypatch.setattr(sys, 'argv',
-                        ['train.py', 'student.py', '--work-dir', 'student'])
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'student.py', '--work-dir', 'student'])
     runpy.run_path(str(repo_root / 'tools/train.py'), run_name='__main__')
-    best, = (mine / 'student').glob('best_mIoU_iter_*.pth')
-    assert main([
-        'export', 'student.py',
-        str(best), 'student.onnx', '--images', 'street.png'
-    ]) == 0
+    (best,) = (mine / 'student').glob('best_mIoU_iter_*.pth')
+    assert main(['export', 'student.py', str(best), 'student.onnx', '--images', 'street.png']) == 0
     assert (mine / 'student.onnx').stat().st_size > 1e6
 
-    log, = (mine / 'student').glob('*/*.log')
+    (log,) = (mine / 'student').glob('*/*.log')
     plain, text = score_on_small_images(), log.read_text()
     # That of step 0 is saved before its score is known.
-    info = torch.load(
-        'student/iter_2.pth',
-        weights_only=False)['message_hub']['runtime_info']
+    info = torch.load('student/iter_2.pth', weights_only=False)['message_hub']['runtime_info']
     # The student of DSRL is resized twice, from a quarter and then to full.
-    assert info['step_0'] == pytest.approx(plain, abs=.5)
+    assert info['step_0'] == pytest.approx(plain, abs=0.5)
     assert 'Step 0, small images without training: mIoU' in text
     assert 'beat step 0: best mIoU of training' in text
     scores = re.findall(r'Iter\(val\).*? mIoU: ([\d.]+)', text)
     scores = [float(score) for score in scores]
-    assert info['best_score'] == pytest.approx(max(scores), abs=.01)
+    assert info['best_score'] == pytest.approx(max(scores), abs=0.01)
     if method == 'dsrl':  # it starts as the plain network
-        assert scores[0] == pytest.approx(info['step_0'], abs=.01)
+        assert scores[0] == pytest.approx(info['step_0'], abs=0.01)
         assert len(scores) == 3
 
 
 def test_the_average_has_statistics_of_its_own_and_starts_at_step_0(mine):
     (mine / 'student.py').write_text(
-        adapt('dsrl', 'mine.py', teacher_ckpt='mine.pth', iters=100, steps=0))
+        adapt('dsrl', 'mine.py', teacher_ckpt='mine.pth', iters=100, steps=0)
+    )
     cfg = Config.fromfile('student.py')
     ema = cfg.default_hooks.ema
     assert (ema.type, ema.update_buffers) == ('EMAHook', True)
-    assert cfg.optim_wrapper.optimizer == dict(
-        type='AdamW', lr=.5 * 2e-3, weight_decay=0.01)
+    assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=0.5 * 2e-3, weight_decay=0.01)
     warm_up, poly = cfg.param_scheduler
     assert (warm_up.end, poly.begin, poly.end) == (10, 10, 100)
     assert poly.get('eta_min', 0) == 0
@@ -85,8 +88,7 @@ def test_the_average_has_statistics_of_its_own_and_starts_at_step_0(mine):
     assert cfg.default_hooks.checkpoint.save_best == 'mIoU'
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
-    wrapper = build_optim_wrapper(model,
-                                  dict(cfg.optim_wrapper, type='OptimWrapper'))
+    wrapper = build_optim_wrapper(model, dict(cfg.optim_wrapper, type='OptimWrapper'))
     rates = {
         id(parameter): group['lr']
         for group in wrapper.optimizer.param_groups
@@ -98,37 +100,53 @@ def test_the_average_has_statistics_of_its_own_and_starts_at_step_0(mine):
 
 
 def test_the_base_s_schedule_is_kept_where_it_is_asked_for(mine):
-    text = adapt(
-        'dsrl', 'mine.py', teacher_ckpt='mine.pth', steps=0, schedule='base')
+    text = adapt('dsrl', 'mine.py', teacher_ckpt='mine.pth', steps=0, schedule='base')
     for word in ('train_cfg', 'param_scheduler', 'EMAHook', 'optim_wrapper'):
         assert word not in text
     # Without weights there is nothing to fine-tune.
     assert 'StepZero' not in adapt('dsrl', 'mine.py', steps=0)
 
 
-@pytest.mark.parametrize('base, lines, hooks', [
-    (dict(
-        train_cfg=dict(max_epochs=210, val_interval=10),
-        val_dataloader=dict(batch_size=1),
-        optim_wrapper=dict(
-            optimizer=dict(type='Adam', lr=5e-4), paramwise_cfg=None),
-        default_hooks=dict(checkpoint=dict(save_best='coco/AP'))), [
-            'max_epochs=105, val_interval=10', 'lr=0.00025',
-            'by_epoch=True, convert_to_iter_based=True', '_delete_=True'
-        ], ["metric='coco/AP'", "save_best='coco/AP'"]),
-    (dict(
-        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=8),
-        val_dataloader=dict(batch_size=1),
-        val_evaluator=dict(type='mmpose.PCKAccuracy'),
-        custom_hooks=[dict(type='EMAHook')]), ['max_epochs=4'
-                                               ], ["metric='PCK'"]),
-    (dict(
-        train_cfg=dict(max_iters=80000),
-        optim_wrapper=dict(
-            constructor='LayerDecayOptimizerConstructor',
-            optimizer=dict(lr=1e-4))),
-     ['max_iters=40000', 'end=200', 'lr=5e-05'], ['momentum=0.00025']),
-])
+@pytest.mark.parametrize(
+    'base, lines, hooks',
+    [
+        (
+            dict(
+                train_cfg=dict(max_epochs=210, val_interval=10),
+                val_dataloader=dict(batch_size=1),
+                optim_wrapper=dict(optimizer=dict(type='Adam', lr=5e-4), paramwise_cfg=None),
+                default_hooks=dict(checkpoint=dict(save_best='coco/AP')),
+            ),
+            [
+                'max_epochs=105, val_interval=10',
+                'lr=0.00025',
+                'by_epoch=True, convert_to_iter_based=True',
+                '_delete_=True',
+            ],
+            ["metric='coco/AP'", "save_best='coco/AP'"],
+        ),
+        (
+            dict(
+                train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=8),
+                val_dataloader=dict(batch_size=1),
+                val_evaluator=dict(type='mmpose.PCKAccuracy'),
+                custom_hooks=[dict(type='EMAHook')],
+            ),
+            ['max_epochs=4'],
+            ["metric='PCK'"],
+        ),
+        (
+            dict(
+                train_cfg=dict(max_iters=80000),
+                optim_wrapper=dict(
+                    constructor='LayerDecayOptimizerConstructor', optimizer=dict(lr=1e-4)
+                ),
+            ),
+            ['max_iters=40000', 'end=200', 'lr=5e-05'],
+            ['momentum=0.00025'],
+        ),
+    ],
+)
 def test_rate_length_and_metric_follow_the_base(base, lines, hooks):
     text, found = schedule_lines(Config(base), 'dsrl', '', None)
     for line in lines:
@@ -137,22 +155,19 @@ def test_rate_length_and_metric_follow_the_base(base, lines, hooks):
         assert any(option in options for options in found.values())
     assert ('ema' in found) == ('custom_hooks' not in base)
     assert ('step_zero' in found) == ('val_dataloader' in base)
-    assert ('custom_keys' in text) == ('constructor'
-                                       not in base.get('optim_wrapper', {}))
+    assert ('custom_keys' in text) == ('constructor' not in base.get('optim_wrapper', {}))
 
 
 def test_weights_of_another_network_are_refused_in_a_line(mine, capsys):
     other = torch.load('mine.pth')
     state = other.get('state_dict', other)
     torch.save(
-        dict(state_dict={
-            key.replace('backbone', 'stem'): value
-            for key, value in state.items()
-        }), 'other.pth')
-    assert main([
-        'adapt', 'dsrl', 'mine.py', '--teacher-ckpt', 'other.pth', '-o',
-        'student.py'
-    ]) == 2
+        dict(state_dict={key.replace('backbone', 'stem'): value for key, value in state.items()}),
+        'other.pth',
+    )
+    assert (
+        main(['adapt', 'dsrl', 'mine.py', '--teacher-ckpt', 'other.pth', '-o', 'student.py']) == 2
+    )
     error = capsys.readouterr().err
     assert 'model.teacher_ckpt' in error and '85 missing' in error
     assert len(error.splitlines()) == 1 and not (mine / 'student.py').exists()
@@ -176,17 +191,24 @@ class Log:
         self.lines.append(line)
 
 
-@pytest.mark.parametrize('scores, greater, seen', [
-    ([70., 68.], True, 'Nothing beat step 0: best x of training 70 (iter'
-     'ation 1), step 0 70'),
-    ([70., 71.], True, 'Training beat step 0: best x of training 71 (itera'
-     'tion 2), step 0 70'),
-    ([69., 71.], False, 'Training beat step 0: best x of training 69 (itera'
-     'tion 1), step 0 70'),
-])
-def test_one_line_at_the_end_says_whether_training_helped(
-        scores, greater, seen):
-    hook, runner = StepZeroHook('x', greater=greater), Log(step_0=70.)
+@pytest.mark.parametrize(
+    'scores, greater, seen',
+    [
+        ([70.0, 68.0], True, 'Nothing beat step 0: best x of training 70 (iteration 1), step 0 70'),
+        (
+            [70.0, 71.0],
+            True,
+            'Training beat step 0: best x of training 71 (iteration 2), step 0 70',
+        ),
+        (
+            [69.0, 71.0],
+            False,
+            'Training beat step 0: best x of training 69 (iteration 1), step 0 70',
+        ),
+    ],
+)
+def test_one_line_at_the_end_says_whether_training_helped(scores, greater, seen):
+    hook, runner = StepZeroHook('x', greater=greater), Log(step_0=70.0)
     for score in scores:
         runner.iter += 1
         hook.after_val_epoch(runner, dict(x=score))
@@ -200,4 +222,4 @@ def test_a_metric_that_is_not_there_and_an_unknown_start_are_named():
     runner = Log()
     runner.iter = 1
     with pytest.raises(KeyError, match="'mIoU'.*returns AP"):
-        StepZeroHook('mIoU').after_val_epoch(runner, dict(AP=1.))
+        StepZeroHook('mIoU').after_val_epoch(runner, dict(AP=1.0))

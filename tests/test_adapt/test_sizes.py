@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Strides, pooling and channels that a child config is given."""
+
 import re
 
 import pytest
@@ -38,29 +39,33 @@ model = dict(
 
 def numbers(upstream, scale=2):
     """``upscale``, ``subsample`` and ``image_channels`` of the child."""
-    text, = dsrl.changes(upstream, scale, None)
+    (text,) = dsrl.changes(upstream, scale, None)
     return tuple(
         int(found[1]) if (found := re.search(rf'{name}=(\d+)', text)) else None
-        for name in ('upscale', 'subsample', 'image_channels'))
+        for name in ('upscale', 'subsample', 'image_channels')
+    )
 
 
-@pytest.mark.parametrize('size, scale, subsample', [
-    ((480, 480), 2, 2),
-    ((720, 960), 2, 2),
-    ((256, 256), 2, 1),
-    ((512, 1024), 2, 2),
-    ((1024, 1024), 2, 4),
-    ((2048, 2048), 2, None),
-    ((500, 500), 4, 2),
-])
-def test_the_stride_is_the_network_s_whatever_the_crop(size, scale, subsample,
-                                                       stride_32):
+@pytest.mark.parametrize(
+    'size, scale, subsample',
+    [
+        ((480, 480), 2, 2),
+        ((720, 960), 2, 2),
+        ((256, 256), 2, 1),
+        ((512, 1024), 2, 2),
+        ((1024, 1024), 2, 4),
+        ((2048, 2048), 2, None),
+        ((500, 500), 4, 2),
+    ],
+)
+def test_the_stride_is_the_network_s_whatever_the_crop(size, scale, subsample, stride_32):
     upstream = stride_32(size)
     assert numbers(upstream, scale) == (32, subsample, None)
     # The pooled maps have 64 pixels, or all that there are.
     side = [-(-pixels // 32) for pixels in size]
     left = torch.nn.functional.avg_pool2d(
-        torch.zeros(1, *side), subsample or 8, ceil_mode=True).numel()
+        torch.zeros(1, *side), subsample or 8, ceil_mode=True
+    ).numel()
     assert left >= 64 or subsample == 1
     FALoss(subsample)(*torch.randn(2, 1, 4, *side))
 
@@ -73,29 +78,29 @@ def test_channels_are_those_of_the_first_convolution(channels, stride_32):
     assert numbers(upstream)[2] == channels
     init_default_scope('mmseg')
     head = MODELS.build(
-        dict(
-            type='mmhires.SISRHead',
-            in_channels=4,
-            in_index=0,
-            image_channels=channels))
+        dict(type='mmhires.SISRHead', in_channels=4, in_index=0, image_channels=channels)
+    )
     assert head.to_image.upsample_conv.out_channels == channels * 4**2
 
 
-@pytest.mark.parametrize('asked, scale, padding, small', [
-    (1.5, 1.5, (528, 1056), (352, 704)),
-    (1.4, 45 / 32, (540, 1035), (384, 736)),
-    (3, 3, (576, 1056), (192, 352)),
-    (2, 2, (512, 1024), (256, 512)),
-])
-def test_maps_halve_evenly_and_sizes_used_are_said(asked, scale, padding,
-                                                   small, stride_32):
+@pytest.mark.parametrize(
+    'asked, scale, padding, small',
+    [
+        (1.5, 1.5, (528, 1056), (352, 704)),
+        (1.4, 45 / 32, (540, 1035), (384, 736)),
+        (3, 3, (576, 1056), (192, 352)),
+        (2, 2, (512, 1024), (256, 512)),
+    ],
+)
+def test_maps_halve_evenly_and_sizes_used_are_said(asked, scale, padding, small, stride_32):
     upstream = stride_32((512, 1024))
     assert upstream.fitting_scale(asked) == scale
     assert upstream.padded(scale) == padding
     assert upstream.reduced(scale) == small
     assert numbers(upstream, scale)[0] == 32
-    pre, = re.findall(r'data_preprocessor=(dict\(.*?\)\))',
-                      next(dsrl.changes(upstream, scale, None)), re.DOTALL)
+    (pre,) = re.findall(
+        r'data_preprocessor=(dict\(.*?\)\))', next(dsrl.changes(upstream, scale, None)), re.DOTALL
+    )
     cfg = eval(pre)
     if asked != 2:
         assert cfg.get('size') == padding
@@ -108,22 +113,28 @@ def test_crops_of_persons_are_reduced_side_by_side(tmp_path):
     with pytest.warns(match='get to the network as 160x128'):
         child.write_text(
             adapt(
-                'dsrl', 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
+                'dsrl',
+                'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
                 'td-hm_mobilenetv2_8xb64-210e_coco-256x192.py',
                 child,
                 scale=1.5,
-                steps=2))
+                steps=2,
+            )
+        )
     cfg = Config.fromfile(child)
     assert cfg.model.data_preprocessor.size_divisor == 32
     assert cfg.model.head.sisr_head.upscale == 4
 
 
-@pytest.mark.parametrize('scale, seen', [
-    (0.5, 'scale must be a number of at least 1, got 0.5'),
-    (1, 'scale=1 reduces nothing'),
-    (1.01, 'scale=1.01 is of no use.*from 1.03 to 16'),
-    (100, 'scale=100 is of no use.*from 1.03 to 16'),
-])
+@pytest.mark.parametrize(
+    'scale, seen',
+    [
+        (0.5, 'scale must be a number of at least 1, got 0.5'),
+        (1, 'scale=1 reduces nothing'),
+        (1.01, 'scale=1.01 is of no use.*from 1.03 to 16'),
+        (100, 'scale=100 is of no use.*from 1.03 to 16'),
+    ],
+)
 def test_a_scale_without_a_use_is_refused_in_a_line(scale, seen, stride_32):
     with pytest.raises(AdaptError, match=seen) as error:
         stride_32((512, 1024)).fitting_scale(scale)

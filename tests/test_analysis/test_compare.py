@@ -7,11 +7,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import TestLoop
 
-from mmhires.analysis import (
-    initial_weights,
-    save_initial_weights,
-    train_and_test,
-)
+from mmhires.analysis import initial_weights, save_initial_weights, train_and_test
 
 
 class Stop(Hook):
@@ -24,25 +20,24 @@ class Stop(Hook):
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_run_goes_on_from_its_last_checkpoint(
-        streets_config, tmp_path):
+def test_an_interrupted_run_goes_on_from_its_last_checkpoint(streets_config, tmp_path):
     initial, run = str(tmp_path / 'initial.pth'), tmp_path / 'run'
     save_initial_weights(streets_config(tmp_path), 0, initial)
     cfg = streets_config(tmp_path, iters=3)
     with pytest.raises(KeyboardInterrupt):
         train_and_test(cfg, str(run), 0, initial, [Stop()])
     train_and_test(cfg, str(run), 0, initial)
-    assert any('resumed epoch: 0, iter: 1' in log.read_text()
-               for log in run.glob('*/*.log'))
+    assert any('resumed epoch: 0, iter: 1' in log.read_text() for log in run.glob('*/*.log'))
     assert torch.load(run / 'iter_3.pth')['meta']['iter'] == 3
 
 
 def test_two_configs_start_from_the_same_weights_and_finished_runs_are_read(
-        streets_config, tmp_path):
+    streets_config, tmp_path
+):
     initial = str(tmp_path / 'initial.pth')
     save_initial_weights(streets_config(tmp_path, dsrl=False), 0, initial)
     cfg = streets_config(tmp_path, iters=1)
-    cfg.optim_wrapper.optimizer.lr = 0.
+    cfg.optim_wrapper.optimizer.lr = 0.0
     metrics = train_and_test(cfg, str(tmp_path / 'run'), 0, initial)
     state = torch.load(tmp_path / 'run' / 'iter_1.pth')['state_dict']
     start = torch.load(initial)['state_dict']
@@ -51,20 +46,15 @@ def test_two_configs_start_from_the_same_weights_and_finished_runs_are_read(
             name = name.replace('decode_head.', 'decode_head.seg_head.')
             torch.testing.assert_close(state[name], kernel, rtol=0, atol=0)
 
-    files = {
-        path: path.stat().st_mtime_ns
-        for path in (tmp_path / 'run').rglob('*')
-    }
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*')}
     assert train_and_test(cfg, str(tmp_path / 'run'), 0, initial) == metrics
-    assert files == {
-        path: path.stat().st_mtime_ns
-        for path in (tmp_path / 'run').rglob('*')
-    }
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*')}
 
 
 @pytest.mark.slow
 def test_results_of_other_options_weights_and_torn_files_are_made_anew(
-        streets_config, tmp_path, caplog):
+    streets_config, tmp_path, caplog
+):
     run, initial = tmp_path / 'run', str(tmp_path / 'initial.pth')
     cfg = streets_config(tmp_path, dsrl=False, iters=1)
     initial_weights(cfg, 0, initial)
@@ -95,19 +85,19 @@ def test_results_of_other_options_weights_and_torn_files_are_made_anew(
 
 
 def test_a_torn_checkpoint_does_not_stop_the_same_command_for_good(
-        streets_config, tmp_path, caplog):
+    streets_config, tmp_path, caplog
+):
     run = tmp_path / 'run'
     cfg = streets_config(tmp_path, dsrl=False, iters=1)
     metrics = train_and_test(cfg, str(run), 0)
     (run / 'metrics.json').unlink()
     weights = (run / 'iter_1.pth').read_bytes()
-    (run / 'iter_1.pth').write_bytes(weights[:len(weights) // 2])
+    (run / 'iter_1.pth').write_bytes(weights[: len(weights) // 2])
     assert train_and_test(cfg, str(run), 0) == metrics
     assert 'no whole checkpoint' in caplog.text
 
 
-def test_first_weights_are_those_of_the_config_and_whole(
-        streets_config, tmp_path, caplog):
+def test_first_weights_are_those_of_the_config_and_whole(streets_config, tmp_path, caplog):
     path, pretrained = tmp_path / 'initial.pth', str(tmp_path / 'p.pth')
     cfg = streets_config(tmp_path, dsrl=False)
 
@@ -141,8 +131,7 @@ def test_load_from_is_part_of_the_first_weights(streets_config, tmp_path):
         torch.testing.assert_close(start[name], value, rtol=0, atol=0)
 
 
-def test_an_average_of_the_weights_is_what_is_tested(streets_config, tmp_path,
-                                                     monkeypatch):
+def test_an_average_of_the_weights_is_what_is_tested(streets_config, tmp_path, monkeypatch):
     tested, run_iter = {}, TestLoop.run_iter
 
     def recorded(self, *args):
@@ -157,13 +146,11 @@ def test_an_average_of_the_weights_is_what_is_tested(streets_config, tmp_path,
     saved = torch.load(tmp_path / 'run/iter_2.pth')
     raw = saved['ema_state_dict']
     changed = [
-        key for key, value in saved['state_dict'].items()
-        if (value != raw[f'module.{key}']).any()
+        key for key, value in saved['state_dict'].items() if (value != raw[f'module.{key}']).any()
     ]
     assert changed
     for key in changed:
-        torch.testing.assert_close(
-            tested[key], saved['state_dict'][key], rtol=0, atol=0)
+        torch.testing.assert_close(tested[key], saved['state_dict'][key], rtol=0, atol=0)
 
 
 def test_areas_of_images_give_the_measured_miou(streets_config, tmp_path):

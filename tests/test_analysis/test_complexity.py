@@ -36,7 +36,8 @@ def test_convolutions_of_every_kind_are_counted_by_their_formula():
         nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8),  # 8 * 9 on 4 x 6
         nn.ConvTranspose2d(8, 5, 4, stride=2, padding=1),  # 8 * 5 * 16 on 4x6
         nn.Flatten(),
-        nn.Linear(5 * 8 * 12, 7))
+        nn.Linear(5 * 8 * 12, 7),
+    )
     expected = 24 * (3 * 8 * 9 + 8 * 9 + 8 * 5 * 16) + 5 * 8 * 12 * 7
     assert count_macs(model, (3, 8, 12)) == expected
     assert count_macs(model, (2, 3, 8, 12)) == 2 * expected
@@ -55,8 +56,7 @@ def test_counting_computes_nothing_and_leaves_the_model_as_it_is():
 @pytest.mark.parametrize('height, gmacs', [(512, 507.471), (256, 126.869)])
 def test_deeplabv3plus_r101_costs_what_was_measured_elsewhere(height, gmacs):
     model = build(SETTINGS)
-    assert count_macs(model, (3, height, 2 * height)) / 1e9 == pytest.approx(
-        gmacs, abs=5e-4)
+    assert count_macs(model, (3, height, 2 * height)) / 1e9 == pytest.approx(gmacs, abs=5e-4)
     assert count_params(model) == (62_582_006, 60_217_315)
 
 
@@ -80,7 +80,6 @@ def test_a_backbone_whose_train_returns_nothing_is_counted():
     """As MMSegmentation's ResNet."""
 
     class Backbone(nn.Conv2d):
-
         def train(self, mode=True):
             super().train(mode)
 
@@ -89,8 +88,8 @@ def test_a_backbone_whose_train_returns_nothing_is_counted():
 
 def test_training_adds_what_inference_leaves_out_branch_by_branch():
     model = build_model(
-        str(DSRL / 'dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192'
-            '-to-192x384.py'))
+        str(DSRL / 'dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-192x384.py')
+    )
     height, width = 64, 128
     before = {key: value.clone() for key, value in model.state_dict().items()}
     inference = count_branches(model, (3, height, width))
@@ -98,30 +97,26 @@ def test_training_adds_what_inference_leaves_out_branch_by_branch():
     for key, value in model.state_dict().items():
         torch.testing.assert_close(value, before[key])
     assert inference[''] == count_macs(model, (3, height, width))
-    assert inference[''] == sum(macs for name, macs in inference.items()
-                                if name)
+    assert inference[''] == sum(macs for name, macs in inference.items() if name)
     for name in inference:
         if name:
             assert training[name] == inference[name]
     added = training.keys() - inference.keys()
     assert added == {
-        f'decode_head.{part}'
-        for part in ('sisr_head', 'feature_transform', 'loss_fa')
+        f'decode_head.{part}' for part in ('sisr_head', 'feature_transform', 'loss_fa')
     }
-    assert training[''] - inference[''] == sum(training[name]
-                                               for name in added)
+    assert training[''] - inference[''] == sum(training[name] for name in added)
     # 1x1 on 32 channels, and all pairs of the pooled pixels, once each of two
     # matrices of two widths, at half the input's size.
     pixels = height * width // 4
     assert training['decode_head.feature_transform'] == pixels * 32 * 32
-    assert training['decode_head.loss_fa'] == (pixels // 64)**2 * (32 + 32)
+    assert training['decode_head.loss_fa'] == (pixels // 64) ** 2 * (32 + 32)
 
 
 def test_outputs_of_chosen_modules_are_counted():
-    model = nn.Sequential(
-        nn.Conv2d(2, 4, 1, bias=False), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 1))
-    assert count_outputs(model, (2, 5, 6),
-                         lambda m: isinstance(m, nn.BatchNorm2d)) == 4 * 5 * 6
-    assert count_outputs(
-        model, (2, 5, 6),
-        lambda m: getattr(m, 'bias', None) is not None) == (4 + 3) * 5 * 6
+    model = nn.Sequential(nn.Conv2d(2, 4, 1, bias=False), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 1))
+    assert count_outputs(model, (2, 5, 6), lambda m: isinstance(m, nn.BatchNorm2d)) == 4 * 5 * 6
+    assert (
+        count_outputs(model, (2, 5, 6), lambda m: getattr(m, 'bias', None) is not None)
+        == (4 + 3) * 5 * 6
+    )

@@ -9,7 +9,6 @@ from mmhires.analysis import measure_latency
 
 
 class Sleeper(nn.Module):
-
     def __init__(self, seconds, calls):
         super().__init__()
         self.seconds = seconds
@@ -22,8 +21,8 @@ class Sleeper(nn.Module):
 
 def test_medians_are_milliseconds_of_each_model():
     result = measure_latency(
-        dict(slow=Sleeper(0.02, []), fast=Sleeper(0.002, [])), (1, 3, 4, 4),
-        repeats=5)
+        dict(slow=Sleeper(0.02, []), fast=Sleeper(0.002, [])), (1, 3, 4, 4), repeats=5
+    )
     assert 20 <= result['slow'].median < 60
     assert 2 <= result['fast'].low <= result['fast'].median < 20
 
@@ -47,9 +46,8 @@ def test_bf16_is_that_of_autocast():
 def test_models_take_turns_and_warm_up_runs_are_not_counted():
     calls = []
     measure_latency(
-        dict(a=Sleeper(0, calls), b=Sleeper(0.001, calls)), (1, 3, 4, 4),
-        repeats=2,
-        warmup=1)
+        dict(a=Sleeper(0, calls), b=Sleeper(0.001, calls)), (1, 3, 4, 4), repeats=2, warmup=1
+    )
     assert calls == [0, 0.001] * 3 + [0, 0.001]  # the last to weigh them
 
 
@@ -62,7 +60,6 @@ def test_a_backbone_whose_train_returns_nothing_is_timed():
     """As MMSegmentation's ResNet."""
 
     class Backbone(nn.Conv2d):
-
         def train(self, mode=True):
             super().train(mode)
 

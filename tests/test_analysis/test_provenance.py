@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Files that are read back are whole, and of what is asked for."""
+
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ def kept(tmp_path):
     (tmp_path / 'teacher.pth').write_bytes(b'weights')
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data/val.txt').write_text('a\nb\n')
-    (tmp_path / 'net.py').write_text("width = 8\nmodel = dict(width=width)\n")
+    (tmp_path / 'net.py').write_text('width = 8\nmodel = dict(width=width)\n')
 
     def make(seed=0, **options):
         cfg = Config(
@@ -31,13 +32,14 @@ def kept(tmp_path):
                     type='Net',
                     width=(8, 16),
                     teacher=str(tmp_path / 'net.py'),
-                    teacher_ckpt=str(tmp_path / 'teacher.pth')),
+                    teacher_ckpt=str(tmp_path / 'teacher.pth'),
+                ),
                 test_dataloader=dict(
-                    dataset=dict(
-                        data_root=str(tmp_path / 'data'),
-                        ann_file='val.txt',
-                        cache=False)),
-                train_cfg=dict(max_iters=4)))
+                    dataset=dict(data_root=str(tmp_path / 'data'), ann_file='val.txt', cache=False)
+                ),
+                train_cfg=dict(max_iters=4),
+            )
+        )
         cfg.merge_from_dict(options)
         return origin(cfg, seed=seed)
 
@@ -53,44 +55,41 @@ def test_a_file_is_used_for_what_it_is_of(kept, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize(('options', 'said'), [
-    ({
-        'train_cfg.max_iters': 2
-    }, 'config.train_cfg.max_iters was 4, is 2'),
-    ({
-        'test_dataloader.dataset.length': 3
-    }, 'length was None, is 3'),
-    ({
-        'model.width': (8, 32)
-    }, 'model.width was [8, 16], is [8, 32]'),
-    (dict(seed=1), 'seed was 0, is 1'),
-])
-def test_a_file_of_other_options_is_not_used_and_that_is_said(
-        options, said, kept, caplog):
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({'train_cfg.max_iters': 2}, 'config.train_cfg.max_iters was 4, is 2'),
+        ({'test_dataloader.dataset.length': 3}, 'length was None, is 3'),
+        ({'model.width': (8, 32)}, 'model.width was [8, 16], is [8, 32]'),
+        (dict(seed=1), 'seed was 0, is 1'),
+    ],
+)
+def test_a_file_of_other_options_is_not_used_and_that_is_said(options, said, kept, caplog):
     path, make = kept
     assert not fits(str(path), make(**options))
-    record, = caplog.records
+    (record,) = caplog.records
     assert said in record.message and 'made anew' in record.message
     assert record.message.startswith(str(path))
 
 
 @pytest.mark.parametrize(
     ('name', 'content'),
-    [('teacher.pth', 'other weights'), ('data/val.txt', 'a\n'),
-     ('net.py', 'width = 9\nmodel = dict(width=width)\n')])
-def test_a_file_named_by_the_config_counts_by_its_content(
-        name, content, kept, tmp_path):
+    [
+        ('teacher.pth', 'other weights'),
+        ('data/val.txt', 'a\n'),
+        ('net.py', 'width = 9\nmodel = dict(width=width)\n'),
+    ],
+)
+def test_a_file_named_by_the_config_counts_by_its_content(name, content, kept, tmp_path):
     path, make = kept
     (tmp_path / name).write_text(content)
     assert not fits(str(path), make())
 
 
-def test_places_comments_and_other_names_of_the_same_content_do_not_count(
-        kept, tmp_path, caplog):
+def test_places_comments_and_other_names_of_the_same_content_do_not_count(kept, tmp_path, caplog):
     path, make = kept
     shutil.copy(tmp_path / 'teacher.pth', tmp_path / 'copy.pth')
-    (tmp_path / 'net.py').write_text('# A comment.\nwidth = 8\n'
-                                     'model = dict(width=width)\n')
+    (tmp_path / 'net.py').write_text('# A comment.\nwidth = 8\nmodel = dict(width=width)\n')
     assert fits(
         str(path),
         make(
@@ -98,8 +97,10 @@ def test_places_comments_and_other_names_of_the_same_content_do_not_count(
                 'model.teacher_ckpt': str(tmp_path / 'copy.pth'),
                 'test_dataloader.dataset.cache': True,
                 'work_dir': 'elsewhere',
-                'load_from': 'x.pth'
-            }))
+                'load_from': 'x.pth',
+            }
+        ),
+    )
     assert not caplog.records
 
 
@@ -112,8 +113,7 @@ def test_a_torn_or_changed_file_is_not_used(content, kept, caplog):
 
 
 @pytest.mark.parametrize('content', ['', '[]', 'null', '{"of": {}}', None])
-def test_a_file_that_does_not_say_what_it_is_of_is_not_used(
-        content, kept, caplog):
+def test_a_file_that_does_not_say_what_it_is_of_is_not_used(content, kept, caplog):
     path, make = kept
     said = path.with_name(path.name + '.of')
     said.unlink()
@@ -123,14 +123,12 @@ def test_a_file_that_does_not_say_what_it_is_of_is_not_used(
     assert 'does not say what it is of' in caplog.text
 
 
-def test_a_file_that_is_not_there_is_nothing_to_tell_of(
-        kept, tmp_path, caplog):
+def test_a_file_that_is_not_there_is_nothing_to_tell_of(kept, tmp_path, caplog):
     assert not fits(str(tmp_path / 'none.json'), kept[1]())
     assert not caplog.records
 
 
-def test_other_code_is_said_and_another_version_decides(
-        kept, caplog, monkeypatch):
+def test_other_code_is_said_and_another_version_decides(kept, caplog, monkeypatch):
     path, make = kept
     monkeypatch.setattr(provenance, '_code_of', lambda imported: 'other')
     assert fits(str(path), make())
@@ -140,8 +138,7 @@ def test_other_code_is_said_and_another_version_decides(
     assert "version was '0.1.0', is '99'" in caplog.text
 
 
-def test_code_of_modules_that_a_config_imports_is_part_of_what_is_said(
-        tmp_path, monkeypatch):
+def test_code_of_modules_that_a_config_imports_is_part_of_what_is_said(tmp_path, monkeypatch):
     module = tmp_path / 'my_own_net.py'
     module.write_text('WIDTH = 8\n')
     monkeypatch.syspath_prepend(tmp_path)
@@ -159,8 +156,7 @@ def test_code_of_modules_that_a_config_imports_is_part_of_what_is_said(
     assert code() != before
 
 
-def test_folder_of_another_run_is_moved_aside_with_all_it_has(
-        tmp_path, caplog):
+def test_folder_of_another_run_is_moved_aside_with_all_it_has(tmp_path, caplog):
     run, start = tmp_path / 'run', tmp_path / 'run/matched.pth'
     claim(str(run), dict(seed=0))
     for name in ('iter_4.pth', 'metrics.json', 'matched.pth', 'output.log'):
@@ -170,7 +166,10 @@ def test_folder_of_another_run_is_moved_aside_with_all_it_has(
     assert len(list(run.iterdir())) == 7 and not caplog.records
     claim(str(run), dict(seed=1), str(start))
     assert sorted(path.name for path in run.glob('[!.]*')) == [
-        'matched.pth', 'output.log', 'run', 'run.of'
+        'matched.pth',
+        'output.log',
+        'run',
+        'run.of',
     ]
     aside = tmp_path / 'run-old1'
     assert (aside / 'iter_4.pth').read_text() == 'first'
@@ -182,8 +181,7 @@ def test_folder_of_another_run_is_moved_aside_with_all_it_has(
     assert (tmp_path / 'run-old2/iter_4.pth').read_text() == 'second'
 
 
-def test_folder_with_checkpoints_of_unknown_origin_is_moved_aside(
-        tmp_path, caplog):
+def test_folder_with_checkpoints_of_unknown_origin_is_moved_aside(tmp_path, caplog):
     run = tmp_path / 'run'
     run.mkdir()
     (run / 'notes.txt').write_text('mine')
@@ -195,12 +193,11 @@ def test_folder_with_checkpoints_of_unknown_origin_is_moved_aside(
     assert (tmp_path / 'run-old1/iter_4.pth').exists()
 
 
-def test_folder_that_another_process_writes_to_is_not_moved(
-        tmp_path, monkeypatch):
+def test_folder_that_another_process_writes_to_is_not_moved(tmp_path, monkeypatch):
     run = tmp_path / 'run'
     claim(str(run), dict(seed=0))
     (run / 'iter_4.pth').write_text('first')
-    monkeypatch.setattr(locks, 'PATIENCE', 0.)
+    monkeypatch.setattr(locks, 'PATIENCE', 0.0)
     ours, theirs = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # fork beside threads

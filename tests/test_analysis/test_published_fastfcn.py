@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Costs of the authors' networks, 59 classes, 512x512."""
+
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,6 @@ def test_parameters_and_macs_are_those_of_the_authors(name):
     model = build(name)
     params, macs, macs_with_aux = TABLE[name]
     assert count_params(model) == (params + 2_374_971, params)
-    for form, gmacs in ((model, macs), (WithAuxiliaryHead(model),
-                                        macs_with_aux)):
+    for form, gmacs in ((model, macs), (WithAuxiliaryHead(model), macs_with_aux)):
         counted = count_macs(form, (3, 512, 512))
         assert counted / 1e9 == pytest.approx(gmacs, rel=0, abs=1e-3)

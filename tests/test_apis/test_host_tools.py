@@ -56,20 +56,19 @@ def test_foreign_scope_is_refused_by_name(config):
 
 
 @pytest.mark.parametrize(
-    'scope, cure', [('mmpose', 'pip install mmpose'),
-                    ('mmpretrain', r'pip install "mmhires\[pretrain\]"')])
+    'scope, cure',
+    [('mmpose', 'pip install mmpose'), ('mmpretrain', r'pip install "mmhires\[pretrain\]"')],
+)
 def test_missing_host_is_named_with_its_cure(scope, cure, config, monkeypatch):
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=cure):
         host_main('train.py', [config(scope)])
 
 
-def test_host_of_an_editable_install_has_its_tools_beside_it(
-        config, monkeypatch, tmp_path):
+def test_host_of_an_editable_install_has_its_tools_beside_it(config, monkeypatch, tmp_path):
     (tmp_path / 'mmseg').mkdir()
     (tmp_path / 'mmseg/__init__.py').touch()
-    spec = importlib.util.spec_from_file_location(
-        'mmseg', tmp_path / 'mmseg/__init__.py')
+    spec = importlib.util.spec_from_file_location('mmseg', tmp_path / 'mmseg/__init__.py')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: spec)
     with pytest.raises(FileNotFoundError, match='without its tools'):
         host_main('train.py', [config('mmseg')])

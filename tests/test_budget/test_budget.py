@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``mmhires budget``: a trained network at other input sizes."""
+
 import argparse
 import json
 import re
@@ -30,8 +31,7 @@ def write_config(folder, name):
     """A config of the demo for a few small streets."""
     cfg = Config.fromfile(DEMO / name)
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
-    cfg.test_dataloader.dataset.update(
-        size=SIZE, length=IMAGES, cache=str(folder / 'streets'))
+    cfg.test_dataloader.dataset.update(size=SIZE, length=IMAGES, cache=str(folder / 'streets'))
     cfg.model.data_preprocessor.size = SIZE
     cfg.crop_size = SIZE
     cfg.train_pipeline = [dict(type='PackSegInputs')]
@@ -51,9 +51,20 @@ def configs(tmp_path_factory):
 def argv(configs, tmp_path_factory):
     out = tmp_path_factory.mktemp('out')
     return [
-        'budget', configs[0], WEIGHTS, '--scales', '1', '1.5', '2', '--cost',
-        '0.5', '0.25', '--students', f'{configs[1]}:{WEIGHTS}', '--out-dir',
-        str(out)
+        'budget',
+        configs[0],
+        WEIGHTS,
+        '--scales',
+        '1',
+        '1.5',
+        '2',
+        '--cost',
+        '0.5',
+        '0.25',
+        '--students',
+        f'{configs[1]}:{WEIGHTS}',
+        '--out-dir',
+        str(out),
     ]
 
 
@@ -64,16 +75,14 @@ def measured(argv):
     return out, json.loads((out / 'budget.json').read_text())
 
 
-def test_accuracy_is_that_of_tools_test_at_every_size(configs, measured,
-                                                      tmp_path):
+def test_accuracy_is_that_of_tools_test_at_every_size(configs, measured, tmp_path):
     rows = {row['config']: row for row in measured[1]['results']}
     assert list(rows) == ['96x192', '64x128', '48x96', Path(PLAIN).stem]
     for name, scale in (('96x192', 1), ('64x128', 1.5)):
         cfg = Config.fromfile(configs[0])
         cfg.model.data_preprocessor.update(
-            scale=scale,
-            size=None,
-            test_cfg=dict(size_divisor=int(16 * scale)))
+            scale=scale, size=None, test_cfg=dict(size_divisor=int(16 * scale))
+        )
         want = analysis.test_weights(cfg, str(tmp_path / name), WEIGHTS)
         assert want['mIoU'] > 20
         for metric, value in want.items():
@@ -133,8 +142,7 @@ def test_json_is_one_that_pareto_reads(measured):
     assert set(known['64x128']) > {'gmacs', 'mIoU', 'PyTorch_ms'}
 
 
-def test_what_was_measured_is_not_measured_again(argv, measured, monkeypatch,
-                                                 capsys):
+def test_what_was_measured_is_not_measured_again(argv, measured, monkeypatch, capsys):
     before = (measured[0] / 'budget.json').read_text()
     monkeypatch.delattr(TrainedNetwork, 'evaluate')
     monkeypatch.setattr('mmhires.budget.measure.measure_in_turns', None)
@@ -145,18 +153,20 @@ def test_what_was_measured_is_not_measured_again(argv, measured, monkeypatch,
         main([*argv, '--images', '2'])
 
 
-@pytest.mark.parametrize('more, reason', [
-    ('--cost 0.001', '--cost 0.001: no size reaches it; the smallest, '),
-    ('--scales 2 --cost 0.2', 'no size reaches it; the smallest, 48x96, '),
-    ('--scales 0.5', 'scale must be a number of at least 1, got 0.5'),
-    ('--scales 40', '--scales: scale=40.0 is of no use for images of'),
-])
-def test_a_size_that_cannot_be_is_one_line(more, reason, configs, tmp_path,
-                                           capsys):
-    assert main([
-        'budget', configs[0], WEIGHTS, *more.split(), '--out-dir',
-        str(tmp_path / 'out')
-    ]) == 2
+@pytest.mark.parametrize(
+    'more, reason',
+    [
+        ('--cost 0.001', '--cost 0.001: no size reaches it; the smallest, '),
+        ('--scales 2 --cost 0.2', 'no size reaches it; the smallest, 48x96, '),
+        ('--scales 0.5', 'scale must be a number of at least 1, got 0.5'),
+        ('--scales 40', '--scales: scale=40.0 is of no use for images of'),
+    ],
+)
+def test_a_size_that_cannot_be_is_one_line(more, reason, configs, tmp_path, capsys):
+    assert (
+        main(['budget', configs[0], WEIGHTS, *more.split(), '--out-dir', str(tmp_path / 'out')])
+        == 2
+    )
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and reason in said[0]
     assert not (tmp_path / 'out').exists()
@@ -168,14 +178,13 @@ def refused(capsys, *argv):
     return said[-1]
 
 
-def test_a_checkpoint_of_another_network_is_one_line(configs, tmp_path,
-                                                     capsys):
+def test_a_checkpoint_of_another_network_is_one_line(configs, tmp_path, capsys):
     other = str(tmp_path / 'other.pth')
     torch.save(dict(state_dict={'backbone.a': torch.zeros(1)}), other)
+    assert 'other.pth is not of this config' in refused(capsys, configs[0], other)
     assert 'other.pth is not of this config' in refused(
-        capsys, configs[0], other)
-    assert 'other.pth is not of this config' in refused(
-        capsys, configs[0], WEIGHTS, '--students', f'{configs[1]}:{other}')
+        capsys, configs[0], WEIGHTS, '--students', f'{configs[1]}:{other}'
+    )
     assert 'none.pth does not exist' in refused(capsys, configs[0], 'none.pth')
 
 
@@ -186,13 +195,12 @@ def test_an_empty_data_set_is_one_line(configs, tmp_path, capsys):
         type='BaseSegDataset',
         metainfo=dict(classes=['a'], palette=[[0, 0, 0]]),
         data_root=str(tmp_path),
-        data_prefix=dict(img_path='images', seg_map_path='images'))
+        data_prefix=dict(img_path='images', seg_map_path='images'),
+    )
     path = str(tmp_path / 'empty.py')
-    cfg.dataset_meta = dict(
-        classes=list(map(str, range(11))), palette=[[0, 0, 0]] * 11)
+    cfg.dataset_meta = dict(classes=list(map(str, range(11))), palette=[[0, 0, 0]] * 11)
     cfg.dump(path)
-    assert refused(capsys, path,
-                   WEIGHTS).endswith('the test data set is empty')
+    assert refused(capsys, path, WEIGHTS).endswith('the test data set is empty')
 
 
 def test_a_student_of_other_images_is_one_line(configs, tmp_path, capsys):
@@ -201,31 +209,43 @@ def test_a_student_of_other_images_is_one_line(configs, tmp_path, capsys):
     path = str(tmp_path / 'other.py')
     cfg.dump(path)
     assert 'it tests on 2 images of 11 classes' in refused(
-        capsys, configs[0], WEIGHTS, '--students', f'{path}:{WEIGHTS}')
+        capsys, configs[0], WEIGHTS, '--students', f'{path}:{WEIGHTS}'
+    )
 
 
 def row(name, share, miou, trained=False, areas=None):
-    return Row(name, 1 / share**0.5, name, 10 * share, share, trained,
-               dict(mIoU=miou),
-               dict(areas=areas) if areas else {}, dict(PyTorch=100 * share))
+    return Row(
+        name,
+        1 / share**0.5,
+        name,
+        10 * share,
+        share,
+        trained,
+        dict(mIoU=miou),
+        dict(areas=areas) if areas else {},
+        dict(PyTorch=100 * share),
+    )
 
 
 ROWS = [
-    row('full', 1, 80.),
-    row('half', 0.25, 60.),
-    row('odd', 0.24, 64.),
-    row('small', 0.0625, 40.),
-    row('dsrl', 0.3, 71., True)
+    row('full', 1, 80.0),
+    row('half', 0.25, 60.0),
+    row('odd', 0.24, 64.0),
+    row('small', 0.0625, 40.0),
+    row('dsrl', 0.3, 71.0, True),
 ]
 
 
-@pytest.mark.parametrize('budget, best, student', [
-    (1, 'full', None),
-    (0.99, 'odd', 'dsrl'),
-    (0.25, 'odd', None),
-    (0.239, 'odd', None),
-    (0.2, 'small', None),
-])
+@pytest.mark.parametrize(
+    'budget, best, student',
+    [
+        (1, 'full', None),
+        (0.99, 'odd', 'dsrl'),
+        (0.25, 'odd', None),
+        (0.239, 'odd', None),
+        (0.2, 'small', None),
+    ],
+)
 def test_the_most_accurate_within_a_budget_is_chosen(budget, best, student):
     given = answer(ROWS, budget, 'mIoU')
     assert given.best.name == best
@@ -237,26 +257,27 @@ def test_answer_is_in_words():
         'At 40 % of the cost you lose 16.0 points of mIoU (80.0 to 64.0): '
         'images reduced by 2.04124, odd for the network; 4.2 times as fast in '
         'PyTorch. With dsrl you lose 9.0 points (71.0); 3.3 times as fast in '
-        'PyTorch.')
+        'PyTorch.'
+    )
 
 
 def test_a_student_is_compared_with_the_sizes_at_its_cost():
     # Between 2.5 and 10 GMACs the curve is straight over the logarithm.
     want = 71 - (60 + 20 * np.log(3 / 2.5) / np.log(4))
     assert over_size_alone(ROWS, ROWS[-1], 'mIoU') == pytest.approx(want)
-    dear = row('dear', 1.5, 90., True)
+    dear = row('dear', 1.5, 90.0, True)
     assert np.isnan(over_size_alone(ROWS, dear, 'mIoU'))
 
 
 def test_error_of_a_loss_is_over_images_of_both():
     # Of all images one loses 10 points: none, one or two draws of four.
-    full = row('a', 1, 100., areas=[[[10], [10]]] * 4)
+    full = row('a', 1, 100.0, areas=[[[10], [10]]] * 4)
     less = row('b', 0.5, 97.5, areas=[[[10], [10]]] * 3 + [[[9], [10]]])
     points, error = lost(full, less, 'mIoU')
     assert points == 2.5
     # Standard deviation of the mean of 0, 0, 0 and 10.
     assert error == pytest.approx(5 / 4**0.5, rel=0.1)
-    assert np.isnan(lost(full, row('c', 0.5, 90.), 'mIoU')[1])
+    assert np.isnan(lost(full, row('c', 0.5, 90.0), 'mIoU')[1])
 
 
 def test_scene_says_what_is_fixed_and_what_is_broken(monkeypatch):
@@ -268,6 +289,7 @@ def test_scene_says_what_is_fixed_and_what_is_broken(monkeypatch):
     given = scene('s', image, truth, labels, [[9, 9, 9], [7, 7, 7]], 'base')
     assert list(given['changes']) == ['ours']
     assert given['changes']['ours']['text'] == (
-        'ours fixes 25.0 % of the pixels and breaks 25.0 %, against base')
+        'ours fixes 25.0 % of the pixels and breaks 25.0 %, against base'
+    )
     marks = shown[0][0].tolist()
     assert marks == [[*FIXED], [*BROKEN], [160] * 3, [160] * 3]

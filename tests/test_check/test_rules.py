@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Rules are in the table, and share one model and one batch."""
+
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,8 @@ def calls(monkeypatch):
     def count(name):
         function = getattr(context, name)
         monkeypatch.setattr(
-            context, name,
-            lambda *args, **kwargs: names.append(name) or function(
-                *args, **kwargs))
+            context, name, lambda *args, **kwargs: names.append(name) or function(*args, **kwargs)
+        )
 
     count('build_model')
     count('draw_batch')
@@ -51,8 +51,7 @@ def test_an_epoch_of_a_wrapped_data_set_is_counted():
     cfg = Config.fromfile(PLAIN)
     streets = dict(cfg.train_dataloader.dataset, length=5)
     pair = dict(type='ConcatDataset', datasets=[streets, dict(streets)])
-    cfg.train_dataloader.dataset = dict(
-        type='RepeatDataset', times=3, dataset=pair)
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=3, dataset=pair)
     cfg.train_dataloader.dataset.dataset.datasets[1].seed = 1
     lengths = context.Context(cfg).lengths
     assert lengths['train_dataloader'] == 30
@@ -68,7 +67,7 @@ def test_an_evaluator_that_is_not_a_dict_is_no_traceback():
 def test_a_hook_that_goes_by_several_metrics_is_named_once_for_each():
     cfg = Config.fromfile(PLAIN)
     cfg.default_hooks.checkpoint.save_best = ['mIoU', 'mIou']
-    finding, = metrics.findings(context.Context(cfg))
+    (finding,) = metrics.findings(context.Context(cfg))
     assert finding.key == 'default_hooks.checkpoint.save_best'
     assert finding.remedy == 'mIoU may be meant'
 
@@ -79,7 +78,8 @@ def test_keypoints_that_a_missing_file_describes_are_no_traceback(tmp_path):
     own.write_text(
         "default_scope = 'mmpose'\nmodel = dict(type='TopdownPoseEstimator')\n"
         "train_dataloader = dict(dataset=dict(type='CocoDataset', "
-        "data_root='nowhere', metainfo=dict(from_file='no/file.py')))")
+        "data_root='nowhere', metainfo=dict(from_file='no/file.py')))"
+    )
     keys = {x.key: x for x in check_config(str(own))}
     root = keys['train_dataloader.dataset.data_root']
     assert root.kind == 'missing' and 'nowhere' in root.message

@@ -3,6 +3,7 @@
 
 A sample; ``tests/maintenance/check_upstream_configs.py`` runs all of them.
 """
+
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,33 +53,30 @@ POSE = [
     f'{HEATMAPS}/td-hm_ViTPose-small_8xb64-210e_coco-256x192',
     f'{HEATMAPS}/td-hm_mspn50_8xb32-210e_coco-256x192',
     f'{HEATMAPS}/cspnext-m_udp_8xb256-210e_coco-256x192',
-    f'{BODY}/topdown_heatmap/mpii/'
-    'td-hm_litehrnet-18_8xb64-210e_mpii-256x256',
-    f'{BODY}/topdown_regression/coco/'
-    'td-reg_res50_rle-8xb64-210e_coco-256x192',
-    f'{BODY}/simcc/coco/'
-    'simcc_mobilenetv2_wo-deconv-8xb64-210e_coco-256x192',
+    f'{BODY}/topdown_heatmap/mpii/td-hm_litehrnet-18_8xb64-210e_mpii-256x256',
+    f'{BODY}/topdown_regression/coco/td-reg_res50_rle-8xb64-210e_coco-256x192',
+    f'{BODY}/simcc/coco/simcc_mobilenetv2_wo-deconv-8xb64-210e_coco-256x192',
     f'{BODY}/rtmpose/body8/rtmpose-t_8xb256-420e_body8-256x192',
-    'hand_2d_keypoint/topdown_heatmap/freihand2d/'
-    'td-hm_res50_8xb64-100e_freihand2d-224x224',
+    'hand_2d_keypoint/topdown_heatmap/freihand2d/td-hm_res50_8xb64-100e_freihand2d-224x224',
 ]
 HERE = ('missing', 'import')  # data, checkpoints, packages of this machine
 # They cannot be trained: CrossEntropyLoss raises where labels hold 255 and it
 # has class_weight. The fork has mended it.
-DEFECTS = ('cgnet/cgnet_fcn_4xb8-60k_cityscapes-512x1024',
-           'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes')
+DEFECTS = (
+    'cgnet/cgnet_fcn_4xb8-60k_cityscapes-512x1024',
+    'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes',
+)
 
 
 def test_the_sample_has_forty_configs():
     assert len(SEGMENTATION) + len(POSE) == 40
 
 
-@pytest.mark.parametrize('package, name', [
-    *(('mmseg', name) for name in SEGMENTATION), *(('mmpose', name)
-                                                   for name in POSE)
-])
-def test_an_unmodified_config_of_upstream_lacks_nothing_but_files(
-        package, name):
+@pytest.mark.parametrize(
+    'package, name',
+    [*(('mmseg', name) for name in SEGMENTATION), *(('mmpose', name) for name in POSE)],
+)
+def test_an_unmodified_config_of_upstream_lacks_nothing_but_files(package, name):
     spec = find_spec(package)
     if spec is None:
         pytest.skip(f'{package} is not installed')
@@ -86,11 +84,11 @@ def test_an_unmodified_config_of_upstream_lacks_nothing_but_files(
     found = check_config(str(path), samples=1)
     left = [problem for problem in found if problem.kind not in HERE]
     if 'levir' in name and installed_fork('mmsegmentation'):
-        defect, = left  # their SegDataPreProcessor takes 1 or 3 means
+        (defect,) = left  # their SegDataPreProcessor takes 1 or 3 means
         assert 'but got 6 values' in defect.seen
         return
     if name in DEFECTS and not installed_fork('mmsegmentation'):
-        defect, = left
+        (defect,) = left
         assert 'index 255 is out of bounds' in defect.message
     else:
         assert left == []

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The command ``mmhires`` and the names that its subcommands had before."""
+
 import resource
 import runpy
 import subprocess
@@ -41,8 +42,7 @@ def help_of(*argv, run=main):
 
 
 @pytest.mark.parametrize('old', OLD)
-def test_old_name_does_what_the_new_command_does(old, call_tool, capsys,
-                                                 monkeypatch):
+def test_old_name_does_what_the_new_command_does(old, call_tool, capsys, monkeypatch):
     if old.endswith('.py'):
         assert call_tool(old, '--help') is None
     else:
@@ -60,13 +60,7 @@ def test_old_name_does_what_the_new_command_does(old, call_tool, capsys,
     assert said.startswith(f'usage: mmhires {OLD[old]}'.rstrip())
 
 
-@pytest.mark.parametrize(
-    'argv', [
-        [],
-        ['adapt'],
-        ['predict'],
-        ['compare'],
-    ], ids=' '.join)
+@pytest.mark.parametrize('argv', [[], ['adapt'], ['predict'], ['compare']], ids=' '.join)
 def test_help_is_there_in_half_a_second(argv):
     times = []
     while min(times, default=1) >= 0.5 and len(times) < 3:  # a busy machine
@@ -75,11 +69,11 @@ def test_help_is_there_in_half_a_second(argv):
             [sys.executable, '-m', 'mmhires', *argv, '--help'],
             check=True,
             capture_output=True,
-            text=True).stdout
+            text=True,
+        ).stdout
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert said.startswith('usage: mmhires')
-        times.append(after.ru_utime - before.ru_utime + after.ru_stime -
-                     before.ru_stime)
+        times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert min(times) < 0.5
 
 
@@ -103,47 +97,42 @@ def test_no_command_shows_help_and_versions(capsys):
 
 
 @pytest.mark.parametrize(
-    'argv, reason', [
+    'argv, reason',
+    [
         (['adpt'], "no command 'adpt'; did you mean 'adapt'?"),
         (['convert', 'camvd'], "did you mean 'convert camvid'?"),
         (['predict'], 'the following arguments are required: model, input'),
         (['export', 'm.onnx'], 'give CONFIG and CHECKPOINT, or --model NAME'),
         (['paint', 'a.png'], 'a.png does not exist'),
         (['adapt', 'dsrl'], 'give CONFIG, or --model NAME'),
-        (['adapt', 'dsrl', 'no.py', '--steps', '-1'
-          ], '--steps: must be at least'),
+        (['adapt', 'dsrl', 'no.py', '--steps', '-1'], '--steps: must be at least'),
         (['check', 'a.py', '--model', 'b'], 'not both'),
         (['check', 'no.py'], 'no.py: '),
-        (['check', '--model', 'ddrnet-23_cityscape'
-          ], 'did you mean ddrnet-23_cityscapes'),
+        (['check', '--model', 'ddrnet-23_cityscape'], 'did you mean ddrnet-23_cityscapes'),
         (['flops', '--model', 'ddrnet-39_imagenet'], 'is a backbone'),
         (['flops'], 'give CONFIG, or --model NAME'),
         (['flops', 'no.py'], 'no.py'),
         (['benchmark', 'no.py', '--shape', '8', '8'], 'no.py'),
         (['compare', '--from', 'no.json'], '--from no.json'),
         (['compare'], 'give configs to train, or --from'),
-        (['features', 'a.png', '--model', 'a.py'
-          ], 'a config and a checkpoint'),
+        (['features', 'a.png', '--model', 'a.py'], 'a config and a checkpoint'),
         (['pareto', 'no.json'], 'no.json'),
-        (['convert', 'checkpoint', 'a', 'b', '--source', 'x'
-          ], "invalid choice: 'x'"),
+        (['convert', 'checkpoint', 'a', 'b', '--source', 'x'], "invalid choice: 'x'"),
         (['convert', 'checkpoint', 'a', 'b', '--source', 'ddrnet'], "'a'"),
         (['convert', 'camvid', 'no', 'new'], 'holds neither layout'),
         (['zoo', 'ddrnet-32'], 'did you mean'),
         (['demo', '--iters', 'many'], "invalid number value: 'many'"),
     ],
-    ids=lambda value: ' '.join(value) if isinstance(value, list) else '')
-def test_bad_input_is_one_line_and_exit_code_2(argv, reason, capsys, tmp_path,
-                                               monkeypatch):
+    ids=lambda value: ' '.join(value) if isinstance(value, list) else '',
+)
+def test_bad_input_is_one_line_and_exit_code_2(argv, reason, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     try:
         code = main(argv)
     except SystemExit as stop:
         code = stop.code
     error = capsys.readouterr().err.splitlines()
-    name = next(
-        (name
-         for name in COMMANDS if argv[:len(name.split())] == name.split()), '')
+    name = next((name for name in COMMANDS if argv[: len(name.split())] == name.split()), '')
     assert code == 2 and reason in error[-1], error
     assert error[-1].startswith(f'mmhires {name}: '.replace(' :', ':'))
     assert [line for line in error if line.startswith('mmhires')] == error[-1:]
@@ -159,8 +148,7 @@ def test_the_place_of_an_error_is_shown_on_demand(monkeypatch):
 def test_a_name_of_the_zoo_is_a_config():
     given = dict(config=None, model='dabnet_cityscapes')
     path = options.read_config(SimpleNamespace(**given))
-    assert path.endswith('configs/dsrl/dabnet_4xb2-372k_cityscapes-'
-                         '512x1024.py')
+    assert path.endswith('configs/dsrl/dabnet_4xb2-372k_cityscapes-512x1024.py')
     given = dict(configs=['a.py'], model=['dabnet_cityscapes'])
     assert options.read_configs(SimpleNamespace(**given)) == ['a.py', path]
 
@@ -168,5 +156,6 @@ def test_a_name_of_the_zoo_is_a_config():
 def test_choices_that_save_imports_are_complete():
     from mmhires import converters
     from mmhires.deploy import runtimes
+
     assert sorted(SOURCES) == sorted(converters.SOURCES)
-    assert (*runtimes.RUNTIMES, ) == RUNTIMES
+    assert (*runtimes.RUNTIMES,) == RUNTIMES

@@ -13,19 +13,20 @@ from mmhires.compat import _import_hook
 
 
 def run_python(*args, **env):
-    return subprocess.run([sys.executable, '-W', 'ignore', *args],
-                          env={
-                              **os.environ,
-                              **env
-                          },
-                          text=True,
-                          capture_output=True,
-                          timeout=300)
+    return subprocess.run(
+        [sys.executable, '-W', 'ignore', *args],
+        env={**os.environ, **env},
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
 
 
 def test_importing_mmhires_imports_nothing_it_repairs_even_when_launched():
-    code = ('import mmhires, sys; print(sorted({"torch", "mmengine", "mmcv", '
-            '"mmseg", "mmpose", "torchvision", "numpy"} & set(sys.modules)))')
+    code = (
+        'import mmhires, sys; print(sorted({"torch", "mmengine", "mmcv", '
+        '"mmseg", "mmpose", "torchvision", "numpy"} & set(sys.modules)))'
+    )
     done = run_python('-c', code, RANK='0', WORLD_SIZE='2', LOCAL_RANK='0')
     assert done.stdout.strip() == '[]', done.stderr
 
@@ -48,9 +49,7 @@ def test_report_names_every_item_and_none_failed_or_still_waits():
         if name not in waiting:
             assert state in ('applied', 'not needed'), done.stdout
     assert '\nbf16 convolutions ' in done.stdout
-    versions = dict(
-        line.split(maxsplit=1)
-        for line in done.stdout.split('\n\n')[1].splitlines())
+    versions = dict(line.split(maxsplit=1) for line in done.stdout.split('\n\n')[1].splitlines())
     assert versions['python'] == sys.version.split()[0]
     # The longest name once ran into its version.
     assert 'opencv-python-headless' in versions
@@ -87,9 +86,8 @@ def test_callbacks_run_in_order_once_after_the_module_is_complete(later):
     calls = []
     for number in (1, 2):
         _import_hook.when_imported(
-            later,
-            lambda number=number: calls.append(
-                (number, sys.modules[later].value)))
+            later, lambda number=number: calls.append((number, sys.modules[later].value))
+        )
     assert find_spec(later) is not None  # looking is not importing
     assert calls == []
     module = importlib.import_module(later)

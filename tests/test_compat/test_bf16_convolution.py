@@ -50,15 +50,16 @@ def spoil_gradient(index):
 
 @pytest.mark.parametrize('name', ['conv2d', 'conv_transpose2d'])
 @pytest.mark.parametrize(
-    'spoil', [
+    'spoil',
+    [
         lambda out, *_: out * torch.nan,
         lambda out, *_: 4 * out,
         spoil_gradient(1),
         spoil_gradient(2),
     ],
-    ids=['nan', 'too large', 'map', 'weights'])
-def test_a_kernel_that_is_wrong_on_narrow_maps_is_found(
-        name, spoil, monkeypatch):
+    ids=['nan', 'too large', 'map', 'weights'],
+)
+def test_a_kernel_that_is_wrong_on_narrow_maps_is_found(name, spoil, monkeypatch):
     break_kernel(monkeypatch, name, spoil)
     assert broken_width() == 3
 
@@ -66,22 +67,26 @@ def test_a_kernel_that_is_wrong_on_narrow_maps_is_found(
 def test_a_kernel_that_is_wrong_now_and_then_is_found(monkeypatch):
     calls = itertools.count()
     break_kernel(
-        monkeypatch, 'conv2d', lambda out, *_: out *
-        (torch.nan if next(calls) % 3 == 2 else 1))
+        monkeypatch, 'conv2d', lambda out, *_: out * (torch.nan if next(calls) % 3 == 2 else 1)
+    )
     assert broken_width() == 3
 
 
 @pytest.mark.parametrize('isa', ['AVX512_CORE_BF16', 'AVX2'])
 def test_kernels_without_amx_are_right(isa):
-    done = subprocess.run([
-        sys.executable, '-W', 'ignore', '-c',
-        'from mmhires.compat.bf16_convolution import describe\n'
-        'print(describe())'
-    ],
-                          env=dict(os.environ, ONEDNN_MAX_CPU_ISA=isa),
-                          text=True,
-                          capture_output=True,
-                          timeout=300)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            '-c',
+            'from mmhires.compat.bf16_convolution import describe\nprint(describe())',
+        ],
+        env=dict(os.environ, ONEDNN_MAX_CPU_ISA=isa),
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
     assert done.stdout.strip() == 'right on this processor', done.stderr
 
 
@@ -96,7 +101,8 @@ def train(width, steps=3):
     model = nn.Sequential(
         nn.Conv2d(2, 4, 3, padding=1),  # of stride 1: not affected
         nn.Conv2d(4, 4, 3, 2, 1),
-        nn.ConvTranspose2d(4, 2, 4, 2, 1))
+        nn.ConvTranspose2d(4, 2, 4, 2, 1),
+    )
     wrapper = BF16OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
@@ -110,7 +116,7 @@ def train(width, steps=3):
 
 def test_training_in_bf16_warns_once_of_a_map_too_narrow(monkeypatch):
     monkeypatch.setattr(bf16_convolution, 'broken_width', lambda: 3)
-    (message, ) = train(3)
+    (message,) = train(3)
     assert 'Conv2d of a map 3 pixels wide' in message
     assert train(8) == []
     monkeypatch.setattr(bf16_convolution, 'broken_width', lambda: 0)

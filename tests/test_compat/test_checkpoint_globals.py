@@ -13,12 +13,12 @@ from torch import nn
 
 import mmhires  # noqa: F401
 
-RECONSTRUCT = np.ndarray((0, )).__reduce__()[0]
+RECONSTRUCT = np.ndarray((0,)).__reduce__()[0]
 SCALAR = np.float64(0).__reduce__()[0]
 
 pytestmark = pytest.mark.skipif(
-    torch.__version__ < (2, 6),
-    reason='before torch 2.6 checkpoints may name anything')
+    torch.__version__ < (2, 6), reason='before torch 2.6 checkpoints may name anything'
+)
 
 
 @pytest.fixture
@@ -35,11 +35,15 @@ def checkpoint(tmp_path):
             meta=dict(
                 iter=2,
                 seed=np.int64(3),
-                sigmas=np.asfortranarray(np.arange(6.).reshape(2, 3)),
-                names=np.array(['car', 'sky'])),
+                sigmas=np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+                names=np.array(['car', 'sky']),
+            ),
             message_hub=hub.state_dict(),
             empty=HistoryBuffer(),
-            state_dict=model.state_dict()), str(file))
+            state_dict=model.state_dict(),
+        ),
+        str(file),
+    )
     return model, file
 
 
@@ -51,8 +55,7 @@ def no_allow_list():
     torch.serialization.add_safe_globals(allowed)
 
 
-def test_without_the_allow_list_the_checkpoint_is_refused(
-        checkpoint, no_allow_list):
+def test_without_the_allow_list_the_checkpoint_is_refused(checkpoint, no_allow_list):
     model, file = checkpoint
     with pytest.raises(pickle.UnpicklingError, match='Unsupported global'):
         load_checkpoint(model, str(file))
@@ -68,7 +71,7 @@ def check(loaded):
     assert isinstance(history, HistoryBuffer)
     assert history.data[0].tolist() == [0.5, 0.25]
     assert history.statistics('mean') == 0.375
-    assert loaded['empty'].data[0].shape == (0, )
+    assert loaded['empty'].data[0].shape == (0,)
 
 
 def test_checkpoint_of_a_runner_loads_with_its_values(checkpoint):
@@ -99,9 +102,13 @@ def test_loaded_values_are_saved_as_ordinary_numpy_values(checkpoint):
     loaded = torch.load(file)
     names = pickletools_globals(pickle.dumps(loaded['meta'], protocol=2))
     assert names == {
-        'numpy dtype', 'numpy ndarray', '_codecs encode',
-        *(f'{np.ndarray((0, )).__reduce__()[0].__module__} {name}'
-          for name in ('_reconstruct', 'scalar'))
+        'numpy dtype',
+        'numpy ndarray',
+        '_codecs encode',
+        *(
+            f'{np.ndarray((0,)).__reduce__()[0].__module__} {name}'
+            for name in ('_reconstruct', 'scalar')
+        ),
     }
     again = pickle.loads(pickle.dumps(loaded['meta']['sigmas'], protocol=5))
     assert type(again) is np.ndarray and again.flags.f_contiguous
@@ -113,10 +120,7 @@ def test_loaded_values_are_saved_as_ordinary_numpy_values(checkpoint):
 
 def pickletools_globals(data):
     """What a pickle names."""
-    return {
-        arg
-        for code, arg, _ in pickletools.genops(data) if code.name == 'GLOBAL'
-    }
+    return {arg for code, arg, _ in pickletools.genops(data) if code.name == 'GLOBAL'}
 
 
 class Call:
@@ -136,28 +140,33 @@ def test_checkpoint_that_runs_a_command_is_refused(zipped, tmp_path):
     torch.save(
         dict(state_dict=Call(os.system, f'touch {trace}')),
         file,
-        _use_new_zipfile_serialization=zipped)
+        _use_new_zipfile_serialization=zipped,
+    )
     with pytest.raises(pickle.UnpicklingError, match=r'posix\.system'):
         load_checkpoint(nn.Linear(1, 1), str(file))
     assert not trace.exists()
 
 
 # The bytes would be taken for the address of an object.
-@pytest.mark.parametrize('args', [
-    (np.ndarray, (1, ), 'O', b'A' * 8),
-    (np.ndarray, (1, ), 'f8', b'A' * 8),
-    (np.dtype, 'O'),
-    (np.dtype, [('a', 'O')]),
-    (np.dtype, 'V8'),
-    (RECONSTRUCT, object, (0, ), b'b'),
-    (SCALAR, np.dtype('f8'), b'AAA'),
-    (SCALAR, 'O', b'A' * 8),
-])
+@pytest.mark.parametrize(
+    'args',
+    [
+        (np.ndarray, (1,), 'O', b'A' * 8),
+        (np.ndarray, (1,), 'f8', b'A' * 8),
+        (np.dtype, 'O'),
+        (np.dtype, [('a', 'O')]),
+        (np.dtype, 'V8'),
+        (RECONSTRUCT, object, (0,), b'b'),
+        (SCALAR, np.dtype('f8'), b'AAA'),
+        (SCALAR, 'O', b'A' * 8),
+    ],
+)
 def test_memory_cannot_be_read_through_numpy(args, tmp_path):
     file = tmp_path / 'bad.pth'
     torch.save(dict(state_dict=Call(*args)), file)
-    with pytest.raises((pickle.UnpicklingError, ValueError),
-                       match=r'refused|builtins\.object|GLOBAL object'):
+    with pytest.raises(
+        (pickle.UnpicklingError, ValueError), match=r'refused|builtins\.object|GLOBAL object'
+    ):
         load_checkpoint(nn.Linear(1, 1), str(file))
 
 
@@ -168,15 +177,18 @@ class Filled:
         self.state = state
 
     def __reduce__(self):
-        return RECONSTRUCT, (np.ndarray, (0, ), b'b'), (1, *self.state)
+        return RECONSTRUCT, (np.ndarray, (0,), b'b'), (1, *self.state)
 
 
-@pytest.mark.parametrize('state', [
-    ((9, ), np.dtype('f8'), False, b'A' * 8),
-    ((-1, -1), np.dtype('f8'), False, b'A' * 8),
-    ((1, ), np.dtype('f8'), False, [None]),
-    ((1, ), 'O', False, b'A' * 8),
-])
+@pytest.mark.parametrize(
+    'state',
+    [
+        ((9,), np.dtype('f8'), False, b'A' * 8),
+        ((-1, -1), np.dtype('f8'), False, b'A' * 8),
+        ((1,), np.dtype('f8'), False, [None]),
+        ((1,), 'O', False, b'A' * 8),
+    ],
+)
 def test_array_whose_state_does_not_fit_is_refused(state, tmp_path):
     file = tmp_path / 'bad.pth'
     torch.save(dict(state_dict=Filled(*state)), file)
@@ -184,10 +196,15 @@ def test_array_whose_state_does_not_fit_is_refused(state, tmp_path):
         load_checkpoint(nn.Linear(1, 1), str(file))
 
 
-@pytest.mark.parametrize('args', [(HistoryBuffer, '__init__'),
-                                  (HistoryBuffer, '__class__'),
-                                  (HistoryBuffer, 'statistics'),
-                                  (np.ndarray, 'min')])
+@pytest.mark.parametrize(
+    'args',
+    [
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, '__class__'),
+        (HistoryBuffer, 'statistics'),
+        (np.ndarray, 'min'),
+    ],
+)
 def test_getattr_of_anything_but_a_statistic_is_refused(tmp_path, args):
     file = tmp_path / 'bad.pth'
     torch.save(dict(state_dict=Call(getattr, *args)), file)

@@ -15,15 +15,19 @@ from torch import nn
 
 import mmhires  # noqa: F401
 
-pytestmark = pytest.mark.skipif(
-    get_device() != 'cpu', reason='there is an accelerator')
+pytestmark = pytest.mark.skipif(get_device() != 'cpu', reason='there is an accelerator')
 
 
 @pytest.fixture
 def launched(free_port, monkeypatch):
     """The environment of the only process of a launch."""
-    for name in ('RANK', 'LOCAL_RANK', 'SLURM_PROCID', 'SLURM_LOCALID',
-                 'OMPI_COMM_WORLD_LOCAL_RANK'):
+    for name in (
+        'RANK',
+        'LOCAL_RANK',
+        'SLURM_PROCID',
+        'SLURM_LOCALID',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+    ):
         monkeypatch.setenv(name, '0')
     for name in ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE'):
         monkeypatch.setenv(name, '1')
@@ -51,7 +55,6 @@ def test_config_for_nccl_launches_with_gloo(launched, launcher):
 
 
 class Normalised(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(1, 2, 1)
@@ -75,19 +78,17 @@ def test_wrapper_takes_a_model_with_syncbn_and_its_parameters(launched):
     init_dist('pytorch')
     model = Normalised()
     weights = [model.norm.weight, model.norm.bias]
-    wrapped = MMDistributedDataParallel(
-        model, device_ids=[0], broadcast_buffers=False)
+    wrapped = MMDistributedDataParallel(model, device_ids=[0], broadcast_buffers=False)
     assert not any(isinstance(m, nn.SyncBatchNorm) for m in wrapped.modules())
     assert [model.norm.weight, model.norm.bias] == weights
     x = torch.randn(4, 1, 3, 3)
     out = wrapped(x)
-    torch.testing.assert_close(
-        out.mean((0, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
     out.square().sum().backward()
     assert model.conv.weight.grad is not None
 
 
-SCRIPT = '''
+SCRIPT = """
 import sys
 import torch
 from mmengine.dist import get_rank, get_world_size
@@ -129,7 +130,7 @@ before = runner.model.module.conv.weight.clone()
 runner.train()
 torch.save((before, dict(runner.model.module.named_parameters())),
            f'{sys.argv[1]}/rank{get_rank()}.pth')
-'''
+"""
 
 
 @pytest.mark.slow
@@ -139,23 +140,26 @@ def test_two_processes_train_one_model_from_an_unmodified_config(tmp_path):
     work_dir = tmp_path / 'work'
     done = subprocess.run(
         [
-            sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
-            '--standalone', '--nproc_per_node=2',
+            sys.executable,
+            '-W',
+            'ignore',
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc_per_node=2',
             str(script),
-            str(work_dir)
+            str(work_dir),
         ],
-        env={
-            **os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
-            'OMP_NUM_THREADS': '1'
-        },
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path), 'OMP_NUM_THREADS': '1'},
         text=True,
         capture_output=True,
-        timeout=300)
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert 'SyncBatchNorm works on GPUs only' in done.stdout + done.stderr
     (start, first), (_, second) = (
-        torch.load(work_dir / f'rank{rank}.pth', weights_only=True)
-        for rank in (0, 1))
+        torch.load(work_dir / f'rank{rank}.pth', weights_only=True) for rank in (0, 1)
+    )
     assert not torch.equal(start, first['conv.weight'])
     for name, value in first.items():
         assert torch.equal(value, second[name]), name

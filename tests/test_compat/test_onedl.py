@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Forks by upstream's names: an installed one, and one made in a folder."""
+
 import importlib
 import sys
 from importlib import metadata
@@ -24,8 +25,7 @@ STATES = {item.name: item.state for item in compat.ITEMS}
 def distribution(folder, name, version, modules='mmaction\n'):
     info = folder / f'{name.replace("-", "_")}-{version}.dist-info'
     info.mkdir()
-    (info / 'METADATA'
-     ).write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+    (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
     (info / 'top_level.txt').write_text(modules)
 
 
@@ -40,12 +40,12 @@ def site(tmp_path, monkeypatch):
     (package / '.mim/model-index.yml').write_text('Import: []\n')
     (tmp_path / 'child.py').write_text(f'_base_ = {CONFIG!r}\n')
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, 'meta_path', [
-        finder for finder in sys.meta_path
-        if not isinstance(finder, onedl._ForkFinder)
-    ])
-    monkeypatch.delitem(
-        _import_hook._FINDER.runs, 'pkg_resources', raising=False)
+    monkeypatch.setattr(
+        sys,
+        'meta_path',
+        [finder for finder in sys.meta_path if not isinstance(finder, onedl._ForkFinder)],
+    )
+    monkeypatch.delitem(_import_hook._FINDER.runs, 'pkg_resources', raising=False)
     monkeypatch.setattr(onedl, 'FORKS', dict(mmaction2='onedl-mmaction2'))
     return tmp_path
 
@@ -58,8 +58,7 @@ def test_without_the_item_a_config_of_a_fork_is_not_found(site):
 
 
 def test_every_lookup_by_upstreams_name_finds_the_fork(site):
-    assert onedl.install() == (True,
-                               "found by upstream's names: onedl-mmaction2")
+    assert onedl.install() == (True, "found by upstream's names: onedl-mmaction2")
     assert Config.fromfile(site / 'child.py').value == 7
     assert get_config(CONFIG).value == 7
     assert is_installed('mmaction2')
@@ -77,7 +76,7 @@ def test_import_of_a_fork_does_not_print_into_the_output(site, capsys):
     datasets = site / 'mmaction/datasets.py'
     datasets.write_text("print('Could not import OneDL')\nprint('mine')\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onedl, 'NOTICED', ('mmaction.datasets', ))
+        patch.setattr(onedl, 'NOTICED', ('mmaction.datasets',))
         onedl.install()
         importlib.import_module('mmaction.datasets')
     assert capsys.readouterr().out == 'mine\n'
@@ -98,8 +97,7 @@ def test_upstreams_own_package_comes_before_the_fork(site):
     assert metadata.version('mmaction2') == '1.2'
     assert onedl.installed_fork('mmaction2') is None
     finders = list(sys.meta_path)
-    assert onedl.install() == (
-        False, "no fork is installed without upstream's package")
+    assert onedl.install() == (False, "no fork is installed without upstream's package")
     assert sys.meta_path == finders
 
 
@@ -135,25 +133,23 @@ def test_installed_forks_are_found_and_upstreams_packages_left_alone(name):
 def test_operator_says_how_the_fork_is_built_with_operators(monkeypatch):
     monkeypatch.setattr(mmcv_ext, 'installed_fork', lambda name: 'onedl-mmcv')
     with pytest.raises(
-            RuntimeError,
-            match='"nms".*onedl-mmcv without compiled operators: pip install '
-            '.*--no-build-isolation onedl-mmcv'):
+        RuntimeError,
+        match='"nms".*onedl-mmcv without compiled operators: pip install '
+        '.*--no-build-isolation onedl-mmcv',
+    ):
         mmcv_ext._operator('nms')()
 
 
-def test_setuptools_82_is_no_trouble_beside_the_fork_of_mmengine(
-        monkeypatch, recwarn):
+def test_setuptools_82_is_no_trouble_beside_the_fork_of_mmengine(monkeypatch, recwarn):
     from mmhires.compat import pkg_resources
+
     monkeypatch.setattr(pkg_resources, 'find_spec', lambda name: None)
-    monkeypatch.setattr(pkg_resources, 'installed_fork',
-                        lambda name: f'onedl-{name}')
-    assert pkg_resources.install() == (False,
-                                       'onedl-mmengine does not import it')
+    monkeypatch.setattr(pkg_resources, 'installed_fork', lambda name: f'onedl-{name}')
+    assert pkg_resources.install() == (False, 'onedl-mmengine does not import it')
     assert not recwarn.list
 
 
-def test_what_torch_load_refuses_is_not_read_a_second_time(
-        monkeypatch, tmp_path):
+def test_what_torch_load_refuses_is_not_read_a_second_time(monkeypatch, tmp_path):
     if Version(torch.__version__) < Version('2.6'):
         pytest.skip('torch before 2.6 refuses nothing')
     asked = []
@@ -171,5 +167,4 @@ def test_what_torch_load_refuses_is_not_read_a_second_time(
     loaded = checkpoint._safe_torch_load(str(path), map_location='cpu')
     assert loaded['weight'].tolist() == [1, 1] and asked == [True]
     monkeypatch.delattr(checkpoint, '_safe_torch_load')
-    assert checkpoint_fallback.install() == (
-        False, 'this MMEngine reads a checkpoint once')
+    assert checkpoint_fallback.install() == (False, 'this MMEngine reads a checkpoint once')

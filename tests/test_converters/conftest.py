@@ -18,13 +18,10 @@ def parity(shared_dir):
         data = np.load(folder / f'{name}.npz')
         shapes = (
             tuple(int(n) for n in shape.strip('(),').split(',') if n)
-            for shape in data['shapes'].tolist())
-        state_dict = {
-            key: torch.zeros(shape)
-            for key, shape in zip(data['keys'].tolist(), shapes)
-        }
+            for shape in data['shapes'].tolist()
+        )
+        state_dict = {key: torch.zeros(shape) for key, shape in zip(data['keys'].tolist(), shapes)}
         fill.fill(state_dict)
-        return (state_dict, fill.image(data['input_shape']),
-                torch.from_numpy(data['output']))
+        return (state_dict, fill.image(data['input_shape']), torch.from_numpy(data['output']))
 
     return parity

@@ -116,8 +116,9 @@ def test_segnet_void_11_becomes_255_and_images_are_untouched(segnet, tmp_path):
     assert counts == dict(train=3, val=2, test=1)
     for split, n in counts.items():
         for i in range(n):
-            assert ((dst / f'images/{split}/{i}.png').read_bytes() == (
-                segnet / f'{split}/{i}.png').read_bytes())
+            assert (dst / f'images/{split}/{i}.png').read_bytes() == (
+                segnet / f'{split}/{i}.png'
+            ).read_bytes()
             label = read(dst / f'labels/{split}/{i}.png')
             assert label.dtype == np.uint8
             assert label.tolist() == [[*range(11), 255]] * 3
@@ -139,10 +140,7 @@ def test_the_32_colours_merge_into_segnets_11_classes(original, tmp_path):
     for name, value in zip(COLOURS, label[1], strict=True):
         merged.setdefault(int(value), set()).add(name)
     classes = CamVidDataset.METAINFO['classes']
-    assert {
-        classes[k] if k != 255 else None: v
-        for k, v in merged.items()
-    } == {
+    assert {classes[k] if k != 255 else None: v for k, v in merged.items()} == {
         'Sky': {'Sky'},
         'Building': {'Archway', 'Bridge', 'Building', 'Tunnel', 'Wall'},
         'Pole': {'Column_Pole', 'TrafficCone'},
@@ -154,7 +152,7 @@ def test_the_32_colours_merge_into_segnets_11_classes(original, tmp_path):
         'Car': {'Car', 'SUVPickupTruck', 'Truck_Bus', 'Train', 'OtherMoving'},
         'Pedestrian': {'Pedestrian', 'Child', 'CartLuggagePram', 'Animal'},
         'Bicyclist': {'Bicyclist', 'MotorcycleScooter'},
-        None: {'Void'}
+        None: {'Void'},
     }
 
 
@@ -162,9 +160,8 @@ def test_palette_is_the_published_colour_of_the_class():
     # SegNet draws the pavement in a colour of its own.
     renamed = dict(Pole='Column_Pole', Sidewalk=None)
     for name, colour in zip(
-            CamVidDataset.METAINFO['classes'],
-            CamVidDataset.METAINFO['palette'],
-            strict=True):
+        CamVidDataset.METAINFO['classes'], CamVidDataset.METAINFO['palette'], strict=True
+    ):
         source = renamed.get(name, name)
         if source:
             assert tuple(colour) == COLOURS[source], name
@@ -174,14 +171,12 @@ def test_lists_override_the_rule_and_may_be_segnets(original, tmp_path):
     lists = tmp_path / 'lists'
     lists.mkdir()
     (lists / 'train.txt').write_text(
-        '/SegNet/CamVid/train/0001TP_008550.png /x/0001TP_008550.png\n\n')
+        '/SegNet/CamVid/train/0001TP_008550.png /x/0001TP_008550.png\n\n'
+    )
     (lists / 'val.txt').write_text('0006R0_f00930\n')
     counts = convert_camvid(original, tmp_path / 'dst', split_dir=lists)
     assert counts == dict(train=1, val=1, test=0)
-    assert names(tmp_path / 'dst') == {
-        '0001TP_008550': 'train',
-        '0006R0_f00930': 'val'
-    }
+    assert names(tmp_path / 'dst') == {'0001TP_008550': 'train', '0006R0_f00930': 'val'}
 
 
 def test_a_listed_frame_that_is_missing_or_twice_is_named(original):
@@ -189,14 +184,9 @@ def test_a_listed_frame_that_is_missing_or_twice_is_named(original):
     lists.mkdir()
     (lists / 'train.txt').write_text('0001TP_000000\n')
     (lists / 'val.txt').write_text('')
-    assert_refused(
-        original,
-        FileNotFoundError,
-        r'train\.txt lists 0001TP_000000',
-        split_dir=lists)
+    assert_refused(original, FileNotFoundError, r'train\.txt lists 0001TP_000000', split_dir=lists)
     (lists / 'train.txt').write_text('0006R0_f00930\n0006R0_f00930.png\n')
-    assert_refused(
-        original, ValueError, '0006R0_f00930 is listed twice', split_dir=lists)
+    assert_refused(original, ValueError, '0006R0_f00930 is listed twice', split_dir=lists)
     (lists / 'train.txt').write_text('0006R0_f00930\n')
     (lists / 'val.txt').unlink()
     assert_refused(original, FileNotFoundError, r'val\.txt', split_dir=lists)
@@ -211,13 +201,12 @@ def test_incomplete_data_is_refused_with_both_counts(layout, request):
         ValueError,
         f'train: expected 367, found {found}; val: expected 101, found 2; '
         'test: expected 233, found ',
-        allow_partial=False)
+        allow_partial=False,
+    )
 
 
-def test_a_test_split_that_is_wholly_absent_is_no_error(
-        segnet, tmp_path, monkeypatch):
-    monkeypatch.setattr(camvid, 'PUBLISHED_COUNTS',
-                        dict(train=3, val=2, test=9))
+def test_a_test_split_that_is_wholly_absent_is_no_error(segnet, tmp_path, monkeypatch):
+    monkeypatch.setattr(camvid, 'PUBLISHED_COUNTS', dict(train=3, val=2, test=9))
     with pytest.raises(ValueError, match='test: expected 9, found 1'):
         convert_camvid(segnet, tmp_path / 'dst')
     (segnet / 'test/0.png').unlink()
@@ -229,8 +218,10 @@ def test_a_test_split_that_is_wholly_absent_is_no_error(
 
 def value_12(src):
     save([[0] * 12, [12] + [0] * 11, [0] * 12], src / 'valannot/1.png')
-    return (r'valannot/1\.png has the value 12 at x=0, y=1 \(1 bad pixels\);'
-            ' allowed are 0 to 11')
+    return (
+        r'valannot/1\.png has the value 12 at x=0, y=1 \(1 bad pixels\);'
+        ' allowed are 0 to 11'
+    )
 
 
 def colour_label(src):
@@ -270,10 +261,19 @@ def label_alone(src):
     return r'train label 0\.png has no image'
 
 
-@pytest.mark.parametrize('spoil', [
-    value_12, colour_label, label_size, one_other_size, garbage_image,
-    truncated_label, image_alone, label_alone
-])
+@pytest.mark.parametrize(
+    'spoil',
+    [
+        value_12,
+        colour_label,
+        label_size,
+        one_other_size,
+        garbage_image,
+        truncated_label,
+        image_alone,
+        label_alone,
+    ],
+)
 def test_a_bad_segnet_file_is_named_and_nothing_is_left(segnet, spoil):
     assert_refused(segnet, ValueError, spoil(segnet))
 
@@ -284,8 +284,10 @@ def unknown_colour(src):
     label[2, 7] = (255, 255, 255)
     label[2, 8] = (64, 64, 65)
     save(label, path)
-    return (r'0016E5_08190_L\.png has the value \[255, 255, 255\] at x=7, '
-            r'y=2 \(2 bad')
+    return (
+        r'0016E5_08190_L\.png has the value \[255, 255, 255\] at x=7, '
+        r'y=2 \(2 bad'
+    )
 
 
 def no_image(src):
@@ -304,8 +306,7 @@ def unknown_sequence(src):
     return r'0007XX_f00930_L\.png is of none of the sequences'
 
 
-@pytest.mark.parametrize('spoil',
-                         [unknown_colour, no_image, twice, unknown_sequence])
+@pytest.mark.parametrize('spoil', [unknown_colour, no_image, twice, unknown_sequence])
 def test_a_bad_original_file_is_named_and_nothing_is_left(original, spoil):
     assert_refused(original, ValueError, spoil(original))
 
@@ -317,7 +318,8 @@ def test_a_folder_of_neither_layout_is_refused(tmp_path):
 
 @pytest.mark.parametrize('stop', [KeyboardInterrupt, OSError])
 def test_stopped_half_way_nothing_is_left_and_the_old_result_stays(
-        segnet, tmp_path, monkeypatch, stop):
+    segnet, tmp_path, monkeypatch, stop
+):
     dst = tmp_path / 'dst'
     (dst / 'old').mkdir(parents=True)
     calls = []
@@ -334,8 +336,7 @@ def test_stopped_half_way_nothing_is_left_and_the_old_result_stays(
     assert [p.name for p in dst.iterdir()] == ['old']
 
 
-def test_the_old_result_comes_back_when_the_last_rename_fails(
-        segnet, tmp_path, monkeypatch):
+def test_the_old_result_comes_back_when_the_last_rename_fails(segnet, tmp_path, monkeypatch):
     dst = tmp_path / 'dst'
     (dst / 'old').mkdir(parents=True)
     rename = Path.rename
@@ -379,8 +380,7 @@ def tool(call_tool):
 
 def test_tool_says_what_it_wrote(segnet, tmp_path, tool, capsys):
     assert not tool(segnet, tmp_path / 'dst', '--allow-partial')
-    assert capsys.readouterr().out.endswith(
-        f'{tmp_path / "dst"}: 3 train, 2 val, 1 test\n')
+    assert capsys.readouterr().out.endswith(f'{tmp_path / "dst"}: 3 train, 2 val, 1 test\n')
 
 
 def test_tool_turns_ctrl_c_into_one_line(segnet, tmp_path, monkeypatch, tool):
@@ -389,9 +389,9 @@ def test_tool_turns_ctrl_c_into_one_line(segnet, tmp_path, monkeypatch, tool):
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(camvid.shutil, 'copyfile', interrupted)
-    assert tool(segnet, tmp_path / 'dst',
-                '--allow-partial') == ('mmhires convert camvid: interrupted, '
-                                       f'{tmp_path / "dst"} is as it was')
+    assert tool(segnet, tmp_path / 'dst', '--allow-partial') == (
+        f'mmhires convert camvid: interrupted, {tmp_path / "dst"} is as it was'
+    )
     assert [p.name for p in tmp_path.iterdir()] == ['src']
 
 
@@ -399,13 +399,11 @@ def test_tool_fails_with_one_plain_line_and_a_status(segnet, python, tmp_path):
     message = value_12(segnet)
     done = subprocess.run(
         [python, TOOL, segnet, tmp_path / 'dst', '--allow-partial'],
-        env={
-            **os.environ, 'PYTHONPATH': str(ROOT),
-            'PYTHONWARNINGS': 'ignore'
-        },
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONWARNINGS': 'ignore'},
         capture_output=True,
         text=True,
-        check=False)
+        check=False,
+    )
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith('mmhires convert camvid: ')
@@ -427,8 +425,7 @@ def test_the_real_segnet_files_convert_exactly(tmp_path):
         assert raw.keys() == written.keys()
         for name, path in raw.items():
             label = read(path)
-            np.testing.assert_array_equal(
-                read(written[name]), np.where(label == 11, 255, label))
+            np.testing.assert_array_equal(read(written[name]), np.where(label == 11, 255, label))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason='needs ../shared/data/camvid')

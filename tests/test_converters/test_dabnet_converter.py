@@ -11,8 +11,7 @@ from mmhires.registry import MODELS
 
 @pytest.fixture
 def model(repo_root):
-    cfg = Config.fromfile(
-        repo_root / 'configs/dsrl/dabnet_4xb2-80k_cityscapes-512x1024.py')
+    cfg = Config.fromfile(repo_root / 'configs/dsrl/dabnet_4xb2-80k_cityscapes-512x1024.py')
     init_default_scope('mmseg')
     return revert_sync_batchnorm(MODELS.build(cfg.model)).eval()
 

@@ -35,10 +35,10 @@ def draw(model, seed=0):
                 noise = torch.randn(tensor.shape, generator=generator)
                 scale = 0.1
                 if tensor.ndim > 1:
-                    scale = (2 / tensor[0].numel())**0.5
-                tensor.copy_(noise * scale +
-                             float(tensor.ndim == 1 and key.endswith(
-                                 ('weight', 'var'))))
+                    scale = (2 / tensor[0].numel()) ** 0.5
+                tensor.copy_(
+                    noise * scale + float(tensor.ndim == 1 and key.endswith(('weight', 'var')))
+                )
     return model.eval()
 
 
@@ -56,31 +56,33 @@ def mmseg_ddrnet(channels=32):
                     channels=64,
                     num_classes=19,
                     norm_cfg=NORM,
-                    loss_decode=[dict(type='OhemCrossEntropy')] * 2),
-                test_cfg=dict(mode='whole'))),
-        seed=1)
+                    loss_decode=[dict(type='OhemCrossEntropy')] * 2,
+                ),
+                test_cfg=dict(mode='whole'),
+            )
+        ),
+        seed=1,
+    )
 
 
 def equal(one, other):
-    return one.keys() == other.keys() and all(
-        torch.equal(one[key], other[key]) for key in one)
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def relative_error(output, expected):
     return ((output - expected).abs().max() / expected.abs().max()).item()
 
 
-@pytest.mark.parametrize('fixture, config', [
-    ('ddrnet_23_slim', f'23-slim_{CITYSCAPES}'),
-    ('ddrnet_23', f'23_{CITYSCAPES}'),
-])
+@pytest.mark.parametrize(
+    'fixture, config',
+    [('ddrnet_23_slim', f'23-slim_{CITYSCAPES}'), ('ddrnet_23', f'23_{CITYSCAPES}')],
+)
 def test_segmentor_agrees_with_the_authors(fixture, config, parity, build):
     weights, image, expected = parity(fixture)
     model = build(config)
     rest = model.load_state_dict(convert(weights, 'ddrnet'), strict=False)
     assert not rest.unexpected_keys
-    assert {key.split('.')[0]
-            for key in rest.missing_keys} == {'auxiliary_head'}
+    assert {key.split('.')[0] for key in rest.missing_keys} == {'auxiliary_head'}
     with torch.no_grad():
         assert relative_error(model(image), expected) < 1e-5
 
@@ -104,11 +106,14 @@ def test_classifier_agrees_with_the_authors(parity, build):
         assert relative_error(model(image), expected) < 1e-5
 
 
-@pytest.mark.parametrize('fixture, source', [
-    ('ddrnet_23_slim_aux', 'ddrnet'),
-    ('ddrnet_23', 'ddrnet'),
-    ('ddrnet_23_slim_imagenet', 'ddrnet-imagenet'),
-])
+@pytest.mark.parametrize(
+    'fixture, source',
+    [
+        ('ddrnet_23_slim_aux', 'ddrnet'),
+        ('ddrnet_23', 'ddrnet'),
+        ('ddrnet_23_slim_imagenet', 'ddrnet-imagenet'),
+    ],
+)
 def test_authors_weights_return_as_they_came(fixture, source, parity):
     weights = parity(fixture)[0]
     before = {key: value.clone() for key, value in weights.items()}
@@ -123,44 +128,58 @@ def test_ddrnet_39_has_the_keys_of_the_authors_file(build):
     p = 64
     # segmentation/DDRNet_39.py of the authors
     shapes = {
-        'conv1.3.bias': (p, ),
+        'conv1.3.bias': (p,),
         'layer1.2.conv2.weight': (p, p, 3, 3),
-        'layer2.3.bn2.running_var': (2 * p, ),
+        'layer2.3.bn2.running_var': (2 * p,),
         'layer3_1.0.downsample.0.weight': (4 * p, 2 * p, 1, 1),
         'layer3_2.2.conv1.weight': (4 * p, 4 * p, 3, 3),
-        'layer3_1_.0.bn1.weight': (2 * p, ),
+        'layer3_1_.0.bn1.weight': (2 * p,),
         'layer3_2_.2.conv2.weight': (2 * p, 2 * p, 3, 3),
-        'layer4_.2.bn2.bias': (2 * p, ),
-        'layer4.0.downsample.1.weight': (8 * p, ),
+        'layer4_.2.bn2.bias': (2 * p,),
+        'layer4.0.downsample.1.weight': (8 * p,),
         'compression3_1.0.weight': (2 * p, 4 * p, 1, 1),
-        'compression3_2.1.bias': (2 * p, ),
+        'compression3_2.1.bias': (2 * p,),
         'compression4.0.weight': (2 * p, 8 * p, 1, 1),
         'down3_1.0.weight': (4 * p, 2 * p, 3, 3),
-        'down3_2.1.weight': (4 * p, ),
+        'down3_2.1.weight': (4 * p,),
         'down4.3.weight': (8 * p, 4 * p, 3, 3),
         'layer5_.0.conv3.weight': (4 * p, 2 * p, 1, 1),
         'layer5.0.downsample.0.weight': (16 * p, 8 * p, 1, 1),
         'spp.scale4.3.weight': (128, 16 * p, 1, 1),
         'spp.compression.2.weight': (4 * p, 640, 1, 1),
         'seghead_extra.conv1.weight': (256, 2 * p, 3, 3),
-        'final_layer.bn2.weight': (256, ),
-        'final_layer.conv2.bias': (19, ),
+        'final_layer.bn2.weight': (256,),
+        'final_layer.conv2.bias': (19,),
     }
     for key, shape in shapes.items():
         assert theirs[key].shape == shape, key
-    assert {key.split('.')[0]
-            for key in theirs} == {
-                'conv1', 'layer1', 'layer2', 'layer3_1', 'layer3_2', 'layer4',
-                'layer5', 'layer3_1_', 'layer3_2_', 'layer4_', 'layer5_',
-                'compression3_1', 'compression3_2', 'compression4', 'down3_1',
-                'down3_2', 'down4', 'spp', 'seghead_extra', 'final_layer'
-            }
+    assert {key.split('.')[0] for key in theirs} == {
+        'conv1',
+        'layer1',
+        'layer2',
+        'layer3_1',
+        'layer3_2',
+        'layer4',
+        'layer5',
+        'layer3_1_',
+        'layer3_2_',
+        'layer4_',
+        'layer5_',
+        'compression3_1',
+        'compression3_2',
+        'compression4',
+        'down3_1',
+        'down3_2',
+        'down4',
+        'spp',
+        'seghead_extra',
+        'final_layer',
+    }
     model.load_state_dict(convert(theirs, 'ddrnet'))
 
 
 @pytest.mark.parametrize('prefix', ['module.', 'model.', 'module.model.'])
-def test_wrappers_and_the_weights_of_a_trainers_loss_are_taken_off(
-        prefix, build):
+def test_wrappers_and_the_weights_of_a_trainers_loss_are_taken_off(prefix, build):
     model = build(f'23-slim_{CITYSCAPES}')
     theirs = convert(model.state_dict(), 'ddrnet', reverse=True)
     wrapped = {prefix + key: value for key, value in theirs.items()}
@@ -180,8 +199,7 @@ def test_mmseg_weights_predict_the_same_here(build):
         assert relative_error(model(image), theirs(image)) < 1e-5
         # MMSegmentation runs its auxiliary head only in training.
         maps = model.extract_feat(image)
-        expected = theirs.decode_head.aux_cls_seg(
-            theirs.decode_head.aux_head(maps[0]))
+        expected = theirs.decode_head.aux_cls_seg(theirs.decode_head.aux_head(maps[0]))
         assert relative_error(model.auxiliary_head(maps), expected) < 1e-5
 
 
@@ -195,16 +213,19 @@ def test_stem_biases_are_folded_into_the_means_for_mmseg(build):
     with torch.no_grad():
         expected = model(image)
         assert relative_error(theirs(image), expected) < 1e-5
-        theirs.load_state_dict(
-            convert(
-                convert(back, 'mmseg-ddrnet'), 'mmseg-ddrnet', reverse=True))
+        theirs.load_state_dict(convert(convert(back, 'mmseg-ddrnet'), 'mmseg-ddrnet', reverse=True))
         assert relative_error(theirs(image), expected) < 1e-5
 
 
-@pytest.mark.parametrize('key', [
-    'conv1.0.weight', 'layer3_.1.bn2.running_var', 'final_layer.conv2.weight',
-    'seghead_extra.bn2.bias'
-])
+@pytest.mark.parametrize(
+    'key',
+    [
+        'conv1.0.weight',
+        'layer3_.1.bn2.running_var',
+        'final_layer.conv2.weight',
+        'seghead_extra.bn2.bias',
+    ],
+)
 def test_a_truncated_checkpoint_is_refused_with_what_is_missing(key, build):
     model = build(f'23-slim_{CITYSCAPES}')
     theirs = convert(model.state_dict(), 'ddrnet', reverse=True)
@@ -220,10 +241,11 @@ def test_a_key_too_many_or_of_another_shape_is_refused_by_name(build):
     theirs['pag3.f_x.0.weight'] = torch.zeros(1)
     theirs['down4.0.weight'] = torch.zeros(128, 64, 1, 1)
     with pytest.raises(
-            ValueError,
-            match=r'DDRNet-23-slim .*unknown keys \(1\): pag3\.f_x.0.weight; '
-            r'other shapes \(1\): down4\.0\.weight \(128, 64, 1, 1\) instead '
-            r'of \(128, 64, 3, 3\)'):
+        ValueError,
+        match=r'DDRNet-23-slim .*unknown keys \(1\): pag3\.f_x.0.weight; '
+        r'other shapes \(1\): down4\.0\.weight \(128, 64, 1, 1\) instead '
+        r'of \(128, 64, 3, 3\)',
+    ):
         convert(theirs, 'ddrnet')
 
 

@@ -16,23 +16,25 @@ SHARED = ROOT.parent / 'shared/data/camvid'
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 PIPELINES = dict(
     train=[*LOAD, dict(type='PackSegInputs')],
-    resized=[
-        LOAD[0],
-        dict(type='Resize', scale=(24, 16)), LOAD[1],
-        dict(type='PackSegInputs')
-    ],
+    resized=[LOAD[0], dict(type='Resize', scale=(24, 16)), LOAD[1], dict(type='PackSegInputs')],
     tta=[
         LOAD[0],
         dict(
             type='TestTimeAug',
-            transforms=[[dict(type='Resize', scale_factor=0.5)], [LOAD[1]],
-                        [dict(type='PackSegInputs')]])
-    ])
+            transforms=[
+                [dict(type='Resize', scale_factor=0.5)],
+                [LOAD[1]],
+                [dict(type='PackSegInputs')],
+            ],
+        ),
+    ],
+)
 
 
 @pytest.fixture(autouse=True)
 def mmseg_scope():
     import mmseg.datasets  # noqa: F401
+
     with DefaultScope.overwrite_default_scope('mmseg'):
         yield
 
@@ -50,25 +52,22 @@ def write(root, label=None, size=(8, 12)):
 
 
 def build(root, pipeline='train', **kwargs):
-    return DATASETS.build({
-        'type':
-        'mmhires.CamVidDataset',
-        'data_root':
-        str(root),
-        'data_prefix':
-        dict(img_path='images', seg_map_path='labels'),
-        'pipeline':
-        PIPELINES[pipeline],
-        **kwargs
-    })
+    return DATASETS.build(
+        {
+            'type': 'mmhires.CamVidDataset',
+            'data_root': str(root),
+            'data_prefix': dict(img_path='images', seg_map_path='labels'),
+            'pipeline': PIPELINES[pipeline],
+            **kwargs,
+        }
+    )
 
 
 def gt(sample):
     return sample['data_samples'].gt_sem_seg.data[0].numpy()
 
 
-def test_classes_keep_their_numbers_and_void_of_both_layouts_is_ignored(
-        tmp_path):
+def test_classes_keep_their_numbers_and_void_of_both_layouts_is_ignored(tmp_path):
     label = write(tmp_path)
     label[0, 0] = 255
     write(tmp_path, label)
@@ -123,16 +122,22 @@ def break_label_value(root):
     label[5, 3] = 12
     label[6, 1] = 254
     Image.fromarray(label).save(root / 'labels/a.png')
-    return ('labels/a.png has the value 12 at x=3, y=5.*2 bad pixels.*'
-            '0 to 10 and 255')
+    return 'labels/a.png has the value 12 at x=3, y=5.*2 bad pixels.*0 to 10 and 255'
 
 
 @pytest.mark.parametrize('pipeline', PIPELINES)
-@pytest.mark.parametrize('spoil', [
-    break_image_garbage, break_image_empty, break_image_truncated,
-    break_label_truncated, break_label_size, break_label_colour,
-    break_label_value
-])
+@pytest.mark.parametrize(
+    'spoil',
+    [
+        break_image_garbage,
+        break_image_empty,
+        break_image_truncated,
+        break_label_truncated,
+        break_label_size,
+        break_label_colour,
+        break_label_value,
+    ],
+)
 def test_a_bad_file_is_an_error_that_names_it(tmp_path, spoil, pipeline):
     write(tmp_path)
     dataset = build(tmp_path, pipeline)
@@ -196,10 +201,7 @@ def test_base_config_reads_the_written_layout(tmp_path):
     assert gt(sample).shape == (height, width)
     val = DATASETS.build(cfg.val_dataloader.dataset)
     assert val[0]['inputs'].shape == (3, 360, 480)
-    val_tta = DATASETS.build({
-        **cfg.val_dataloader.dataset, 'pipeline':
-        cfg.tta_pipeline
-    })
+    val_tta = DATASETS.build({**cfg.val_dataloader.dataset, 'pipeline': cfg.tta_pipeline})
     shapes = [tuple(x.shape[1:]) for x in val_tta[0]['inputs']]
     assert len(shapes) == 12 and shapes[-1] == (630, 840)
 
@@ -207,12 +209,10 @@ def test_base_config_reads_the_written_layout(tmp_path):
 @pytest.mark.skipif(not SHARED.is_dir(), reason='needs ../shared/data/camvid')
 @pytest.mark.parametrize('split, count', [('train', 367), ('val', 101)])
 def test_the_files_of_segnet_are_read_without_conversion(split, count):
-    dataset = build(
-        SHARED, data_prefix=dict(img_path=split, seg_map_path=f'{split}annot'))
+    dataset = build(SHARED, data_prefix=dict(img_path=split, seg_map_path=f'{split}annot'))
     assert len(dataset) == count
     for i in (0, count // 2, count - 1):
         sample = dataset[i]
         raw = np.asarray(Image.open(sample['data_samples'].seg_map_path))
         assert sample['inputs'].shape == (3, 360, 480)
-        np.testing.assert_array_equal(
-            gt(sample), np.where(raw == 11, 255, raw))
+        np.testing.assert_array_equal(gt(sample), np.where(raw == 11, 255, raw))

@@ -14,7 +14,7 @@ from mmhires.registry import DATASETS
 PIPELINE = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 # Class 3 is in all images, class 4 in half of them, class 9 in one.
 CLASSES = [[3], [3, 4], [3, 4, 9], [3]]
@@ -23,6 +23,7 @@ CLASSES = [[3], [3, 4], [3, 4, 9], [3]]
 @pytest.fixture(autouse=True)
 def mmseg_scope():
     import mmseg.datasets  # noqa: F401
+
     with DefaultScope.overwrite_default_scope('mmseg'):
         yield
 
@@ -32,8 +33,7 @@ def write(root, image_suffix='.png', label_suffix='.png', void=255):
         (root / folder).mkdir()
     for i, classes in enumerate(CLASSES):
         label = np.resize([*classes, void], (8, 12)).astype(np.uint8)
-        Image.fromarray(np.full(
-            (8, 12, 3), i, np.uint8)).save(root / f'images/{i}{image_suffix}')
+        Image.fromarray(np.full((8, 12, 3), i, np.uint8)).save(root / f'images/{i}{image_suffix}')
         Image.fromarray(label).save(root / f'labels/{i}{label_suffix}')
 
 
@@ -47,8 +47,10 @@ def build(root, oversample_thr=1, type='mmhires.CamVidDataset', **kwargs):
                 'data_root': str(root),
                 'data_prefix': dict(img_path='images', seg_map_path='labels'),
                 'pipeline': PIPELINE,
-                **kwargs
-            }))
+                **kwargs,
+            },
+        )
+    )
 
 
 def shown(dataset):
@@ -87,8 +89,7 @@ def test_label_mapping_counts_as_in_training(tmp_path):
     assert shown(dataset) == [1, 2, 2, 1]
 
 
-def test_labels_are_read_once_and_the_progress_is_shown(
-        tmp_path, capsys, monkeypatch):
+def test_labels_are_read_once_and_the_progress_is_shown(tmp_path, capsys, monkeypatch):
     write(tmp_path)
     build(tmp_path)
     assert not capsys.readouterr().err
@@ -117,14 +118,11 @@ def test_what_it_cannot_read_labels_of_is_refused(tmp_path):
     write(tmp_path)
     with pytest.raises(ValueError, match='no LoadAnnotations in the pipeline'):
         build(tmp_path, pipeline=PIPELINE[:1])
-    repeated = dict(
-        type='RepeatDataset', times=1, dataset=build(tmp_path).dataset)
+    repeated = dict(type='RepeatDataset', times=1, dataset=build(tmp_path).dataset)
     with pytest.raises(TypeError, match='got RepeatDataset'):
         DATASETS.build(
-            dict(
-                type='mmhires.ClassBalancedSegDataset',
-                oversample_thr=0.5,
-                dataset=repeated))
+            dict(type='mmhires.ClassBalancedSegDataset', oversample_thr=0.5, dataset=repeated)
+        )
     with pytest.raises(ValueError, match=r'in \(0, 1\], got 30'):
         build(tmp_path, oversample_thr=30)
 
@@ -133,7 +131,8 @@ def test_real_camvid_shows_its_rarest_class_more_often(shared_dir):
     dataset = build(
         shared_dir / 'data/camvid',
         oversample_thr=0.5,
-        data_prefix=dict(img_path='train', seg_map_path='trainannot'))
+        data_prefix=dict(img_path='train', seg_map_path='trainannot'),
+    )
     inner = dataset.dataset
     images = [set(inner.get_cat_ids(i)) for i in range(len(inner))]
     counts = [sum(c in image for image in images) for c in range(11)]
@@ -142,8 +141,6 @@ def test_real_camvid_shows_its_rarest_class_more_often(shared_dir):
     factor = math.sqrt(0.5 / frequency)
     assert factor > 1
     appear = [dataset.repeat_indices.count(i) for i in range(len(inner))]
-    assert {n
-            for n, image in zip(appear, images)
-            if rarest in image} == {math.ceil(factor)}
+    assert {n for n, image in zip(appear, images) if rarest in image} == {math.ceil(factor)}
     share = sum(n for n, image in zip(appear, images) if rarest in image)
     assert share / len(dataset) > frequency

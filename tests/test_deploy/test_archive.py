@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What a .pt2 file may hold, and what it must not."""
+
 import io
 import json
 import pickle
@@ -29,8 +30,10 @@ def rewritten(exported_ddrnet, tmp_path):
 
     def rewritten(change):
         out = tmp_path / 'changed.pt2'
-        with zipfile.ZipFile(exported_ddrnet['.pt2']) as source, \
-                zipfile.ZipFile(out, 'w') as target:
+        with (
+            zipfile.ZipFile(exported_ddrnet['.pt2']) as source,
+            zipfile.ZipFile(out, 'w') as target,
+        ):
             for name in source.namelist():
                 for new, content in change(name, source.read(name)):
                     target.writestr(new, content)
@@ -43,7 +46,7 @@ def hostile(file, form):
     buffer = io.BytesIO()
     if form == 'pickle':
         return pickle.dumps(Touch(file))
-    torch.save((Touch(file), ), buffer)
+    torch.save((Touch(file),), buffer)
     return buffer.getvalue()
 
 
@@ -52,8 +55,7 @@ def test_file_is_loaded_as_it_is(rewritten, image):
 
 
 @pytest.mark.parametrize('form', ['torch', 'pickle'])
-@pytest.mark.parametrize(
-    'where', ['data/sample_inputs/model.pt', 'data/weights/weight_3'])
+@pytest.mark.parametrize('where', ['data/sample_inputs/model.pt', 'data/weights/weight_3'])
 def test_pickles_run_no_code(where, form, rewritten, tmp_path):
     victim = tmp_path / 'victim'
 
@@ -61,8 +63,7 @@ def test_pickles_run_no_code(where, form, rewritten, tmp_path):
         if name.endswith(where):
             content = hostile(victim, form)
         if name.endswith('weights_config.json'):
-            content = content.replace(b'"use_pickle": false',
-                                      b'"use_pickle": true')
+            content = content.replace(b'"use_pickle": false', b'"use_pickle": true')
         yield name, content
 
     with pytest.raises(ValueError, match='more than tensors') as caught:
@@ -118,31 +119,42 @@ def set_name(program):
 
 def set_tree(program):
     signature = program['graph_module']['module_call_graph'][0]['signature']
-    signature['in_spec'] = json.dumps([
-        1,
-        dict(
-            type='collections.defaultdict',
-            context='{"default_factory_module": "os"}',
-            children_spec=[])
-    ])
+    signature['in_spec'] = json.dumps(
+        [
+            1,
+            dict(
+                type='collections.defaultdict',
+                context='{"default_factory_module": "os"}',
+                children_spec=[],
+            ),
+        ]
+    )
 
 
-@pytest.mark.parametrize('change',
-                         [set_target, set_guard, set_size, set_name, set_tree])
+@pytest.mark.parametrize('change', [set_target, set_guard, set_size, set_name, set_tree])
 def test_graph_that_is_more_than_a_network_is_refused(change, rewritten):
     with pytest.raises(ValueError, match='is not part of a network'):
         Predictor(rewritten(in_program(change)))
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda name, data: [(name, data), ('archive/data/aotinductor/m/a.so', '')]
-     [:1 + name.endswith('model.json')], 'aotinductor.*no exported network'),
-    (lambda name, data: [(name, data),
-                         (name.upper(), data)][:1 + name.endswith('weight_1')],
-     'no exported network|two members'),
-    (lambda name, data: [(name, data.replace(b'tensor_0', b'opaque_obj_0'))],
-     'not a tensor'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            lambda name, data: [(name, data), ('archive/data/aotinductor/m/a.so', '')][
+                : 1 + name.endswith('model.json')
+            ],
+            'aotinductor.*no exported network',
+        ),
+        (
+            lambda name, data: [(name, data), (name.upper(), data)][
+                : 1 + name.endswith('weight_1')
+            ],
+            'no exported network|two members',
+        ),
+        (lambda name, data: [(name, data.replace(b'tensor_0', b'opaque_obj_0'))], 'not a tensor'),
+    ],
+)
 def test_other_members_are_refused(change, message, rewritten):
     with pytest.raises(ValueError, match=message):
         Predictor(rewritten(change))
@@ -167,30 +179,46 @@ def test_damaged_weights_are_found(exported_ddrnet, tmp_path, capfd):
 def test_file_holds_neither_the_picture_nor_paths(exported_ddrnet, repo_root):
     with zipfile.ZipFile(exported_ddrnet['.pt2']) as archive:
         inputs = next(n for n in archive.namelist() if 'sample_inputs' in n)
-        (example, ), _ = torch.load(io.BytesIO(archive.read(inputs)))
+        (example,), _ = torch.load(io.BytesIO(archive.read(inputs)))
         assert example.shape == (1, 3, 94, 129) and not example.any()
         program = next(n for n in archive.namelist() if 'model.json' in n)
         assert str(repo_root).encode() not in archive.read(program)
 
 
-@pytest.mark.parametrize('text', [
-    's0', '8*(s0//8) - 1', 'Max(1, s6)',
-    "Add(FloorDiv(Symbol('s6', positive=True, integer=True), Integer(8)), 1)"
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        's0',
+        '8*(s0//8) - 1',
+        'Max(1, s6)',
+        "Add(FloorDiv(Symbol('s6', positive=True, integer=True), Integer(8)), 1)",
+    ],
+)
 def test_arithmetic_of_sizes_is_let_through(text):
     assert check_expression(text)
 
 
-@pytest.mark.parametrize(
-    'text', ["1 < 3*L['image'].size()[3]", "L['image'].shape[2] % 8 == 0"])
+@pytest.mark.parametrize('text', ["1 < 3*L['image'].size()[3]", "L['image'].shape[2] % 8 == 0"])
 def test_comparisons_of_sizes_are_let_through(text):
     assert check_guard(text) and not check_expression(text)
 
 
-@pytest.mark.parametrize('text', [
-    CODE, "Add('exec(1)', 1)", 'exec(1)', '(lambda: 1)()', 's0.__class__',
-    "Symbol(\"__import__('os')\")", '[x for x in y]', 's0; s1',
-    "L['a'].__class__", "L['a'].size().__init__()", 'L[0](1)', "f'{s0}'"
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        CODE,
+        "Add('exec(1)', 1)",
+        'exec(1)',
+        '(lambda: 1)()',
+        's0.__class__',
+        'Symbol("__import__(\'os\')")',
+        '[x for x in y]',
+        's0; s1',
+        "L['a'].__class__",
+        "L['a'].size().__init__()",
+        'L[0](1)',
+        "f'{s0}'",
+    ],
+)
 def test_other_python_is_not(text):
     assert not check_expression(text) and not check_guard(text)

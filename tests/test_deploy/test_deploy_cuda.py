@@ -1,12 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Exported files on a GPU, against those on a CPU."""
+
 import pytest
 import torch
 
 from mmhires.deploy import Predictor, export
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason='there is no GPU')
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
 METHODS = ('dsrl', 'hrfr', 'fastfcn', 'ddrnet')
 
 
@@ -27,19 +27,20 @@ def skip_without(suffix):
 @pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
 @pytest.mark.parametrize('method', METHODS)
 def test_a_file_finds_the_labels_on_a_gpu_that_it_finds_on_a_cpu(
-        method, suffix, labels, model_of, image, tmp_path):
+    method, suffix, labels, model_of, image, tmp_path
+):
     skip_without(suffix)
     file = tmp_path / f'm.{suffix}'
     export(model_of(method), file, [image], labels=labels)
-    on_cpu, on_gpu = (
-        Predictor(file, device=device)(image) for device in ('cpu', 'cuda'))
+    on_cpu, on_gpu = (Predictor(file, device=device)(image) for device in ('cpu', 'cuda'))
     assert (on_cpu == on_gpu).mean() >= 0.999
 
 
 @pytest.mark.parametrize('precision, share', [('fp16', 0.99), ('bf16', 0.97)])
 @pytest.mark.parametrize('method', METHODS)
 def test_a_file_compiled_for_a_gpu_computes_in_half_precision(
-        method, precision, share, model_of, image, tmp_path):
+    method, precision, share, model_of, image, tmp_path
+):
     pytest.importorskip('triton')  # torch.compile needs it there
     export(model_of(method), tmp_path / 'm.pt2', [image])
     on_cpu = Predictor(tmp_path / 'm.pt2')(image)
@@ -49,11 +50,11 @@ def test_a_file_compiled_for_a_gpu_computes_in_half_precision(
 
 @pytest.mark.parametrize('suffix', ['onnx', 'pt2'])
 def test_a_pose_file_finds_the_keypoints_on_a_gpu_that_it_finds_on_a_cpu(
-        suffix, model_of, image, tmp_path):
+    suffix, model_of, image, tmp_path
+):
     pytest.importorskip('mmpose')
     skip_without(suffix)
     file = tmp_path / f'm.{suffix}'
     export(model_of('pose'), file, [image])
-    on_cpu, on_gpu = (
-        Predictor(file, device=device)(image) for device in ('cpu', 'cuda'))
+    on_cpu, on_gpu = (Predictor(file, device=device)(image) for device in ('cpu', 'cuda'))
     assert abs(on_cpu.keypoints - on_gpu.keypoints).max() < 0.05

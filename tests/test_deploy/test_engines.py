@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every engine against the model itself, and what they say of bad input."""
+
 import importlib
 import subprocess
 import sys
@@ -13,9 +14,22 @@ from mmhires.deploy import Predictor, export, load_model
 from mmhires.deploy.engines.onnxruntime import providers_of
 from mmhires.deploy.runtimes import RUNTIMES
 
-METHODS = ('dsrl', 'dsrl_bisenet', 'dsrl_dabnet', 'dsrl_espnetv2',
-           'dsrl_pspnet', 'hrfr', 'fastfcn', 'fastfcn_deeplab',
-           'fastfcn_pspnet', 'ddrnet', 'guided', 'pose', 'simcc', 'rtmpose')
+METHODS = (
+    'dsrl',
+    'dsrl_bisenet',
+    'dsrl_dabnet',
+    'dsrl_espnetv2',
+    'dsrl_pspnet',
+    'hrfr',
+    'fastfcn',
+    'fastfcn_deeplab',
+    'fastfcn_pspnet',
+    'ddrnet',
+    'guided',
+    'pose',
+    'simcc',
+    'rtmpose',
+)
 POSE = ('pose', 'simcc', 'rtmpose')
 onnxruntime = pytest.importorskip('onnxruntime')
 
@@ -40,8 +54,10 @@ def exported(files_of, image, tmp_path_factory):
 def eager(model, image):
     if hasattr(model, 'decode_head'):
         from mmseg.apis import inference_model
+
         return inference_model(model, str(image)).pred_sem_seg.data[0].numpy()
     from mmpose.apis import inference_topdown
+
     return inference_topdown(model, str(image))[0].pred_instances.keypoints
 
 
@@ -67,8 +83,7 @@ def test_engine_predicts_what_the_model_does(method, runtime, exported, image):
 
 @pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
 @pytest.mark.parametrize('method', ['dsrl_fraction', 'pose_fraction'])
-def test_networks_of_a_fraction_predict_what_the_model_does(
-        method, runtime, exported, image):
+def test_networks_of_a_fraction_predict_what_the_model_does(method, runtime, exported, image):
     """3/2 of the network's sides, which for persons are rounded apart."""
     pytest.importorskip(runtime)
     if method == 'pose_fraction':
@@ -86,12 +101,18 @@ def test_networks_of_a_fraction_predict_what_the_model_does(
         assert (got == want).mean() >= 0.999
 
 
-@pytest.mark.parametrize('method, runtime', [
-    *((method, runtime) for method in ('dsrl', 'hrfr', 'fastfcn', 'ddrnet')
-      for runtime in ('openvino', 'onnxruntime')), ('ddrnet', 'torch')
-])
-def test_labels_inside_the_file_are_those_of_the_model(method, runtime,
-                                                       exported, image):
+@pytest.mark.parametrize(
+    'method, runtime',
+    [
+        *(
+            (method, runtime)
+            for method in ('dsrl', 'hrfr', 'fastfcn', 'ddrnet')
+            for runtime in ('openvino', 'onnxruntime')
+        ),
+        ('ddrnet', 'torch'),
+    ],
+)
+def test_labels_inside_the_file_are_those_of_the_model(method, runtime, exported, image):
     pytest.importorskip(runtime)
     file, want = exported(method, RUNTIMES[runtime], labels=True)
     predictor = Predictor(file, runtime=runtime)
@@ -102,35 +123,31 @@ def test_labels_inside_the_file_are_those_of_the_model(method, runtime,
     logits = Predictor(exported(method, RUNTIMES[runtime])[0], runtime=runtime)
     assert (predictor(image) == logits(image)).mean() >= 0.9999
     with pytest.raises(
-            ValueError,
-            match=r'40x129 pixels, but .*m\.(onnx|pt2) makes labels of 94x129'
+        ValueError, match=r'40x129 pixels, but .*m\.(onnx|pt2) makes labels of 94x129'
     ) as caught:
         predictor(cv2.imread(str(image))[:40])
     assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('method, options', [('ddrnet', dict(dynamic=True)),
-                                             ('pose', {})])
-def test_labels_that_cannot_be_inside_are_refused(method, options, model_of,
-                                                  image, tmp_path):
+@pytest.mark.parametrize('method, options', [('ddrnet', dict(dynamic=True)), ('pose', {})])
+def test_labels_that_cannot_be_inside_are_refused(method, options, model_of, image, tmp_path):
     if method == 'pose':
         pytest.importorskip('mmpose.apis')
     with pytest.raises(ValueError, match='labels inside .* a segmentor'):
-        export(
-            model_of(method),
-            tmp_path / 'm.onnx', [image],
-            labels=True,
-            **options)
+        export(model_of(method), tmp_path / 'm.onnx', [image], labels=True, **options)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('method, runtime, options',
-                         [('ddrnet', 'openvino', {}),
-                          ('ddrnet', 'onnxruntime', dict(labels=True)),
-                          ('fastfcn', 'onnxruntime', dict(dynamic=True)),
-                          ('pose', 'onnxruntime', {})])
-def test_batch_of_three_is_three_singles(method, runtime, options, exported,
-                                         image):
+@pytest.mark.parametrize(
+    'method, runtime, options',
+    [
+        ('ddrnet', 'openvino', {}),
+        ('ddrnet', 'onnxruntime', dict(labels=True)),
+        ('fastfcn', 'onnxruntime', dict(dynamic=True)),
+        ('pose', 'onnxruntime', {}),
+    ],
+)
+def test_batch_of_three_is_three_singles(method, runtime, options, exported, image):
     pytest.importorskip(runtime)
     if method == 'pose':
         pytest.importorskip('mmpose.apis')
@@ -145,8 +162,7 @@ def test_batch_of_three_is_three_singles(method, runtime, options, exported,
     assert seen == [6 if method == 'pose' else 3]  # with the flip test
     for one, other in zip(got, want):
         if method == 'pose':
-            np.testing.assert_allclose(
-                one.keypoints, other.keypoints, atol=0.05)
+            np.testing.assert_allclose(one.keypoints, other.keypoints, atol=0.05)
         else:
             assert (one == other).mean() >= 0.9999
     assert np.any(got[0][0] != got[1][0])
@@ -163,28 +179,32 @@ def test_auto_takes_the_best_that_is_installed(exported, monkeypatch):
     monkeypatch.setitem(sys.modules, 'openvino', None)
     assert Predictor(file).runtime == 'onnxruntime'
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
-    for runtime, extra in (('auto', 'deploy'), ('onnxruntime', 'deploy'),
-                           ('openvino', 'openvino')):
+    for runtime, extra in (('auto', 'deploy'), ('onnxruntime', 'deploy'), ('openvino', 'openvino')):
         with pytest.raises(ImportError, match=rf'm.onnx: .*\[{extra}\]'):
             Predictor(file, runtime=runtime)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(runtime='tvm'), "runtime must be .*got 'tvm'"),
-    (dict(runtime='torch'), 'm.onnx: torch runs .pt2 files'),
-    (dict(runtime='openvino', device='cuda'), "'cpu', got 'cuda'"),
-    (dict(runtime='openvino', precision='int4'), 'not in int4'),
-    (dict(runtime='onnxruntime', precision='bf16'), 'fp32, not in bf16'),
-    (dict(device='tpu'), "got 'tpu'"),
-    (dict(device='cuda:x'), "got 'cuda:x'"),
-    (dict(device='cuda:1'), "no CUDAExecutionProvider, which device 'cuda:1'"),
-    (dict(device='tensorrt'), 'no TensorrtExecutionProvider'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(runtime='tvm'), "runtime must be .*got 'tvm'"),
+        (dict(runtime='torch'), 'm.onnx: torch runs .pt2 files'),
+        (dict(runtime='openvino', device='cuda'), "'cpu', got 'cuda'"),
+        (dict(runtime='openvino', precision='int4'), 'not in int4'),
+        (dict(runtime='onnxruntime', precision='bf16'), 'fp32, not in bf16'),
+        (dict(device='tpu'), "got 'tpu'"),
+        (dict(device='cuda:x'), "got 'cuda:x'"),
+        (dict(device='cuda:1'), "no CUDAExecutionProvider, which device 'cuda:1'"),
+        (dict(device='tensorrt'), 'no TensorrtExecutionProvider'),
+    ],
+)
 def test_what_an_engine_has_not_is_one_line(options, message, exported):
     if options.get('runtime') in RUNTIMES:
         pytest.importorskip(options['runtime'])
-    if options.get('device') in ('cuda:1', 'tensorrt') and \
-            'CUDAExecutionProvider' in onnxruntime.get_available_providers():
+    if (
+        options.get('device') in ('cuda:1', 'tensorrt')
+        and 'CUDAExecutionProvider' in onnxruntime.get_available_providers()
+    ):
         pytest.skip('has a GPU')
     file, _ = exported('ddrnet')
     with pytest.raises(ValueError, match=message) as caught:
@@ -193,12 +213,13 @@ def test_what_an_engine_has_not_is_one_line(options, message, exported):
 
 
 def test_silent_fall_back_to_the_cpu_is_refused(exported, monkeypatch):
-    monkeypatch.setattr(onnxruntime, 'get_available_providers',
-                        lambda: ['CUDAExecutionProvider'])
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CUDAExecutionProvider'])
     if torch.cuda.is_available():
         pytest.skip('has a GPU')
-    with pytest.warns(UserWarning, match='not in available'), \
-            pytest.raises(ValueError, match='fell back to CPUExecution'):
+    with (
+        pytest.warns(UserWarning, match='not in available'),
+        pytest.raises(ValueError, match='fell back to CPUExecution'),
+    ):
         Predictor(exported('ddrnet')[0], 'cuda')
 
 
@@ -206,8 +227,9 @@ def test_providers_of_a_gpu_have_its_number_and_a_cache(monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
     providers = providers_of('tensorrt:1', 'fp16')
     assert [name for name, _ in providers] == [
-        'TensorrtExecutionProvider', 'CUDAExecutionProvider',
-        'CPUExecutionProvider'
+        'TensorrtExecutionProvider',
+        'CUDAExecutionProvider',
+        'CPUExecutionProvider',
     ]
     assert providers[1][1] == dict(device_id='1')
     options = providers[0][1]
@@ -217,8 +239,7 @@ def test_providers_of_a_gpu_have_its_number_and_a_cache(monkeypatch):
 
 
 @pytest.mark.parametrize('runtime', ['openvino', 'torch'])
-def test_file_of_fp32_in_bf16_agrees_but_is_not_the_same(
-        runtime, exported, image):
+def test_file_of_fp32_in_bf16_agrees_but_is_not_the_same(runtime, exported, image):
     pytest.importorskip(runtime)
     file, want = exported('ddrnet', RUNTIMES[runtime])
     try:
@@ -240,17 +261,14 @@ def test_a_signal_after_two_networks_of_openvino_does_not_kill(exported):
         del one
         del two
         signal.raise_signal(signal.SIGUSR1)"""
-    subprocess.run([sys.executable, '-c', code,
-                    exported('ddrnet')[0]],
-                   check=True)
+    subprocess.run([sys.executable, '-c', code, exported('ddrnet')[0]], check=True)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('suffix', ['.onnx', '.pt2'])
 @pytest.mark.parametrize('device', ['cuda', 'cuda:0'])
 def test_gpu_predicts_what_the_model_does(suffix, device, exported, image):
-    if suffix == '.onnx' and 'CUDAExecutionProvider' not in \
-            onnxruntime.get_available_providers():
+    if suffix == '.onnx' and 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
         pytest.skip('needs onnxruntime-gpu')
     file, want = exported('ddrnet', suffix)
     predictor = Predictor(file, device)
@@ -268,24 +286,31 @@ def test_list_of_images_has_the_results_of_each(exported, image):
     assert (got[0] != got[1]).any()
 
 
-def test_stream_gives_results_in_order_and_goes_on_after_a_bad_one(
-        exported, image, tmp_path):
+def test_stream_gives_results_in_order_and_goes_on_after_a_bad_one(exported, image, tmp_path):
     predictor = Predictor(exported('ddrnet')[0])
     picture = cv2.imread(str(image))
     (tmp_path / 'broken.png').write_bytes(b'no image')
     images = [
-        picture, tmp_path / 'broken.png', picture[:, ::-1].copy(),
-        tmp_path / 'none.png', picture[:40], image
+        picture,
+        tmp_path / 'broken.png',
+        picture[:, ::-1].copy(),
+        tmp_path / 'none.png',
+        picture[:40],
+        image,
     ]
     found = list(predictor.stream(iter(images)))
     assert len(found) == len(images)
-    assert all((given == image
-                ).all() if isinstance(image, np.ndarray) else given is image
-               for (given, _), image in zip(found, images))
+    assert all(
+        (given == image).all() if isinstance(image, np.ndarray) else given is image
+        for (given, _), image in zip(found, images)
+    )
     for i in (0, 2, 5):
         assert (found[i][1] == predictor(images[i])).all()
-    for i, message in ((1, 'broken.png: not an image'),
-                       (3, 'none.png does not exist'), (4, 'the network')):
+    for i, message in (
+        (1, 'broken.png: not an image'),
+        (3, 'none.png does not exist'),
+        (4, 'the network'),
+    ):
         assert message in str(found[i][1])
 
 

@@ -16,8 +16,7 @@ from mmhires.registry import MODELS
 BN = dict(type='BN')
 # Together every registered backbone, neck and head: config, norms that stay.
 COVERING = {
-    'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-192x384.py':
-    0,
+    'dsrl/dsrl_deeplabv3plus-r18s-d16_1xb4-300_streets-96x192-to-192x384.py': 0,
     'research/hrfr-neck-aux_deeplabv2-r18s-d8_*.py': 0,
     'research/deeplabv2-r18s-d8_1xb4-2500_camvid-360x480.py': 0,
     # the norm of the vector of encodings
@@ -51,7 +50,7 @@ def assert_equal(got, want):
 
 @pytest.mark.parametrize('pattern', COVERING)
 def test_outputs_of_every_component_stay(pattern, repo_root, randomize):
-    config, = (repo_root / 'configs').glob(pattern)
+    (config,) = (repo_root / 'configs').glob(pattern)
     cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
     model = randomize(MODELS.build(cfg.model))
@@ -66,13 +65,16 @@ def test_outputs_of_every_component_stay(pattern, repo_root, randomize):
         assert len(norms(strip(folded))) == COVERING[pattern]
 
 
-@pytest.mark.parametrize('cfg', [
-    dict(type='mmhires.JPU', mid_channels=16, norm_cfg=BN),
-    dict(type='mmhires.FPNUpsample', out_channels=16, norm_cfg=BN)
-])
+@pytest.mark.parametrize(
+    'cfg',
+    [
+        dict(type='mmhires.JPU', mid_channels=16, norm_cfg=BN),
+        dict(type='mmhires.FPNUpsample', out_channels=16, norm_cfg=BN),
+    ],
+)
 def test_outputs_of_every_neck_stay(cfg, randomize):
     neck = randomize(MODELS.build(dict(cfg, in_channels=[8, 16, 32])))
-    maps = [torch.randn(1, 2**(3 + i), 32 >> i, 32 >> i) for i in range(3)]
+    maps = [torch.randn(1, 2 ** (3 + i), 32 >> i, 32 >> i) for i in range(3)]
     with torch.no_grad():
         want = neck(maps)
         for got, expected in zip(fold_bn(neck)(maps), want):
@@ -91,7 +93,10 @@ def test_outputs_of_the_other_heads_stay(name, randomize):
                 channels=16,
                 in_index=0,
                 num_classes=3,
-                norm_cfg=BN)))
+                norm_cfg=BN,
+            )
+        )
+    )
     x = [torch.randn(2, 8, 20, 24)]
     with torch.no_grad():
         want = head(x)
@@ -103,9 +108,8 @@ def test_outputs_of_the_other_heads_stay(name, randomize):
 @pytest.mark.parametrize('groups', [1, 2])
 def test_transposed_convolution_is_folded_unless_grouped(groups, randomize):
     layers = randomize(
-        nn.Sequential(
-            nn.ConvTranspose2d(4, 6, 4, 2, 1, groups=groups),
-            nn.BatchNorm2d(6)))
+        nn.Sequential(nn.ConvTranspose2d(4, 6, 4, 2, 1, groups=groups), nn.BatchNorm2d(6))
+    )
     x = torch.randn(1, 4, 5, 6)
     with torch.no_grad():
         want = layers(x)
@@ -113,10 +117,15 @@ def test_transposed_convolution_is_folded_unless_grouped(groups, randomize):
     assert bool(norms(layers)) == (groups == 2)
 
 
-@pytest.mark.parametrize('order', [('conv', 'norm', 'act'),
-                                   ('norm', 'act', 'conv'),
-                                   ('act', 'conv', 'norm'),
-                                   ('conv', 'act', 'norm')])
+@pytest.mark.parametrize(
+    'order',
+    [
+        ('conv', 'norm', 'act'),
+        ('norm', 'act', 'conv'),
+        ('act', 'conv', 'norm'),
+        ('conv', 'act', 'norm'),
+    ],
+)
 def test_order_of_a_conv_module_decides(order, randomize):
     layer = randomize(ConvModule(4, 4, 3, norm_cfg=BN, order=order))
     x = torch.randn(1, 4, 9, 9)
@@ -135,13 +144,11 @@ class NormAndReLU(nn.BatchNorm2d):
 
 
 LAYERS_OF_THEIR_OWN = {
-    'norm with activation':
-    lambda: nn.Sequential(nn.Conv2d(4, 6, 3), NormAndReLU(6)),
-    'standardised weight':
-    lambda: nn.Sequential(ConvWS2d(4, 6, 3), nn.BatchNorm2d(6)),
-    'ConvModule':
-    lambda: ConvModule(
-        4, 6, 3, conv_cfg=dict(type='ConvWS'), norm_cfg=BN, act_cfg=None),
+    'norm with activation': lambda: nn.Sequential(nn.Conv2d(4, 6, 3), NormAndReLU(6)),
+    'standardised weight': lambda: nn.Sequential(ConvWS2d(4, 6, 3), nn.BatchNorm2d(6)),
+    'ConvModule': lambda: ConvModule(
+        4, 6, 3, conv_cfg=dict(type='ConvWS'), norm_cfg=BN, act_cfg=None
+    ),
 }
 
 
@@ -156,8 +163,7 @@ def test_layer_that_does_more_than_pytorchs_stays(kind, randomize):
 
 
 def test_convolution_of_mmcv_is_folded(randomize):
-    layers = randomize(
-        nn.Sequential(mmcv.cnn.Conv2d(4, 6, 3), nn.BatchNorm2d(6)))
+    layers = randomize(nn.Sequential(mmcv.cnn.Conv2d(4, 6, 3), nn.BatchNorm2d(6)))
     x = torch.randn(1, 4, 9, 9)
     with torch.no_grad():
         want = layers(x)
@@ -169,8 +175,15 @@ def test_norm_behind_an_activation_or_shared_stays(randomize):
     norm = nn.BatchNorm2d(4)
     layers = randomize(
         nn.Sequential(
-            nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4),
-            nn.Conv2d(4, 4, 1), norm, nn.Conv2d(4, 4, 1), norm))
+            nn.Conv2d(3, 4, 1),
+            nn.ReLU(),
+            nn.BatchNorm2d(4),
+            nn.Conv2d(4, 4, 1),
+            norm,
+            nn.Conv2d(4, 4, 1),
+            norm,
+        )
+    )
     x = torch.randn(1, 3, 5, 5)
     with torch.no_grad():
         want = layers(x)

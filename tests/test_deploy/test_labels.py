@@ -22,22 +22,24 @@ def plain(logits, size, padding=(0, 0, 0, 0), out_size=None, corners=False):
         return F.interpolate(x, pixels, mode='bilinear', align_corners=corners)
 
     x = resize(logits, size)
-    x = x[:, :, top:size[0] - bottom, left:size[1] - right]
+    x = x[:, :, top : size[0] - bottom, left : size[1] - right]
     return resize(x, out_size or x.shape[2:])
 
 
 @pytest.mark.parametrize('corners', [False, True])
-@pytest.mark.parametrize('size, padding, out_size', [
-    ((96, 136), (0, 0, 0, 0), None),
-    ((97, 131), (0, 0, 0, 0), None),
-    ((96, 136), (1, 7, 2, 5), None),
-    ((96, 136), (0, 8, 0, 3), (211, 100)),
-    ((12, 17), (0, 0, 0, 0), None),
-    ((7, 9), (0, 0, 0, 0), (5, 30)),
-])
+@pytest.mark.parametrize(
+    'size, padding, out_size',
+    [
+        ((96, 136), (0, 0, 0, 0), None),
+        ((97, 131), (0, 0, 0, 0), None),
+        ((96, 136), (1, 7, 2, 5), None),
+        ((96, 136), (0, 8, 0, 3), (211, 100)),
+        ((12, 17), (0, 0, 0, 0), None),
+        ((7, 9), (0, 0, 0, 0), (5, 30)),
+    ],
+)
 @pytest.mark.parametrize('classes', [2, 19, 150])
-def test_labels_are_those_of_upstreams_two_resizes(classes, size, padding,
-                                                   out_size, corners):
+def test_labels_are_those_of_upstreams_two_resizes(classes, size, padding, out_size, corners):
     logits = smooth_logits(classes)
     got = labels(logits, size, padding, out_size, corners)
     want = plain(logits, size, padding, out_size, corners)
@@ -61,13 +63,12 @@ def test_number_of_threads_decides_nothing(threads):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize('value', [0., -3., 7.5, float('inf'), -float('inf')])
+@pytest.mark.parametrize('value', [0.0, -3.0, 7.5, float('inf'), -float('inf')])
 def test_first_of_equal_logits_wins(value):
     logits = torch.full((1, 5, 3, 4), value)
     assert labels(logits, (9, 13)).unique().tolist() == [0]
     logits[:, 2:4] = 1e37 if value < 1e37 else value
-    assert labels(logits,
-                  (9, 13)).unique().tolist() == [2 if value < 1e37 else 0]
+    assert labels(logits, (9, 13)).unique().tolist() == [2 if value < 1e37 else 0]
 
 
 def test_infinite_logits_give_a_class_that_exists():
@@ -100,8 +101,7 @@ def test_class_of_a_nan_is_not_taken():
 
 def test_logits_that_require_grad_are_taken():
     logits = smooth_logits(3)
-    assert (labels(logits.clone().requires_grad_(),
-                   (50, 60)) == labels(logits, (50, 60))).all()
+    assert (labels(logits.clone().requires_grad_(), (50, 60)) == labels(logits, (50, 60))).all()
 
 
 @pytest.mark.parametrize('classes', [1, 4, 300])
@@ -125,7 +125,7 @@ def test_single_channel_is_compared_with_the_threshold():
 
 
 def test_negative_logits_keep_their_order():
-    logits = torch.tensor([-3., -1., -2.]).view(1, 3, 1, 1)
+    logits = torch.tensor([-3.0, -1.0, -2.0]).view(1, 3, 1, 1)
     assert labels(logits, (4, 4)).unique().tolist() == [1]
 
 
@@ -143,8 +143,7 @@ def test_padding_that_leaves_nothing_is_refused():
 def exact_case(seed):
     """Whole logits, sizes by which all weights are sums of powers of two."""
     numbers = np.random.default_rng(seed)
-    classes, scale = numbers.choice([2, 3, 7,
-                                     19]), numbers.choice([1, 2, 4, 8])
+    classes, scale = numbers.choice([2, 3, 7, 19]), numbers.choice([1, 2, 4, 8])
     height, width = numbers.integers(1, 14, 2)
     noise = numbers.integers(-4, 5, (2, classes, height, width))
     if seed % 2:  # large areas of a class, with ties where they meet
@@ -164,15 +163,17 @@ def test_every_label_is_that_of_resize_and_argmax_also_of_ties(seed):
 
 
 @pytest.mark.parametrize('window', [1, 9, 41])
-@pytest.mark.parametrize('size, out_size, corners', [
-    ((128, 192), None, False),
-    ((128, 192), None, True),
-    ((131, 190), (60, 333), False),
-    ((20, 30), None, False),
-    ((128, 192), (40, 47), True),
-])
-def test_noise_and_areas_are_labelled_as_by_resize_and_argmax(
-        window, size, out_size, corners):
+@pytest.mark.parametrize(
+    'size, out_size, corners',
+    [
+        ((128, 192), None, False),
+        ((128, 192), None, True),
+        ((131, 190), (60, 333), False),
+        ((20, 30), None, False),
+        ((128, 192), (40, 47), True),
+    ],
+)
+def test_noise_and_areas_are_labelled_as_by_resize_and_argmax(window, size, out_size, corners):
     torch.manual_seed(window)
     noise = torch.randn(1, 20, 31 + window, 47 + window)
     logits = F.avg_pool2d(noise, window, 1)
@@ -184,14 +185,13 @@ def test_noise_and_areas_are_labelled_as_by_resize_and_argmax(
 
 
 def test_class_that_wins_at_no_corner_wins_between_them():
-    logits = torch.tensor([[9., 0.], [0., 9.], [6., 6.]]).view(1, 3, 1, 2)
+    logits = torch.tensor([[9.0, 0.0], [0.0, 9.0], [6.0, 6.0]]).view(1, 3, 1, 2)
     found = labels(logits, (1, 16))[0, 0].tolist()
     assert found[:4] == [0] * 4 and found[-4:] == [1] * 4
     assert found[7:9] == [2, 2]
 
 
-@pytest.mark.parametrize('seed, window, corners',
-                         [(25, 3, False), (1, 1, True), (2, 9, False)])
+@pytest.mark.parametrize('seed, window, corners', [(25, 3, False), (1, 1, True), (2, 9, False)])
 def test_only_ties_to_within_rounding_get_another_class(seed, window, corners):
     torch.manual_seed(seed)
     noise = torch.randn(1, 19, 63 + window, 127 + window)

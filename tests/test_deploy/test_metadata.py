@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Descriptions in files that nobody could follow."""
+
 import copy
 import json
 import math
@@ -26,43 +27,46 @@ def spec(exported_ddrnet):
 NAN = math.nan
 
 
-@pytest.mark.parametrize('key, value', [
-    ('task', 'depth'),
-    ('task', ['segmentation']),
-    ('resize', dict(scale=[40000, 40000])),
-    ('resize', dict(scale=[40000, 40000], keep_ratio=True)),
-    ('resize', dict(scale=[-5, 8])),
-    ('resize', dict(scale='huge')),
-    ('resize', dict(scale_factor=1e6)),
-    ('resize', dict(scale_factor=NAN)),
-    ('resize', dict(scale=[64, 64], interpolation='best')),
-    ('resize', [64, 64]),
-    ('preprocessing.scale', 0),
-    ('preprocessing.scale', -2),
-    ('preprocessing.scale', '2'),
-    ('preprocessing.scale', 10**9),
-    ('preprocessing.mean', [NAN, 1, 2]),
-    ('preprocessing.mean', [0] * 10**5),
-    ('preprocessing.std', [0, 1, 1]),
-    ('preprocessing.std', ['a', 'b', 'c']),
-    ('preprocessing.pad_val', NAN),
-    ('preprocessing.test_cfg', dict(size_divisor=10**9)),
-    ('preprocessing.test_cfg', dict(size=[60000, 60000])),
-    ('preprocessing', 3),
-    ('classes', []),
-    ('classes', 'eleven'),
-    ('classes', list(range(11))),
-    ('palette', [[0, 0, 0]]),
-    ('palette', [[0, 0, 256]] * 11),
-    ('palette', [[0, 0]] * 11),
-    ('input_shape', [1, 3, 10**6, 10**6]),
-    ('input_shape', [1, 3, -94, 129]),
-    ('input_shape', None),
-    ('image_shape', [10**6, 10**6]),
-    ('loading', dict(flag='color', backend='imagemagick')),
-    ('threshold', 7),
-    ('align_corners', 'yes'),
-])
+@pytest.mark.parametrize(
+    'key, value',
+    [
+        ('task', 'depth'),
+        ('task', ['segmentation']),
+        ('resize', dict(scale=[40000, 40000])),
+        ('resize', dict(scale=[40000, 40000], keep_ratio=True)),
+        ('resize', dict(scale=[-5, 8])),
+        ('resize', dict(scale='huge')),
+        ('resize', dict(scale_factor=1e6)),
+        ('resize', dict(scale_factor=NAN)),
+        ('resize', dict(scale=[64, 64], interpolation='best')),
+        ('resize', [64, 64]),
+        ('preprocessing.scale', 0),
+        ('preprocessing.scale', -2),
+        ('preprocessing.scale', '2'),
+        ('preprocessing.scale', 10**9),
+        ('preprocessing.mean', [NAN, 1, 2]),
+        ('preprocessing.mean', [0] * 10**5),
+        ('preprocessing.std', [0, 1, 1]),
+        ('preprocessing.std', ['a', 'b', 'c']),
+        ('preprocessing.pad_val', NAN),
+        ('preprocessing.test_cfg', dict(size_divisor=10**9)),
+        ('preprocessing.test_cfg', dict(size=[60000, 60000])),
+        ('preprocessing', 3),
+        ('classes', []),
+        ('classes', 'eleven'),
+        ('classes', list(range(11))),
+        ('palette', [[0, 0, 0]]),
+        ('palette', [[0, 0, 256]] * 11),
+        ('palette', [[0, 0]] * 11),
+        ('input_shape', [1, 3, 10**6, 10**6]),
+        ('input_shape', [1, 3, -94, 129]),
+        ('input_shape', None),
+        ('image_shape', [10**6, 10**6]),
+        ('loading', dict(flag='color', backend='imagemagick')),
+        ('threshold', 7),
+        ('align_corners', 'yes'),
+    ],
+)
 def test_what_no_memory_or_library_takes_is_one_line(key, value, spec):
     spec = copy.deepcopy(spec)
     part, *rest = key.split('.')
@@ -76,23 +80,33 @@ def test_what_no_memory_or_library_takes_is_one_line(key, value, spec):
     assert '\n' not in text and len(text) < 300
 
 
-@pytest.mark.parametrize('resize', [
-    dict(scale=[2048, 512], keep_ratio=True),
-    dict(scale=[10**9, 512], keep_ratio=True),
-    dict(scale=[129, 94]),
-    dict(scale_factor=[0.5, 2.0]), None
-])
+@pytest.mark.parametrize(
+    'resize',
+    [
+        dict(scale=[2048, 512], keep_ratio=True),
+        dict(scale=[10**9, 512], keep_ratio=True),
+        dict(scale=[129, 94]),
+        dict(scale_factor=[0.5, 2.0]),
+        None,
+    ],
+)
 def test_what_configs_have_is_let_through(resize, spec):
     Pipeline(dict(spec, resize=resize), lambda x: x)
 
 
 @pytest.mark.parametrize(
     'key, value',
-    [('padding', NAN), ('padding', -1), ('crop', dict(input_size=[10**6] * 2)),
-     ('codec', dict(type='UDPHeatmap', input_size=[8, 8], sigma=1e300)),
-     ('skeleton', [[0, 2]]), ('skeleton_palette', [[0, 0, 0]]),
-     ('flip', dict(flip_indices=[0, 0], flip_mode='heatmap')),
-     ('flip', dict(flip_indices=[1, 0], flip_mode='sideways'))])
+    [
+        ('padding', NAN),
+        ('padding', -1),
+        ('crop', dict(input_size=[10**6] * 2)),
+        ('codec', dict(type='UDPHeatmap', input_size=[8, 8], sigma=1e300)),
+        ('skeleton', [[0, 2]]),
+        ('skeleton_palette', [[0, 0, 0]]),
+        ('flip', dict(flip_indices=[0, 0], flip_mode='heatmap')),
+        ('flip', dict(flip_indices=[1, 0], flip_mode='sideways')),
+    ],
+)
 def test_poses_are_looked_at_too(key, value, spec):
     pose = dict(
         task='pose',
@@ -102,12 +116,9 @@ def test_poses_are_looked_at_too(key, value, spec):
         preprocessing=dict(scale=1),
         padding=1.25,
         crop=dict(input_size=[48, 64]),
-        codec=dict(
-            type='UDPHeatmap',
-            input_size=[48, 64],
-            heatmap_size=[12, 16],
-            sigma=2),
-        flip=dict(flip_indices=[1, 0], flip_mode='heatmap'))
+        codec=dict(type='UDPHeatmap', input_size=[48, 64], heatmap_size=[12, 16], sigma=2),
+        flip=dict(flip_indices=[1, 0], flip_mode='heatmap'),
+    )
     pytest.importorskip('mmpose')
     Pipeline(pose, lambda x: x)
     with pytest.raises(ValueError, match=f'evil.onnx: .*{key}'):
@@ -117,9 +128,10 @@ def test_poses_are_looked_at_too(key, value, spec):
 def test_picture_is_not_made_larger_than_memory(spec):
     pipeline = Pipeline(
         dict(
-            spec,
-            resize=dict(scale=[10**9, 4096], keep_ratio=True),
-            input_shape=[1, 3, None, None]), lambda x: x)
+            spec, resize=dict(scale=[10**9, 4096], keep_ratio=True), input_shape=[1, 3, None, None]
+        ),
+        lambda x: x,
+    )
     with pytest.raises(ValueError, match='40x4000 pixels would become 4096x'):
         pipeline(np.zeros((40, 4000, 3), np.uint8))
     double = dict(spec, resize=dict(scale_factor=64.0))
@@ -129,8 +141,7 @@ def test_picture_is_not_made_larger_than_memory(spec):
 
 def test_labels_that_have_no_name_are_refused(spec):
     spec = dict(spec, image_shape=[94, 129])
-    pipeline = Pipeline(
-        spec, lambda x: torch.full((1, 94, 129), 11, dtype=torch.uint8))
+    pipeline = Pipeline(spec, lambda x: torch.full((1, 94, 129), 11, dtype=torch.uint8))
     with pytest.raises(ValueError, match='has 12 outputs, but names 11'):
         pipeline(np.zeros((94, 129, 3), np.uint8))
 
@@ -142,8 +153,7 @@ def test_threads_that_are_no_number_are_refused(threads, exported_ddrnet):
     assert thread_count(np.int64(3)) == 3 and thread_count(None) is None
 
 
-def test_devices_may_be_objects_and_written_in_capitals(
-        exported_ddrnet, image):
+def test_devices_may_be_objects_and_written_in_capitals(exported_ddrnet, image):
     want = Predictor(exported_ddrnet['.onnx'])(image)
     for device in ('CPU', torch.device('cpu'), torch.device('cpu', 0)):
         predictor = Predictor(exported_ddrnet['.onnx'], device)
@@ -167,17 +177,16 @@ def test_images_of_other_kinds_are_refused_in_words(exported_ddrnet, image):
     predictor = Predictor(exported_ddrnet['.onnx'])
     picture = cv2.imread(str(image))
     with Image.open(image) as pillow:
-        for bad, message in ((pillow,
-                              r"PIL.*give its file, or numpy.asarray\(image"),
-                             (torch.zeros(3, 94, 129),
-                              'got a tensor .*float32: give tensor'),
-                             ((picture, picture),
-                              'got tuple; several images are a list'),
-                             (b'abc', 'got bytes'), (None, 'got NoneType'),
-                             (picture[..., 0], r'uint8, got \(94, 129\)'),
-                             (picture.astype(float),
-                              'got .*float64'), (picture[:0],
-                                                 'which has no pixels')):
+        for bad, message in (
+            (pillow, r'PIL.*give its file, or numpy.asarray\(image'),
+            (torch.zeros(3, 94, 129), 'got a tensor .*float32: give tensor'),
+            ((picture, picture), 'got tuple; several images are a list'),
+            (b'abc', 'got bytes'),
+            (None, 'got NoneType'),
+            (picture[..., 0], r'uint8, got \(94, 129\)'),
+            (picture.astype(float), 'got .*float64'),
+            (picture[:0], 'which has no pixels'),
+        ):
             with pytest.raises(ValueError, match=message) as caught:
                 predictor(bad)
             assert '\n' not in str(caught.value)
@@ -185,24 +194,26 @@ def test_images_of_other_kinds_are_refused_in_words(exported_ddrnet, image):
         assert (predictor(rgb[..., ::-1]) == predictor(image)).all()
 
 
-@pytest.mark.parametrize('name, content, message', [
-    ('text.onnx', b'ir_version: 7\ngraph {}', 'is not an ONNX file'),
-    ('empty.onnx', b'', 'is not an ONNX file'),
-    ('half.onnx', None, 'is cut off'),
-    ('text.pt2', b'not an archive', 'not a whole .pt2 archive'),
-    ('empty.pt2', b'', 'not a whole .pt2 archive'),
-    ('half.pt2', None, 'not a whole .pt2 archive'),
-])
-def test_damaged_files_are_named_without_noise(name, content, message,
-                                               exported_ddrnet, tmp_path,
-                                               capfd):
+@pytest.mark.parametrize(
+    'name, content, message',
+    [
+        ('text.onnx', b'ir_version: 7\ngraph {}', 'is not an ONNX file'),
+        ('empty.onnx', b'', 'is not an ONNX file'),
+        ('half.onnx', None, 'is cut off'),
+        ('text.pt2', b'not an archive', 'not a whole .pt2 archive'),
+        ('empty.pt2', b'', 'not a whole .pt2 archive'),
+        ('half.pt2', None, 'not a whole .pt2 archive'),
+    ],
+)
+def test_damaged_files_are_named_without_noise(
+    name, content, message, exported_ddrnet, tmp_path, capfd
+):
     file = tmp_path / name
     if content is None:
         whole = exported_ddrnet[file.suffix].read_bytes()
-        content = whole[:len(whole) // 2]
+        content = whole[: len(whole) // 2]
     file.write_bytes(content)
-    runtimes = ('auto',
-                'onnxruntime') if file.suffix == '.onnx' else ('auto', )
+    runtimes = ('auto', 'onnxruntime') if file.suffix == '.onnx' else ('auto',)
     capfd.readouterr()
     for runtime in runtimes:
         with pytest.raises(ValueError, match=f'{name} cannot.*{message}'):
@@ -210,22 +221,21 @@ def test_damaged_files_are_named_without_noise(name, content, message,
     assert capfd.readouterr() == ('', '')
 
 
-def test_broken_engine_is_not_called_missing(exported_ddrnet, tmp_path,
-                                             monkeypatch):
+def test_broken_engine_is_not_called_missing(exported_ddrnet, tmp_path, monkeypatch):
     """As OpenVINO is without libtbb."""
     import sys
+
     package = tmp_path / 'openvino'
     package.mkdir()
-    for line, said in (("raise ImportError('libtbb.so.12: cannot open')",
-                        'libtbb.so.12'),
-                       ("raise OSError('libtbb.so.2: no such file')",
-                        'libtbb.so.2'), ('import no_such_part',
-                                         'no_such_part')):
+    for line, said in (
+        ("raise ImportError('libtbb.so.12: cannot open')", 'libtbb.so.12'),
+        ("raise OSError('libtbb.so.2: no such file')", 'libtbb.so.2'),
+        ('import no_such_part', 'no_such_part'),
+    ):
         (package / '__init__.py').write_text(line)
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, 'openvino', raising=False)
-        with pytest.raises(
-                ImportError, match=f'is installed, but cannot.*{said}'):
+        with pytest.raises(ImportError, match=f'is installed, but cannot.*{said}'):
             Predictor(exported_ddrnet['.onnx'], runtime='openvino')
         with pytest.warns(UserWarning, match=f'{said}.*trying the next'):
             found = Predictor(exported_ddrnet['.onnx'])

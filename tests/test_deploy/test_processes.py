@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """One predictor in several threads and processes, on every engine."""
+
 import asyncio
 import contextlib
 import copy
@@ -24,8 +25,8 @@ from mmhires.deploy.runtimes import RUNTIMES
 
 SIZE = 47, 65
 fork = pytest.mark.skipif(
-    'fork' not in multiprocessing.get_all_start_methods(),
-    reason='this system has no fork')
+    'fork' not in multiprocessing.get_all_start_methods(), reason='this system has no fork'
+)
 
 
 @pytest.fixture(scope='module')
@@ -51,17 +52,14 @@ def files(files_of, street):
 def pictures(street):
     """64 that are all different, of one size."""
     street = cv2.imread(str(street))
-    return [
-        np.ascontiguousarray(np.roll(street, shift, 1)) for shift in range(64)
-    ]
+    return [np.ascontiguousarray(np.roll(street, shift, 1)) for shift in range(64)]
 
 
 @pytest.fixture(scope='module', params=RUNTIMES)
 def served(request, files, pictures):
     """A predictor, and what it says of each picture alone."""
     pytest.importorskip(request.param)
-    predictor = Predictor(
-        files[RUNTIMES[request.param]], runtime=request.param, threads=1)
+    predictor = Predictor(files[RUNTIMES[request.param]], runtime=request.param, threads=1)
     want = [predictor(picture) for picture in pictures]
     assert len({labels.tobytes() for labels in want}) == 64
     return predictor, want
@@ -93,8 +91,7 @@ def test_two_streams_at_once_do_not_mix_their_results(served, pictures):
         found[name] = [labels for _, labels in predictor.stream(images)]
 
     threads = [
-        threading.Thread(target=consume, args=(step, pictures[:16][::step]))
-        for step in (1, -1)
+        threading.Thread(target=consume, args=(step, pictures[:16][::step])) for step in (1, -1)
     ]
     for thread in threads:
         thread.start()
@@ -104,12 +101,10 @@ def test_two_streams_at_once_do_not_mix_their_results(served, pictures):
     assert not wrong(want[15::-1], found[-1])
 
 
-def test_sync_endpoint_answers_each_request_with_its_own_picture(
-        served, pictures):
+def test_sync_endpoint_answers_each_request_with_its_own_picture(served, pictures):
     predictor, want = served
 
     class Handler(BaseHTTPRequestHandler):
-
         def do_POST(self):
             body = self.rfile.read(int(self.headers['Content-Length']))
             picture = np.frombuffer(body, np.uint8).reshape(*SIZE, 3)
@@ -128,8 +123,7 @@ def test_sync_endpoint_answers_each_request_with_its_own_picture(
         return np.frombuffer(answer, np.uint8).reshape(SIZE)
 
     with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        threading.Thread(
-            target=server.serve_forever, args=(0.01, ), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with ThreadPoolExecutor(8) as pool:
             assert not wrong(want[:16], list(pool.map(ask, pictures[:16])))
         server.shutdown()
@@ -162,15 +156,14 @@ def uvicorn_server(predictor):
         app.add_route(f'/{endpoint.__name__}', endpoint, ['POST'])
     server = uvicorn.Server(uvicorn.Config(app, log_level='warning'))
     with socket.create_server(('127.0.0.1', 0), backlog=64) as listener:
-        thread = threading.Thread(target=server.run, args=([listener], ))
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         yield listener.getsockname()
         server.should_exit = True
         thread.join()
 
 
-def test_64_requests_at_once_to_uvicorn_get_their_own_answers(
-        served, pictures):
+def test_64_requests_at_once_to_uvicorn_get_their_own_answers(served, pictures):
     predictor, want = served
     begin = threading.Barrier(64)
 
@@ -190,13 +183,13 @@ def test_64_requests_at_once_to_uvicorn_get_their_own_answers(
         assert not wrong(want, list(pool.map(ask, pictures, kinds)))
 
 
-def test_async_endpoint_answers_each_request_with_its_own_picture(
-        served, pictures):
+def test_async_endpoint_answers_each_request_with_its_own_picture(served, pictures):
     predictor, want = served
 
     async def answer_all():
-        return await asyncio.gather(*(asyncio.to_thread(predictor, picture)
-                                      for picture in pictures[:16]))
+        return await asyncio.gather(
+            *(asyncio.to_thread(predictor, picture) for picture in pictures[:16])
+        )
 
     assert not wrong(want[:16], asyncio.run(answer_all()))
 
@@ -213,7 +206,6 @@ def test_copies_and_pickles_predict_the_same(served, pictures):
 
 
 class Predictions(Dataset):
-
     def __init__(self, predictor, pictures):
         self.predictor, self.pictures = predictor, pictures
 
@@ -232,7 +224,8 @@ def test_workers_of_a_loader_predict_the_same(served, pictures):
         batch_size=None,
         num_workers=2,
         multiprocessing_context='fork',
-        timeout=60)
+        timeout=60,
+    )
     if predictor.runtime == 'openvino':
         # Copies of the other test may be closed: then it says so.
         try:
@@ -293,14 +286,8 @@ FORKS = """if True:
 def test_children_of_a_fork_neither_hang_nor_answer_wrongly(files, street):
     """Forked before the first use, after it, and while a thread predicts."""
     runtimes = [name for name in RUNTIMES if importable(name)]
-    arguments = [
-        part for name in runtimes
-        for part in (name, str(files[RUNTIMES[name]]))
-    ]
-    subprocess.run([sys.executable, '-c', FORKS,
-                    str(street), *arguments],
-                   check=True,
-                   timeout=400)
+    arguments = [part for name in runtimes for part in (name, str(files[RUNTIMES[name]]))]
+    subprocess.run([sys.executable, '-c', FORKS, str(street), *arguments], check=True, timeout=400)
 
 
 def importable(name):
@@ -329,10 +316,12 @@ def test_openvino_says_in_a_child_that_it_would_hang(files, street):
             assert 'openvino would wait for ever' in str(error), error
             assert Predictor(sys.argv[1]).runtime == 'onnxruntime'
             sys.exit(5)"""
-    done = subprocess.run([sys.executable, '-c', code, files['.onnx'], street],
-                          stderr=subprocess.PIPE,
-                          text=True,
-                          timeout=120)
+    done = subprocess.run(
+        [sys.executable, '-c', code, files['.onnx'], street],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 5, done.stderr
     assert 'trying the next engine' in done.stderr
 

@@ -40,10 +40,21 @@ def test_int8_file_is_small_and_near_what_it_was_made_of(floats, int8):
     assert out.stat().st_size < 0.4 * file.stat().st_size
     want, got = Predictor(file)(pictures[0]), Predictor(out)(pictures[0])
     assert 0.8 < (got == want).mean() < 1
-    assert abs(found.after -
-               100 * np.mean([(Predictor(out, runtime='onnxruntime')
-                               (picture) == Predictor(file)(picture)).mean()
-                              for picture in pictures])) < 0.1
+    assert (
+        abs(
+            found.after
+            - 100
+            * np.mean(
+                [
+                    (
+                        Predictor(out, runtime='onnxruntime')(picture) == Predictor(file)(picture)
+                    ).mean()
+                    for picture in pictures
+                ]
+            )
+        )
+        < 0.1
+    )
 
 
 @pytest.mark.slow
@@ -51,8 +62,8 @@ def test_openvino_reads_the_int8_file(floats, int8):
     pytest.importorskip('openvino')
     _, _, pictures = floats
     got, want = (
-        Predictor(int8[0], runtime=runtime)(pictures[0])
-        for runtime in ('openvino', 'onnxruntime'))
+        Predictor(int8[0], runtime=runtime)(pictures[0]) for runtime in ('openvino', 'onnxruntime')
+    )
     assert (got == want).mean() > 0.8
 
 
@@ -60,19 +71,12 @@ def test_openvino_reads_the_int8_file(floats, int8):
 def test_layers_that_disturb_most_stay_in_float(floats, tmp_path):
     _, file, pictures = floats
     scores = iter([90, 80, 89.8])  # float, all in int8, with some in float
-    found = quantize(file, tmp_path / 'm.onnx', pictures[:1],
-                     lambda predictor: next(scores))
+    found = quantize(file, tmp_path / 'm.onnx', pictures[:1], lambda predictor: next(scores))
     assert found.before == 90 and found.after == 89.8
     import onnx
-    nodes = {
-        node.name: node
-        for node in onnx.load(tmp_path / 'm.onnx').graph.node
-    }
-    made = {
-        name: node.op_type
-        for node in nodes.values()
-        for name in node.output
-    }
+
+    nodes = {node.name: node for node in onnx.load(tmp_path / 'm.onnx').graph.node}
+    made = {name: node.op_type for node in nodes.values() for name in node.output}
     convs = [node for node in nodes.values() if node.op_type == 'Conv']
     assert 0 < len(found.kept) < 0.1 * len(convs)
     for node in convs:
@@ -81,14 +85,12 @@ def test_layers_that_disturb_most_stay_in_float(floats, tmp_path):
         assert is_float == (node.name in found.kept)
 
 
-def test_nothing_is_written_when_the_score_falls_whatever_is_kept(
-        floats, tmp_path, monkeypatch):
+def test_nothing_is_written_when_the_score_falls_whatever_is_kept(floats, tmp_path, monkeypatch):
     _, file, pictures = floats
     scores = iter([90, 80])
-    monkeypatch.setattr('mmhires.deploy.quantize.SHARES', (0, ))
+    monkeypatch.setattr('mmhires.deploy.quantize.SHARES', (0,))
     with pytest.raises(ValueError, match='not written: .* from 90.00 to 80'):
-        quantize(file, tmp_path / 'm.onnx', pictures[:1],
-                 lambda predictor: next(scores))
+        quantize(file, tmp_path / 'm.onnx', pictures[:1], lambda predictor: next(scores))
     with pytest.raises(ValueError, match='needs pictures'):
         quantize(file, tmp_path / 'm.onnx', [], lambda predictor: 0)
     assert not list(tmp_path.iterdir())

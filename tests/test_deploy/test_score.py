@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What int8 is judged by is decided from the config, which stays as it is."""
+
 import copy
 
 import cv2
@@ -41,18 +42,20 @@ def dataset_of(root, **changes):
             pipeline=[
                 dict(type='LoadImageFromFile'),
                 dict(type='LoadAnnotations'),
-                dict(type='PackSegInputs')
-            ]) | changes)
+                dict(type='PackSegInputs'),
+            ],
+        )
+        | changes
+    )
 
 
 def config_of(model, dataset, evaluator=None):
     return ConfigDict(
-        test_dataloader=dict(dataset=dataset),
-        test_evaluator=evaluator or dict(type='IoUMetric'))
+        test_dataloader=dict(dataset=dataset), test_evaluator=evaluator or dict(type='IoUMetric')
+    )
 
 
-def test_test_pictures_that_are_there_are_scored_by_miou(
-        ddrnet, camvid, monkeypatch):
+def test_test_pictures_that_are_there_are_scored_by_miou(ddrnet, camvid, monkeypatch):
     cfg = copy.deepcopy(ddrnet.cfg)
     cfg.test_dataloader.dataset = dataset_of(camvid)
     before = copy.deepcopy(cfg.to_dict())
@@ -65,28 +68,33 @@ def test_test_pictures_that_are_there_are_scored_by_miou(
     assert cfg.to_dict() == before
 
 
-@pytest.mark.parametrize('changes, there', [
-    ({}, True),
-    (dict(data_root='/nowhere'), False),
-    (dict(data_prefix=dict(img_path='test', seg_map_path='none')), False),
-    (dict(data_prefix=dict(img_path='test')), False),
-    (dict(ann_file='list.txt'), False),
-    (dict(pipeline=[dict(type='LoadImageFromFile')]), False),
-])
-def test_whether_pictures_are_there_is_read_from_the_config(
-        changes, there, ddrnet, camvid):
+@pytest.mark.parametrize(
+    'changes, there',
+    [
+        ({}, True),
+        (dict(data_root='/nowhere'), False),
+        (dict(data_prefix=dict(img_path='test', seg_map_path='none')), False),
+        (dict(data_prefix=dict(img_path='test')), False),
+        (dict(ann_file='list.txt'), False),
+        (dict(pipeline=[dict(type='LoadImageFromFile')]), False),
+    ],
+)
+def test_whether_pictures_are_there_is_read_from_the_config(changes, there, ddrnet, camvid):
     dataset = dataset_of(camvid, **changes)
     assert has_labelled_pictures(ddrnet, config_of(ddrnet, dataset)) == there
     joined = ConfigDict(type='ConcatDataset', datasets=[dataset])
     assert has_labelled_pictures(ddrnet, config_of(ddrnet, joined)) == there
 
 
-@pytest.mark.parametrize('evaluator, says', [
-    (dict(type='IoUMetric', iou_metrics=['mDice']), False),
-    (dict(type='IoUMetric', format_only=True), False),
-    (dict(type='CityscapesMetric'), False),
-    ([dict(type='mmhires.ClasswiseIoUMetric')], True),
-])
+@pytest.mark.parametrize(
+    'evaluator, says',
+    [
+        (dict(type='IoUMetric', iou_metrics=['mDice']), False),
+        (dict(type='IoUMetric', format_only=True), False),
+        (dict(type='CityscapesMetric'), False),
+        ([dict(type='mmhires.ClasswiseIoUMetric')], True),
+    ],
+)
 def test_metric_has_to_say_miou(evaluator, says, ddrnet, camvid):
     cfg = config_of(ddrnet, dataset_of(camvid), evaluator)
     assert has_labelled_pictures(ddrnet, cfg) == says
@@ -95,7 +103,8 @@ def test_metric_has_to_say_miou(evaluator, says, ddrnet, camvid):
 def test_drawn_pictures_are_scored_by_agreement(ddrnet, image, monkeypatch):
     cfg = copy.deepcopy(ddrnet.cfg)
     cfg.test_dataloader.dataset = dict(
-        type='mmhires.StreetsDataset', size=(94, 129), length=2, pipeline=[])
+        type='mmhires.StreetsDataset', size=(94, 129), length=2, pipeline=[]
+    )
     monkeypatch.setattr(ddrnet, 'cfg', cfg)
     name, score = make_score(ddrnet, [image], 2)
     assert name == 'agreement'
@@ -106,10 +115,10 @@ def test_drawn_pictures_are_scored_by_agreement(ddrnet, image, monkeypatch):
     assert score(lambda path: wrong) == pytest.approx(50)
 
 
-def test_poses_without_annotations_are_scored_by_agreement(
-        files_of, image, tmp_path):
+def test_poses_without_annotations_are_scored_by_agreement(files_of, image, tmp_path):
     pytest.importorskip('mmpose.apis')
     from mmhires.deploy import Predictor
+
     model = load_model(*files_of('pose'))
     model.cfg.test_dataloader.dataset.data_root = '/nowhere'
     name, score = make_score(model, [image], 2)
@@ -119,8 +128,10 @@ def test_poses_without_annotations_are_scored_by_agreement(
 
 
 def test_damaged_label_is_named_and_not_taken_for_no_test_set(
-        ddrnet, camvid, tmp_path, monkeypatch):
+    ddrnet, camvid, tmp_path, monkeypatch
+):
     import shutil
+
     shutil.copytree(camvid, tmp_path / 'data')
     (tmp_path / 'data/testannot/a.png').write_bytes(b'no label')
     cfg = copy.deepcopy(ddrnet.cfg)
@@ -133,6 +144,7 @@ def test_damaged_label_is_named_and_not_taken_for_no_test_set(
 def test_export_after_a_prediction_of_an_array(files_of, image, tmp_path):
     """MMSegmentation makes the config of a model one for arrays then."""
     from mmseg.apis import inference_model
+
     model = load_model(*files_of('ddrnet'))
     picture = cv2.imread(str(image))
     want = inference_model(model, picture).pred_sem_seg.data[0].numpy()
@@ -149,10 +161,11 @@ class Sample:
     """A prediction of two keypoints in a heatmap of 8x8 cells of 4 pixels."""
 
     def __init__(self, heatmaps, keypoints):
-        self.input_center = np.array([16., 16.])
-        self.input_scale = np.array([32., 32.])
+        self.input_center = np.array([16.0, 16.0])
+        self.input_scale = np.array([32.0, 32.0])
         self.pred_fields = type('', (), {})()
         import torch
+
         self.pred_fields.heatmaps = torch.from_numpy(heatmaps)
         self.pred_instances = type('', (), {})()
         self.pred_instances.keypoints = np.array([keypoints], float)
@@ -160,6 +173,7 @@ class Sample:
 
 def found(*keypoints):
     from mmhires.deploy.pose import Keypoints
+
     return Keypoints(np.array([keypoints], float), np.ones((1, 2)))
 
 

@@ -25,10 +25,7 @@ def test_student_is_an_encoder_decoder_with_the_same_logits(hrfr, in_a_list):
     weights = model.state_dict()
     if in_a_list:
         cfg.model.neck = [cfg.model.neck]
-        weights = {
-            key.replace('neck.', 'neck.0.'): value
-            for key, value in weights.items()
-        }
+        weights = {key.replace('neck.', 'neck.0.'): value for key, value in weights.items()}
     before = copy.deepcopy(cfg)
     student_cfg, student_weights = extract_student(cfg, weights)
     student = MODELS.build(student_cfg.model).eval()
@@ -57,12 +54,12 @@ def test_a_model_without_a_student_is_refused(hrfr):
 
 
 def test_student_of_a_distilled_segmentor_is_the_plain_one(repo_root):
-    cfg = Config.fromfile(repo_root / 'configs/study' /
-                          'espnetv2-s2-distilled_1xb4-3000_camvid-180x240.py')
+    cfg = Config.fromfile(
+        repo_root / 'configs/study' / 'espnetv2-s2-distilled_1xb4-3000_camvid-180x240.py'
+    )
     init_default_scope('mmseg')
     model = MODELS.build(copy.deepcopy(cfg.model))
     student_cfg, weights = extract_student(cfg, model.state_dict())
-    plain = Config.fromfile(
-        repo_root / 'configs/study/espnetv2-s2_1xb4-3000_camvid-180x240.py')
+    plain = Config.fromfile(repo_root / 'configs/study/espnetv2-s2_1xb4-3000_camvid-180x240.py')
     assert student_cfg.model == plain.model
     MODELS.build(student_cfg.model).load_state_dict(weights)

@@ -11,10 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
 from mmengine.runner import save_checkpoint
 
-from mmhires.engine.atomic_checkpoint_hook import (
-    AtomicCheckpointHook,
-    AtomicLocalBackend,
-)
+from mmhires.engine.atomic_checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
 
 BIG = b'n' * 10000
 WHOLE = dict(backend='mmhires.atomic')
@@ -86,7 +83,8 @@ def make_hook(tmp_path, save, hook_type=AtomicCheckpointHook, **kwargs):
         epoch=0,
         logger=SimpleNamespace(info=lambda message: None),
         message_hub=MessageHub('test_atomic'),
-        save_checkpoint=save)
+        save_checkpoint=save,
+    )
     hook.before_train(runner)
     return hook, runner
 
@@ -95,10 +93,7 @@ def save_two_then_die(tmp_path, hook_type):
 
     def save(folder, filename, *args, backend_args, **kwargs):
         size = 9999 if filename == 'iter_2.pth' else 1
-        save_checkpoint(
-            dict(x=torch.ones(size)),
-            f'{folder}/{filename}',
-            backend_args=backend_args)
+        save_checkpoint(dict(x=torch.ones(size)), f'{folder}/{filename}', backend_args=backend_args)
 
     hook, runner = make_hook(tmp_path, save, hook_type, max_keep_ckpts=1)
     hook._save_checkpoint_with_step(runner, 1, meta={})
@@ -125,15 +120,13 @@ def test_best_checkpoint_replaces_the_previous_best(tmp_path):
         (tmp_path / filename).write_text(str(runner.iter))
 
     hook, runner = make_hook(tmp_path, save, save_best='mIoU', rule='greater')
-    for runner.iter, score in ((1, 50.), (2, 60.), (3, 55.)):
+    for runner.iter, score in ((1, 50.0), (2, 60.0), (3, 55.0)):
         hook._save_best_checkpoint(runner, dict(mIoU=score))
         hook.last_ckpt = str(tmp_path / f'iter_{runner.iter}.pth')
-    assert visible(tmp_path) == [
-        'best_mIoU_iter_2.pth', 'iter_2.pth', 'last_checkpoint'
-    ]
+    assert visible(tmp_path) == ['best_mIoU_iter_2.pth', 'iter_2.pth', 'last_checkpoint']
     # The same file again: it must not be deleted after being written.
     runner.iter = 2
-    hook._save_best_checkpoint(runner, dict(mIoU=70.))
+    hook._save_best_checkpoint(runner, dict(mIoU=70.0))
     assert 'best_mIoU_iter_2.pth' in visible(tmp_path)
 
 
@@ -142,5 +135,4 @@ def test_backend_of_the_config_is_kept_and_mmengines_is_as_it_was(tmp_path):
     hook, _ = make_hook(tmp_path, None, backend_args=backends)
     assert hook.backend_args == backends
     assert type(get_file_backend(str(tmp_path))) is LocalBackend
-    assert type(make_hook(tmp_path,
-                          None)[0].file_backend) is (AtomicLocalBackend)
+    assert type(make_hook(tmp_path, None)[0].file_backend) is (AtomicLocalBackend)

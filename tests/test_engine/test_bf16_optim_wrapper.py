@@ -14,13 +14,12 @@ DEVICE = get_device()
 def run(wrapper_type, steps=5, **kwargs):
     """Losses of some steps, the dtype of the output, and the model."""
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(),
-        nn.Conv2d(8, 4, 1)).to(DEVICE)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1)).to(
+        DEVICE
+    )
     inputs = torch.randn(4, 3, 9, 9).to(DEVICE)
     labels = torch.randint(4, (4, 7, 7)).to(DEVICE)
-    wrapper = wrapper_type(
-        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), **kwargs)
+    wrapper = wrapper_type(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), **kwargs)
     losses = []
     for _ in range(steps):
         with wrapper.optim_context(model):
@@ -51,9 +50,7 @@ def test_losses_follow_those_of_float32_and_are_not_equal_to_them():
 def test_parameters_gradients_and_momentum_stay_float32():
     _, _, model, wrapper = run(BF16OptimWrapper)
     tensors = [*model.parameters(), *model.buffers()]
-    tensors += [
-        state['momentum_buffer'] for state in wrapper.optimizer.state.values()
-    ]
+    tensors += [state['momentum_buffer'] for state in wrapper.optimizer.state.values()]
     tensors = [t for t in tensors if t.is_floating_point()]
     assert {t.dtype for t in tensors} == {torch.float32}
     assert len(tensors) == 6 + 2 + 6
@@ -76,5 +73,7 @@ def test_config_of_any_scope_names_it_with_the_prefix(scope):
         wrapper = OPTIM_WRAPPERS.build(
             dict(
                 type='mmhires.BF16OptimWrapper',
-                optimizer=torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1)))
+                optimizer=torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1),
+            )
+        )
     assert type(wrapper) is BF16OptimWrapper

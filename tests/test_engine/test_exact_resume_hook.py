@@ -42,10 +42,7 @@ def differing(first, second):
         return [] if torch.equal(first, second) else ['']
     if isinstance(first, dict):
         assert first.keys() == second.keys()
-        return [
-            f'{key}.{path}' for key in first
-            for path in differing(first[key], second[key])
-        ]
+        return [f'{key}.{path}' for key in first for path in differing(first[key], second[key])]
     return []
 
 
@@ -61,14 +58,12 @@ def weights(checkpoint):
 def train_streets(streets_config):
     """Trains DSRL with crops, flips, dropout and a validation between."""
 
-    def train(work_dir, resume, hooks=(HOOK, ), num_workers=0, seed=0):
+    def train(work_dir, resume, hooks=(HOOK,), num_workers=0, seed=0):
         cfg = streets_config(work_dir, iters=4)
         cfg.experiment_name = f'{work_dir.parent.name}_{work_dir.name}'
         cfg.train_cfg.val_interval = 3
-        cfg.train_dataloader.dataset.pipeline.insert(
-            0, dict(type='RandomCrop', crop_size=(48, 96)))
-        cfg.train_dataloader.update(
-            num_workers=num_workers, persistent_workers=num_workers > 0)
+        cfg.train_dataloader.dataset.pipeline.insert(0, dict(type='RandomCrop', crop_size=(48, 96)))
+        cfg.train_dataloader.update(num_workers=num_workers, persistent_workers=num_workers > 0)
         cfg.custom_hooks = [dict(hook) for hook in hooks]
         cfg.randomness = dict(seed=seed)
         cfg.resume = resume
@@ -81,12 +76,12 @@ def train_streets(streets_config):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('num_workers, seed, hooks', [
-    (0, 0, [HOOK, dict(type='EMAHook')]),
-    (1, None, [HOOK]),
-])
+@pytest.mark.parametrize(
+    'num_workers, seed, hooks', [(0, 0, [HOOK, dict(type='EMAHook')]), (1, None, [HOOK])]
+)
 def test_resumed_training_of_a_config_ends_with_the_same_bits(
-        num_workers, seed, hooks, train_streets, tmp_path):
+    num_workers, seed, hooks, train_streets, tmp_path
+):
 
     def run(work_dir, resume):
         train_streets(work_dir, resume, hooks, num_workers, seed)
@@ -108,6 +103,7 @@ def test_upstream_resumes_with_other_random_numbers(train_streets, tmp_path):
 
 class Noisy(Dataset):
     """Numbers with noise; tells which were loaded, where it can."""
+
     loaded = []
 
     def __len__(self):
@@ -115,14 +111,10 @@ class Noisy(Dataset):
 
     def __getitem__(self, index):
         Noisy.loaded.append(index)
-        return dict(
-            inputs=torch.tensor(
-                [float(index), np.random.rand(),
-                 torch.rand(())]))
+        return dict(inputs=torch.tensor([float(index), np.random.rand(), torch.rand(())]))
 
 
 class Drop(BaseModel):
-
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(3, 4)
@@ -151,22 +143,21 @@ def train_numbers():
                 persistent_workers=num_workers > 0,
                 collate_fn=pseudo_collate,
                 sampler=dict(
-                    type=sampler
-                    or ('DefaultSampler' if by_epoch else 'InfiniteSampler'),
-                    shuffle=True)),
+                    type=sampler or ('DefaultSampler' if by_epoch else 'InfiniteSampler'),
+                    shuffle=True,
+                ),
+            ),
             train_cfg=dict(by_epoch=by_epoch, **loop),
-            optim_wrapper=dict(
-                optimizer=dict(type='SGD', lr=0.001, momentum=0.9)),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.001, momentum=0.9)),
             default_hooks=dict(
-                checkpoint=dict(
-                    type='mmhires.AtomicCheckpointHook',
-                    interval=1,
-                    by_epoch=by_epoch)),
+                checkpoint=dict(type='mmhires.AtomicCheckpointHook', interval=1, by_epoch=by_epoch)
+            ),
             custom_hooks=[dict(HOOK)],
             randomness=dict(seed=None),
             resume=resume,
             log_level='WARNING',
-            experiment_name=f'{work_dir.parent.name}_{work_dir.name}')
+            experiment_name=f'{work_dir.parent.name}_{work_dir.name}',
+        )
         Noisy.loaded.clear()
         runner.train()
         name = 'epoch_4.pth' if by_epoch else 'iter_4.pth'
@@ -177,18 +168,15 @@ def train_numbers():
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])
-def test_epochs_resume_exactly_also_with_workers_that_live_on(
-        num_workers, train_numbers, tmp_path):
+def test_epochs_resume_exactly_also_with_workers_that_live_on(num_workers, train_numbers, tmp_path):
     seen = {}
 
     def run(work_dir, resume):
-        seen[resume] = train_numbers(
-            work_dir, resume, by_epoch=True, num_workers=num_workers)
+        seen[resume] = train_numbers(work_dir, resume, by_epoch=True, num_workers=num_workers)
 
-    straight, resumed = map(
-        weights, resume_from_the_middle(run, tmp_path, 'epoch_2.pth'))
+    straight, resumed = map(weights, resume_from_the_middle(run, tmp_path, 'epoch_2.pth'))
     assert differing(straight, resumed) == []
-    epochs = [torch.cat(seen[False][i:i + 6]) for i in range(0, 24, 6)]
+    epochs = [torch.cat(seen[False][i : i + 6]) for i in range(0, 24, 6)]
     for epoch in epochs:
         assert sorted(epoch[:, 0].tolist()) == list(range(11))
         assert len(epoch[:, 1:].unique()) == 22
@@ -197,8 +185,7 @@ def test_epochs_resume_exactly_also_with_workers_that_live_on(
 
 
 @pytest.mark.slow
-def test_number_of_workers_changes_neither_order_nor_noise(
-        train_numbers, tmp_path):
+def test_number_of_workers_changes_neither_order_nor_noise(train_numbers, tmp_path):
     alone = train_numbers(tmp_path / 'alone', False)
     for num_workers in (1, 3):
         folder = tmp_path / str(num_workers)

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.usefixtures('quick_start')
 
 
 class Numbers(Dataset):
-
     def __len__(self):
         return 16
 
@@ -30,7 +29,7 @@ class Numbers(Dataset):
 class Net(BaseModel):
     """Has two losses, of which one is ``value`` from an iteration on."""
 
-    def __init__(self, value=0., begin=3, end=99, factor=1.):
+    def __init__(self, value=0.0, begin=3, end=99, factor=1.0):
         super().__init__()
         self.layer = nn.Linear(2, 1)
         self.register_buffer('mean', torch.zeros(1))
@@ -41,11 +40,10 @@ class Net(BaseModel):
     def forward(self, inputs, mode='loss'):
         self.iter += 1
         out = self.layer(torch.stack(inputs)).square().mean()
-        value = self.value if self.iter in self.bad else 0.
+        value = self.value if self.iter in self.bad else 0.0
         return dict(
-            loss_ce=self.factor * out,
-            loss_kd=0. * out + value,
-            acc_seg=torch.tensor(float('nan')))  # is not a loss
+            loss_ce=self.factor * out, loss_kd=0.0 * out + value, acc_seg=torch.tensor(float('nan'))
+        )  # is not a loss
 
 
 def build(work_dir, model, hook=(), by_epoch=False, iters=6, **kwargs):
@@ -54,26 +52,25 @@ def build(work_dir, model, hook=(), by_epoch=False, iters=6, **kwargs):
         dataset=Numbers(),
         batch_size=2,
         collate_fn=pseudo_collate,
-        sampler=dict(type='DefaultSampler', shuffle=False))
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
     return Runner(
         model,
         str(work_dir),
         train_dataloader=loader,
-        train_cfg=dict(by_epoch=True, max_epochs=2) if by_epoch else dict(
-            by_epoch=False, max_iters=iters),
+        train_cfg=dict(by_epoch=True, max_epochs=2)
+        if by_epoch
+        else dict(by_epoch=False, max_iters=iters),
         test_dataloader=loader,
         test_cfg=dict(),
         test_evaluator=[],
         default_hooks=dict(
-            checkpoint=dict(
-                type='mmhires.AtomicCheckpointHook',
-                interval=1,
-                by_epoch=by_epoch)),
+            checkpoint=dict(type='mmhires.AtomicCheckpointHook', interval=1, by_epoch=by_epoch)
+        ),
         custom_hooks=[dict(type='mmhires.FiniteLossHook', **dict(hook))],
         experiment_name=f'{work_dir.name}_{os.getpid()}_{id(model)}',
-        **dict(
-            dict(optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01))),
-            **kwargs))
+        **dict(dict(optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01))), **kwargs),
+    )
 
 
 def saved(work_dir):
@@ -82,17 +79,17 @@ def saved(work_dir):
 
 @pytest.mark.parametrize('value', ['nan', 'inf', '-inf'])
 @pytest.mark.parametrize('by_epoch', [False, True])
-def test_a_loss_that_is_not_finite_ends_the_training_and_is_named(
-        tmp_path, value, by_epoch):
+def test_a_loss_that_is_not_finite_ends_the_training_and_is_named(tmp_path, value, by_epoch):
     last, total = (10, 16) if by_epoch else (6, 6)
     runner = build(tmp_path, Net(float(value), begin=last), by_epoch=by_epoch)
     with pytest.raises(
-            FloatingPointError,
-            match=rf'^iteration {last} of {total}: loss_kd is {value}\. '):
+        FloatingPointError, match=rf'^iteration {last} of {total}: loss_kd is {value}\. '
+    ):
         runner.train()
     # Nothing is saved of it.
-    assert saved(tmp_path) == (['epoch_1.pth'] if by_epoch else
-                               [f'iter_{i}.pth' for i in range(1, 6)])
+    assert saved(tmp_path) == (
+        ['epoch_1.pth'] if by_epoch else [f'iter_{i}.pth' for i in range(1, 6)]
+    )
     log = next(tmp_path.glob('*/*.log')).read_text()
     assert re.search(f'ERROR - .* of {total}: loss_kd is {value}', log)
 
@@ -108,10 +105,7 @@ def test_only_a_sum_that_overflows_is_named_by_itself(tmp_path):
     model.layer.weight.data[:] = 1e17
     model.factor = 5e3
     with pytest.raises(FloatingPointError, match='2 of 6: loss is inf'):
-        build(
-            tmp_path,
-            model,
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.))).train()
+        build(tmp_path, model, optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.0))).train()
 
 
 class Steep(Net):
@@ -127,12 +121,8 @@ def test_weights_that_a_step_of_finite_loss_spoils_are_not_saved(tmp_path):
     model = Steep()
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
-    with pytest.raises(
-            ValueError, match=r'not saved at iteration 2: .*layer\.weight'):
-        build(
-            tmp_path,
-            model,
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=10.))).train()
+    with pytest.raises(ValueError, match=r'not saved at iteration 2: .*layer\.weight'):
+        build(tmp_path, model, optim_wrapper=dict(optimizer=dict(type='SGD', lr=10.0))).train()
     assert saved(tmp_path) == ['iter_1.pth']
     state = torch.load(tmp_path / 'iter_1.pth', weights_only=False)
     assert (state['state_dict']['layer.weight'] == -1).all()
@@ -148,22 +138,18 @@ def spoilt(tmp_path, request):
 
 
 @pytest.mark.parametrize('what', ['train', 'test'])
-def test_weights_that_are_not_finite_neither_train_nor_are_tested(
-        tmp_path, spoilt, what):
+def test_weights_that_are_not_finite_neither_train_nor_are_tested(tmp_path, spoilt, what):
     path, name = spoilt
     runner = build(tmp_path / 'run', Net(), load_from=path)
-    with pytest.raises(
-            ValueError, match=rf"load_from='{path}'\): 1 of 3 .*\({name}\)"):
+    with pytest.raises(ValueError, match=rf"load_from='{path}'\): 1 of 3 .*\({name}\)"):
         getattr(runner, what)()
 
 
-@pytest.mark.skipif(
-    get_device() != 'cpu', reason='an accelerator survives no fork')
-def test_all_processes_stop_at_the_loss_of_one(tmp_path, free_port,
-                                               monkeypatch):
+@pytest.mark.skipif(get_device() != 'cpu', reason='an accelerator survives no fork')
+def test_all_processes_stop_at_the_loss_of_one(tmp_path, free_port, monkeypatch):
     for key, value in dict(
-            MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(),
-            WORLD_SIZE='2').items():
+        MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(), WORLD_SIZE='2'
+    ).items():
         monkeypatch.setenv(key, value)
     children = []
     for rank in range(2):
@@ -177,9 +163,10 @@ def test_all_processes_stop_at_the_loss_of_one(tmp_path, free_port,
         try:
             runner = build(
                 tmp_path / 'run',
-                Net(float('nan') if rank else 0.),
+                Net(float('nan') if rank else 0.0),
                 launcher='pytorch',
-                env_cfg=dict(dist_cfg=dict(backend='gloo')))
+                env_cfg=dict(dist_cfg=dict(backend='gloo')),
+            )
             runner.train()
         except FloatingPointError as error:
             (tmp_path / f'rank{rank}').write_text(str(error))
@@ -187,10 +174,12 @@ def test_all_processes_stop_at_the_loss_of_one(tmp_path, free_port,
             os._exit(0)
     for child in children:
         assert os.waitpid(child, 0)[1] == 0
-    assert (tmp_path / 'rank0').read_text().startswith(
-        'iteration 3 of 6: a loss of another process is not finite')
-    assert (tmp_path /
-            'rank1').read_text().startswith('iteration 3 of 6: loss_kd is nan')
+    assert (
+        (tmp_path / 'rank0')
+        .read_text()
+        .startswith('iteration 3 of 6: a loss of another process is not finite')
+    )
+    assert (tmp_path / 'rank1').read_text().startswith('iteration 3 of 6: loss_kd is nan')
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -204,25 +193,20 @@ class ScaledOnCPU(AmpOptimWrapper):
 
 
 class Overflowing(Net):
-
     def forward(self, inputs, mode='loss'):
         self.iter += 1
-        factor = 1e30 if self.iter in self.bad else 1.
+        factor = 1e30 if self.iter in self.bad else 1.0
         out = self.layer(torch.stack(inputs)) * factor * factor
         return dict(loss=out.mean())
 
 
-def test_steps_that_a_gradient_scaler_skips_are_survived_but_not_for_ever(
-        tmp_path):
-    amp = dict(
-        optim_wrapper=dict(
-            type='ScaledOnCPU', optimizer=dict(type='SGD', lr=0.01)))
+def test_steps_that_a_gradient_scaler_skips_are_survived_but_not_for_ever(tmp_path):
+    amp = dict(optim_wrapper=dict(type='ScaledOnCPU', optimizer=dict(type='SGD', lr=0.01)))
     runner = build(tmp_path / 'a', Overflowing(begin=2, end=4), **amp)
     runner.train()
     assert runner.iter == 6
     scaler = runner.optim_wrapper.loss_scaler
     assert scaler.get_scale() == 2**16 / 4  # two steps were skipped
     with pytest.raises(FloatingPointError, match='iteration 5 of 6: loss is'):
-        build(tmp_path / 'b', Overflowing(begin=2), dict(patience=4),
-              **amp).train()
+        build(tmp_path / 'b', Overflowing(begin=2), dict(patience=4), **amp).train()
     assert saved(tmp_path / 'b') == [f'iter_{i}.pth' for i in range(1, 5)]

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Training that is killed again and again, ``MMHIRES_KILLS`` times."""
+
 import mmap
 import os
 import random
@@ -26,12 +27,10 @@ KILLS = int(os.environ.get('MMHIRES_KILLS', '15'))
 INTERVAL = 4
 FOREVER = 10**9
 
-pytestmark = pytest.mark.skipif(
-    get_device() != 'cpu', reason='an accelerator survives no fork')
+pytestmark = pytest.mark.skipif(get_device() != 'cpu', reason='an accelerator survives no fork')
 
 
 class Noise(Dataset):
-
     def __len__(self):
         return 13
 
@@ -54,6 +53,7 @@ class Net(BaseModel):
 
 class Progress(Hook):
     """Tells another process which iteration is over, saving included."""
+
     priority = 'LOWEST'
 
     def __init__(self, page, pipe):
@@ -77,7 +77,8 @@ def train(work_dir, iters, hooks=()):
             batch_size=2,
             num_workers=0,
             collate_fn=pseudo_collate,
-            sampler=dict(type='InfiniteSampler', shuffle=True)),
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+        ),
         train_cfg=dict(by_epoch=False, max_iters=iters),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-4, momentum=0.9)),
         default_hooks=dict(
@@ -86,12 +87,15 @@ def train(work_dir, iters, hooks=()):
                 type='mmhires.AtomicCheckpointHook',
                 interval=INTERVAL,
                 by_epoch=False,
-                max_keep_ckpts=2)),
+                max_keep_ckpts=2,
+            ),
+        ),
         custom_hooks=[dict(type='mmhires.ExactResumeHook'), *hooks],
         resume=True,
         randomness=dict(seed=0),
         log_level='ERROR',
-        experiment_name=f'{work_dir.name}_{os.getpid()}').train()
+        experiment_name=f'{work_dir.name}_{os.getpid()}',
+    ).train()
 
 
 def start(work_dir, page):
@@ -141,8 +145,7 @@ def kill_once(work_dir, page, rng):
 
 
 @pytest.mark.slow
-def test_kills_lose_what_was_not_saved_yet_and_nothing_else(
-        tmp_path, monkeypatch):
+def test_kills_lose_what_was_not_saved_yet_and_nothing_else(tmp_path, monkeypatch):
     # Slow, and no part of it.
     monkeypatch.setattr(Runner, '_log_env', lambda *args: None)
     monkeypatch.setattr(runner, 'get_git_hash', lambda: '')
@@ -164,7 +167,8 @@ def test_kills_lose_what_was_not_saved_yet_and_nothing_else(
         while_saving += bool(left)
     sys.stdout.write(
         f'{KILLS} kills, {starts} in training, {while_saving} with a file '
-        f'half written, {now} iterations, at most {lost} lost at once\n')
+        f'half written, {now} iterations, at most {lost} lost at once\n'
+    )
     assert now > 0 and starts > KILLS // 2
 
     # Bit by bit what an undisturbed training gives.
@@ -182,14 +186,9 @@ def test_kills_lose_what_was_not_saved_yet_and_nothing_else(
                 os._exit(code)
         assert os.waitpid(child, 0)[1] == 0
     name = f'iter_{end}.pth'
-    killed, straight = (
-        torch.load(folder / name)
-        for folder in (work_dir, tmp_path / 'straight'))
+    killed, straight = (torch.load(folder / name) for folder in (work_dir, tmp_path / 'straight'))
     for key, value in straight['state_dict'].items():
         assert torch.equal(killed['state_dict'][key], value), key
-    momenta = [
-        state['optimizer']['state'][0]['momentum_buffer']
-        for state in (killed, straight)
-    ]
+    momenta = [state['optimizer']['state'][0]['momentum_buffer'] for state in (killed, straight)]
     assert torch.equal(*momenta)
     assert not list(work_dir.glob('.*.part'))

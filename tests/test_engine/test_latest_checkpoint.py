@@ -64,13 +64,10 @@ def test_named_whole_checkpoint_is_taken_silently(work_dir, warned):
 
 @pytest.mark.parametrize('content', ['iter_9.pth', None])
 @pytest.mark.parametrize('times', [(3, 2, 1, 4), (1, 1, 1, 1), (9, 1, 5, 2)])
-def test_the_highest_step_is_the_newest_whatever_the_clock_was(
-        work_dir, warned, content, times):
+def test_the_highest_step_is_the_newest_whatever_the_clock_was(work_dir, warned, content, times):
     last = work_dir / 'last_checkpoint'
     last.write_text(str(work_dir / (content or '')))
-    for name, time in zip(
-        ('iter_9.pth', 'iter_10.pth', 'iter_11.pth', 'last_checkpoint'),
-            times):
+    for name, time in zip(('iter_9.pth', 'iter_10.pth', 'iter_11.pth', 'last_checkpoint'), times):
         os.utime(work_dir / name, (time, time))
     assert find(work_dir) == 'iter_11.pth'
     assert 'iter_11.pth' in warned[-1]
@@ -98,8 +95,7 @@ def test_epochs_and_iterations_are_compared_by_iterations(tmp_path, warned):
     assert find(tmp_path) == 'iter_701.pth'
 
 
-def test_later_checkpoints_of_an_earlier_training_do_not_count(
-        tmp_path, warned):
+def test_later_checkpoints_of_an_earlier_training_do_not_count(tmp_path, warned):
     save(tmp_path / 'iter_80.pth', 80, 'earlier')
     save(tmp_path / 'iter_90.pth', 90)  # of mmengine's hook
     save(tmp_path / 'iter_8.pth', 8, 'now')
@@ -108,14 +104,13 @@ def test_later_checkpoints_of_an_earlier_training_do_not_count(
     assert find(tmp_path) == 'iter_8.pth'
     assert [text.split()[0] for text in warned] == [
         str(tmp_path / 'iter_90.pth'),
-        str(tmp_path / 'iter_80.pth')
+        str(tmp_path / 'iter_80.pth'),
     ]
     save(tmp_path / 'iter_16.pth', 16, 'now')  # killed before it was named
     assert find(tmp_path) == 'iter_16.pth'
 
 
-def test_a_copied_work_directory_resumes_from_its_own_checkpoints(
-        work_dir, tmp_path, warned):
+def test_a_copied_work_directory_resumes_from_its_own_checkpoints(work_dir, tmp_path, warned):
     copy = tmp_path / 'copy'
     shutil.copytree(work_dir, copy, ignore=shutil.ignore_patterns('copy'))
     save(work_dir / 'iter_99.pth', 99)
@@ -134,17 +129,25 @@ def test_truncated_checkpoints_are_skipped_with_warnings(work_dir, warned):
     assert 'newest whole checkpoint' in warned[-1]
 
 
-@pytest.mark.parametrize('content', [
-    b'', b'moved/iter_11.pth', None, b'\0' * 40, b'\xff\xfe\x80', b'{folder}',
-    b'{folder}/iter_1', b'/', b' \n'
-])
-def test_useless_or_missing_last_checkpoint_is_survived(
-        work_dir, warned, content):
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'',
+        b'moved/iter_11.pth',
+        None,
+        b'\0' * 40,
+        b'\xff\xfe\x80',
+        b'{folder}',
+        b'{folder}/iter_1',
+        b'/',
+        b' \n',
+    ],
+)
+def test_useless_or_missing_last_checkpoint_is_survived(work_dir, warned, content):
     if content is None:
         (work_dir / 'last_checkpoint').unlink()
     else:
-        (work_dir / 'last_checkpoint').write_bytes(
-            content.replace(b'{folder}', bytes(work_dir)))
+        (work_dir / 'last_checkpoint').write_bytes(content.replace(b'{folder}', bytes(work_dir)))
     assert find(work_dir) == 'iter_11.pth'
     assert warned
 
@@ -177,7 +180,6 @@ def test_checkpoint_on_other_storage_is_not_judged(tmp_path, warned):
 
 
 class Numbers(Dataset):
-
     def __len__(self):
         return 8
 
@@ -186,7 +188,6 @@ class Numbers(Dataset):
 
 
 class Line(BaseModel):
-
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(1, 1)
@@ -203,20 +204,19 @@ def train(work_dir, resume, iters):
             dataset=Numbers(),
             batch_size=2,
             collate_fn=dict(type='default_collate'),
-            sampler=dict(type='DefaultSampler', shuffle=False)),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
         train_cfg=dict(by_epoch=False, max_iters=iters),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.001)),
         default_hooks=dict(
-            checkpoint=dict(
-                type='mmhires.AtomicCheckpointHook',
-                interval=1,
-                by_epoch=False)),
+            checkpoint=dict(type='mmhires.AtomicCheckpointHook', interval=1, by_epoch=False)
+        ),
         resume=resume,
         log_level='ERROR',
-        experiment_name=f'test_latest_checkpoint_{work_dir.name}_{resume}')
+        experiment_name=f'test_latest_checkpoint_{work_dir.name}_{resume}',
+    )
     start = []
-    runner.load_or_resume = lambda: (Runner.load_or_resume(runner),
-                                     start.append(runner.iter))
+    runner.load_or_resume = lambda: (Runner.load_or_resume(runner), start.append(runner.iter))
     runner.train()
     MMLogger._instance_dict.clear()
     return start[0], runner.model.layer.weight.item()

@@ -9,16 +9,15 @@ from mmhires.engine import RampHook
 
 def runner(iteration=0):
     head = nn.Module()
-    head.loss_weight, head.name = 2., 'head'
+    head.loss_weight, head.name = 2.0, 'head'
     model = nn.Module()
     model.decode_head = head
     return SimpleNamespace(model=model, iter=iteration)
 
 
-@pytest.mark.parametrize('iteration, value', [(0, 1.), (10, 1.), (15, 1.5),
-                                              (20, 2.), (99, 2.)])
+@pytest.mark.parametrize('iteration, value', [(0, 1.0), (10, 1.0), (15, 1.5), (20, 2.0), (99, 2.0)])
 def test_the_number_follows_from_the_iteration_alone(iteration, value):
-    hook = RampHook('decode_head.loss_weight', begin=10, end=20, start=1.)
+    hook = RampHook('decode_head.loss_weight', begin=10, end=20, start=1.0)
     run = runner(iteration)
     hook.before_train(run)
     hook.before_train_iter(run, 0)
@@ -31,7 +30,7 @@ def test_a_second_start_does_not_take_a_ramped_value_for_the_goal():
     for _ in range(2):
         hook.before_train(run)
         hook.before_train_iter(run, 0)
-    assert run.model.decode_head.loss_weight == pytest.approx(1.)
+    assert run.model.decode_head.loss_weight == pytest.approx(1.0)
 
 
 def test_the_number_of_a_wrapped_model_is_found():
@@ -40,13 +39,16 @@ def test_the_number_of_a_wrapped_model_is_found():
     run.model = nn.DataParallel(run.model)
     hook.before_train(run)
     hook.before_train_iter(run, 0)
-    assert head.loss_weight == pytest.approx(1.)
+    assert head.loss_weight == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize('attribute, message', [
-    ('decode_head.loss_wight', "'decode_head.loss_wight'.*no attribute"),
-    ('decode_head.name', 'is a str, no number'),
-])
+@pytest.mark.parametrize(
+    'attribute, message',
+    [
+        ('decode_head.loss_wight', "'decode_head.loss_wight'.*no attribute"),
+        ('decode_head.name', 'is a str, no number'),
+    ],
+)
 def test_what_is_no_number_is_named(attribute, message):
     with pytest.raises(ValueError, match=message):
         RampHook(attribute, end=10).before_train(runner())

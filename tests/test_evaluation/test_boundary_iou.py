@@ -15,16 +15,16 @@ from mmhires.registry import METRICS
 CLASSES = ('road', 'pole', 'sky', 'car')
 
 
-def blobs(seed, shape, ignore=0.):
+def blobs(seed, shape, ignore=0.0):
     """A label map of patches, and random ignored pixels and a block."""
     rng = np.random.default_rng(seed)
     height, width = shape
     label = rng.integers(0, len(CLASSES), (-(-height // 3), -(-width // 4)))
     label = label.repeat(3, 0).repeat(4, 1)[:height, :width].copy()
-    label[rng.random(shape) < .05] = 1
+    label[rng.random(shape) < 0.05] = 1
     if ignore:
         label[rng.random(shape) < ignore] = 255
-        label[:height // 3, :width // 3] = 255
+        label[: height // 3, : width // 3] = 255
     return label
 
 
@@ -36,38 +36,42 @@ def slow_band(label, valid, radius, name):
         if not valid[y, x] or label[y, x] != name:
             continue
         window = itertools.product(
-            range(y - radius, y + radius + 1), range(x - radius,
-                                                     x + radius + 1))
-        band[y, x] = any(not (0 <= v < height and 0 <= u < width) or (
-            valid[v, u] and label[v, u] != name) for v, u in window)
+            range(y - radius, y + radius + 1), range(x - radius, x + radius + 1)
+        )
+        band[y, x] = any(
+            not (0 <= v < height and 0 <= u < width) or (valid[v, u] and label[v, u] != name)
+            for v, u in window
+        )
     return band
 
 
 def evaluate(pairs, **kwargs):
-    metric = METRICS.build(
-        dict(**dict(dict(type='mmhires.BoundaryIoUMetric'), **kwargs)))
+    metric = METRICS.build(dict(**dict(dict(type='mmhires.BoundaryIoUMetric'), **kwargs)))
     metric.dataset_meta = dict(classes=CLASSES)
     for pred, label in pairs:
-        metric.process({}, [
-            dict(
-                pred_sem_seg=dict(data=torch.from_numpy(pred)[None]),
-                gt_sem_seg=dict(data=torch.from_numpy(label)[None]))
-        ])
+        metric.process(
+            {},
+            [
+                dict(
+                    pred_sem_seg=dict(data=torch.from_numpy(pred)[None]),
+                    gt_sem_seg=dict(data=torch.from_numpy(label)[None]),
+                )
+            ],
+        )
     return metric.evaluate(len(pairs))
 
 
 @pytest.mark.parametrize('shape', [(13, 17), (1, 9), (9, 1), (4, 4)])
 @pytest.mark.parametrize('radius', [1, 2, 6, 40])
-@pytest.mark.parametrize('ignore', [0., .1])
-def test_band_is_what_the_definition_says_pixel_by_pixel(
-        shape, radius, ignore):
+@pytest.mark.parametrize('ignore', [0.0, 0.1])
+def test_band_is_what_the_definition_says_pixel_by_pixel(shape, radius, ignore):
     label = blobs(3, shape, ignore)
     valid = label != 255
     band = boundary_band(torch.from_numpy(label), radius, 255).numpy()
     for name in range(len(CLASSES)):
         np.testing.assert_array_equal(
-            band[label == name],
-            slow_band(label, valid, radius, name)[label == name])
+            band[label == name], slow_band(label, valid, radius, name)[label == name]
+        )
 
 
 @pytest.mark.parametrize('radius', [1, 3, 5])
@@ -77,19 +81,15 @@ def test_band_is_that_of_the_papers_code(radius):
     for name in range(len(CLASSES)):
         # mask_to_boundary of github.com/bowenc0221/boundary-iou-api
         mask = (label == name).astype(np.uint8)
-        padded = cv2.copyMakeBorder(
-            mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-        eroded = cv2.erode(
-            padded, np.ones((3, 3), np.uint8), iterations=radius)
+        padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        eroded = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=radius)
         boundary = mask - eroded[1:-1, 1:-1]
-        np.testing.assert_array_equal(band.numpy()[label == name],
-                                      boundary[label == name] > 0)
+        np.testing.assert_array_equal(band.numpy()[label == name], boundary[label == name] > 0)
 
 
-@pytest.mark.parametrize('ignore', [0., .1])
+@pytest.mark.parametrize('ignore', [0.0, 0.1])
 def test_score_is_the_brute_force_one_summed_over_the_set(ignore):
-    pairs = [(blobs(i, (12 + i, 15)), blobs(i + 10, (12 + i, 15), ignore))
-             for i in range(3)]
+    pairs = [(blobs(i, (12 + i, 15)), blobs(i + 10, (12 + i, 15), ignore)) for i in range(3)]
     intersect, union = np.zeros(4), np.zeros(4)
     for pred, label in pairs:
         valid = label != 255
@@ -100,16 +100,16 @@ def test_score_is_the_brute_force_one_summed_over_the_set(ignore):
             union[name] += (p | t).sum()
     iou = 100 * intersect / union
     scores = evaluate(pairs, radius=2, classwise=True)
-    assert scores['mBIoU'] == pytest.approx(iou.mean(), abs=.01)
+    assert scores['mBIoU'] == pytest.approx(iou.mean(), abs=0.01)
     for name, value in zip(CLASSES, iou):
-        assert scores[f'BIoU.{name}'] == pytest.approx(value, abs=.01)
+        assert scores[f'BIoU.{name}'] == pytest.approx(value, abs=0.01)
 
 
 def test_perfect_prediction_scores_100_beside_ignored_pixels():
-    label = blobs(1, (20, 30), .1)
+    label = blobs(1, (20, 30), 0.1)
     for fill in range(4):
         pred = np.where(label == 255, fill, label)
-        assert evaluate([(pred, label)], radius=3) == dict(mBIoU=100.)
+        assert evaluate([(pred, label)], radius=3) == dict(mBIoU=100.0)
 
 
 def test_ring_of_the_border_counts_and_the_inside_does_not():
@@ -141,35 +141,35 @@ def test_default_radius_is_two_percent_of_the_diagonal():
     pairs = [(blobs(1, (90, 120)), blobs(2, (90, 120)))]  # diagonal 150
     assert evaluate(pairs) == evaluate(pairs, radius=3)
     assert evaluate(pairs) != evaluate(pairs, radius=2)
-    assert evaluate(pairs, dilation_ratio=.04) == evaluate(pairs, radius=6)
+    assert evaluate(pairs, dilation_ratio=0.04) == evaluate(pairs, radius=6)
 
 
-@pytest.mark.parametrize(
-    'wrong',
-    [dict(radius=0), dict(radius=-1),
-     dict(dilation_ratio=0)])
+@pytest.mark.parametrize('wrong', [dict(radius=0), dict(radius=-1), dict(dilation_ratio=0)])
 def test_radius_that_leaves_no_band_is_refused(wrong):
     with pytest.raises(ValueError, match='radius must be at least 1'):
         evaluate([], **wrong)
 
 
 def test_both_metrics_of_the_streets_config_work_side_by_side():
-    evaluator = Evaluator([
-        dict(
-            type='mmhires.ClasswiseIoUMetric',
-            groups=dict(thin=['pole', 'car'])),
-        dict(type='mmhires.BoundaryIoUMetric', groups=dict(thin=['pole']))
-    ])
+    evaluator = Evaluator(
+        [
+            dict(type='mmhires.ClasswiseIoUMetric', groups=dict(thin=['pole', 'car'])),
+            dict(type='mmhires.BoundaryIoUMetric', groups=dict(thin=['pole'])),
+        ]
+    )
     evaluator.dataset_meta = dict(classes=CLASSES)
     label = torch.from_numpy(blobs(1, (12, 12)))[None]
-    evaluator.process([
-        SegDataSample(
-            gt_sem_seg=PixelData(data=label),
-            pred_sem_seg=PixelData(data=label))
-    ], {})
+    evaluator.process(
+        [SegDataSample(gt_sem_seg=PixelData(data=label), pred_sem_seg=PixelData(data=label))], {}
+    )
     scores = evaluator.evaluate(1)
     assert set(scores) == {
-        'aAcc', 'mIoU', 'mAcc', 'mIoU.thin', 'mBIoU', 'mBIoU.thin',
-        *(f'IoU.{name}' for name in CLASSES)
+        'aAcc',
+        'mIoU',
+        'mAcc',
+        'mIoU.thin',
+        'mBIoU',
+        'mBIoU.thin',
+        *(f'IoU.{name}' for name in CLASSES),
     }
-    assert set(scores.values()) == {100.}
+    assert set(scores.values()) == {100.0}

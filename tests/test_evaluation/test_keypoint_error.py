@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Errors of keypoints beside MMPose's, and their differences over persons."""
+
 import numpy as np
 import pytest
 
@@ -17,12 +18,15 @@ def persons(seed, spread, count=30):
     visible[:, -1] = False
     return [
         dict(
-            pred_instances=dict(keypoints=points[None] +
-                                random.normal(0, spread, (1, KEYPOINTS, 2))),
+            pred_instances=dict(
+                keypoints=points[None] + random.normal(0, spread, (1, KEYPOINTS, 2))
+            ),
             gt_instances=dict(
                 keypoints=points[None],
                 keypoints_visible=seen[None].astype(np.float32),
-                bboxes=np.array([[10., 20., 110., 80.]])))
+                bboxes=np.array([[10.0, 20.0, 110.0, 80.0]]),
+            ),
+        )
         for points, seen in zip(truth, visible)
     ]
 
@@ -41,9 +45,8 @@ def test_values_are_those_of_mmpose():
     want.update((f'PCK@{thr}', metrics.PCKAccuracy(thr)) for thr in THRESHOLDS)
     for name, theirs in want.items():
         theirs.process({}, samples)
-        value, = theirs.evaluate(len(samples)).values()
-        assert got[name] == pytest.approx(
-            value * (1 if name == 'EPE' else 100), rel=1e-5)
+        (value,) = theirs.evaluate(len(samples)).values()
+        assert got[name] == pytest.approx(value * (1 if name == 'EPE' else 100), rel=1e-5)
     assert 5 < got['PCK@0.05'] < got['PCK@0.1'] < got['PCK@0.2'] < 100
 
 
@@ -53,20 +56,16 @@ def test_a_difference_has_an_interval_over_persons_in_the_table():
         records[name] = []
         for seed in range(2):
             got, metric = measured(persons(seed + 3, spread))
-            areas = {
-                key: value.tolist()
-                for key, value in metric.areas.items()
-            }
-            records[name].append(
-                dict(areas, seed=seed, metrics=got, block=1, images=30))
-    (_, *plain), (_, *ours) = compare_records(records, ['PCK@0.1', 'EPE'],
-                                              'plain')[0]
+            areas = {key: value.tolist() for key, value in metric.areas.items()}
+            records[name].append(dict(areas, seed=seed, metrics=got, block=1, images=30))
+    (_, *plain), (_, *ours) = compare_records(records, ['PCK@0.1', 'EPE'], 'plain')[0]
     for column, better in ((0, 1), (4, -1)):
-        mean, difference, _, persons_ = ours[column:column + 4]
+        mean, difference, _, persons_ = ours[column : column + 4]
         assert float(difference) * better > 0
         low, _, high = persons_.split(',')[0].split()
         assert float(low) < float(difference) < float(high)
         assert float(mean.split()[0]) == pytest.approx(
-            float(plain[column].split()[0]) + float(difference), abs=0.011)
+            float(plain[column].split()[0]) + float(difference), abs=0.011
+        )
     # As far as 2 pixels of 10: sqrt(pi / 2) times the standard deviation.
-    assert float(ours[5]) == pytest.approx(-2 * (np.pi / 2)**0.5, abs=0.5)
+    assert float(ours[5]) == pytest.approx(-2 * (np.pi / 2) ** 0.5, abs=0.5)

@@ -14,12 +14,11 @@ LABEL = torch.tensor([[0, 0, 1, 2], [0, 0, 255, 2]])
 
 
 def evaluate(pred, class_map=CLASS_MAP, sample=None):
-    metric = METRICS.build(
-        dict(type='mmhires.MappedIoUMetric', class_map=class_map))
+    metric = METRICS.build(dict(type='mmhires.MappedIoUMetric', class_map=class_map))
     metric.dataset_meta = dict(classes=CLASSES)
     sample = dict(
-        pred_sem_seg=dict(data=torch.tensor(pred)[None]),
-        gt_sem_seg=dict(data=LABEL[None]))
+        pred_sem_seg=dict(data=torch.tensor(pred)[None]), gt_sem_seg=dict(data=LABEL[None])
+    )
     metric.process({}, [sample])
     return metric.evaluate(1), sample
 
@@ -31,22 +30,19 @@ def test_several_classes_of_the_network_are_one_of_the_data_set():
 
 def test_class_that_the_data_set_lacks_is_wrong_and_of_no_other_class():
     scores, _ = evaluate([[4, 2, 3, 0], [2, 1, 4, 4]])
-    assert (scores['IoU.road'], scores['IoU.pole'],
-            scores['IoU.sky']) == (75, 100, 50)
+    assert (scores['IoU.road'], scores['IoU.pole'], scores['IoU.sky']) == (75, 100, 50)
 
 
 def test_pictures_and_other_metrics_get_the_classes_of_the_data_set():
     """They read the samples, with the names and colours of the data set."""
     sample = SegDataSample(
-        pred_sem_seg=PixelData(
-            data=torch.tensor([[[1, 2, 3, 0], [2, 1, 4, 0]]])),
-        gt_sem_seg=PixelData(data=LABEL[None]))
-    evaluator = Evaluator(
-        dict(type='mmhires.MappedIoUMetric', class_map=CLASS_MAP))
+        pred_sem_seg=PixelData(data=torch.tensor([[[1, 2, 3, 0], [2, 1, 4, 0]]])),
+        gt_sem_seg=PixelData(data=LABEL[None]),
+    )
+    evaluator = Evaluator(dict(type='mmhires.MappedIoUMetric', class_map=CLASS_MAP))
     evaluator.dataset_meta = dict(classes=CLASSES)
     evaluator.process([sample], {})
-    assert sample.pred_sem_seg.data[0].tolist() == [[0, 0, 1, 2],
-                                                    [0, 0, 255, 2]]
+    assert sample.pred_sem_seg.data[0].tolist() == [[0, 0, 1, 2], [0, 0, 255, 2]]
 
 
 def test_map_that_does_not_fit_is_named():

@@ -14,11 +14,9 @@ def flat(value, size=(16, 24)):
 
 
 def evaluate(*pairs, **kwargs):
-    metric = METRICS.build(
-        dict(type='mmhires.SuperResolutionMetric', **kwargs))
+    metric = METRICS.build(dict(type='mmhires.SuperResolutionMetric', **kwargs))
     for truth, image in pairs:
-        metric.process(
-            dict(inputs=[truth.byte()]), [dict(pred_img=dict(data=image))])
+        metric.process(dict(inputs=[truth.byte()]), [dict(pred_img=dict(data=image))])
     return metric.evaluate(len(pairs))
 
 
@@ -28,10 +26,9 @@ def test_psnr_is_in_decibels_of_eight_bit_images():
 
 
 def test_ssim_of_flat_images_is_the_luminance_term_of_the_paper():
-    c1 = (0.01 * 255)**2
+    c1 = (0.01 * 255) ** 2
     scores = evaluate((flat(100), flat(150)))
-    assert scores['SSIM'] == pytest.approx(
-        (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), rel=1e-5)
+    assert scores['SSIM'] == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), rel=1e-5)
 
 
 def test_a_perfect_image_is_best_and_structure_counts():
@@ -55,20 +52,17 @@ def test_images_are_rounded_and_clipped_to_eight_bits():
 @pytest.mark.parametrize('size', [(64, 96), (97, 131)])
 def test_bicubic_enlargement_of_the_reduced_image_is_the_reference(size):
     torch.manual_seed(0)
-    truth = F.interpolate(
-        255 * torch.rand(1, 3, 12, 16), size, mode='bilinear')[0].byte()
+    truth = F.interpolate(255 * torch.rand(1, 3, 12, 16), size, mode='bilinear')[0].byte()
     scores = evaluate((truth, flat(0, size)), scale=2)
     even = [side - side % 2 for side in size]
-    cut = truth[None, :, :even[0], :even[1]].float()
-    small = F.interpolate(
-        cut, scale_factor=0.5, mode='bilinear', antialias=True)
+    cut = truth[None, :, : even[0], : even[1]].float()
+    small = F.interpolate(cut, scale_factor=0.5, mode='bilinear', antialias=True)
     bicubic = F.interpolate(small, even, mode='bicubic')[0]
     expected = evaluate((cut[0], bicubic))
     # With odd sizes one more row and column take part.
     tolerance = 1e-6 if size == (64, 96) else 0.02
     for name in ('PSNR', 'SSIM'):
-        assert scores[f'{name}.bicubic'] == pytest.approx(
-            expected[name], rel=tolerance)
+        assert scores[f'{name}.bicubic'] == pytest.approx(expected[name], rel=tolerance)
     assert scores['PSNR.bicubic'] > 30 > scores['PSNR']
 
 

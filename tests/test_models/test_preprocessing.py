@@ -3,12 +3,7 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmhires.models.preprocessing import (
-    check_images,
-    check_reduction,
-    reduce_images,
-    reduce_labels,
-)
+from mmhires.models.preprocessing import check_images, check_reduction, reduce_images, reduce_labels
 from mmhires.utils.ratio import as_ratio
 
 
@@ -26,25 +21,24 @@ def test_scale_1_leaves_the_images():
     assert reduce_images(images, 1, 'bicubic') is images
 
 
-@pytest.mark.parametrize('scale, interpolation, message', [
-    (0, 'bilinear', 'list: scale .* got 0'),
-    (0.9, 'bilinear', 'scale .* at least 1, got 0.9'),
-    (float('nan'), 'bilinear', 'got nan'),
-    ('2', 'bilinear', "got '2'"),
-    (2, 'nearest', "interpolation .* got 'nearest'"),
-])
-def test_a_setting_that_cannot_work_is_named_with_its_owner(
-        scale, interpolation, message):
+@pytest.mark.parametrize(
+    'scale, interpolation, message',
+    [
+        (0, 'bilinear', 'list: scale .* got 0'),
+        (0.9, 'bilinear', 'scale .* at least 1, got 0.9'),
+        (float('nan'), 'bilinear', 'got nan'),
+        ('2', 'bilinear', "got '2'"),
+        (2, 'nearest', "interpolation .* got 'nearest'"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named_with_its_owner(scale, interpolation, message):
     with pytest.raises(ValueError, match=message):
         check_reduction([], scale, interpolation)
 
 
 def test_an_image_with_nan_is_named_by_its_file():
     images = [torch.zeros(3, 2, 2), torch.full((3, 2, 2), float('inf'))]
-    samples = [
-        BaseDataElement(metainfo=dict(img_path=path))
-        for path in ('good.npy', 'bad.npy')
-    ]
+    samples = [BaseDataElement(metainfo=dict(img_path=path)) for path in ('good.npy', 'bad.npy')]
     with pytest.raises(ValueError, match=r'^bad\.npy: 12 values are nan or'):
         check_images([], images, samples)
     check_images([], images[:1], samples)
@@ -58,8 +52,7 @@ def test_an_empty_batch_is_refused():
 def edges(width=240, period=8):
     """Labels whose vertical boundaries lie at every offset in turn."""
     generator = torch.Generator().manual_seed(0)
-    steps = torch.randint(
-        period - 2, period + 3, (width, ), generator=generator).cumsum(0)
+    steps = torch.randint(period - 2, period + 3, (width,), generator=generator).cumsum(0)
     columns = torch.zeros(width, dtype=torch.long)
     columns[steps[steps < width]] = 1
     return columns.cumsum(0).expand(1, 32, -1)
@@ -70,10 +63,9 @@ def test_reduced_labels_lie_where_the_reduced_image_shows_them():
 
     def boundaries(labels, size=1):
         """Mean column where each segment begins, in full-size pixels."""
-        return torch.stack([
-            size * (labels < i).float().sum(-1).mean()
-            for i in labels.unique()[1:]
-        ])
+        return torch.stack(
+            [size * (labels < i).float().sum(-1).mean() for i in labels.unique()[1:]]
+        )
 
     wanted = boundaries(labels)
     ours = boundaries(reduce_labels(labels, 2), 2)
@@ -92,8 +84,7 @@ def test_reduced_labels_are_those_of_most_pixels():
 def test_reduced_labels_are_those_of_the_largest_area(scale):
     up, down = as_ratio(scale).as_integer_ratio()
     side = 4 * up
-    labels = torch.randint(
-        3, (2, side, side), generator=torch.Generator().manual_seed(0))
+    labels = torch.randint(3, (2, side, side), generator=torch.Generator().manual_seed(0))
     got = reduce_labels(labels, scale)
     assert got.shape == (2, 4 * down, 4 * down)
     # Pixels of 1/down: every cell has up x up of them.

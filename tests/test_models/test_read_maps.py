@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Which feature maps the heads of a segmentor read."""
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -19,23 +20,21 @@ def heads(*cfgs):
     built = [MODELS.build(cfg) for cfg in cfgs]
     model = nn.Module()
     model.decode_head = nn.ModuleList(built) if len(built) > 1 else built[0]
-    maps = [
-        torch.rand(2, width, 32 // 2**i, 32 // 2**i)
-        for i, width in enumerate(WIDTHS)
-    ]
+    maps = [torch.rand(2, width, 32 // 2**i, 32 // 2**i) for i, width in enumerate(WIDTHS)]
     return model.eval(), maps
 
 
-@pytest.mark.parametrize('cfg, read', [
-    (FCN, {1}),
-    (dict(FCN, in_channels=16, in_index=-1), {2}),
-    (dict(
-        HEAD,
-        type='UPerHead',
-        in_channels=[4, 16],
-        in_index=[0, 2],
-        pool_scales=(1, 2)), {0, 2}),
-])
+@pytest.mark.parametrize(
+    'cfg, read',
+    [
+        (FCN, {1}),
+        (dict(FCN, in_channels=16, in_index=-1), {2}),
+        (
+            dict(HEAD, type='UPerHead', in_channels=[4, 16], in_index=[0, 2], pool_scales=(1, 2)),
+            {0, 2},
+        ),
+    ],
+)
 def test_maps_of_in_index_are_read(cfg, read):
     assert read_maps(*heads(cfg)) == read
 
@@ -49,7 +48,8 @@ def test_a_map_that_in_index_does_not_name_is_read_too():
         in_index=2,
         c1_in_channels=4,
         c1_channels=4,
-        dilations=(1, 2))
+        dilations=(1, 2),
+    )
     assert read_maps(*heads(cfg)) == {0, 2}
 
 
@@ -60,7 +60,8 @@ def test_all_heads_of_a_cascade_count():
         in_channels=[8, 16],
         in_index=[1, 2],
         input_transform='resize_concat',
-        ocr_channels=4)
+        ocr_channels=4,
+    )
     assert read_maps(*heads(FCN, ocr)) == {1, 2}
 
 

@@ -20,9 +20,7 @@ for name in sys.argv[1:]:
 @pytest.mark.slow
 def test_every_component_for_pose_says_what_it_needs():
     pose = pytest.importorskip('mmhires.models.pose')
-    run = subprocess.run([sys.executable, '-c', BUILD_ALL, *pose.__all__],
-                         capture_output=True,
-                         text=True)
-    assert run.stdout.splitlines() == [
-        f'{name} needs MMPose' for name in pose.__all__
-    ], run.stderr
+    run = subprocess.run(
+        [sys.executable, '-c', BUILD_ALL, *pose.__all__], capture_output=True, text=True
+    )
+    assert run.stdout.splitlines() == [f'{name} needs MMPose' for name in pose.__all__], run.stderr

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Recipes of data sets, metrics and parts of the training loop."""
+
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -32,24 +33,19 @@ CLASSES = tuple('abcde')
 PIPELINE = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 
 
 def files_dataset(draw, kind, name):
     """A dataset of one or two files, one of which may be bad."""
     count, size = draw(st.integers(1, 2)), draw_size(draw, kind, 12)
-    labels = [
-        draw_label(draw, kind, size, bad=(12, 100, 254)).numpy()
-        for _ in range(count)
-    ]
-    damage = draw(
-        st.sampled_from(['cut image', 'cut label', 'empty label', 'size']))
+    labels = [draw_label(draw, kind, size, bad=(12, 100, 254)).numpy() for _ in range(count)]
+    damage = draw(st.sampled_from(['cut image', 'cut label', 'empty label', 'size']))
     victim = draw(st.integers(0, count - 1))
 
     def run():
-        with tempfile.TemporaryDirectory() as folder, \
-                DefaultScope.overwrite_default_scope('mmseg'):
+        with tempfile.TemporaryDirectory() as folder, DefaultScope.overwrite_default_scope('mmseg'):
             root = Path(folder)
             for i, label in enumerate(labels):
                 _write(root, i, label)
@@ -57,34 +53,31 @@ def files_dataset(draw, kind, name):
                 _damage(root, victim, damage, labels[victim])
             loaded = list(_dataset(root, name))
         found = [sample['data_samples'].gt_sem_seg.data for sample in loaded]
-        assert all(
-            any(np.array_equal(one[0], label) for label in labels)
-            for one in found)
+        assert all(any(np.array_equal(one[0], label) for label in labels) for one in found)
         return found
 
     return run
 
 
 def _write(root, index, label):
-    for kind, array in (('images', np.full(
-        (*label.shape, 3), 9, np.uint8)), ('labels', label.astype(np.uint8))):
+    for kind, array in (
+        ('images', np.full((*label.shape, 3), 9, np.uint8)),
+        ('labels', label.astype(np.uint8)),
+    ):
         (root / kind).mkdir(exist_ok=True)
         Image.fromarray(array).save(root / kind / f'sample{index}.png')
 
 
 def _damage(root, index, damage, label):
-    paths = {
-        kind: root / kind / f'sample{index}.png'
-        for kind in ('images', 'labels')
-    }
+    paths = {kind: root / kind / f'sample{index}.png' for kind in ('images', 'labels')}
     if damage == 'size':
-        Image.fromarray(
-            np.zeros((label.shape[0] + 1, label.shape[1]),
-                     np.uint8)).save(paths['labels'])
+        Image.fromarray(np.zeros((label.shape[0] + 1, label.shape[1]), np.uint8)).save(
+            paths['labels']
+        )
         return
     path = paths['images' if damage == 'cut image' else 'labels']
     data = path.read_bytes()
-    path.write_bytes(b'' if damage == 'empty label' else data[:len(data) // 3])
+    path.write_bytes(b'' if damage == 'empty label' else data[: len(data) // 3])
 
 
 def _dataset(root, name):
@@ -95,14 +88,12 @@ def _dataset(root, name):
         data_prefix=dict(img_path='images', seg_map_path='labels'),
         metainfo=dict(classes=CLASSES),
         pipeline=PIPELINE,
-        serialize_data=False)  # which collects all garbage
+        serialize_data=False,
+    )  # which collects all garbage
     if name == 'CamVidDataset':
         files.update(type='mmhires.CamVidDataset', metainfo={})
     if name == 'ClassBalancedSegDataset':
-        files = dict(
-            type='mmhires.ClassBalancedSegDataset',
-            oversample_thr=0.5,
-            dataset=files)
+        files = dict(type='mmhires.ClassBalancedSegDataset', oversample_thr=0.5, dataset=files)
     return DATASETS.build(files)
 
 
@@ -113,16 +104,20 @@ def streets(draw, kind):
         split=draw(st.sampled_from(['train', 'val', 'test'])),
         supersample=1,
         void=draw(st.booleans()),
-        length=2)
+        length=2,
+    )
     bad = draw(
-        st.sampled_from([
-            dict(size=(31, 64)),
-            dict(size=(64, )),
-            dict(length=0),
-            dict(seed=-1),
-            dict(split='trainval'),
-            dict(supersample=0)
-        ]))
+        st.sampled_from(
+            [
+                dict(size=(31, 64)),
+                dict(size=(64,)),
+                dict(length=0),
+                dict(seed=-1),
+                dict(split='trainval'),
+                dict(supersample=0),
+            ]
+        )
+    )
 
     settings = {**good, **(bad if kind == BAD_SETTING else {})}
 
@@ -133,15 +128,16 @@ def streets(draw, kind):
                     type='mmhires.StreetsDataset',
                     pipeline=[dict(type='PackSegInputs')],
                     serialize_data=False,
-                    **settings))
+                    **settings,
+                )
+            )
             return [sample['inputs'] for sample in dataset]
 
     return run
 
 
 def iou_metric(draw, kind, name, **options):
-    metric = METRICS.build(
-        dict(type=f'mmhires.{name}', groups=dict(all=CLASSES), **options))
+    metric = METRICS.build(dict(type=f'mmhires.{name}', groups=dict(all=CLASSES), **options))
     metric.dataset_meta = dict(classes=CLASSES)
     count, size = draw_batch_size(draw, kind), draw_size(draw, kind)
     samples = []
@@ -150,10 +146,7 @@ def iou_metric(draw, kind, name, **options):
         if kind != IGNORED:
             label[..., 0] = 0
         predicted = draw_label(draw, NAN, (1, *size))
-        samples.append(
-            dict(
-                pred_sem_seg=dict(data=predicted),
-                gt_sem_seg=dict(data=label)))
+        samples.append(dict(pred_sem_seg=dict(data=predicted), gt_sem_seg=dict(data=label)))
 
     def run():
         metric.process({}, samples)
@@ -174,8 +167,8 @@ def super_resolution_metric(draw, kind):
 
     def run():
         metric.process(
-            dict(inputs=images.byte()),
-            [dict(pred_img=dict(data=image)) for image in rebuilt])
+            dict(inputs=images.byte()), [dict(pred_img=dict(data=image)) for image in rebuilt]
+        )
         return metric.evaluate(2)
 
     return run
@@ -186,8 +179,9 @@ def bf16(draw, kind):
     model = torch.nn.Linear(4, 2)
     wrapper = OPTIM_WRAPPERS.build(
         dict(
-            type='mmhires.BF16OptimWrapper',
-            optimizer=torch.optim.SGD(model.parameters(), lr=0.01)))
+            type='mmhires.BF16OptimWrapper', optimizer=torch.optim.SGD(model.parameters(), lr=0.01)
+        )
+    )
     x = draw_tensor(draw, kind, (draw_batch_size(draw, kind), 4))
 
     def run():
@@ -203,29 +197,18 @@ NAMES = ('CheckedSegDataset', 'CamVidDataset', 'ClassBalancedSegDataset')
 SEEN = (ORDINARY, ONE_PIXEL, EMPTY, DTYPE, IGNORED)
 FILES = (ORDINARY, ONE_PIXEL, IGNORED, BAD_LABEL, BAD_FILE)
 DATA = {
+    **{name: Recipe(partial(files_dataset, name=name), FILES, 10) for name in NAMES},
     **{
-        name: Recipe(partial(files_dataset, name=name), FILES, 10)
-        for name in NAMES
-    },
-    **{
-        name:
-        Recipe(
-            partial(iou_metric, name=name, **options),
-            SEEN,
-            15,
-            refuses=(EMPTY, IGNORED))
+        name: Recipe(partial(iou_metric, name=name, **options), SEEN, 15, refuses=(EMPTY, IGNORED))
         for name, options in dict(
             ClasswiseIoUMetric={},
             BoundaryIoUMetric={},
-            MappedIoUMetric=dict(class_map=[*CLASSES[1:], None])).items()
+            MappedIoUMetric=dict(class_map=[*CLASSES[1:], None]),
+        ).items()
     },
-    'StreetsDataset':
-    Recipe(streets, (ORDINARY, BAD_SETTING), 8),
-    'SuperResolutionMetric':
-    Recipe(
-        super_resolution_metric, (ORDINARY, ONE_PIXEL),
-        10,
-        needs=('skimage', )),
-    'BF16OptimWrapper':
-    Recipe(bf16, (ORDINARY, NAN), 20),
+    'StreetsDataset': Recipe(streets, (ORDINARY, BAD_SETTING), 8),
+    'SuperResolutionMetric': Recipe(
+        super_resolution_metric, (ORDINARY, ONE_PIXEL), 10, needs=('skimage',)
+    ),
+    'BF16OptimWrapper': Recipe(bf16, (ORDINARY, NAN), 20),
 }

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What goes in, and what may come out: shared by all recipes."""
+
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -26,27 +27,18 @@ NUM_CLASSES = 5
 
 # What an error has to speak of; None: there is no reason to refuse.
 CAUSES = {
-    ORDINARY:
-    None,
-    IGNORED:
-    r'labelled pixel',
-    ONE_PIXEL:
-    r'more than 1 value per channel|\bmin_size\b|exceeds|shape|one pixel|'
+    ORDINARY: None,
+    IGNORED: r'labelled pixel',
+    ONE_PIXEL: r'more than 1 value per channel|\bmin_size\b|exceeds|shape|one pixel|'
     r'\) pixels|labelled pixel',
-    EMPTY:
-    r'empty|none of the 0',
+    EMPTY: r'empty|none of the 0',
     # Of the types that are drawn, those which upstream or autocast cannot mix:
     # maps in float16 and float64 with weights in float32, and short labels.
-    DTYPE:
-    r'Half|[dD]ouble|must share same datatype|Byte|\bInt\b',
-    NAN:
-    r'finite|nan',
-    BAD_LABEL:
-    r'label.*\d|Target -?\d+ is out of bounds',
-    BAD_FILE:
-    r'sample\d',
-    BAD_SETTING:
-    r'must be|no |needs',
+    DTYPE: r'Half|[dD]ouble|must share same datatype|Byte|\bInt\b',
+    NAN: r'finite|nan',
+    BAD_LABEL: r'label.*\d|Target -?\d+ is out of bounds',
+    BAD_FILE: r'sample\d',
+    BAD_SETTING: r'must be|no |needs',
 }
 # Nothing sensible can come of these, so that a result is a mistake.
 HOPELESS = {BAD_LABEL, BAD_FILE, BAD_SETTING}
@@ -63,6 +55,7 @@ class Recipe:
         refuses: Kinds that this one has to answer with an error.
         needs: Packages without which it cannot be used.
     """
+
     case: Callable
     kinds: tuple[str, ...] = SHAPES
     examples: int = 10
@@ -87,9 +80,9 @@ def judge(kind: str, run: Callable, refuses: tuple = ()) -> None:
         return
     if kind == DTYPE and narrow.found:
         warnings.warn(
-            'a case is left out, as bf16 convolutions are ' +
-            bf16_convolution.describe(),
-            stacklevel=2)
+            'a case is left out, as bf16 convolutions are ' + bf16_convolution.describe(),
+            stacklevel=2,
+        )
         return
     assert kind not in (*HOPELESS, *refuses), f'{kind} was accepted'
     if kind == NAN:
@@ -110,8 +103,10 @@ class NarrowConvolutions(TorchDispatchMode):
         if self.width and func is torch.ops.aten.convolution.default:
             image, _, _, stride, _, _, transposed, *_ = args
             self.found |= (
-                image.dtype is torch.bfloat16 and image.shape[-1] <= self.width
-                and (transposed or max(stride) > 1))
+                image.dtype is torch.bfloat16
+                and image.shape[-1] <= self.width
+                and (transposed or max(stride) > 1)
+            )
         return func(*args, **(kwargs or {}))
 
 
@@ -144,18 +139,13 @@ def draw_dtype(draw, kind: str) -> torch.dtype:
     """Another type than float32 where it is about types."""
     if kind != DTYPE:
         return torch.float32
-    return draw(
-        st.sampled_from([torch.float16, torch.bfloat16, torch.float64]))
+    return draw(st.sampled_from([torch.float16, torch.bfloat16, torch.float64]))
 
 
-def draw_tensor(draw,
-                kind: str,
-                shape: tuple,
-                dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def draw_tensor(draw, kind: str, shape: tuple, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Noise of a random size, with a nan in it where it is about nan."""
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**16)))
-    x = torch.randn(
-        shape, generator=generator) * draw(st.sampled_from([0, 1e-3, 1, 100]))
+    x = torch.randn(shape, generator=generator) * draw(st.sampled_from([0, 1e-3, 1, 100]))
     if kind == NAN:
         bad = draw(st.sampled_from([float('nan'), float('inf')]))
         x[..., draw(st.integers(0, shape[-1] - 1))] = bad
@@ -178,10 +168,7 @@ def draw_label(
     if kind == IGNORED:
         label[:] = IGNORE
     if kind == BAD_LABEL:
-        label.view(-1)[draw(st.integers(0,
-                                        label.numel() - 1))] = draw(
-                                            st.sampled_from(bad))
+        label.view(-1)[draw(st.integers(0, label.numel() - 1))] = draw(st.sampled_from(bad))
     if kind == DTYPE:
-        label = label.to(
-            draw(st.sampled_from([torch.int64, torch.int32, torch.uint8])))
+        label = label.to(draw(st.sampled_from([torch.int64, torch.int32, torch.uint8])))
     return label

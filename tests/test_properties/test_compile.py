@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every part of a model in training under torch.compile."""
+
 import copy
 
 import pytest
@@ -20,15 +21,14 @@ def inputs_of(name):
         return torch.randn(2, 3, 65, 94)
     if name in CONTEXTS:
         return torch.randn(2, 12, 5, 6)
-    widths, strides = (((4, 16), (8, 32)) if name == LOW else
-                       (WIDTHS, STRIDES))
+    widths, strides = ((4, 16), (8, 32)) if name == LOW else (WIDTHS, STRIDES)
     return tuple(
         torch.randn(2, width, -(-64 // stride), -(-96 // stride))
-        for width, stride in zip(widths, strides))
+        for width, stride in zip(widths, strides)
+    )
 
 
-@pytest.mark.parametrize(
-    'name', [*BACKBONES, *ALONE, *CONTEXTS, LOW, *HEADS, 'DSRLHead'])
+@pytest.mark.parametrize('name', [*BACKBONES, *ALONE, *CONTEXTS, LOW, *HEADS, 'DSRLHead'])
 def test_torch_compile_takes_it_in_one_graph(name):
     modules = [copy.deepcopy(_built(name)).train() for _ in range(2)]
     for part in [*modules[0].modules(), *modules[1].modules()]:

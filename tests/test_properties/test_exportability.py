@@ -1,21 +1,21 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every registered part of a network as a file, by the recipes beside it."""
+
 import exporting
 import pytest
 
 pytest.importorskip('onnxruntime')
-OURS = [
-    one for one in exporting.components() if one[1] not in exporting.UPSTREAM
-]
+OURS = [one for one in exporting.components() if one[1] not in exporting.UPSTREAM]
 # Files of any size of networks of many layers.
 SLOW = ('ESPNetv2', 'DAPPMHead', 'DABNet', 'DDRNet')
 CASES = [
     pytest.param(
         *way,
         *component,
-        marks=[pytest.mark.slow]
-        if way[0] == '.pt2' and component[1] in SLOW else [])
-    for component in OURS for way in exporting.WAYS
+        marks=[pytest.mark.slow] if way[0] == '.pt2' and component[1] in SLOW else [],
+    )
+    for component in OURS
+    for way in exporting.WAYS
 ]
 
 

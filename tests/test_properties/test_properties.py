@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every registered component on bad input, by the recipes beside this file."""
+
 import pytest
 from data_recipes import DATA
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,14 +15,18 @@ from mmhires import registry
 RECIPES = {**LOSSES, **PARTS, **WHOLE, **DATA}
 # They take no data but the runner's own.
 WITHOUT_INPUT = {
-    'AtomicCheckpointHook', 'ExactResumeHook', 'FiniteLossHook',
-    'KeypointErrorMetric', 'RampHook', 'StepZeroHook'
+    'AtomicCheckpointHook',
+    'ExactResumeHook',
+    'FiniteLossHook',
+    'KeypointErrorMetric',
+    'RampHook',
+    'StepZeroHook',
 }
 
 
-@pytest.mark.parametrize('name, kind', [(name, kind)
-                                        for name, recipe in RECIPES.items()
-                                        for kind in recipe.kinds])
+@pytest.mark.parametrize(
+    'name, kind', [(name, kind) for name, recipe in RECIPES.items() for kind in recipe.kinds]
+)
 def test_a_result_is_finite_or_an_error_names_the_cause(name, kind):
     recipe, ran = RECIPES[name], 0
     for package in recipe.needs:
@@ -33,7 +38,8 @@ def test_a_result_is_finite_or_an_error_names_the_cause(name, kind):
         database=None,
         deadline=None,
         phases=[Phase.generate],  # shrinking a seed helps nobody
-        suppress_health_check=list(HealthCheck))
+        suppress_health_check=list(HealthCheck),
+    )
     @given(st.data())
     def run_cases(data):
         nonlocal ran
@@ -59,5 +65,4 @@ def test_no_registered_component_is_without_a_recipe():
 
 
 def test_the_suite_has_at_least_2000_cases():
-    assert sum(recipe.examples * len(recipe.kinds)
-               for recipe in RECIPES.values()) >= 2000
+    assert sum(recipe.examples * len(recipe.kinds) for recipe in RECIPES.values()) >= 2000

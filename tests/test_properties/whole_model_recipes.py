@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Recipes of what takes batches as a data loader makes them."""
+
 import copy
 from functools import cache, partial
 
@@ -27,12 +28,8 @@ from model_recipes import CONFIGS, build, draw_maps, outcome, samples_of
 
 from mmhires.registry import MODELS
 
-STATISTICS = dict(mean=[120., 110., 100.], std=[50., 60., 70.])
-LOW_RES = dict(
-    type='mmhires.LowResSegDataPreProcessor',
-    scale=2,
-    min_size=16,
-    **STATISTICS)
+STATISTICS = dict(mean=[120.0, 110.0, 100.0], std=[50.0, 60.0, 70.0])
+LOW_RES = dict(type='mmhires.LowResSegDataPreProcessor', scale=2, min_size=16, **STATISTICS)
 RESNET = dict(
     type='ResNet',
     depth=18,
@@ -40,7 +37,8 @@ RESNET = dict(
     stem_channels=4,
     dilations=(1, 1, 2, 4),
     strides=(1, 2, 1, 1),
-    norm_cfg=dict(type='BN'))
+    norm_cfg=dict(type='BN'),
+)
 PLAIN = dict(
     backbone=RESNET,
     decode_head=dict(
@@ -48,44 +46,41 @@ PLAIN = dict(
         in_channels=32,
         in_index=3,
         num_classes=NUM_CLASSES,
-        loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss')),
-    test_cfg=dict(mode='whole'))
+        loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'),
+    ),
+    test_cfg=dict(mode='whole'),
+)
 MODEL_CONFIGS = {
-    'HRFR':
-    dict(
+    'HRFR': dict(
         PLAIN,
-        neck=dict(
-            type='mmhires.SRRNeck',
-            in_channels=32,
-            bottleneck=8,
-            aux_channels=(8, 16)),
+        neck=dict(type='mmhires.SRRNeck', in_channels=32, bottleneck=8, aux_channels=(8, 16)),
         teacher=dict(
             PLAIN,
             type='EncoderDecoder',
-            data_preprocessor=dict(type='SegDataPreProcessor', **STATISTICS)),
+            data_preprocessor=dict(type='SegDataPreProcessor', **STATISTICS),
+        ),
         teacher_ckpt=None,
-        init_student=False),
-    'DistilledSegmentor':
-    dict(
+        init_student=False,
+    ),
+    'DistilledSegmentor': dict(
         PLAIN,
         teacher=dict(
             PLAIN,
             type='EncoderDecoder',
-            data_preprocessor=dict(type='SegDataPreProcessor', **STATISTICS))),
-    'SuperResolvingSegmentor':
-    dict(
+            data_preprocessor=dict(type='SegDataPreProcessor', **STATISTICS),
+        ),
+    ),
+    'SuperResolvingSegmentor': dict(
         PLAIN,
         decode_head=dict(
             CONFIGS['DSRLHead'],
             type='mmhires.DSRLHead',
-            seg_head=dict(
-                CONFIGS['DSRLHead']['seg_head'], in_channels=32, in_index=3),
+            seg_head=dict(CONFIGS['DSRLHead']['seg_head'], in_channels=32, in_index=3),
             sisr_head=dict(
-                type='mmhires.SISRHead',
-                in_channels=[4, 32],
-                in_index=[0, 3],
-                channels=4,
-                upscale=8))),
+                type='mmhires.SISRHead', in_channels=[4, 32], in_index=[0, 3], channels=4, upscale=8
+            ),
+        ),
+    ),
 }
 
 
@@ -97,7 +92,9 @@ def _model(name):
             ConfigDict(
                 copy.deepcopy(MODEL_CONFIGS[name]),
                 type=f'mmhires.{name}',
-                data_preprocessor=LOW_RES))
+                data_preprocessor=LOW_RES,
+            )
+        )
         if name in ('HRFR', 'DistilledSegmentor'):
             assert model.teacher
     return model
@@ -110,20 +107,17 @@ def draw_images(draw, kind, count, sizes):
     images = []
     for _, (height, width) in zip(range(count), sizes):
         image = draw_tensor(draw, kind, (3, height, width))
-        images.append(image if kind == NAN else (
-            128 + 40 * image).clamp(0, 255).to(dtype))
+        images.append(image if kind == NAN else (128 + 40 * image).clamp(0, 255).to(dtype))
     return images
 
 
 def draw_batch(draw, kind, smallest=2, largest=60, same_size=True, step=1):
     count = draw_batch_size(draw, kind)
-    sizes = [
-        draw_size(draw, kind, largest // step)
-        for _ in range(1 if same_size else count)
-    ] or [(smallest, smallest)]
+    sizes = [draw_size(draw, kind, largest // step) for _ in range(1 if same_size else count)] or [
+        (smallest, smallest)
+    ]
     if kind != ONE_PIXEL:
-        sizes = [[max(smallest, step * side) for side in size]
-                 for size in sizes]
+        sizes = [[max(smallest, step * side) for side in size] for size in sizes]
     sizes = sizes * count if same_size else sizes
     images = draw_images(draw, kind, count, sizes)
     labels = [draw_label(draw, kind, tuple(size)) for size in sizes[:count]]
@@ -141,7 +135,8 @@ def segmentor(draw, kind, name):
             if train:
                 losses = model.loss(**data)
                 values = [
-                    x for loss in losses.values()
+                    x
+                    for loss in losses.values()
                     for x in (loss if isinstance(loss, list) else [loss])
                 ]
                 return outcome(model, values, list(model.parameters()))
@@ -154,14 +149,12 @@ def segmentor(draw, kind, name):
 
 def seg_preprocessor(draw, kind):
     train = draw(st.booleans())
-    module = MODELS.build(
-        dict(LOW_RES, scale=draw(st.integers(1, 3)), min_size=2))
+    module = MODELS.build(dict(LOW_RES, scale=draw(st.integers(1, 3)), min_size=2))
     batch = draw_batch(draw, kind, smallest=6, same_size=not train)
 
     def run():
         data = module(batch, train)
-        images = [sample.gt_img.data
-                  for sample in data['data_samples']] if train else []
+        images = [sample.gt_img.data for sample in data['data_samples']] if train else []
         return [data['inputs'], *images]
 
     return run
@@ -169,19 +162,17 @@ def seg_preprocessor(draw, kind):
 
 def pose_preprocessor(draw, kind):
     from mmpose.structures import PoseDataSample
+
     train, scale = draw(st.booleans()), draw(st.integers(1, 3))
     module = MODELS.build(
-        dict(
-            type='mmhires.LowResPoseDataPreprocessor',
-            scale=scale,
-            **STATISTICS))
+        dict(type='mmhires.LowResPoseDataPreprocessor', scale=scale, **STATISTICS)
+    )
     batch = draw_batch(draw, kind, step=scale)
     batch['data_samples'] = [PoseDataSample() for _ in batch['inputs']]
 
     def run():
         data = module(batch, train)
-        images = [sample.gt_img.data
-                  for sample in data['data_samples']] if train else []
+        images = [sample.gt_img.data for sample in data['data_samples']] if train else []
         return [data['inputs'], *images]
 
     return run
@@ -193,46 +184,48 @@ POSE_HEAD = dict(
         type='mmpose.HeatmapHead',
         in_channels=8,
         out_channels=KEYPOINTS,
-        deconv_out_channels=(6, ),
-        deconv_kernel_sizes=(4, ),
-        loss=dict(type='mmpose.KeypointMSELoss', use_target_weight=True)),
+        deconv_out_channels=(6,),
+        deconv_kernel_sizes=(4,),
+        loss=dict(type='mmpose.KeypointMSELoss', use_target_weight=True),
+    ),
     sssr_channels=6,
-    sisr_head=dict(
-        type='mmhires.SISRHead', in_channels=[4, 8], in_index=[0, 1]),
-    loss_fa=dict(type='mmhires.FALoss', subsample=2))
+    sisr_head=dict(type='mmhires.SISRHead', in_channels=[4, 8], in_index=[0, 1]),
+    loss_fa=dict(type='mmhires.FALoss', subsample=2),
+)
 CONFIGS['DSRLHeatmapHead'] = POSE_HEAD
 
-POSE_BACKBONE = dict(
-    type='mmpose.ResNet', depth=18, base_channels=4, stem_channels=4)
+POSE_BACKBONE = dict(type='mmpose.ResNet', depth=18, base_channels=4, stem_channels=4)
 POSE_NET = dict(
     backbone=POSE_BACKBONE,
-    head=dict(
-        POSE_HEAD['heatmap_head'], in_channels=32, deconv_out_channels=(6, )))
+    head=dict(POSE_HEAD['heatmap_head'], in_channels=32, deconv_out_channels=(6,)),
+)
 
 
 def distilled_pose(draw, kind):
     from mmpose.structures import PoseDataSample
+
     with DefaultScope.overwrite_default_scope('mmpose'):
         model = MODELS.build(
             ConfigDict(
                 copy.deepcopy(POSE_NET),
                 type='mmhires.DistilledPoseEstimator',
-                data_preprocessor=dict(
-                    type='mmhires.LowResPoseDataPreprocessor', **STATISTICS),
+                data_preprocessor=dict(type='mmhires.LowResPoseDataPreprocessor', **STATISTICS),
                 teacher=dict(
                     POSE_NET,
                     type='TopdownPoseEstimator',
-                    data_preprocessor=dict(
-                        type='PoseDataPreprocessor', **STATISTICS))))
+                    data_preprocessor=dict(type='PoseDataPreprocessor', **STATISTICS),
+                ),
+            )
+        )
         assert model.teacher
     batch = draw_batch(draw, kind, smallest=64, largest=128, step=64)
     batch['data_samples'] = [
         PoseDataSample(
             gt_fields=PixelData(
-                heatmaps=torch.rand(KEYPOINTS, image.shape[1] //
-                                    32, image.shape[2] // 32)),
-            gt_instance_labels=InstanceData(
-                keypoint_weights=torch.ones(1, KEYPOINTS)))
+                heatmaps=torch.rand(KEYPOINTS, image.shape[1] // 32, image.shape[2] // 32)
+            ),
+            gt_instance_labels=InstanceData(keypoint_weights=torch.ones(1, KEYPOINTS)),
+        )
         for image in batch['inputs']
     ]
 
@@ -240,29 +233,28 @@ def distilled_pose(draw, kind):
         with DefaultScope.overwrite_default_scope('mmpose'):
             data = model.data_preprocessor(batch, True)
             losses = model.loss(**data)
-            return outcome(model, list(losses.values()),
-                           list(model.parameters()))
+            return outcome(model, list(losses.values()), list(model.parameters()))
 
     return run
 
 
 def heatmap_head(draw, kind):
     from mmpose.structures import PoseDataSample
+
     head = build(draw, 'DSRLHeatmapHead')
     count, size = draw_batch_size(draw, kind), draw_size(draw, kind, 6)
     # Crops whose sides are multiples of the stride, as codecs ask for.
     full = [16 * side for side in size]
-    maps = draw_maps(draw, kind, [side // 2 for side in full], count, (4, 8),
-                     (4, 8), torch.float32)
-    visible = draw(st.sampled_from([0., 0.5, 1.]))
+    maps = draw_maps(draw, kind, [side // 2 for side in full], count, (4, 8), (4, 8), torch.float32)
+    visible = draw(st.sampled_from([0.0, 0.5, 1.0]))
     samples = [
         PoseDataSample(
-            gt_fields=PixelData(
-                heatmaps=torch.rand(KEYPOINTS, *(side // 4 for side in full))),
-            gt_instance_labels=InstanceData(
-                keypoint_weights=torch.full((1, KEYPOINTS), visible)),
+            gt_fields=PixelData(heatmaps=torch.rand(KEYPOINTS, *(side // 4 for side in full))),
+            gt_instance_labels=InstanceData(keypoint_weights=torch.full((1, KEYPOINTS), visible)),
             gt_img=PixelData(data=draw_tensor(draw, kind, (3, *full))),
-            metainfo=dict(flip_indices=[0, 2, 1, 4, 3])) for _ in range(count)
+            metainfo=dict(flip_indices=[0, 2, 1, 4, 3]),
+        )
+        for _ in range(count)
     ]
 
     def run():
@@ -275,29 +267,19 @@ def heatmap_head(draw, kind):
 
 
 WHOLE = {
-    'HRFR':
-    Recipe(partial(segmentor, name='HRFR'), LABELS, 3, refuses=(NAN, EMPTY)),
-    'DistilledSegmentor':
-    Recipe(
-        partial(segmentor, name='DistilledSegmentor'),
-        LABELS,
-        3,
-        refuses=(NAN, EMPTY)),
-    'SuperResolvingSegmentor':
-    Recipe(
-        partial(segmentor, name='SuperResolvingSegmentor'),
-        LABELS,
-        6,
-        refuses=(NAN, EMPTY)),
-    'LowResSegDataPreProcessor':
-    Recipe(seg_preprocessor, SHAPES, 20, refuses=(NAN, EMPTY)),
-    'LowResPoseDataPreprocessor':
-    Recipe(pose_preprocessor, SHAPES, 20, (NAN, EMPTY), needs=('mmpose', )),
-    'DistilledPoseEstimator':
-    Recipe(distilled_pose, (ORDINARY, ), 3, needs=('mmpose', )),
-    'DSRLHeatmapHead':
-    Recipe(
-        heatmap_head, (ORDINARY, ONE_PIXEL, EMPTY, NAN),
-        10,
-        needs=('mmpose', )),
+    'HRFR': Recipe(partial(segmentor, name='HRFR'), LABELS, 3, refuses=(NAN, EMPTY)),
+    'DistilledSegmentor': Recipe(
+        partial(segmentor, name='DistilledSegmentor'), LABELS, 3, refuses=(NAN, EMPTY)
+    ),
+    'SuperResolvingSegmentor': Recipe(
+        partial(segmentor, name='SuperResolvingSegmentor'), LABELS, 6, refuses=(NAN, EMPTY)
+    ),
+    'LowResSegDataPreProcessor': Recipe(seg_preprocessor, SHAPES, 20, refuses=(NAN, EMPTY)),
+    'LowResPoseDataPreprocessor': Recipe(
+        pose_preprocessor, SHAPES, 20, (NAN, EMPTY), needs=('mmpose',)
+    ),
+    'DistilledPoseEstimator': Recipe(distilled_pose, (ORDINARY,), 3, needs=('mmpose',)),
+    'DSRLHeatmapHead': Recipe(
+        heatmap_head, (ORDINARY, ONE_PIXEL, EMPTY, NAN), 10, needs=('mmpose',)
+    ),
 }

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A tiny model of mmseg's own parts, with pictures, for the scripts."""
+
 import os
 import subprocess
 
@@ -80,9 +81,10 @@ def tiny(tmp_path_factory):
 def tiny_weights(tiny):
     """A bare state dict for ``tiny.py`` that calls every pixel bright."""
     from mmseg.apis import init_model
+
     model = init_model(str(tiny / 'tiny.py'), device='cpu')
     torch.nn.init.zeros_(model.decode_head.conv_seg.weight)
-    model.decode_head.conv_seg.bias.data = torch.tensor([0., 1.])
+    model.decode_head.conv_seg.bias.data = torch.tensor([0.0, 1.0])
     path = tiny / 'bright.pth'
     torch.save(model.state_dict(), path)
     return path
@@ -93,21 +95,22 @@ def run(repo_root, python):
     """Run a command with this source tree; its output."""
 
     def run(*args, check=True, **env):
-        path = os.pathsep.join(
-            [str(repo_root), os.environ.get('PYTHONPATH', '')])
+        path = os.pathsep.join([str(repo_root), os.environ.get('PYTHONPATH', '')])
         done = subprocess.run(
             [str(arg) for arg in args],
             # without GPUs: how many there are would decide what can run
             env={
-                **os.environ, 'PYTHON': python,
+                **os.environ,
+                'PYTHON': python,
                 'PYTHONPATH': path,
                 'CUDA_VISIBLE_DEVICES': '',
-                **env
+                **env,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600)
+            timeout=600,
+        )
         assert not check or done.returncode == 0, done.stdout
         return done
 

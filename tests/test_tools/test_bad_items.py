@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``predict.py`` and ``image_demo.py`` on inputs and outputs that fail."""
+
 import contextlib
 import errno
 import os
@@ -16,10 +17,9 @@ GREY = np.full((64, 96, 3), 100, np.uint8)
 @pytest.fixture(scope='module')
 def tiny_onnx(tiny, tiny_weights, tmp_path_factory):
     from mmhires.deploy import export, load_model
+
     file = tmp_path_factory.mktemp('onnx') / 'm.onnx'
-    export(
-        load_model(tiny / 'tiny.py', tiny_weights), file,
-        [tiny / 'images/0.png'])
+    export(load_model(tiny / 'tiny.py', tiny_weights), file, [tiny / 'images/0.png'])
     return file
 
 
@@ -60,30 +60,30 @@ def full_disk():
 
 
 def files(folder):
-    return sorted(
-        str(path.relative_to(folder)) for path in folder.rglob('*')
-        if path.is_file())
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file())
 
 
-def test_bad_items_are_named_with_their_causes_and_the_rest_goes_on(
-        tool, folder, tmp_path):
+def test_bad_items_are_named_with_their_causes_and_the_rest_goes_on(tool, folder, tmp_path):
     (folder / 'broken.png').write_bytes(b'no picture')
     (folder / 'dangling.png').symlink_to('nowhere')
     (folder / 'folder.png').mkdir()
     os.mkfifo(folder / 'pipe.png')
     error = tool(folder, tmp_path / 'out')
-    causes = ('broken.png: not an image that can be decoded',
-              'dangling.png links to nowhere, which does not exist',
-              'Is a directory', 'pipe.png is not a regular file')
+    causes = (
+        'broken.png: not an image that can be decoded',
+        'dangling.png links to nowhere, which does not exist',
+        'Is a directory',
+        'pipe.png is not a regular file',
+    )
     lines = error.splitlines()
     assert len(lines) == len(causes)
     assert all(any(cause in line for line in lines) for cause in causes)
     assert files(tmp_path / 'out') == ['city/good.png']
 
 
-def test_no_memory_for_a_picture_is_not_blamed_on_the_picture(
-        tool, folder, tmp_path, monkeypatch):
+def test_no_memory_for_a_picture_is_not_blamed_on_the_picture(tool, folder, tmp_path, monkeypatch):
     from mmhires.utils import images
+
     cv2.imwrite(str(folder / 'large.png'), GREY.repeat(2, 0))
     decode = cv2.imdecode
 
@@ -100,8 +100,7 @@ def test_no_memory_for_a_picture_is_not_blamed_on_the_picture(
     assert files(tmp_path / 'out') == ['city/good.png']
 
 
-def test_output_that_cannot_be_written_does_not_end_the_run(
-        tool, folder, tmp_path):
+def test_output_that_cannot_be_written_does_not_end_the_run(tool, folder, tmp_path):
     (folder / 'a').mkdir()
     shutil.copy(folder / 'city/good.png', folder / 'a/good.png')
     (tmp_path / 'out').mkdir()
@@ -124,19 +123,17 @@ def test_full_disk_leaves_the_old_pictures(tool, folder, tmp_path):
 
 
 def video(path, count=4):
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (96, 64))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (96, 64))
     noise = np.random.default_rng(0)
     for _ in range(count):
         writer.write(noise.integers(0, 256, GREY.shape, np.uint8))
     writer.release()
 
 
-def test_damaged_video_is_said_to_be_and_the_old_one_goes_only_for_a_whole(
-        tool, tmp_path, capsys):
+def test_damaged_video_is_said_to_be_and_the_old_one_goes_only_for_a_whole(tool, tmp_path, capsys):
     video(tmp_path / 'v.avi')
     content = (tmp_path / 'v.avi').read_bytes()
-    (tmp_path / 'v.avi').write_bytes(content[:len(content) * 6 // 10])
+    (tmp_path / 'v.avi').write_bytes(content[: len(content) * 6 // 10])
     error = tool(tmp_path / 'v.avi', tmp_path / 'out')
     assert 'v.avi: damaged: only 2 of 4 frames can be decoded' in error
     if tool.name == 'predict':
@@ -164,20 +161,18 @@ def test_inputs_are_not_overwritten_under_any_name(tool, folder, tmp_path):
     assert files(folder) == ['city/good.png']
 
 
-def test_inputs_of_one_stem_are_all_kept_and_it_is_said(
-        tool, folder, tmp_path, capsys):
+def test_inputs_of_one_stem_are_all_kept_and_it_is_said(tool, folder, tmp_path, capsys):
     for name in ('a.avi', 'a.mov', 'a.avi.mov'):
         video(folder / 'city' / name)
     assert tool(folder / 'city/a*.??[iv]', tmp_path / 'out') is None
-    assert files(tmp_path /
-                 'out') == ['a.avi.mov.mp4', 'a.avi.mp4', 'a.mov.mp4']
+    assert files(tmp_path / 'out') == ['a.avi.mov.mp4', 'a.avi.mp4', 'a.mov.mp4']
     assert 'a.avi, a.avi.mov, a.mov differ' in capsys.readouterr().err
 
 
 def test_more_than_256_classes_do_not_wrap_round(tmp_path):
     from mmhires.apis.prediction import write_labels
+
     labels = np.arange(300, dtype=np.int32).reshape(10, 30)
     file = str(tmp_path / 'a.png')
     write_labels(labels, [[0, 0, 0]] * 300, file)
-    np.testing.assert_array_equal(
-        cv2.imread(file, cv2.IMREAD_UNCHANGED), labels)
+    np.testing.assert_array_equal(cv2.imread(file, cv2.IMREAD_UNCHANGED), labels)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``tools/demo.py``: what ``make demo`` runs, with few steps and pictures."""
+
 import argparse
 import json
 import os
@@ -17,30 +18,27 @@ import torch
 
 from mmhires.cli import demo as cli_demo
 from mmhires.demo import demo, worker
-from mmhires.demo.page import (
-    against_plain,
-    choose_scenes,
-    over_fed,
-    table_rows,
-)
+from mmhires.demo.page import against_plain, choose_scenes, over_fed, table_rows
 
 OPTIONS = '--iters', '2', '--train-images', '8', '--test-images', '2'
 # Its imports may warn, so that they are made anew; those of its workers not.
-AS_A_USER = '''
+AS_A_USER = """
 import multiprocessing, os, runpy, sys
 multiprocessing.set_executable(sys.argv.pop(1))
 del sys.argv[0]
 sys.path[0] = os.path.dirname(sys.argv[0])
-runpy.run_path(sys.argv[0], run_name='__main__')'''
+runpy.run_path(sys.argv[0], run_name='__main__')"""
 FED = ['fed 144x288', 'fed 128x256', 'fed 96x192', 'fed 64x128']
 NETWORKS = ['full size', *FED, 'plain', 'DSRL', 'HRFR']
 
 
-@pytest.mark.parametrize(('option', 'value'), [('--test-images', 0),
-                                               ('--train-images', -3),
-                                               ('--iters', 0), ('--seed', -1)])
+@pytest.mark.parametrize(
+    ('option', 'value'),
+    [('--test-images', 0), ('--train-images', -3), ('--iters', 0), ('--seed', -1)],
+)
 def test_numbers_that_cannot_be_are_refused_before_anything_is_measured(
-        option, value, run, repo_root, tmp_path):
+    option, value, run, repo_root, tmp_path
+):
     done = run(
         sys.executable,
         repo_root / 'tools/demo.py',
@@ -48,7 +46,8 @@ def test_numbers_that_cannot_be_are_refused_before_anything_is_measured(
         value,
         '--out-dir',
         tmp_path / 'out',
-        check=False)
+        check=False,
+    )
     assert done.returncode == 2
     assert f'{option}: must be at least' in done.stdout
     assert not (tmp_path / 'out').exists()
@@ -67,9 +66,10 @@ def test_page_of_few_streets(images):
             BIoU=areas,
             classes=['a', 'b'],
             groups=dict(thin=['b']),
-            metrics=dict(mIoU=50.),
-            gmacs=8. - quality,
-            latency=1.)
+            metrics=dict(mIoU=50.0),
+            gmacs=8.0 - quality,
+            latency=1.0,
+        )
     scenes = choose_scenes(results)
     assert sorted(set(scenes.values())) == list(range(images))[:4]
     rows = table_rows(results)
@@ -78,24 +78,18 @@ def test_page_of_few_streets(images):
     assert all(('±' in row['lost_text']) == (images > 1) for row in rows[1:])
     assert rows[0]['lost'] == 0 < rows[1]['lost'] < rows[-1]['lost']
     union, right = (
-        np.array([results[name]['areas']
-                  for name in ('DSRL', 'plain')])[:, :, i].sum(1)
-        for i in (1, 0))
+        np.array([results[name]['areas'] for name in ('DSRL', 'plain')])[:, :, i].sum(1)
+        for i in (1, 0)
+    )
     fewer = 100 * np.diff((right / union).mean(1))[0]
     assert f'DSRL has {fewer:.1f}' in against_plain(results)[0]
     assert 'fewer than plain' in against_plain(results)[0]
 
 
 def test_equal_cost_is_read_between_the_sizes_of_the_full_size_network():
-    known = {
-        'full size': (4, 70.),
-        'fed 96x192': (1, 50.),
-        'DSRL': (2, 65.),
-        'HRFR': (5, 66.)
-    }
+    known = {'full size': (4, 70.0), 'fed 96x192': (1, 50.0), 'DSRL': (2, 65.0), 'HRFR': (5, 66.0)}
     results = {
-        name: dict(gmacs=gmacs, metrics=dict(mIoU=miou))
-        for name, (gmacs, miou) in known.items()
+        name: dict(gmacs=gmacs, metrics=dict(mIoU=miou)) for name, (gmacs, miou) in known.items()
     }
     assert over_fed(results, 'DSRL') == pytest.approx(5)  # halfway is 60
     assert over_fed(results, 'HRFR') is None  # costs more than full size
@@ -105,8 +99,7 @@ def test_equal_cost_is_read_between_the_sizes_of_the_full_size_network():
 @pytest.fixture(scope='module')
 def command(repo_root, python, tmp_path_factory):
     out = tmp_path_factory.mktemp('demo')
-    return [python, repo_root / 'tools/demo.py', *OPTIONS, '--out-dir',
-            out], out
+    return [python, repo_root / 'tools/demo.py', *OPTIONS, '--out-dir', out], out
 
 
 def times(folders):
@@ -114,7 +107,8 @@ def times(folders):
     return {
         path: path.stat().st_mtime_ns
         for folder in folders
-        for path in folder.iterdir() if path.is_file()
+        for path in folder.iterdir()
+        if path.is_file()
     }
 
 
@@ -128,15 +122,15 @@ def stopped(command):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.time() + 500
     while not list(out.glob('*/metrics.json.of')) and process.poll() is None:
         assert time.time() < deadline, 'nothing has been measured'
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     printed = process.communicate(timeout=60)[0]
-    return process, printed, times(
-        path.parent for path in out.glob('*/metrics.json.of'))
+    return process, printed, times(path.parent for path in out.glob('*/metrics.json.of'))
 
 
 @pytest.fixture(scope='module')
@@ -145,8 +139,7 @@ def page(command, stopped, run):
     argv, out = command
     next(out.glob('streets/0-2-*.png')).write_bytes(b'')
     printed = run(sys.executable, '-c', AS_A_USER, *argv).stdout
-    return printed, out / 'index.html', json.loads(
-        (out / 'results.json').read_text())
+    return printed, out / 'index.html', json.loads((out / 'results.json').read_text())
 
 
 @pytest.mark.slow
@@ -163,11 +156,13 @@ def test_goes_on_after_ctrl_c_to_a_table_of_all_networks(page):
     assert list(results) == NETWORKS
     rows = re.findall(
         r'^ ?(\w[\w -]*\w) +-?\d+\.\d (?:± \d+\.\d)? *(\d+\.\d) ± \d+\.\d '
-        r'.*?(\d\.\d{3}) +\d+\.\d *$', printed, re.M)
+        r'.*?(\d\.\d{3}) +\d+\.\d *$',
+        printed,
+        re.M,
+    )
     assert [name for name, *_ in rows] == NETWORKS
     for name, miou, gmacs in rows:
-        assert float(miou) == pytest.approx(
-            results[name]['metrics']['mIoU'], abs=0.06)
+        assert float(miou) == pytest.approx(results[name]['metrics']['mIoU'], abs=0.06)
         assert float(gmacs) == pytest.approx(results[name]['gmacs'], abs=6e-4)
 
 
@@ -188,10 +183,7 @@ def test_full_size_loses_much_when_it_is_fed_the_small_image(page):
 
 @pytest.mark.slow
 def test_what_was_measured_before_ctrl_c_is_not_measured_again(page, stopped):
-    files = {
-        path: time
-        for path, time in stopped[2].items() if path.name != 'output.log'
-    }
+    files = {path: time for path, time in stopped[2].items() if path.name != 'output.log'}
     assert any(path.name == 'metrics.json' for path in files)
     assert files == {path: path.stat().st_mtime_ns for path in files}
 
@@ -207,12 +199,15 @@ def test_page_needs_no_other_file(page):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not shutil.which('chromium'), reason='needs the browser chromium')
+@pytest.mark.skipif(not shutil.which('chromium'), reason='needs the browser chromium')
 def test_toggle_of_the_page_shows_what_a_network_changes(page, tmp_path):
     probe = tmp_path / 'probe.html'
-    probe.write_text(page[1].read_text().replace(
-        '</html>', """<script>
+    probe.write_text(
+        page[1]
+        .read_text()
+        .replace(
+            '</html>',
+            """<script>
 at('picture').value = 'HRFR'; at('scene').value = 3;
 at('scene').dispatchEvent(new Event('input'));
 const marked = at('view').src, said = at('said').textContent;
@@ -227,18 +222,28 @@ at('view').decode().then(() => {
     rows: document.querySelectorAll('tr').length,
     wide: document.documentElement.scrollWidth > innerWidth,
     plots: document.querySelectorAll('.plots svg').length})});
-</script></html>"""))
-    dom = subprocess.run([
-        'chromium', '--headless', '--no-sandbox', '--disable-gpu',
-        '--no-first-run', '--disable-background-networking',
-        '--virtual-time-budget=10000', f'--user-data-dir={tmp_path}',
-        '--window-size=500,900', '--dump-dom',
-        probe.as_uri()
-    ],
-                         capture_output=True,
-                         text=True,
-                         timeout=120,
-                         check=True).stdout
+</script></html>""",
+        )
+    )
+    dom = subprocess.run(
+        [
+            'chromium',
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--virtual-time-budget=10000',
+            f'--user-data-dir={tmp_path}',
+            '--window-size=500,900',
+            '--dump-dom',
+            probe.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
     seen = json.loads(re.search(r'<title>(.*)</title>', dom)[1])
     assert seen == dict(
         marked=True,
@@ -247,7 +252,8 @@ at('view').decode().then(() => {
         size=[384, 192],
         rows=1 + len(NETWORKS),
         wide=False,
-        plots=2)
+        plots=2,
+    )
 
 
 @pytest.mark.slow
@@ -258,7 +264,8 @@ def test_a_torn_street_is_drawn_anew_and_said(page, command):
 
 @pytest.mark.slow
 def test_start_of_hrfr_is_made_anew_where_it_is_torn_or_of_other_images(
-        page, command, tmp_path, caplog):
+    page, command, tmp_path, caplog
+):
     parser = argparse.ArgumentParser()
     cli_demo.add_arguments(parser)
     args = parser.parse_args([str(x) for x in command[0][2:]])

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``tools/analysis_tools/feature_maps.py``."""
+
 import cv2
 import pytest
 

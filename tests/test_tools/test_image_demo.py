@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``tools/image_demo.py`` and the package's part of it."""
+
 import cv2
 import numpy as np
 import pytest
@@ -19,8 +20,17 @@ def demo(call_tool, tiny, tiny_weights, tmp_path):
     """Run the script; an error or None."""
 
     def demo(source, *options, config=tiny / 'tiny.py', weights=tiny_weights):
-        return call_tool('image_demo.py', source, config, weights, '--out-dir',
-                         tmp_path / 'out', '--device', 'cpu', *options)
+        return call_tool(
+            'image_demo.py',
+            source,
+            config,
+            weights,
+            '--out-dir',
+            tmp_path / 'out',
+            '--device',
+            'cpu',
+            *options,
+        )
 
     return demo
 
@@ -30,8 +40,7 @@ def painted(opacity):
     return GREY[0, 0] * (1 - opacity) + np.array(RED) * opacity
 
 
-def test_picture_gets_the_predicted_colour_at_the_opacity_asked(
-        demo, tmp_path, capsys):
+def test_picture_gets_the_predicted_colour_at_the_opacity_asked(demo, tmp_path, capsys):
     cv2.imwrite(str(tmp_path / 'a.png'), GREY)
     assert demo(tmp_path / 'a.png', '--opacity', '0.25') is None
     out = cv2.imread(str(tmp_path / 'out/a.png'))
@@ -49,8 +58,7 @@ def test_directory_paints_all_and_names_what_is_no_image(demo, tmp_path):
     (folder / 'empty.png').touch()
     (folder / 'notes.txt').touch()
     error = demo(folder)
-    assert sorted(f.name
-                  for f in (tmp_path / 'out').iterdir()) == ['a.png', 'b.jpg']
+    assert sorted(f.name for f in (tmp_path / 'out').iterdir()) == ['a.png', 'b.jpg']
     assert error.splitlines() == [
         f'mmhires paint: {folder / name}: not an image that can be decoded'
         for name in ('broken.png', 'empty.png')
@@ -58,8 +66,7 @@ def test_directory_paints_all_and_names_what_is_no_image(demo, tmp_path):
 
 
 def test_video_keeps_its_frames_size_and_rate(demo, tmp_path):
-    writer = cv2.VideoWriter(
-        str(tmp_path / 'v.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 7, (96, 64))
+    writer = cv2.VideoWriter(str(tmp_path / 'v.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 7, (96, 64))
     for _ in range(3):
         writer.write(GREY)
     writer.release()
@@ -73,15 +80,17 @@ def test_video_keeps_its_frames_size_and_rate(demo, tmp_path):
     assert np.abs(frames[2].mean((0, 1)) - painted(0.5)).max() < 10
 
 
-@pytest.mark.parametrize('name, content, message', [
-    ('missing.png', None, 'does not exist'),
-    ('notes.txt', b'', 'neither a picture'),
-    ('broken.png', b'no image', 'not an image that can be decoded'),
-    ('broken.mp4', b'no video', 'not a video that can be decoded'),
-    ('empty', 'folder', 'holds no picture'),
-])
-def test_bad_input_is_one_line_naming_it(name, content, message, demo,
-                                         tmp_path):
+@pytest.mark.parametrize(
+    'name, content, message',
+    [
+        ('missing.png', None, 'does not exist'),
+        ('notes.txt', b'', 'neither a picture'),
+        ('broken.png', b'no image', 'not an image that can be decoded'),
+        ('broken.mp4', b'no video', 'not a video that can be decoded'),
+        ('empty', 'folder', 'holds no picture'),
+    ],
+)
+def test_bad_input_is_one_line_naming_it(name, content, message, demo, tmp_path):
     path = tmp_path / name
     if content == 'folder':
         path.mkdir()
@@ -95,17 +104,20 @@ def test_bad_input_is_one_line_naming_it(name, content, message, demo,
 def test_missing_model_files_are_named(demo, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), GREY)
     error = demo(tmp_path / 'a.png', weights=tmp_path / 'none.pth')
-    assert error == ('mmhires paint: checkpoint '
-                     f'{tmp_path / "none.pth"} does not exist')
+    assert error == (f'mmhires paint: checkpoint {tmp_path / "none.pth"} does not exist')
     assert 'none.py' in demo(tmp_path / 'a.png', config=tmp_path / 'none.py')
 
 
-@pytest.mark.parametrize('name, value', [
-    ('decode_head.conv_seg.bias', float('nan')),
-    ('backbone.layer1.0.bn1.running_var', float('inf')),
-])
+@pytest.mark.parametrize(
+    'name, value',
+    [
+        ('decode_head.conv_seg.bias', float('nan')),
+        ('backbone.layer1.0.bn1.running_var', float('inf')),
+    ],
+)
 def test_weights_of_a_diverged_training_paint_nothing_and_are_named(
-        name, value, demo, tiny_weights, tmp_path):
+    name, value, demo, tiny_weights, tmp_path
+):
     cv2.imwrite(str(tmp_path / 'a.png'), GREY)
     state = torch.load(tiny_weights)
     state[name][1] = value
@@ -126,15 +138,12 @@ def test_inputs_are_never_overwritten(demo, tmp_path):
 @pytest.mark.parametrize('opacity', ['0', '1.5', 'nan'])
 def test_opacity_outside_its_range_is_refused(opacity, demo, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), GREY)
-    assert 'opacity must be in (0, 1]' in demo(tmp_path / 'a.png', '--opacity',
-                                               opacity)
+    assert 'opacity must be in (0, 1]' in demo(tmp_path / 'a.png', '--opacity', opacity)
 
 
-def test_classes_of_the_checkpoint_win_over_the_config(tiny, tiny_weights,
-                                                       tmp_path):
+def test_classes_of_the_checkpoint_win_over_the_config(tiny, tiny_weights, tmp_path):
     meta = dict(classes=('x', 'y'), palette=[[1, 2, 3], [4, 5, 6]])
-    state = dict(
-        state_dict=torch.load(tiny_weights), meta=dict(dataset_meta=meta))
+    state = dict(state_dict=torch.load(tiny_weights), meta=dict(dataset_meta=meta))
     torch.save(state, tmp_path / 'meta.pth')
     model = load_model(tiny / 'tiny.py', tmp_path / 'meta.pth', 'cpu')
     assert model.dataset_meta == meta
@@ -147,10 +156,10 @@ def test_model_without_class_names_is_refused(tiny, tiny_weights, tmp_path):
         load_model(tmp_path / 'c.py', tiny_weights, 'cpu')
 
 
-def test_picture_that_the_model_refuses_is_named(tiny, tiny_weights, demo,
-                                                 tmp_path):
-    (tmp_path / 'c.py').write_text(f'_base_ = {str(tiny / "tiny.py")!r}\n' +
-                                   LOW_RES + "min_size=48))\n")
+def test_picture_that_the_model_refuses_is_named(tiny, tiny_weights, demo, tmp_path):
+    (tmp_path / 'c.py').write_text(
+        f'_base_ = {str(tiny / "tiny.py")!r}\n' + LOW_RES + 'min_size=48))\n'
+    )
     folder = tmp_path / 'in'
     folder.mkdir()
     for name, times in (('large', 2), ('small', 1)):
@@ -159,19 +168,18 @@ def test_picture_that_the_model_refuses_is_named(tiny, tiny_weights, demo,
     assert error.startswith(f'mmhires paint: {folder / "small.png"}: ')
 
 
-def test_config_of_a_dataset_without_files_takes_pictures_too(
-        tiny, tiny_weights, tmp_path):
+def test_config_of_a_dataset_without_files_takes_pictures_too(tiny, tiny_weights, tmp_path):
     (tmp_path / 'c.py').write_text(
-        f'_base_ = {str(tiny / "tiny.py")!r}\n'
-        "test_pipeline = [dict(type='PackSegInputs')]\n")
+        f"_base_ = {str(tiny / 'tiny.py')!r}\ntest_pipeline = [dict(type='PackSegInputs')]\n"
+    )
     paint = make_painter(load_model(tmp_path / 'c.py', tiny_weights, 'cpu'))
     assert paint(GREY).shape == GREY.shape
 
 
-def test_enlarging_model_paints_an_enlarged_picture(tiny, tiny_weights,
-                                                    tmp_path):
-    (tmp_path / 'c.py').write_text(f'_base_ = {str(tiny / "tiny.py")!r}\n' +
-                                   LOW_RES + 'low_res_input=True))\n')
+def test_enlarging_model_paints_an_enlarged_picture(tiny, tiny_weights, tmp_path):
+    (tmp_path / 'c.py').write_text(
+        f'_base_ = {str(tiny / "tiny.py")!r}\n' + LOW_RES + 'low_res_input=True))\n'
+    )
     paint = make_painter(load_model(tmp_path / 'c.py', tiny_weights, 'cpu'))
     out = paint(GREY)
     assert out.shape == (128, 192, 3)

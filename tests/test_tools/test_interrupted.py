@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Trainings of the commands that a user types, killed and started again."""
+
 import os
 import signal
 import subprocess
@@ -17,7 +18,8 @@ from mmhires.apis.host_tools import host_main
 
 pytestmark = pytest.mark.skipif(
     get_device() != 'cpu' or not os.path.isdir('/proc/self'),
-    reason='an accelerator survives no fork; processes are seen in /proc')
+    reason='an accelerator survives no fork; processes are seen in /proc',
+)
 
 
 def wait_for(condition, seconds=90):
@@ -30,11 +32,17 @@ def wait_for(condition, seconds=90):
 def train(work_dir, iters, config, *options):
     """``tools/train.py`` in this process."""
     sys.argv = [
-        'train.py', config, '--work-dir', work_dir, *options, '--cfg-options',
-        f'train_cfg.max_iters={iters}', 'randomness.seed=3',
+        'train.py',
+        config,
+        '--work-dir',
+        work_dir,
+        *options,
+        '--cfg-options',
+        f'train_cfg.max_iters={iters}',
+        'randomness.seed=3',
         'optim_wrapper.optimizer.lr=0.01',
         'default_hooks.checkpoint.interval=1',
-        'default_hooks.checkpoint.max_keep_ckpts=2'
+        'default_hooks.checkpoint.max_keep_ckpts=2',
     ]
     sys.argv = list(map(str, sys.argv))
     os.environ['LOCAL_RANK'] = '0'
@@ -73,27 +81,24 @@ def here(monkeypatch):
 def teacher(tiny, tmp_path_factory):
     """Checkpoint of a training that has come further than the student."""
     from mmseg.apis import init_model
+
     state = init_model(str(tiny / 'tiny.py'), device='cpu').state_dict()
     path = tmp_path_factory.mktemp('teacher') / 'iter_75.pth'
     hub = dict(log_scalars={}, runtime_info={}, resumed_keys={})
-    torch.save(
-        dict(meta=dict(epoch=0, iter=75), message_hub=hub, state_dict=state),
-        path)
+    torch.save(dict(meta=dict(epoch=0, iter=75), message_hub=hub, state_dict=state), path)
     return path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('method, sent', [('dsrl', signal.SIGKILL),
-                                          ('hrfr', signal.SIGINT)])
+@pytest.mark.parametrize('method, sent', [('dsrl', signal.SIGKILL), ('hrfr', signal.SIGINT)])
 def test_what_adapt_writes_goes_on_where_it_was_stopped(
-        method, sent, tiny, teacher, tmp_path, here):
+    method, sent, tiny, teacher, tmp_path, here
+):
     config = tmp_path / 'child.py'
-    assert adapt([
-        method,
-        str(tiny / 'tiny.py'), '--teacher-ckpt',
-        str(teacher), '-o',
-        str(config)
-    ]) == 0
+    assert (
+        adapt([method, str(tiny / 'tiny.py'), '--teacher-ckpt', str(teacher), '-o', str(config)])
+        == 0
+    )
     run = tmp_path / 'run'
     # A first start, though it is said to resume.
     stop_training(run, sent, config, '--resume')
@@ -106,7 +111,8 @@ def test_what_adapt_writes_goes_on_where_it_was_stopped(
     train(tmp_path / 'straight', last, config)
     resumed, straight = (
         torch.load(folder / f'iter_{last}.pth', weights_only=False)
-        for folder in (run, tmp_path / 'straight'))
+        for folder in (run, tmp_path / 'straight')
+    )
     assert resumed['meta']['iter'] == straight['meta']['iter'] == last
     for name, value in straight['state_dict'].items():
         assert torch.equal(resumed['state_dict'][name], value), name
@@ -144,13 +150,9 @@ def start(tmp_path):
         with open(tmp_path / 'log', 'w') as log:
             started.append(
                 subprocess.Popen(
-                    list(map(str, command)),
-                    stdout=log,
-                    stderr=log,
-                    env={
-                        **os.environ,
-                        **env
-                    }))
+                    list(map(str, command)), stdout=log, stderr=log, env={**os.environ, **env}
+                )
+            )
         return started[-1]
 
     yield start
@@ -161,15 +163,23 @@ def start(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_comparison_trains_no_longer_and_its_folder_is_one_s_own(
-        tiny, tmp_path, repo_root, start, monkeypatch, call_tool):
-    monkeypatch.setattr('mmhires.utils.locks.PATIENCE', 0.)
+    tiny, tmp_path, repo_root, start, monkeypatch, call_tool
+):
+    monkeypatch.setattr('mmhires.utils.locks.PATIENCE', 0.0)
     config = tmp_path / 'long.py'
-    config.write_text(f"_base_ = {str(tiny / 'tiny.py')!r}\n"
-                      'default_hooks = dict(checkpoint=dict(interval=1))\n')
+    config.write_text(
+        f'_base_ = {str(tiny / "tiny.py")!r}\ndefault_hooks = dict(checkpoint=dict(interval=1))\n'
+    )
     script = repo_root / 'tools/analysis_tools/compare_configs.py'
     argv = [
-        script, config, '--seeds', 0, '--work-dir', tmp_path / 'study',
-        '--cfg-options', 'train_cfg.max_iters=1000000'
+        script,
+        config,
+        '--seeds',
+        0,
+        '--work-dir',
+        tmp_path / 'study',
+        '--cfg-options',
+        'train_cfg.max_iters=1000000',
     ]
     first = start(sys.executable, *argv)
     run = tmp_path / 'study/long/seed0'
@@ -185,7 +195,8 @@ def test_a_killed_comparison_trains_no_longer_and_its_folder_is_one_s_own(
 
 @pytest.mark.slow
 def test_a_killed_distributed_training_leaves_no_process_behind(
-        tiny, tmp_path, repo_root, free_port, start):
+    tiny, tmp_path, repo_root, free_port, start
+):
     script = start(
         repo_root / 'tools/dist_train.sh',
         tiny / 'tiny.py',
@@ -195,7 +206,8 @@ def test_a_killed_distributed_training_leaves_no_process_behind(
         '--cfg-options',
         'train_cfg.max_iters=1000000',
         PYTHON=sys.executable,
-        PORT=free_port())
+        PORT=free_port(),
+    )
     wait_for((tmp_path / 'run/last_checkpoint').is_file)
     workers = children(script.pid)
     assert len(workers) == 1

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``tools/train.py`` and ``tools/test.py``, launched in every way."""
+
 import json
 import os
 import sys
@@ -36,7 +37,8 @@ def two_processes(tiny, run, repo_root, free_port, tmp_path_factory):
         '--cfg-options',
         'env_cfg.mp_cfg.mp_start_method=spawn',
         'train_dataloader.num_workers=1',
-        PORT=free_port())
+        PORT=free_port(),
+    )
     return work_dir, done.stdout
 
 
@@ -67,34 +69,53 @@ def test_dist_train_trains_in_as_many_processes_as_asked(two_processes):
 
 
 @pytest.mark.slow
-def test_dist_test_measures_what_mim_test_does(tiny, run, repo_root, free_port,
-                                               two_processes, tmp_path):
+def test_dist_test_measures_what_mim_test_does(
+    tiny, run, repo_root, free_port, two_processes, tmp_path
+):
     checkpoint = two_processes[0] / 'iter_2.pth'
-    run(repo_root / 'tools/dist_test.sh',
+    run(
+        repo_root / 'tools/dist_test.sh',
         tiny / 'tiny.py',
         checkpoint,
         2,
         '--work-dir',
         tmp_path / 'two',
-        PORT=free_port())
-    run(MIM, 'test', 'mmsegmentation', tiny / 'tiny.py', '--checkpoint',
-        checkpoint, '--work-dir', tmp_path / 'one')
+        PORT=free_port(),
+    )
+    run(
+        MIM,
+        'test',
+        'mmsegmentation',
+        tiny / 'tiny.py',
+        '--checkpoint',
+        checkpoint,
+        '--work-dir',
+        tmp_path / 'one',
+    )
     assert mean_iou(tmp_path / 'two') == mean_iou(tmp_path / 'one') > 0
 
 
 @pytest.mark.slow
 def test_mim_train_runs_a_config_of_ours_from_a_clone(tiny, run, tmp_path):
-    run(MIM, 'train', 'mmsegmentation', tiny / 'tiny.py', '--work-dir',
-        tmp_path)
+    run(MIM, 'train', 'mmsegmentation', tiny / 'tiny.py', '--work-dir', tmp_path)
     assert (tmp_path / 'iter_2.pth').is_file()
 
 
-def test_options_of_the_host_reach_its_script(tiny, tiny_weights, run_here,
-                                              tmp_path):
-    run_here('test.py', tiny / 'tiny.py', tiny_weights, '--work-dir', tmp_path,
-             '--tta', '--out', tmp_path / 'out', '--show-dir',
-             tmp_path / 'show', '--cfg-options',
-             'default_hooks.visualization.interval=1')
+def test_options_of_the_host_reach_its_script(tiny, tiny_weights, run_here, tmp_path):
+    run_here(
+        'test.py',
+        tiny / 'tiny.py',
+        tiny_weights,
+        '--work-dir',
+        tmp_path,
+        '--tta',
+        '--out',
+        tmp_path / 'out',
+        '--show-dir',
+        tmp_path / 'show',
+        '--cfg-options',
+        'default_hooks.visualization.interval=1',
+    )
     predictions = sorted((tmp_path / 'out').iterdir())
     assert [file.stem for file in predictions] == ['0', '1', '2', '3']
     assert (cv2.imread(str(predictions[0]), 0) == 1).all()
@@ -102,11 +123,17 @@ def test_options_of_the_host_reach_its_script(tiny, tiny_weights, run_here,
     assert len(painted) == 4
 
 
-def test_resume_continues_from_the_last_iteration(tiny, two_processes,
-                                                  run_here):
+def test_resume_continues_from_the_last_iteration(tiny, two_processes, run_here):
     work_dir = two_processes[0]
-    run_here('train.py', tiny / 'tiny.py', '--work-dir', work_dir, '--resume',
-             '--cfg-options', 'train_cfg.max_iters=4')
+    run_here(
+        'train.py',
+        tiny / 'tiny.py',
+        '--work-dir',
+        work_dir,
+        '--resume',
+        '--cfg-options',
+        'train_cfg.max_iters=4',
+    )
     state = torch.load(work_dir / 'iter_4.pth', weights_only=True)
     assert state['meta']['iter'] == 4
     log = max(work_dir.glob('*_*/*.log')).read_text()
@@ -115,25 +142,20 @@ def test_resume_continues_from_the_last_iteration(tiny, two_processes,
 
 @pytest.mark.parametrize('tool', ['train.py', 'test.py'])
 def test_missing_config_is_one_line_naming_it(tool, run, repo_root):
-    done = run(
-        sys.executable,
-        repo_root / 'tools' / tool,
-        'no/such.py',
-        'x.pth',
-        check=False)
+    done = run(sys.executable, repo_root / 'tools' / tool, 'no/such.py', 'x.pth', check=False)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith(f'{tool}: ')
     assert 'no/such.py' in done.stdout and 'Traceback' not in done.stdout
 
 
-@pytest.mark.parametrize('tool, positional',
-                         [('train', ['c onfig.py']),
-                          ('test', ['c onfig.py', 'w.pth'])])
-def test_slurm_scripts_pass_arguments_whole(tool, positional, run, python,
-                                            repo_root, tmp_path):
+@pytest.mark.parametrize(
+    'tool, positional', [('train', ['c onfig.py']), ('test', ['c onfig.py', 'w.pth'])]
+)
+def test_slurm_scripts_pass_arguments_whole(tool, positional, run, python, repo_root, tmp_path):
     (tmp_path / 'srun').write_text(SRUN)
     (tmp_path / 'srun').chmod(0o755)
-    run(repo_root / f'tools/slurm_{tool}.sh',
+    run(
+        repo_root / f'tools/slurm_{tool}.sh',
         'part',
         'job',
         *positional,
@@ -142,22 +164,41 @@ def test_slurm_scripts_pass_arguments_whole(tool, positional, run, python,
         SEEN=str(tmp_path / 'seen'),
         GPUS='8',
         SRUN_ARGS='--mem=1G --time=5',
-        PATH=f'{tmp_path}:{os.environ["PATH"]}')
+        PATH=f'{tmp_path}:{os.environ["PATH"]}',
+    )
     argv, path = json.loads((tmp_path / 'seen').read_text())
     assert argv == [
-        '-p', 'part', '--job-name=job', '--gres=gpu:4', '--ntasks=8',
-        '--ntasks-per-node=4', '--cpus-per-task=5', '--kill-on-bad-exit=1',
-        '--mem=1G', '--time=5', python, '-u',
-        str(repo_root / f'tools/{tool}.py'), *positional, '--launcher',
-        'slurm', '--work-dir', 'a b'
+        '-p',
+        'part',
+        '--job-name=job',
+        '--gres=gpu:4',
+        '--ntasks=8',
+        '--ntasks-per-node=4',
+        '--cpus-per-task=5',
+        '--kill-on-bad-exit=1',
+        '--mem=1G',
+        '--time=5',
+        python,
+        '-u',
+        str(repo_root / f'tools/{tool}.py'),
+        *positional,
+        '--launcher',
+        'slurm',
+        '--work-dir',
+        'a b',
     ]
     assert path.split(':')[0] == str(repo_root / 'tools/..')
 
 
-@pytest.mark.parametrize('script, arguments', [('dist_train.sh', ['c.py']),
-                                               ('dist_test.sh', ['c.py', 'w']),
-                                               ('slurm_train.sh', ['p', 'j']),
-                                               ('slurm_test.sh', ['p'])])
+@pytest.mark.parametrize(
+    'script, arguments',
+    [
+        ('dist_train.sh', ['c.py']),
+        ('dist_test.sh', ['c.py', 'w']),
+        ('slurm_train.sh', ['p', 'j']),
+        ('slurm_test.sh', ['p']),
+    ],
+)
 def test_missing_arguments_print_the_usage(script, arguments, run, repo_root):
     done = run(repo_root / 'tools' / script, *arguments, check=False)
     assert done.returncode == 2

@@ -11,8 +11,7 @@ from mmhires.registry import MODELS
 CONFIG = 'configs/ddrnet/ddrnet-23-slim_{}.py'
 
 
-def test_weights_of_an_imagenet_run_start_the_segmentor(
-        run, python, repo_root, tmp_path):
+def test_weights_of_an_imagenet_run_start_the_segmentor(run, python, repo_root, tmp_path):
     pytest.importorskip('mmpretrain')
     rng = np.random.default_rng(0)
     for split in ('train', 'val'):
@@ -27,22 +26,29 @@ def test_weights_of_an_imagenet_run_start_the_segmentor(
     for loader in ('train', 'val'):
         options += [
             f'{loader}_dataloader.{option}'
-            for option in ('batch_size=2', 'num_workers=0',
-                           'persistent_workers=False',
-                           f'dataset.data_root={tmp_path}/imagenet',
-                           'dataset.ann_file=list.txt')
+            for option in (
+                'batch_size=2',
+                'num_workers=0',
+                'persistent_workers=False',
+                f'dataset.data_root={tmp_path}/imagenet',
+                'dataset.ann_file=list.txt',
+            )
         ]
-    run(python, repo_root / 'tools/train.py',
-        repo_root / CONFIG.format('4xb64-100e_imagenet-224x224'), '--work-dir',
-        tmp_path, '--cfg-options', *options)
+    run(
+        python,
+        repo_root / 'tools/train.py',
+        repo_root / CONFIG.format('4xb64-100e_imagenet-224x224'),
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        *options,
+    )
 
-    cfg = Config.fromfile(repo_root /
-                          CONFIG.format('4xb3-120k_cityscapes-1024x1024'))
+    cfg = Config.fromfile(repo_root / CONFIG.format('4xb3-120k_cityscapes-1024x1024'))
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = dict(
-        type='Pretrained',
-        checkpoint=str(tmp_path / 'epoch_1.pth'),
-        prefix='backbone.')
+        type='Pretrained', checkpoint=str(tmp_path / 'epoch_1.pth'), prefix='backbone.'
+    )
     backbone = MODELS.build(cfg.model.backbone)
     backbone.init_weights()
     trained = torch.load(tmp_path / 'epoch_1.pth')['state_dict']

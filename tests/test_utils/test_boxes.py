@@ -16,28 +16,34 @@ def test_boxes_partly_outside_are_taken_as_they_are():
     assert check_boxes([], 60, 40).shape == (0, 4)
 
 
-@pytest.mark.parametrize('box, fault', [
-    ([0, 0, inf, 5], 'is not finite'),
-    ([nan, 0, 5, 5], 'is not finite'),
-    ([0, 9, 5, 5], 'is reversed'),
-    ([5, 0, 0, 5], 'is reversed'),
-    ([5, 0, 5, 5], 'has no area'),
-    ([40, 0, 50, 5], 'lies outside the image of 40x60'),
-    ([0, -9, 5, 0], 'lies outside'),
-    ([-1e30, 0, 1e30, 5], 'far larger'),
-])
+@pytest.mark.parametrize(
+    'box, fault',
+    [
+        ([0, 0, inf, 5], 'is not finite'),
+        ([nan, 0, 5, 5], 'is not finite'),
+        ([0, 9, 5, 5], 'is reversed'),
+        ([5, 0, 0, 5], 'is reversed'),
+        ([5, 0, 5, 5], 'has no area'),
+        ([40, 0, 50, 5], 'lies outside the image of 40x60'),
+        ([0, -9, 5, 0], 'lies outside'),
+        ([-1e30, 0, 1e30, 5], 'far larger'),
+    ],
+)
 def test_box_that_cannot_be_is_named_with_its_fault(box, fault):
     with pytest.raises(ValueError, match=fault) as error:
         check_boxes([[0, 0, 5, 5], box], 60, 40)
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('boxes, fault', [
-    ([[0, 0, 5]], r'got \(1, 3\)'),
-    ([0, 0, 5, 5], r'got \(4,\)'),
-    ([[0, 0, 5, 5], [0, 0, 5]], 'not numbers of one shape'),
-    ([['a', 0, 5, 5]], 'not numbers'),
-])
+@pytest.mark.parametrize(
+    'boxes, fault',
+    [
+        ([[0, 0, 5]], r'got \(1, 3\)'),
+        ([0, 0, 5, 5], r'got \(4,\)'),
+        ([[0, 0, 5, 5], [0, 0, 5]], 'not numbers of one shape'),
+        ([['a', 0, 5, 5]], 'not numbers'),
+    ],
+)
 def test_boxes_of_another_form_are_refused(boxes, fault):
     with pytest.raises(ValueError, match=fault):
         check_boxes(boxes, 60, 40)

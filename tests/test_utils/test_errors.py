@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Messages of errors in one line."""
+
 import torch
 
 from mmhires.utils.errors import first_line
@@ -16,5 +17,6 @@ def test_what_load_state_dict_says_is_not_lost_after_its_headline():
         torch.nn.Linear(1, 1, bias=False).load_state_dict({})
     except RuntimeError as error:
         line = first_line(error)
-    assert line == ('Error(s) in loading state_dict for Linear: Missing '
-                    'key(s) in state_dict: "weight".')
+    assert line == (
+        'Error(s) in loading state_dict for Linear: Missing key(s) in state_dict: "weight".'
+    )

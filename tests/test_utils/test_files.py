@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The one way to write a file."""
+
 import multiprocessing
 import os
 import resource
@@ -82,8 +83,7 @@ def test_open_descriptor_is_written_to_and_not_replaced(tmp_path):
     """``/dev/stdout`` is such a name, of a file after ``> log``."""
     with open(tmp_path / 'log', 'w') as log:
         write('x', f'/dev/fd/{log.fileno()}')
-        assert os.path.samestat(
-            os.fstat(log.fileno()), (tmp_path / 'log').stat())
+        assert os.path.samestat(os.fstat(log.fileno()), (tmp_path / 'log').stat())
     assert (tmp_path / 'log').read_text() == 'x'
 
 
@@ -93,13 +93,16 @@ def test_longest_names_can_be_written(name, tmp_path):
     assert (tmp_path / name).read_text() == 'x'
 
 
-@pytest.mark.parametrize('name, kind', [
-    ('b' * 256, 'File name too long'),
-    ('none/a', 'No such file or directory'),
-    ('file/a', 'Not a directory'),
-    ('.', 'Is a directory'),
-    ('loop', 'Too many levels of symbolic links'),
-])
+@pytest.mark.parametrize(
+    'name, kind',
+    [
+        ('b' * 256, 'File name too long'),
+        ('none/a', 'No such file or directory'),
+        ('file/a', 'Not a directory'),
+        ('.', 'Is a directory'),
+        ('loop', 'Too many levels of symbolic links'),
+    ],
+)
 def test_name_that_cannot_be_written_is_named(name, kind, tmp_path):
     (tmp_path / 'file').touch()
     (tmp_path / 'loop').symlink_to('loop')
@@ -146,10 +149,7 @@ def test_writers_of_one_file_never_show_a_part_of_it(tmp_path):
     file = tmp_path / 'a'
     contents = [letter * 200_000 for letter in 'ab']
     write(contents[0], file)
-    writers = [
-        fork.Process(target=_rewrite, args=(file, content, 40))
-        for content in contents
-    ]
+    writers = [fork.Process(target=_rewrite, args=(file, content, 40)) for content in contents]
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
@@ -169,9 +169,7 @@ def test_only_what_killed_writers_left_is_removed(tmp_path):
     writers, gates = [], []
     for name in ('killed', 'living'):
         ready, go = fork.Event(), fork.Event()
-        writers.append(
-            fork.Process(
-                target=_write_slowly, args=(tmp_path / name, ready, go)))
+        writers.append(fork.Process(target=_write_slowly, args=(tmp_path / name, ready, go)))
         writers[-1].start()
         assert ready.wait(60)
         gates.append(go)
@@ -185,8 +183,7 @@ def test_only_what_killed_writers_left_is_removed(tmp_path):
     gates[1].set()
     writers[1].join()
     assert (tmp_path / 'living').read_text() == 'slow'
-    assert sorted(
-        os.listdir(tmp_path)) == ['.mmhires.part', 'a', 'b', 'living']
+    assert sorted(os.listdir(tmp_path)) == ['.mmhires.part', 'a', 'b', 'living']
 
 
 def test_without_locks_only_old_leftovers_are_removed(tmp_path, monkeypatch):
@@ -213,5 +210,6 @@ def test_input_under_any_name_is_not_an_output(name, tmp_path, monkeypatch):
 def test_outputs_beside_the_inputs_and_devices_are_fine(tmp_path):
     (tmp_path / 'a').touch()
     (tmp_path / 'old').touch()
-    refuse_overwriting([tmp_path / 'new', tmp_path / 'old', os.devnull],
-                       [tmp_path / 'a', os.devnull, tmp_path])
+    refuse_overwriting(
+        [tmp_path / 'new', tmp_path / 'old', os.devnull], [tmp_path / 'a', os.devnull, tmp_path]
+    )

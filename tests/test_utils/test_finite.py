@@ -11,15 +11,14 @@ def test_nan_and_both_infinities_are_found_in_every_kind_of_float():
         empty=torch.empty(0),
         count=torch.tensor(2**40),
         name='no tensor',
-        nan=torch.tensor([1., float('nan')]),
+        nan=torch.tensor([1.0, float('nan')]),
         high=torch.full((2, 2), float('inf')),
-        low=torch.tensor([5., -float('inf')]),
-        zeros=torch.tensor([0., -float('inf')]),
-        half=torch.tensor(70000.).half(),
-        all_low=torch.full((2, ), -float('inf')))
-    assert find_nonfinite(tensors) == [
-        'nan', 'high', 'low', 'zeros', 'half', 'all_low'
-    ]
+        low=torch.tensor([5.0, -float('inf')]),
+        zeros=torch.tensor([0.0, -float('inf')]),
+        half=torch.tensor(70000.0).half(),
+        all_low=torch.full((2,), -float('inf')),
+    )
+    assert find_nonfinite(tensors) == ['nan', 'high', 'low', 'zeros', 'half', 'all_low']
 
 
 def test_a_mask_of_attention_is_as_it_should_be():
@@ -30,6 +29,5 @@ def test_a_mask_of_attention_is_as_it_should_be():
 
 def test_the_error_counts_the_tensors_and_names_the_first():
     tensors = {f'w{i}': torch.tensor(float('nan')) for i in range(5)}
-    with pytest.raises(
-            ValueError, match=r'^x\.pth: 5 of 6 .*\(w0, w1, w2, \.\.\.\)'):
+    with pytest.raises(ValueError, match=r'^x\.pth: 5 of 6 .*\(w0, w1, w2, \.\.\.\)'):
         require_finite({'good': torch.ones(1), **tensors}, 'x.pth')

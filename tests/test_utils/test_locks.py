@@ -7,23 +7,18 @@ import warnings
 import pytest
 
 from mmhires.utils import locks
-from mmhires.utils.locks import (
-    FolderInUseError,
-    claim_folder,
-    release_folder,
-)
+from mmhires.utils.locks import FolderInUseError, claim_folder, release_folder
 
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch):
-    monkeypatch.setattr(locks, 'PATIENCE', 0.)
+    monkeypatch.setattr(locks, 'PATIENCE', 0.0)
 
 
 @pytest.fixture
 def warned(monkeypatch):
     messages = []
-    monkeypatch.setattr('mmengine.logging.print_log',
-                        lambda text, **kwargs: messages.append(text))
+    monkeypatch.setattr('mmengine.logging.print_log', lambda text, **kwargs: messages.append(text))
     return messages
 
 
@@ -57,8 +52,7 @@ def claimed(folder):
 def test_another_process_is_told_who_has_the_folder(tmp_path):
     claim_folder(tmp_path / 'run')
     said = in_child(lambda: claimed(tmp_path / 'run'))
-    assert f'run is in use: process {os.getpid()} on {os.uname().nodename}' \
-        in said
+    assert f'run is in use: process {os.getpid()} on {os.uname().nodename}' in said
     release_folder(tmp_path / 'run')
     assert in_child(lambda: claimed(tmp_path / 'run')) == 'True'
     # It has ended.
@@ -129,20 +123,18 @@ def test_a_torn_note_of_the_holder_is_survived(tmp_path):
 
 
 @pytest.mark.parametrize('number', [errno.ENOLCK, errno.ENOSYS, errno.EINVAL])
-def test_a_file_system_without_locks_is_a_warning(tmp_path, number,
-                                                  monkeypatch, warned):
+def test_a_file_system_without_locks_is_a_warning(tmp_path, number, monkeypatch, warned):
 
     def refuse(*args):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(locks.fcntl, 'lockf', refuse)
     claim_folder(tmp_path)
-    (text, ) = warned
+    (text,) = warned
     assert str(tmp_path) in text and os.strerror(number) in text
 
 
-def test_a_lock_file_of_another_user_is_a_warning(tmp_path, monkeypatch,
-                                                  warned):
+def test_a_lock_file_of_another_user_is_a_warning(tmp_path, monkeypatch, warned):
     (tmp_path / locks.NAME).mkdir()  # cannot be opened, by root neither
     claim_folder(tmp_path)
     assert 'cannot be locked' in warned[0]

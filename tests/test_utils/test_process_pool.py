@@ -43,20 +43,17 @@ def wait_for(condition, seconds=20):
     return condition()
 
 
-@pytest.mark.skipif(
-    not os.path.isdir('/proc/self'), reason='needs /proc to see processes')
-@pytest.mark.parametrize('sent',
-                         [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_workers_end_with_a_killed_or_interrupted_parent(
-        tmp_path, sent, repo_root):
+@pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='needs /proc to see processes')
+@pytest.mark.parametrize('sent', [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_a_killed_or_interrupted_parent(tmp_path, sent, repo_root):
     (tmp_path / 'work.py').write_text(SCRIPT)
-    parent = subprocess.Popen([sys.executable, tmp_path / 'work.py'],
-                              stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL,
-                              env={
-                                  **os.environ, 'PYTHONPATH': str(repo_root)
-                              },
-                              text=True)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / 'work.py'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, 'PYTHONPATH': str(repo_root)},
+        text=True,
+    )
     try:
         workers = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(map(alive, workers))
@@ -73,8 +70,7 @@ def test_workers_end_with_a_killed_or_interrupted_parent(
 @pytest.mark.parametrize('fresh', [False, True])
 def test_an_error_in_the_block_ends_the_workers_at_once(fresh):
     start = time.monotonic()
-    with pytest.raises(
-            ValueError, match='first result'), process_pool(1, fresh) as pool:
+    with pytest.raises(ValueError, match='first result'), process_pool(1, fresh) as pool:
         assert pool.submit(os.getppid).result() == os.getpid()
         pool.submit(time.sleep, 60)
         pool.submit(time.sleep, 60)
@@ -105,20 +101,20 @@ if __name__ == '__main__':
 def pythons():
     """This interpreter, and the oldest that setup.py promises if it runs."""
     yield sys.executable
-    oldest = [
-        *map(str,
-             Path.home().glob('.pyenv/versions/3.10*/bin/python')),
-        'python3.10'
-    ]
+    oldest = [*map(str, Path.home().glob('.pyenv/versions/3.10*/bin/python')), 'python3.10']
     yield next(
-        (python
-         for python in oldest if shutil.which(python) and subprocess.run(
-             [python, '-c', ''], capture_output=True).returncode == 0), None)
+        (
+            python
+            for python in oldest
+            if shutil.which(python)
+            and subprocess.run([python, '-c', ''], capture_output=True).returncode == 0
+        ),
+        None,
+    )
 
 
 @pytest.mark.parametrize('python', pythons(), ids=['this', '3.10'])
-def test_every_task_has_a_process_of_its_own_and_one_that_dies_is_said(
-        python, tmp_path, repo_root):
+def test_every_task_has_a_process_of_its_own_and_one_that_dies_is_said(python, tmp_path, repo_root):
     if not python:
         pytest.skip('no Python 3.10 here')
     (tmp_path / 'each.py').write_text(EACH)
@@ -126,5 +122,6 @@ def test_every_task_has_a_process_of_its_own_and_one_that_dies_is_said(
         [python, tmp_path / 'each.py', repo_root / 'mmhires/utils'],
         capture_output=True,
         text=True,
-        timeout=60)
+        timeout=60,
+    )
     assert done.stdout.split() == ['BrokenProcessPool', '7'], done.stderr

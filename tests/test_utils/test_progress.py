@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """One bar, on terminals alone, below what is printed and logged."""
+
 import io
 import logging
 import re
@@ -19,8 +20,7 @@ class Terminal(io.StringIO):
     def screen(self):
         """Lines as a terminal shows them."""
         lines, row, column = [''], 0, 0
-        codes = re.findall(r'\x1b\[\??\d*(?:;\d+)*[A-Za-z]|.|\n',
-                           self.getvalue())
+        codes = re.findall(r'\x1b\[\??\d*(?:;\d+)*[A-Za-z]|.|\n', self.getvalue())
         for code in codes:
             if code == '\n':
                 row, column = row + 1, 0
@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
                 lines[row] = ''
             elif code[0] != '\x1b':
                 line = lines[row].ljust(column)
-                lines[row] = line[:column] + code + line[column + 1:]
+                lines[row] = line[:column] + code + line[column + 1 :]
                 column += 1
         return [line.rstrip() for line in lines if line.strip()]
 
@@ -55,8 +55,7 @@ def go(logger):
             sys.stderr.write(f'warn {number}{letter}\n')
 
 
-def test_bar_stays_below_every_line_that_is_printed_or_logged(
-        logger, monkeypatch):
+def test_bar_stays_below_every_line_that_is_printed_or_logged(logger, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, 'stdout', terminal)
     monkeypatch.setattr(sys, 'stderr', terminal)
@@ -65,7 +64,9 @@ def test_bar_stays_below_every_line_that_is_printed_or_logged(
     go(logger)
     *lines, bar = terminal.screen()
     assert lines == [
-        f'{what} {number}{letter}' for number in range(2) for letter in 'ab'
+        f'{what} {number}{letter}'
+        for number in range(2)
+        for letter in 'ab'
         for what in ('log', 'print', 'warn')
     ]
     assert bar.startswith('outer ') and ' 2/2 ' in bar
@@ -92,8 +93,7 @@ def test_output_to_a_file_stays_there_beside_a_bar(logger, monkeypatch):
     assert 'print' not in terminal.getvalue()
 
 
-def test_an_error_ends_the_bar_and_gives_the_handlers_back(
-        logger, monkeypatch):
+def test_an_error_ends_the_bar_and_gives_the_handlers_back(logger, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, 'stderr', terminal)
     handler = logging.StreamHandler(terminal)

@@ -7,7 +7,7 @@ import pytest
 
 from mmhires.utils.quiet import shortened
 
-CODE = '''
+CODE = """
 import warnings
 import mmhires
 from mmengine.logging import MMLogger, print_log
@@ -17,17 +17,18 @@ warnings.warn('something of your own')
 log = MMLogger.get_instance('quiet')
 log.warning('Failed to search registry with scope "mmseg" in the tree')
 log.warning('The loss is %s', 'nan')
-'''
+"""
 
 
 @pytest.mark.parametrize('switch, shown', [('0', False), ('1', True)])
-def test_upstream_s_words_about_itself_are_left_out_unless_asked_for(
-        switch, shown):
-    done = subprocess.run([sys.executable, '-c', CODE],
-                          env=dict(os.environ, MMHIRES_SHOW_WARNINGS=switch),
-                          capture_output=True,
-                          text=True,
-                          timeout=300)
+def test_upstream_s_words_about_itself_are_left_out_unless_asked_for(switch, shown):
+    done = subprocess.run(
+        [sys.executable, '-c', CODE],
+        env=dict(os.environ, MMHIRES_SHOW_WARNINGS=switch),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     printed = done.stdout + done.stderr
     for text in ('pkg_resources', 'avg_non_ignore', 'Failed to search'):
         assert (text in printed) == shown, printed
@@ -36,9 +37,12 @@ def test_upstream_s_words_about_itself_are_left_out_unless_asked_for(
 
 
 def test_keys_that_differ_are_one_line_with_their_numbers():
-    message = ('The model and loaded state dict do not match exactly\n\n'
-               'unexpected key in source state_dict: fc.weight, fc.bias\n\n'
-               'missing keys in source state_dict: head.weight\n')
-    assert shortened(message) == ('Keys of the checkpoint: 2 unexpected '
-                                  '(fc.weight), 1 missing (head.weight)')
+    message = (
+        'The model and loaded state dict do not match exactly\n\n'
+        'unexpected key in source state_dict: fc.weight, fc.bias\n\n'
+        'missing keys in source state_dict: head.weight\n'
+    )
+    assert shortened(message) == (
+        'Keys of the checkpoint: 2 unexpected (fc.weight), 1 missing (head.weight)'
+    )
     assert shortened('Iter 10') == 'Iter 10'

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Videos, by PyAV and by OpenCV where PyAV is not installed."""
+
 import http.server
 import resource
 import signal
@@ -12,12 +13,7 @@ import numpy as np
 import pytest
 
 from mmhires.utils import video_reading, video_writing
-from mmhires.utils.video_reading import (
-    Frame,
-    Video,
-    read_video,
-    stop_on_interrupt,
-)
+from mmhires.utils.video_reading import Frame, Video, read_video, stop_on_interrupt
 from mmhires.utils.video_writing import write_video
 
 av = pytest.importorskip('av')
@@ -34,10 +30,7 @@ def source(rate=10, tick=None):
 def make(count, size=(16, 24), times=None):
     """Grey frames that become brighter."""
     times = times or [Fraction(i, 10) for i in range(count)]
-    return [
-        Frame(np.full((*size, 3), 20 * i, np.uint8), time)
-        for i, time in enumerate(times)
-    ]
+    return [Frame(np.full((*size, 3), 20 * i, np.uint8), time) for i, time in enumerate(times)]
 
 
 @pytest.fixture(params=['av', 'OpenCV'])
@@ -78,10 +71,7 @@ def test_video_that_breaks_off_leaves_the_old_one(library, tmp_path):
 @pytest.mark.parametrize('limit', [30, 3000])
 def test_full_disk_leaves_the_old_video(limit, library, tmp_path):
     rng = np.random.default_rng(0)
-    frames = [
-        Frame(rng.integers(0, 256, (64, 64, 3), np.uint8), Fraction(i, 10))
-        for i in range(9)
-    ]
+    frames = [Frame(rng.integers(0, 256, (64, 64, 3), np.uint8), Fraction(i, 10)) for i in range(9)]
     (tmp_path / 'v.mp4').write_text('old')
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -90,9 +80,7 @@ def test_full_disk_leaves_the_old_video(limit, library, tmp_path):
             write_video(frames, tmp_path / 'v.mp4', source())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert any(
-        text in str(error.value)
-        for text in ('File too large', 'read back', 'disk full'))
+    assert any(text in str(error.value) for text in ('File too large', 'read back', 'disk full'))
     assert (tmp_path / 'v.mp4').read_text() == 'old'
     assert [path.name for path in tmp_path.iterdir()] == ['v.mp4']
 
@@ -109,12 +97,10 @@ def test_odd_sizes_lose_nothing(library, tmp_path):
 
 def test_frames_that_come_unevenly_keep_their_times(library, tmp_path):
     times = [Fraction(t, 1000) for t in (0, 40, 400, 410, 2000)]
-    _, notes = write_video(
-        make(5, times=times), tmp_path / 'v.mp4', source(tick='1/90000'))
+    _, notes = write_video(make(5, times=times), tmp_path / 'v.mp4', source(tick='1/90000'))
     found = [frame.time for frame in read_video(tmp_path / 'v.mp4')]
     if library == 'av':
-        assert np.allclose(
-            np.array(found, float), np.array(times, float), atol=1e-4)
+        assert np.allclose(np.array(found, float), np.array(times, float), atol=1e-4)
         assert not notes
     else:
         assert 'instead of the times' in notes[0]
@@ -137,30 +123,31 @@ def encode(path, codec, count=30, **options):
         stream.pix_fmt = 'yuvj420p' if codec == 'mjpeg' else 'yuv420p'
         for _ in range(count):
             noise = rng.integers(0, 256, (12, 16, 3), np.uint8)
-            frame = av.VideoFrame.from_ndarray(
-                cv2.resize(noise, (96, 64)), format='bgr24')
+            frame = av.VideoFrame.from_ndarray(cv2.resize(noise, (96, 64)), format='bgr24')
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
-@pytest.mark.parametrize('codec, name, damage', [
-    ('mpeg4', 'v.mp4', 'middle'),
-    ('mpeg4', 'v.avi', 'end'),
-    ('mjpeg', 'v.avi', 'middle'),
-    ('mjpeg', 'v.avi', 'end'),
-    ('mpeg4', 'v.mkv', 'end'),
-])
-def test_damaged_video_is_read_up_to_what_is_there_and_said_to_be(
-        codec, name, damage, tmp_path):
+@pytest.mark.parametrize(
+    'codec, name, damage',
+    [
+        ('mpeg4', 'v.mp4', 'middle'),
+        ('mpeg4', 'v.avi', 'end'),
+        ('mjpeg', 'v.avi', 'middle'),
+        ('mjpeg', 'v.avi', 'end'),
+        ('mpeg4', 'v.mkv', 'end'),
+    ],
+)
+def test_damaged_video_is_read_up_to_what_is_there_and_said_to_be(codec, name, damage, tmp_path):
     file = tmp_path / name
     encode(file, codec)
     good = read_video(file)
     assert len(list(good)) == 30 and not list(good.problems())
     content = file.read_bytes()
     part = len(content) // 5
-    rest = content[3 * part:] if damage == 'middle' else b''
+    rest = content[3 * part :] if damage == 'middle' else b''
     hole = bytes(part) if rest else b''
-    file.write_bytes(content[:2 * part] + hole + rest)
+    file.write_bytes(content[: 2 * part] + hole + rest)
     video = read_video(file)
     count = len(list(video))
     assert 0 < count < 30
@@ -177,7 +164,7 @@ def test_video_turned_by_a_phone_is_upright(tmp_path):
     content = bytearray(file.read_bytes())
     matrix = content.index(b'tkhd') + 44
     quarter = np.array([0, 1, 0, -1, 0, 0, 0, 0, 1 << 14], '>i4') << 16
-    content[matrix:matrix + 36] = quarter.tobytes()
+    content[matrix : matrix + 36] = quarter.tobytes()
     file.write_bytes(content)
     want = cv2.VideoCapture(str(file)).read()[1]
     found = next(iter(read_video(file))).image
@@ -187,12 +174,10 @@ def test_video_turned_by_a_phone_is_upright(tmp_path):
 
 def test_stream_of_a_server_is_read_and_none_is_named(library, tmp_path):
     encode(tmp_path / 'v.mkv', 'mpeg4', 5)
-    handler = partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     handler.log_message = lambda *args: None
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
-    threading.Thread(
-        target=server.serve_forever, args=(0.01, ), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f'http://127.0.0.1:{server.server_port}'
     try:
         video = read_video(f'{address}/v.mkv')
@@ -224,8 +209,7 @@ def test_ctrl_c_ends_a_live_source_and_interrupts_a_file(tmp_path):
 def test_sound_alone_is_not_a_video(tmp_path):
     with av.open(str(tmp_path / 's.mp4'), 'w') as container:
         stream = container.add_stream('aac', rate=44100)
-        frame = av.AudioFrame.from_ndarray(
-            np.zeros((1, 1024), np.float32), 'fltp', 'mono')
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), 'fltp', 'mono')
         frame.sample_rate = 44100
         container.mux(stream.encode(frame))
         container.mux(stream.encode())

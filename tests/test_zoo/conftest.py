@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A server of files that can be told to misbehave, and an empty cache."""
+
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,10 +47,8 @@ def server(monkeypatch):
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     server.files, server.asked = {}, []
     server.released = threading.Event()
-    server.url = lambda how, name: (
-        f'http://127.0.0.1:{server.server_port}/{how}/{name}')
-    thread = threading.Thread(
-        target=server.serve_forever, args=(0.01, ), daemon=True)
+    server.url = lambda how, name: f'http://127.0.0.1:{server.server_port}/{how}/{name}'
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield server
     server.released.set()

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Downloads that go well, and all the ways in which they do not."""
+
 import hashlib
 import os
 import signal
@@ -15,8 +16,7 @@ from mmhires.zoo.download import cache_folder, fetch
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-CHILD = ('import sys; from mmhires.zoo.download import fetch; '
-         'print(fetch(sys.argv[1], sys.argv[2]))')
+CHILD = 'import sys; from mmhires.zoo.download import fetch; print(fetch(sys.argv[1], sys.argv[2]))'
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +25,7 @@ def published(server):
 
 
 def left_in(cache):
-    return sorted(
-        path.name for path in cache.glob('*') if path.suffix != '.lock')
+    return sorted(path.name for path in cache.glob('*') if path.suffix != '.lock')
 
 
 def refused(error, *args):
@@ -41,20 +40,20 @@ def child(repo_root, python):
     """Starts a process that downloads."""
 
     def start(url):
-        return subprocess.Popen([python, '-c', CHILD, url, SHA256],
-                                cwd=repo_root,
-                                stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE,
-                                text=True)
+        return subprocess.Popen(
+            [python, '-c', CHILD, url, SHA256],
+            cwd=repo_root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     return start
 
 
-def test_cache_is_pytorchs_unless_the_environment_names_one(
-        monkeypatch, tmp_path):
+def test_cache_is_pytorchs_unless_the_environment_names_one(monkeypatch, tmp_path):
     monkeypatch.delenv('MMHIRES_HOME', raising=False)
-    assert str(cache_folder()) == os.path.join(torch.hub.get_dir(),
-                                               'checkpoints')
+    assert str(cache_folder()) == os.path.join(torch.hub.get_dir(), 'checkpoints')
     monkeypatch.setenv('MMHIRES_HOME', str(tmp_path))
     assert cache_folder() == tmp_path / 'checkpoints'
 
@@ -62,7 +61,8 @@ def test_cache_is_pytorchs_unless_the_environment_names_one(
 @pytest.mark.parametrize('how', ['good', 'moved', 'slow'])
 @pytest.mark.parametrize('digits', [64, 8, 0])
 def test_file_arrives_whole_with_a_progress_bar_on_a_terminal(
-        how, digits, server, cache, capsys, monkeypatch):
+    how, digits, server, cache, capsys, monkeypatch
+):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: how == 'good')
     file = fetch(server.url(how, 'x.pth'), SHA256[:digits])
     assert file == cache / 'x.pth'
@@ -87,8 +87,7 @@ def test_file_damaged_in_the_cache_is_downloaded_again(server, cache):
 
 
 @pytest.mark.parametrize('how', ['wrong', 'cut'])
-def test_another_file_or_half_of_it_is_refused_and_not_kept(
-        how, server, cache):
+def test_another_file_or_half_of_it_is_refused_and_not_kept(how, server, cache):
     if how == 'wrong':
         server.files['x.pth'] = b'<html>quota exceeded</html>'
     error = refused(ValueError, server.url(how, 'x.pth'), SHA256)
@@ -104,8 +103,7 @@ def test_missing_page_is_named_with_the_servers_answer(server, cache):
     assert left_in(cache) == []
 
 
-def test_no_network_and_cold_cache_says_where_the_file_could_be_put(
-        cache, free_port):
+def test_no_network_and_cold_cache_says_where_the_file_could_be_put(cache, free_port):
     url = f'http://127.0.0.1:{free_port()}/x.pth'
     error = refused(ConnectionError, url, SHA256)
     assert url in error and str(cache / 'x.pth') in error
@@ -114,13 +112,11 @@ def test_no_network_and_cold_cache_says_where_the_file_could_be_put(
 
 def test_server_that_stops_sending_is_given_up(server, cache, monkeypatch):
     monkeypatch.setattr(download, 'TIMEOUT', 0.3)
-    assert 'timed out' in refused(ConnectionError, server.url('hang', 'x.pth'),
-                                  SHA256)
+    assert 'timed out' in refused(ConnectionError, server.url('hang', 'x.pth'), SHA256)
     assert left_in(cache) == []
 
 
-def test_cache_that_cannot_be_written_is_named_with_the_variable(
-        server, cache):
+def test_cache_that_cannot_be_written_is_named_with_the_variable(server, cache):
     cache.parent.write_text('a file where the folder should be')
     error = refused(PermissionError, server.url('good', 'x.pth'), SHA256)
     assert str(cache) in error and 'MMHIRES_HOME' in error
@@ -135,15 +131,13 @@ def test_two_processes_at_once_download_one_time(server, cache, child):
     assert (cache / 'x.pth').read_bytes() == CONTENT
 
 
-def test_killed_download_leaves_nothing_that_could_be_used(
-        server, cache, child):
+def test_killed_download_leaves_nothing_that_could_be_used(server, cache, child):
     process = child(server.url('hang', 'x.pth'))
     until = time.time() + 60
     while not list(cache.glob('*.partial')) and time.time() < until:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    assert [name for name in left_in(cache)
-            if not name.endswith('.partial')] == []
+    assert [name for name in left_in(cache) if not name.endswith('.partial')] == []
     assert fetch(server.url('good', 'x.pth'), SHA256).read_bytes() == CONTENT
     assert left_in(cache) == ['x.pth']

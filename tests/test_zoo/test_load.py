@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """From a name or files to a model, with EdgeNets' real weights."""
+
 import dataclasses
 
 import cv2
@@ -24,8 +25,7 @@ def zoo(server, cache, shared_dir, monkeypatch):
     """The true file behind an address on this machine."""
     server.files[FILE] = (shared_dir / 'weights' / FILE).read_bytes()
     entries = dict(published())
-    entries[NAME] = dataclasses.replace(
-        entries[NAME], url=server.url('moved', FILE))
+    entries[NAME] = dataclasses.replace(entries[NAME], url=server.url('moved', FILE))
     monkeypatch.setattr(module, 'published', lambda: entries)
 
 
@@ -38,8 +38,7 @@ def street(shared_dir):
     return image, {'road': label == 3, 'building': label == 1}
 
 
-def test_name_gives_a_model_that_says_where_its_weights_are_from(
-        zoo, cache, capfd):
+def test_name_gives_a_model_that_says_where_its_weights_are_from(zoo, cache, capfd):
     model = load_model(NAME, device='cpu')
     assert not model.training
     assert len(model.dataset_meta['classes']) == model.num_classes == 20
@@ -49,23 +48,35 @@ def test_name_gives_a_model_that_says_where_its_weights_are_from(
     assert (cache / FILE).is_file()
 
 
-def test_one_command_paints_a_street_in_the_networks_own_colours(
-        zoo, street, tmp_path, call_tool):
+def test_one_command_paints_a_street_in_the_networks_own_colours(zoo, street, tmp_path, call_tool):
     picture, where = street
-    assert call_tool('image_demo.py', picture, '--model', NAME, '--out-dir',
-                     tmp_path / 'out', '--opacity', '1', '--device',
-                     'cpu') is None
+    assert (
+        call_tool(
+            'image_demo.py',
+            picture,
+            '--model',
+            NAME,
+            '--out-dir',
+            tmp_path / 'out',
+            '--opacity',
+            '1',
+            '--device',
+            'cpu',
+        )
+        is None
+    )
     out = cv2.imread(str(tmp_path / 'out' / picture.name))[..., ::-1]
     for name, color in (('road', ROAD), ('building', BUILDING)):
         assert (out[where[name]] == color).all(1).mean() > 0.6, name
 
 
 @pytest.mark.slow
-def test_one_command_exports_a_file_with_the_networks_own_classes(
-        zoo, street, tmp_path, call_tool):
+def test_one_command_exports_a_file_with_the_networks_own_classes(zoo, street, tmp_path, call_tool):
     picture, where = street
-    assert call_tool('deployment/export.py', '--model', NAME,
-                     tmp_path / 'm.pt2', '--images', picture) is None
+    assert (
+        call_tool('deployment/export.py', '--model', NAME, tmp_path / 'm.pt2', '--images', picture)
+        is None
+    )
     predictor = Predictor(tmp_path / 'm.pt2')
     assert len(predictor.classes) == len(predictor.palette) == 20
     labels = predictor(picture)
@@ -74,18 +85,20 @@ def test_one_command_exports_a_file_with_the_networks_own_classes(
         assert share > 0.6, name
 
 
-@pytest.mark.parametrize('name, message', [
-    ('espnetv2-s05_cityscapes-256x512', f'did you mean {NAME}'),
-    ('resnet50s_imagenet', 'is a backbone, no whole model'),
-])
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        ('espnetv2-s05_cityscapes-256x512', f'did you mean {NAME}'),
+        ('resnet50s_imagenet', 'is a backbone, no whole model'),
+    ],
+)
 def test_bad_names_are_one_line(name, message, street, call_tool):
     error = call_tool('image_demo.py', street[0], '--model', name)
     assert error.startswith('mmhires paint: ') and message in error
     assert '\n' not in error
 
 
-def test_no_network_is_one_line_that_names_the_address(zoo, server, street,
-                                                       call_tool):
+def test_no_network_is_one_line_that_names_the_address(zoo, server, street, call_tool):
     server.files.clear()
     error = call_tool('image_demo.py', street[0], '--model', NAME)
     assert '404' in error and FILE in error and '\n' not in error
@@ -97,8 +110,7 @@ def test_config_without_a_checkpoint_is_asked_for_one():
         load_model(config)
 
 
-def test_weights_of_another_network_are_refused_not_painted(
-        zoo, street, call_tool):
+def test_weights_of_another_network_are_refused_not_painted(zoo, street, call_tool):
     config = config_folder() / published()['dabnet_cityscapes'].config
     error = call_tool('image_demo.py', street[0], config, f'mmhires://{NAME}')
     assert 'is not of this config' in error and '\n' not in error
@@ -111,12 +123,10 @@ def test_file_that_mim_downloaded_needs_no_conversion(shared_dir):
 
 
 def test_zero_shot_config_has_the_classes_of_its_network(zoo, tmp_path):
-    zero_shot = Config.fromfile(config_folder() /
-                                'dsrl/espnetv2-s2_zero-shot_camvid-360x480.py')
+    zero_shot = Config.fromfile(config_folder() / 'dsrl/espnetv2-s2_zero-shot_camvid-360x480.py')
     zero_shot.merge_from_dict(
-        dict(
-            model=Config.fromfile(config_folder() /
-                                  published()[NAME].config).model))
+        dict(model=Config.fromfile(config_folder() / published()[NAME].config).model)
+    )
     zero_shot.model.backbone.init_cfg = None
     named = load_model(zero_shot, f'mmhires://{NAME}', 'cpu')
     # as another converter, or ours of 0.1, leaves them: without names
@@ -131,27 +141,25 @@ def test_names_of_another_number_of_classes_are_refused(zoo, tmp_path):
     cfg = Config.fromfile(config_folder() / published()[NAME].config)
     cfg.dataset_meta = dict(classes=['a', 'b'], palette=[[0, 0, 0], [1, 1, 1]])
     weights = load_model(NAME, device='cpu').state_dict()
-    meta = dict(
-        dataset_meta=dict(classes=tuple('abc'), palette=[[0, 0, 0]] * 3))
+    meta = dict(dataset_meta=dict(classes=tuple('abc'), palette=[[0, 0, 0]] * 3))
     torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'x.pth')
     with pytest.raises(ValueError) as info:
         load_model(cfg, tmp_path / 'x.pth', 'cpu')
-    assert ('tells 20 classes apart, but there are names and colours of 3 by '
-            'the checkpoint, 2 by dataset_meta of the config, 19 by its test'
-            ) in str(info.value)
+    assert (
+        'tells 20 classes apart, but there are names and colours of 3 by '
+        'the checkpoint, 2 by dataset_meta of the config, 19 by its test'
+    ) in str(info.value)
 
 
 def test_pose_model_has_the_colours_of_its_keypoints(tmp_path):
     pytest.importorskip('mmpose')
-    config = config_folder() / ('research/td-hm-r18s_1xb12-300e_'
-                                'coco-sample-128x96.py')
+    config = config_folder() / ('research/td-hm-r18s_1xb12-300e_coco-sample-128x96.py')
     from mmpose.apis import init_model
-    torch.save(
-        init_model(str(config), device='cpu').state_dict(),
-        tmp_path / 'pose.pth')
+
+    torch.save(init_model(str(config), device='cpu').state_dict(), tmp_path / 'pose.pth')
     assert np.asarray(
-        load_model(config, tmp_path / 'pose.pth',
-                   'cpu').dataset_meta['keypoint_colors']).shape == (17, 3)
+        load_model(config, tmp_path / 'pose.pth', 'cpu').dataset_meta['keypoint_colors']
+    ).shape == (17, 3)
 
 
 def test_file_that_names_another_number_of_classes_does_not_predict(zoo):

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Every entry of ``configs/zoo.yml``, with weights of its source's keys."""
+
 import dataclasses
 import functools
 import hashlib
@@ -24,26 +25,17 @@ from mmhires.datasets import CamVidDataset
 from mmhires.models.backbones import ddrnet_keys
 from mmhires.registry import MODELS
 from mmhires.zoo import published as module
-from mmhires.zoo.published import (
-    cache_folder,
-    config_folder,
-    find,
-    load_published,
-    published,
-)
+from mmhires.zoo.published import cache_folder, config_folder, find, load_published, published
 
 ENTRIES = published()
-MODEL_NAMES = [
-    name for name, entry in ENTRIES.items() if entry.config and not entry.file
-]
+MODEL_NAMES = [name for name, entry in ENTRIES.items() if entry.config and not entry.file]
 OWN_NAMES = [name for name, entry in ENTRIES.items() if entry.file]
 BACKBONES = {  # the config that has the backbone
     'ddrnet-23-slim': 'ddrnet/ddrnet-23-slim_1xb12-38k_camvid-720x960.py',
     'ddrnet-23': 'ddrnet/ddrnet-23_1xb12-38k_camvid-720x960.py',
     'ddrnet-39': 'ddrnet/ddrnet-39_4xb3-120k_cityscapes-1024x1024.py',
     'resnet50s': 'fastfcn/fastfcn_encnet-r50-d32_4xb4-120e_ade20k-480x480.py',
-    'resnet101s':
-    'fastfcn/fastfcn_encnet-r101-d32_4xb4-120e_ade20k-480x480.py',
+    'resnet101s': 'fastfcn/fastfcn_encnet-r101-d32_4xb4-120e_ade20k-480x480.py',
     'espnetv2-s0.5': 'espnetv2/espnetv2-s0.5_1xb25-100e_cityscapes-256x512.py',
     'espnetv2-s1': 'espnetv2/espnetv2-s1_1xb25-100e_cityscapes-256x512.py',
     'espnetv2-s1.5': 'espnetv2/espnetv2-s1.5_1xb25-100e_cityscapes-256x512.py',
@@ -65,8 +57,10 @@ def host_models(package):
     contents = [yaml.safe_load(file.read_text()) for file in files]
     return {
         model['Weights']: model
-        for content in contents if isinstance(content, dict)
-        for model in content.get('Models', []) if 'Weights' in model
+        for content in contents
+        if isinstance(content, dict)
+        for model in content.get('Models', [])
+        if 'Weights' in model
     }
 
 
@@ -88,10 +82,7 @@ def numbered(state_dict):
 
 
 def first_values(state_dict):
-    return {
-        key: float(value.flatten()[0])
-        for key, value in state_dict.items() if value.ndim
-    }
+    return {key: float(value.flatten()[0]) for key, value in state_dict.items() if value.ndim}
 
 
 def theirs(entry):
@@ -115,27 +106,23 @@ def their_backbone(name, backbone):
             weights['linear.weight'] = torch.empty(1000, 2048)
         else:  # has no biases there
             weights = {
-                k: v
-                for k, v in weights.items()
-                if not re.fullmatch(r'stem\.[01]\.conv\.bias', k)
+                k: v for k, v in weights.items() if not re.fullmatch(r'stem\.[01]\.conv\.bias', k)
             }
         return weights
     if name.startswith('resnet'):
-        return {
-            ddrnet_keys.translate(key, RESNET): value
-            for key, value in ours.items()
-        } | {
+        return {ddrnet_keys.translate(key, RESNET): value for key, value in ours.items()} | {
             'fc.weight': torch.empty(1000, 2048)
         }
     config = build(config_folder() / BACKBONES[name.partition('_')[0]])
     weights = convert(config.state_dict(), 'espnetv2', reverse=True)
     weights = {
         key.removeprefix('base_net.'): value
-        for key, value in weights.items() if key.startswith('base_net.')
+        for key, value in weights.items()
+        if key.startswith('base_net.')
     }
     return weights | {
         'level5_0.act.weight': torch.empty(1),
-        'classifier.weight': torch.empty(1000, 1280)
+        'classifier.weight': torch.empty(1000, 1280),
     }
 
 
@@ -147,10 +134,13 @@ def publish(monkeypatch, tmp_path):
         torch.save(content, tmp_path / 'x.pth')
         monkeypatch.setattr(module, 'fetch', lambda *_: tmp_path / 'x.pth')
         monkeypatch.setattr(
-            module, 'published', lambda: {
+            module,
+            'published',
+            lambda: {
                 name: dataclasses.replace(entry, url=entry.url or 'by hand')
                 for name, entry in ENTRIES.items()
-            })
+            },
+        )
 
     return publish
 
@@ -173,20 +163,16 @@ def test_converted_weights_are_all_of_the_config_and_named(name, publish):
         assert classes[:2] == ['road', 'sidewalk']
 
 
-@pytest.mark.parametrize(
-    'name', [name for name, entry in ENTRIES.items() if not entry.config])
+@pytest.mark.parametrize('name', [name for name, entry in ENTRIES.items() if not entry.config])
 def test_backbone_takes_every_weight_by_init_cfg(name, publish):
-    cfg = Config.fromfile(config_folder() /
-                          BACKBONES[name.removesuffix('_imagenet')])
-    assert cfg.model.backbone.init_cfg == dict(
-        type='Pretrained', checkpoint=f'mmhires://{name}')
+    cfg = Config.fromfile(config_folder() / BACKBONES[name.removesuffix('_imagenet')])
+    assert cfg.model.backbone.init_cfg == dict(type='Pretrained', checkpoint=f'mmhires://{name}')
     init_default_scope('mmseg')
     backbone = MODELS.build(cfg.model.backbone)
     publish(numbered(their_backbone(name, backbone)))
     backbone.init_weights()
     # MMSegmentation's stem has no biases; ours gets zeros
-    assert all((x == x.flatten()[0]).all()
-               for x in backbone.state_dict().values() if x.ndim)
+    assert all((x == x.flatten()[0]).all() for x in backbone.state_dict().values() if x.ndim)
 
 
 def test_entries_have_an_address_a_hash_and_a_licence():
@@ -202,8 +188,7 @@ def test_entries_have_an_address_a_hash_and_a_licence():
 
 
 @pytest.mark.parametrize('publisher, package', HOSTS.items())
-def test_addresses_and_metrics_are_those_of_the_hosts_metafiles(
-        publisher, package):
+def test_addresses_and_metrics_are_those_of_the_hosts_metafiles(publisher, package):
     pytest.importorskip(package)
     for name in MODEL_NAMES:
         entry = ENTRIES[name]
@@ -233,12 +218,11 @@ def test_table_names_publisher_licence_and_metric(capsys):
     rows = [row for row in rows if row[0] != ' ']
     assert [row.split()[0] for row in rows] == names
     assert 'ddrnet-23-slim_cityscapes' in names
-    assert rows[0].split()[1:6] == [
-        'MMSegmentation', 'Apache-2.0', 'Cityscapes', 'mIoU', '77.84,'
-    ]
+    assert rows[0].split()[1:6] == ['MMSegmentation', 'Apache-2.0', 'Cityscapes', 'mIoU', '77.84,']
     list_models('hrnet-w32_coco*')
     assert capsys.readouterr().out.splitlines()[-1] == (
-        'config: dsrl_pose/td-hm-hrnet-w32_8xb64-210e_coco-256x192.py')
+        'config: dsrl_pose/td-hm-hrnet-w32_8xb64-210e_coco-256x192.py'
+    )
 
 
 def test_table_fits_100_columns_and_cuts_nothing(capsys):
@@ -248,8 +232,12 @@ def test_table_fits_100_columns_and_cuts_nothing(capsys):
     words = ' '.join(lines).split()
     for name in names:
         entry = find(name)
-        said = (name, entry.license, *entry.publisher.split(),
-                *entry.results.replace(',', ' ').split())
+        said = (
+            name,
+            entry.license,
+            *entry.publisher.split(),
+            *entry.results.replace(',', ' ').split(),
+        )
         assert {word.strip(',') for word in words} >= set(said), name
 
 
@@ -267,18 +255,29 @@ def test_weights_of_our_own_need_no_network_and_are_small(name, cache):
 
 
 @pytest.mark.parametrize('name', [n for n in OWN_NAMES if 'camvid' in n])
-def test_networks_of_the_study_paint_a_street_offline(name, repo_root,
-                                                      tmp_path, cache):
+def test_networks_of_the_study_paint_a_street_offline(name, repo_root, tmp_path, cache):
     street = cv2.imread(str(repo_root / 'docs/images/street.jpg'))
     cv2.imwrite(str(tmp_path / 'street.png'), street)
-    assert main([
-        'paint', f'{tmp_path}/street.png', '--model', name, '--opacity', '1',
-        '--device', 'cpu', '--out-dir', f'{tmp_path}/out'
-    ]) == 0
+    assert (
+        main(
+            [
+                'paint',
+                f'{tmp_path}/street.png',
+                '--model',
+                name,
+                '--opacity',
+                '1',
+                '--device',
+                'cpu',
+                '--out-dir',
+                f'{tmp_path}/out',
+            ]
+        )
+        == 0
+    )
     painted = cv2.imread(f'{tmp_path}/out/street.png')[..., ::-1]
     assert painted.shape == street.shape
-    colors, counts = np.unique(
-        painted.reshape(-1, 3), axis=0, return_counts=True)
+    colors, counts = np.unique(painted.reshape(-1, 3), axis=0, return_counts=True)
     palette = CamVidDataset.METAINFO['palette']
     assert all(color in palette for color in colors.tolist())
     assert len(counts) > 3 and counts.max() < 0.9 * counts.sum()
@@ -311,9 +310,10 @@ def test_file_that_only_a_person_can_get_is_taken_from_where_it_is_put(cache):
     assert len(load_published(name)['state_dict']) == len(weights)
 
 
-@pytest.mark.parametrize('share', [0, .5])
+@pytest.mark.parametrize('share', [0, 0.5])
 def test_a_torn_file_without_a_hash_is_downloaded_again(
-        share, cache, server, monkeypatch, tmp_path):
+    share, cache, server, monkeypatch, tmp_path
+):
     source = ENTRIES['dabnet_cityscapes']
     entry = dataclasses.replace(source, url=server.url('good', 'x.pth'))
     monkeypatch.setattr(module, 'published', lambda: {entry.name: entry})
@@ -321,15 +321,14 @@ def test_a_torn_file_without_a_hash_is_downloaded_again(
     content = (tmp_path / 'x.pth').read_bytes()
     server.files['x.pth'] = content
     cache.mkdir(parents=True)
-    (cache / 'x.pth').write_bytes(content[:int(share * len(content))])
+    (cache / 'x.pth').write_bytes(content[: int(share * len(content))])
     assert load_published(entry.name)['state_dict']
     assert (cache / 'x.pth').read_bytes() == content
     assert len(server.asked) == 1
 
 
 def test_unreadable_file_without_a_hash_is_deleted(cache, server, monkeypatch):
-    entry = dataclasses.replace(
-        ENTRIES['espnetv2-s2_imagenet'], url=server.url('cut', 'x.pth'))
+    entry = dataclasses.replace(ENTRIES['espnetv2-s2_imagenet'], url=server.url('cut', 'x.pth'))
     monkeypatch.setattr(module, 'published', lambda: {entry.name: entry})
     torch.save(dict(weight=torch.ones(99)), cache.parent.parent / 'x.pth')
     server.files['x.pth'] = (cache.parent.parent / 'x.pth').read_bytes()
@@ -339,12 +338,12 @@ def test_unreadable_file_without_a_hash_is_deleted(cache, server, monkeypatch):
 
 
 def test_importing_the_package_imports_nothing_heavy(repo_root):
-    code = ('import sys, mmhires\n'
-            'print([m for m in ("mmseg", "mmcv", "mmhires.zoo", "mmpose") '
-            'if m in sys.modules])')
-    done = subprocess.run([sys.executable, '-c', code],
-                          cwd=repo_root,
-                          capture_output=True,
-                          text=True,
-                          check=True)
+    code = (
+        'import sys, mmhires\n'
+        'print([m for m in ("mmseg", "mmcv", "mmhires.zoo", "mmpose") '
+        'if m in sys.modules])'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=repo_root, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == '[]'

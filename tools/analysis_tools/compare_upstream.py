@@ -16,6 +16,7 @@ All take turns in one process; ratios are those of the medians. Memory is the
 peak of the resident set of a process for each, above that when the model was
 ready to run; glibc is told to keep no freed blocks of 1 MiB and more.
 """
+
 import argparse
 import ctypes
 import gc
@@ -43,14 +44,12 @@ from mmhires.utils.progress import track
 if TYPE_CHECKING:
     from torch import nn
 
-UPSTREAM = ('mmseg::ddrnet/'
-            'ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py')
+UPSTREAM = 'mmseg::ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py'
 OURS = 'ddrnet/ddrnet-23-slim_4xb3-120k_cityscapes-1024x1024.py'
-ONNX, PT2 = ('logits.onnx', 'labels.onnx'), ('logits.pt2', )
+ONNX, PT2 = ('logits.onnx', 'labels.onnx'), ('logits.pt2',)
 ENGINES = dict(
-    openvino=('fp32 bf16 int8', ONNX),
-    onnxruntime=('fp32 int8', ONNX),
-    torch=('fp32 bf16', PT2))
+    openvino=('fp32 bf16 int8', ONNX), onnxruntime=('fp32 int8', ONNX), torch=('fp32 bf16', PT2)
+)
 # By name: engine, precision to compute in, and file.
 FORMS = {
     f'{runtime} {precision}{end}': (runtime, precision, file)
@@ -71,12 +70,14 @@ def parse_args() -> argparse.Namespace:
     add('--out', help='.json file for the results')
     add('--image', help='picture, resized; default: noise')
     add('--size', nargs=2, type=int, default=[1024, 2048], metavar=('H', 'W'))
-    add('--forms',
+    add(
+        '--forms',
         nargs='+',
         choices=FORMS,
         metavar='FORM',
         default=[name for name in FORMS if find_spec(name.split()[0])],
-        help='those that are installed')
+        help='those that are installed',
+    )
     add('--repeats', type=int, default=10)
     add('--warmup', type=int, default=2)
     add('--threads', nargs='+', type=int)
@@ -91,6 +92,7 @@ def main() -> None:
     from rich.table import Table
 
     from mmhires.analysis import device_name
+
     # glibc keeps no freed block of 1 MiB or more in the processes that weigh.
     os.environ['MALLOC_MMAP_THRESHOLD_'] = str(2**20)
     with tempfile.TemporaryDirectory() as folder:
@@ -106,68 +108,69 @@ def main() -> None:
         calibration=args.calibration or 'noise',
         device=device_name(),
         flags=sorted(set(FLAGS.findall(Path('/proc/cpuinfo').read_text()))),
-        versions={name: version(name)
-                  for name in ENGINES if find_spec(name)})
+        versions={name: version(name) for name in ENGINES if find_spec(name)},
+    )
     if args.out:
         dump(dict(machine, results=found), args.out)
-    table = Table('', 'threads', 'ms', 'quartiles', 'faster', 'equal labels',
-                  'MiB')
+    table = Table('', 'threads', 'ms', 'quartiles', 'faster', 'equal labels', 'MiB')
     for row in found:
-        table.add_row(row['form'], str(row['threads']), f'{row["ms"]:.0f}',
-                      '{:.0f} - {:.0f}'.format(*row['quartiles']),
-                      f'{row["faster"]:.2f}x', f'{row["equal"]:.4%}',
-                      f'{row["memory"]:.0f}')
+        table.add_row(
+            row['form'],
+            str(row['threads']),
+            f'{row["ms"]:.0f}',
+            '{:.0f} - {:.0f}'.format(*row['quartiles']),
+            f'{row["faster"]:.2f}x',
+            f'{row["equal"]:.4%}',
+            f'{row["memory"]:.0f}',
+        )
     about = ', '.join(f'{key} {value}' for key, value in machine.items())
     Console(width=110).print(table, about)
 
 
-def write_files(model: 'nn.Module', folder: Path,
-                args: argparse.Namespace) -> None:
+def write_files(model: 'nn.Module', folder: Path, args: argparse.Namespace) -> None:
     """The picture, and the files that the forms need."""
     from mmhires.deploy import export
     from mmhires.deploy.quantize import quantize
+
     picture = write_picture(args.image, folder / 'picture.png', args.size)
     found = find_inputs(args.calibration) if args.calibration else [None] * 4
     calibration = [
         write_picture(source, folder / f'calibration{number}.png', args.size)
-        for number, source in enumerate(found[::-(-len(found) // 8)])
+        for number, source in enumerate(found[:: -(-len(found) // 8)])
     ]
     needed = {FORMS[name][1:] for name in args.forms}
     for name in track(sorted({file for _, file in needed}), text='export'):
         file = folder / name
         export(model, file, [picture], labels='labels' in name)
         if ('int8', name) in needed:
-            quantize(file, file.with_stem(f'{file.stem}-int8'), calibration,
-                     lambda predictor: 0)
+            quantize(file, file.with_stem(f'{file.stem}-int8'), calibration, lambda predictor: 0)
 
 
 def write_picture(source: str | None, file: Path, size: list[int]) -> Path:
     """A picture file, or noise that its name decides, at a size."""
-    picture = cv2.resize(read_image(source), size[::-1]) if source else \
-        np.random.default_rng(crc32(file.name.encode())).integers(
-            0, 256, (*size, 3), np.uint8)
+    picture = (
+        cv2.resize(read_image(source), size[::-1])
+        if source
+        else np.random.default_rng(crc32(file.name.encode())).integers(0, 256, (*size, 3), np.uint8)
+    )
     write_image(picture, file)
     return file
 
 
-def measure(models: dict, folder: Path, threads: int,
-            args: argparse.Namespace) -> list[dict]:
+def measure(models: dict, folder: Path, threads: int, args: argparse.Namespace) -> list[dict]:
     """A row of the table for each form, at one number of threads."""
     import torch
 
     from mmhires.analysis import measure_in_turns
-    steps = {
-        name: make_step(name, models, folder, threads)
-        for name in (*models, *args.forms)
-    }
+
+    steps = {name: make_step(name, models, folder, threads) for name in (*models, *args.forms)}
     with torch.inference_mode():
         labels_of = {name: step() for name, step in steps.items()}
         times = measure_in_turns(steps, args.repeats, args.warmup, track=track)
     first = next(iter(models))
     # A process each, as what one has freed would hide what the next takes.
     with process_pool(2, fresh=True) as pool:
-        memory = pool.map(peak_memory, steps, repeat(folder), repeat(threads),
-                          repeat(args))
+        memory = pool.map(peak_memory, steps, repeat(folder), repeat(threads), repeat(args))
     return [
         dict(
             form=name,
@@ -176,7 +179,8 @@ def measure(models: dict, folder: Path, threads: int,
             quartiles=[time.low, time.high],
             faster=times[first].median / time.median,
             equal=float((labels_of[name] == labels_of[first]).mean()),
-            memory=peak / 2**20)
+            memory=peak / 2**20,
+        )
         for (name, time), peak in zip(times.items(), memory)
     ]
 
@@ -186,6 +190,7 @@ def build_models(args: argparse.Namespace) -> dict[str, 'nn.Module']:
     from mmengine.registry import init_default_scope
 
     from mmhires.zoo import load_model
+
     init_default_scope('mmseg')
     if args.config:
         models = dict(predict=load_model(args.config, args.checkpoint, 'cpu'))
@@ -193,10 +198,7 @@ def build_models(args: argparse.Namespace) -> dict[str, 'nn.Module']:
         models = build_ddrnets(args.checkpoint)
     for model in models.values():
         # The picture has the size that is timed.
-        model.cfg.test_pipeline = [
-            dict(type='LoadImageFromFile'),
-            dict(type='PackSegInputs')
-        ]
+        model.cfg.test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
     return models
 
 
@@ -210,6 +212,7 @@ def build_ddrnets(checkpoint: str | None) -> dict[str, 'nn.Module']:
     from mmhires.converters import convert
     from mmhires.registry import MODELS
     from mmhires.zoo.published import config_folder
+
     weights, classes, models = None, 19, []
     if checkpoint:
         found = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
@@ -222,16 +225,15 @@ def build_ddrnets(checkpoint: str | None) -> dict[str, 'nn.Module']:
         model = revert_sync_batchnorm(MODELS.build(cfg.model)).eval()
         model.cfg = cfg
         model.dataset_meta = dict(
-            classes=list(map(str, range(classes))),
-            palette=[[0, 0, 0]] * classes)
+            classes=list(map(str, range(classes))), palette=[[0, 0, 0]] * classes
+        )
         models.append(model)
     upstream, ours = models
     if weights:
         ours.load_state_dict(weights)
     else:
         randomize(ours)
-    upstream.load_state_dict(
-        convert(ours.state_dict(), 'mmseg-ddrnet', reverse=True))
+    upstream.load_state_dict(convert(ours.state_dict(), 'mmseg-ddrnet', reverse=True))
     return {'mmseg predict': upstream, 'ours, predict': ours}
 
 
@@ -240,6 +242,7 @@ def randomize(model: 'nn.Module') -> None:
     import torch
     from torch import nn
     from torch.nn.modules.batchnorm import _BatchNorm
+
     torch.manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -249,21 +252,20 @@ def randomize(model: 'nn.Module') -> None:
             module.running_var.uniform_(0.5, 1.5)
 
 
-def make_step(name: str, models: dict, folder: Path,
-              threads: int) -> Callable[[], np.ndarray]:
+def make_step(name: str, models: dict, folder: Path, threads: int) -> Callable[[], np.ndarray]:
     """From the normalised image to labels ``(H, W)``."""
     import torch
     from mmseg.structures import SegDataSample
 
     from mmhires.deploy import Predictor
+
     picture = folder / 'picture.png'
     if name in models:
         model = models[name]
         image = torch.from_numpy(read_image(picture).transpose(2, 0, 1).copy())
         size = tuple(image.shape[1:])
         sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size))
-        data = model.data_preprocessor(
-            dict(inputs=[image], data_samples=[sample]))
+        data = model.data_preprocessor(dict(inputs=[image], data_samples=[sample]))
         return lambda: model.predict(**data)[0].pred_sem_seg.data[0].numpy()
     runtime, precision, file = FORMS[name]
     file = folder / file
@@ -274,10 +276,10 @@ def make_step(name: str, models: dict, folder: Path,
     return lambda: predictor.finish(*predictor.run([job]))
 
 
-def peak_memory(name: str, folder: Path, threads: int,
-                args: argparse.Namespace) -> int:
+def peak_memory(name: str, folder: Path, threads: int, args: argparse.Namespace) -> int:
     """Bytes above what this process holds with a form ready to run."""
     import torch
+
     torch.set_num_threads(threads)
     models = {} if name in FORMS else build_models(args)
     step = make_step(name, models, folder, threads)

@@ -10,6 +10,7 @@ leading directions, or recovered by the best linear map (least squares): the
 explained variance R^2 of the teacher's features, and the test metric of each.
 The last of ``--ways`` is written to ``--out``, to be ``load_from``.
 """
+
 import argparse
 import copy
 import os.path as osp
@@ -24,24 +25,22 @@ from mmhires.utils.files import open_whole
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Recover features of a teacher without training')
+    parser = argparse.ArgumentParser(description='Recover features of a teacher without training')
     parser.add_argument('config', help='of an HRFR model')
     parser.add_argument('--batches', type=int, default=32)
     parser.add_argument(
-        '--update-bn',
-        action='store_true',
-        help='statistics of batch normalisation of small images')
+        '--update-bn', action='store_true', help='statistics of batch normalisation of small images'
+    )
     parser.add_argument(
         '--ways',
         nargs='+',
         choices=['bilinear', 'projected', 'lstsq'],
-        default=['bilinear', 'projected', 'lstsq'])
+        default=['bilinear', 'projected', 'lstsq'],
+    )
     parser.add_argument('--metric', default='mIoU')
     parser.add_argument('--out', help='checkpoint to write')
     parser.add_argument('--work-dir', default='work_dirs/recover_features')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={})
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     args = parser.parse_args()
     if args.batches < 1:
         parser.error(f'--batches must be at least 1, got {args.batches}')
@@ -55,6 +54,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmhires.analysis import collect_moments, start_neck
+
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir, cfg.load_from = args.work_dir, None
@@ -62,16 +62,15 @@ def main() -> None:
     model = runner.model
     model.init_weights()
     loader = runner.build_dataloader(cfg.train_dataloader, seed=0)
-    moments = collect_moments(model, islice(loader, args.batches),
-                              args.update_bn)
+    moments = collect_moments(model, islice(loader, args.batches), args.update_bn)
     table = Table('features', 'R^2 by map', args.metric)
     for way in args.ways:
         neck = copy.deepcopy(model.neck)
         r2 = start_neck(model, moments, way)
         score = runner.test()[args.metric]
         table.add_row(
-            way, ', '.join(f'{index}: {value:.3f}'
-                           for index, value in r2.items()), f'{score:.2f}')
+            way, ', '.join(f'{index}: {value:.3f}' for index, value in r2.items()), f'{score:.2f}'
+        )
         if way == 'bilinear':  # which has taken the modules out
             model.neck = neck
     Console(width=100).print(table)

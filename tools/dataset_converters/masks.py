@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """``mmhires convert masks`` by the name that OpenMMLab's tools have."""
+
 import sys
 
 from mmhires.cli import main

@@ -4,20 +4,20 @@
 dataset_type = 'CocoDataset'
 data_mode = 'topdown'
 data_root = 'data/coco/'
-codec = dict(
-    type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
+codec = dict(type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 load_pipeline = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale')]
 augment_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='RandomHalfBody'),
-    dict(type='RandomBBoxTransform')
+    dict(type='RandomBBoxTransform'),
 ]
-affine = dict(
-    type='TopdownAffine', input_size=codec['input_size'], use_udp=True)
+affine = dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True)
 train_pipeline = [
-    *load_pipeline, *augment_pipeline, affine,
+    *load_pipeline,
+    *augment_pipeline,
+    affine,
     dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs')
+    dict(type='PackPoseInputs'),
 ]
 test_pipeline = [*load_pipeline, affine, dict(type='PackPoseInputs')]
 train_dataloader = dict(
@@ -31,7 +31,9 @@ train_dataloader = dict(
         data_mode=data_mode,
         ann_file='annotations/person_keypoints_train2017.json',
         data_prefix=dict(img='train2017/'),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=2,
@@ -47,7 +49,9 @@ val_dataloader = dict(
         'COCO_val2017_detections_AP_H_56_person.json',
         data_prefix=dict(img='val2017/'),
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='CocoMetric')

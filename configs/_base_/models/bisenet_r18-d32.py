@@ -3,8 +3,7 @@
 _base_ = '../preprocessor.py'
 checkpoint = 'https://download.pytorch.org/models/resnet18-f37072fd.pth'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
-loss_decode = dict(
-    type='CrossEntropyLoss', use_sigmoid=False, avg_non_ignore=True)
+loss_decode = dict(type='CrossEntropyLoss', use_sigmoid=False, avg_non_ignore=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -13,7 +12,8 @@ model = dict(
         low_res_label=True,
         pad_val=0,
         seg_pad_val=255,
-        **_base_.img_norm_cfg),
+        **_base_.img_norm_cfg,
+    ),
     backbone=dict(
         type='mmhires.BiSeNetV1',
         norm_cfg=norm_cfg,
@@ -25,7 +25,9 @@ model = dict(
             norm_cfg=norm_cfg,
             norm_eval=False,
             style='pytorch',
-            init_cfg=dict(type='Pretrained', checkpoint=checkpoint))),
+            init_cfg=dict(type='Pretrained', checkpoint=checkpoint),
+        ),
+    ),
     decode_head=dict(
         type='FCNHead',
         in_channels=256,
@@ -37,7 +39,8 @@ model = dict(
         num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=loss_decode),
+        loss_decode=loss_decode,
+    ),
     auxiliary_head=[
         dict(
             type='FCNHead',
@@ -49,7 +52,10 @@ model = dict(
             num_classes=19,
             norm_cfg=norm_cfg,
             align_corners=False,
-            loss_decode=loss_decode) for index in (1, 2)
+            loss_decode=loss_decode,
+        )
+        for index in (1, 2)
     ],
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -4,10 +4,8 @@ norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        pad_val=0,
-        seg_pad_val=255,
-        **_base_.img_norm_cfg),
+        type='SegDataPreProcessor', pad_val=0, seg_pad_val=255, **_base_.img_norm_cfg
+    ),
     pretrained='torchvision://resnet101',
     backbone=dict(
         type='ResNet',
@@ -19,16 +17,18 @@ model = dict(
         norm_cfg=norm_cfg,
         norm_eval=False,
         style='pytorch',
-        contract_dilation=True),
+        contract_dilation=True,
+    ),
     decode_head=dict(
         type='mmhires.DeepLabV2Head',
         in_channels=2048,
         in_index=3,
         dilations=(6, 12, 18, 24),
-        dropout_ratio=0.,
+        dropout_ratio=0.0,
         num_classes=19,
         align_corners=False,
-        loss_decode=dict(
-            type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

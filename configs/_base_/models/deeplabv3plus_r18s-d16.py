@@ -10,7 +10,8 @@ model = dict(
         low_res_label=True,
         pad_val=0,
         seg_pad_val=255,
-        **_base_.img_norm_cfg),
+        **_base_.img_norm_cfg,
+    ),
     backbone=dict(
         type='ResNetV1c',
         depth=18,
@@ -23,7 +24,8 @@ model = dict(
         norm_cfg=norm_cfg,
         norm_eval=False,
         style='pytorch',
-        contract_dilation=True),
+        contract_dilation=True,
+    ),
     decode_head=dict(
         type='DepthwiseSeparableASPPHead',
         in_channels=256,
@@ -36,6 +38,8 @@ model = dict(
         num_classes=11,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss')),
+        loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

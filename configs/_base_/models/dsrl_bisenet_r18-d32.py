@@ -5,6 +5,7 @@ model = dict(
         _delete_=True,
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
-        sisr_head=dict(
-            type='mmhires.SISRHead', in_channels=256, in_index=0, upscale=8),
-        loss_fa=dict(type='mmhires.FALoss')))
+        sisr_head=dict(type='mmhires.SISRHead', in_channels=256, in_index=0, upscale=8),
+        loss_fa=dict(type='mmhires.FALoss'),
+    ),
+)

@@ -6,9 +6,8 @@ model = dict(
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         sisr_head=dict(
-            type='mmhires.SISRHead',
-            in_channels=[35, 259],
-            in_index=[0, 2],
-            channels=32,
-            upscale=8),
-        loss_fa=dict(type='mmhires.FALoss')))
+            type='mmhires.SISRHead', in_channels=[35, 259], in_index=[0, 2], channels=32, upscale=8
+        ),
+        loss_fa=dict(type='mmhires.FALoss'),
+    ),
+)

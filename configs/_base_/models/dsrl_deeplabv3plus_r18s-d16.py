@@ -10,5 +10,8 @@ model = dict(
             reduction='mean',
             in_channels=[32, 256],
             in_index=[0, 3],
-            channels=32),
-        loss_fa=dict(type='mmhires.FALoss')))
+            channels=32,
+        ),
+        loss_fa=dict(type='mmhires.FALoss'),
+    ),
+)

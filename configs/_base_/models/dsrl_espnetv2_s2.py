@@ -6,9 +6,8 @@ model = dict(
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         sisr_head=dict(
-            type='mmhires.SISRHead',
-            in_channels=[32, 512],
-            in_index=[0, 3],
-            channels=32,
-            upscale=2),
-        loss_fa=dict(type='mmhires.FALoss')))
+            type='mmhires.SISRHead', in_channels=[32, 512], in_index=[0, 3], channels=32, upscale=2
+        ),
+        loss_fa=dict(type='mmhires.FALoss'),
+    ),
+)

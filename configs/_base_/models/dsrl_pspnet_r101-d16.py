@@ -6,8 +6,8 @@ model = dict(
         type='mmhires.DSRLHead',
         seg_head=_base_.model.decode_head,
         sisr_head=dict(
-            type='mmhires.SISRHead',
-            in_channels=[256, 2048],
-            in_index=[0, 3],
-            upscale=16),
-        loss_fa=dict(type='mmhires.FALoss')))
+            type='mmhires.SISRHead', in_channels=[256, 2048], in_index=[0, 3], upscale=16
+        ),
+        loss_fa=dict(type='mmhires.FALoss'),
+    ),
+)

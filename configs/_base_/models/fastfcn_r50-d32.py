@@ -9,7 +9,8 @@ head = dict(
     num_classes=59,
     norm_cfg=norm_cfg,
     align_corners=True,
-    loss_decode=loss_decode)
+    loss_decode=loss_decode,
+)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -18,7 +19,8 @@ model = dict(
         seg_pad_val=255,
         size=(480, 480),
         test_cfg=dict(size=(480, 480)),
-        **_base_.img_norm_cfg),
+        **_base_.img_norm_cfg,
+    ),
     backbone=dict(
         type='ResNetV1c',
         depth=50,
@@ -27,10 +29,9 @@ model = dict(
         dilations=(1, 1, 1, 1),
         contract_dilation=True,
         norm_cfg=norm_cfg,
-        init_cfg=dict(
-            type='Pretrained', checkpoint='mmhires://resnet50s_imagenet')),
-    neck=dict(
-        type='mmhires.JPU', in_channels=(512, 1024, 2048), norm_cfg=norm_cfg),
+        init_cfg=dict(type='Pretrained', checkpoint='mmhires://resnet50s_imagenet'),
+    ),
+    neck=dict(type='mmhires.JPU', in_channels=(512, 1024, 2048), norm_cfg=norm_cfg),
     decode_head=dict(
         type='mmhires.EncHead',
         bottleneck_kernel_size=1,
@@ -38,9 +39,9 @@ model = dict(
         in_index=[3],
         channels=512,
         num_codes=32,
-        loss_se_decode=dict(
-            type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2),
-        **head),
+        loss_se_decode=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2),
+        **head,
+    ),
     auxiliary_head=dict(
         head,
         type='FCNHead',
@@ -49,13 +50,14 @@ model = dict(
         channels=256,
         num_convs=1,
         concat_input=False,
-        loss_decode=dict(loss_weight=0.2, **loss_decode)),
+        loss_decode=dict(loss_weight=0.2, **loss_decode),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(480, 480), stride=(320, 320)))
+    test_cfg=dict(mode='slide', crop_size=(480, 480), stride=(320, 320)),
+)
 
 # Parts of the other rows of the paper's tables.
-resnet101 = dict(
-    depth=101, init_cfg=dict(checkpoint='mmhires://resnet101s_imagenet'))
+resnet101 = dict(depth=101, init_cfg=dict(checkpoint='mmhires://resnet101s_imagenet'))
 dilated = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
 aspp_head = dict(
     type='mmhires.ASPPHead',
@@ -63,13 +65,10 @@ aspp_head = dict(
     in_index=3,
     channels=256,
     dilations=(1, 12, 24, 36),
-    **head)
+    **head,
+)
 psp_head = dict(
-    type='PSPHead',
-    in_channels=2048,
-    in_index=3,
-    channels=512,
-    pool_scales=(1, 2, 3, 6),
-    **head)
+    type='PSPHead', in_channels=2048, in_index=3, channels=512, pool_scales=(1, 2, 3, 6), **head
+)
 # Weight of the auxiliary loss with ASPP and PSP.
 auxiliary = dict(loss_decode=dict(loss_weight=0.4))

@@ -2,8 +2,7 @@
 # are near twice the 144.9 GMACs of that, not near the 511.7 of stride 8.
 _base_ = '../preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
-loss_decode = dict(
-    type='CrossEntropyLoss', use_sigmoid=False, avg_non_ignore=True)
+loss_decode = dict(type='CrossEntropyLoss', use_sigmoid=False, avg_non_ignore=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -12,7 +11,8 @@ model = dict(
         low_res_label=True,
         pad_val=0,
         seg_pad_val=255,
-        **_base_.img_norm_cfg),
+        **_base_.img_norm_cfg,
+    ),
     pretrained='open-mmlab://resnet101_v1c',
     backbone=dict(
         type='ResNetV1c',
@@ -24,7 +24,8 @@ model = dict(
         norm_cfg=norm_cfg,
         norm_eval=False,
         style='pytorch',
-        contract_dilation=True),
+        contract_dilation=True,
+    ),
     decode_head=dict(
         type='PSPHead',
         in_channels=2048,
@@ -35,7 +36,8 @@ model = dict(
         num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=loss_decode),
+        loss_decode=loss_decode,
+    ),
     auxiliary_head=dict(
         type='FCNHead',
         in_channels=1024,
@@ -47,6 +49,8 @@ model = dict(
         num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(loss_weight=0.4, **loss_decode)),
+        loss_decode=dict(loss_weight=0.4, **loss_decode),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -9,5 +9,7 @@ model = dict(
         out_channels=17,
         deconv_out_channels=(64, 64, 64),
         deconv_kernel_sizes=(4, 4, 4),
-        loss=dict(type='KLDiscretLoss', use_target_weight=True)),
-    test_cfg=dict(_delete_=True, flip_test=True))
+        loss=dict(type='KLDiscretLoss', use_target_weight=True),
+    ),
+    test_cfg=dict(_delete_=True, flip_test=True),
+)

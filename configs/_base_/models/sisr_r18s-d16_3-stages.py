@@ -5,4 +5,5 @@ sisr_head = dict(
     in_index=[0, 2],
     channels=32,
     residual=True,
-    norm_cfg=None)
+    norm_cfg=None,
+)

@@ -8,8 +8,8 @@ param_scheduler = [
         begin=0,
         end=300,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=300, val_interval=300)
-default_hooks = dict(
-    logger=dict(interval=1), checkpoint=dict(interval=300, save_best=None))
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=300, save_best=None))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Rules of the check: one module each, with ``findings(ctx)``."""
+
 from importlib import import_module
 
 from ..context import Context

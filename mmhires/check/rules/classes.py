@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Numbers of classes and keypoints: heads, losses and data sets."""
+
 from typing import Any
 
 from mmhires.dryrun.config_tree import first, is_topdown
@@ -9,7 +10,7 @@ from ..context import Context
 from ..finding import Finding, Findings
 
 # Of boundaries, whatever the classes are.
-OTHER_CLASSES = ('STDCHead', )
+OTHER_CLASSES = ('STDCHead',)
 
 
 def findings(ctx: Context) -> Findings:
@@ -28,8 +29,12 @@ def _keypoints(ctx: Context, dataset: str) -> Findings:
     head = (head or {}).get('heatmap_head', head or {})
     # Combined heatmaps of UDP have two maps of offsets for each.
     maps = keypoints * (3 if 'combined' in str(head.get('decoder')) else 1)
-    yield from _compare('model.head.out_channels', head.get('out_channels'),
-                        {maps}, f'{dataset} has {keypoints} keypoints')
+    yield from _compare(
+        'model.head.out_channels',
+        head.get('out_channels'),
+        {maps},
+        f'{dataset} has {keypoints} keypoints',
+    )
 
 
 def _classes(ctx: Context, dataset: str) -> Findings:
@@ -45,20 +50,23 @@ def _classes(ctx: Context, dataset: str) -> Findings:
     # A teacher's features are used, never its classes.
     for key, part in walk('model', cfg.model, ('teacher', 'backbone')):
         if part.get('type') not in OTHER_CLASSES:
-            yield from _compare(f'{key}.num_classes', part.get('num_classes'),
-                                {wanted, more}, source)
+            yield from _compare(
+                f'{key}.num_classes', part.get('num_classes'), {wanted, more}, source
+            )
             # One more is the "no object" of heads that predict masks.
-            yield from _compare(f'{key}.class_weight',
-                                part.get('class_weight'),
-                                {wanted, wanted + 1, more}, source)
+            yield from _compare(
+                f'{key}.class_weight', part.get('class_weight'), {wanted, wanted + 1, more}, source
+            )
     for other, meta in ctx.metas.items():
         if meta.get('classes') != classes:
             yield Finding(
-                'classes', f'{other}.metainfo',
+                'classes',
+                f'{other}.metainfo',
                 f'{len(meta.get("classes") or ())} classes, other ones than '
-                f'the {len(classes)} of {dataset}', 'train, validate and '
-                'test on the same classes in the same order',
-                'problem' if mapped is None else 'warning')
+                f'the {len(classes)} of {dataset}',
+                'train, validate and test on the same classes in the same order',
+                'problem' if mapped is None else 'warning',
+            )
 
 
 def _compare(key: str, value: Any, allowed: set[int], source: str) -> Findings:
@@ -67,5 +75,9 @@ def _compare(key: str, value: Any, allowed: set[int], source: str) -> Findings:
     if isinstance(value, (list, tuple)):
         count, shown = len(value), f'{len(value)} weights'
     if isinstance(count, int) and count not in allowed:
-        yield Finding('classes', key, f'{shown}, but {source}',
-                      f'make it {min(allowed)}, or correct the data set')
+        yield Finding(
+            'classes',
+            key,
+            f'{shown}, but {source}',
+            f'make it {min(allowed)}, or correct the data set',
+        )

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Transforms and files of the data sets, and values of their labels."""
+
 import os.path as osp
 import re
 from collections import defaultdict
@@ -23,13 +24,9 @@ def findings(ctx: Context) -> Findings:
         found = list(_file_findings(dataset))
         root, kind = dataset.cfg.get('data_root'), dataset.cfg['type']
         if found and root and component(kind) and not osp.isdir(root):
-            found = [
-                Finding('missing', f'{dataset.key}.data_root', f'no {root}',
-                        DO)
-            ]
+            found = [Finding('missing', f'{dataset.key}.data_root', f'no {root}', DO)]
         yield from found
-    yield from _errors(
-        transform_errors('tta_pipeline', ctx.cfg.get('tta_pipeline')))
+    yield from _errors(transform_errors('tta_pipeline', ctx.cfg.get('tta_pipeline')))
 
 
 def _errors(errors: Mapping[str, Exception]) -> Findings:
@@ -56,15 +53,19 @@ def _file_findings(dataset: DataSet) -> Findings:
         yield from_error(key, error, 'missing')
     elif not infos:
         yield Finding(
-            'missing', key, 'the data set is empty',
-            'compare data_prefix, img_suffix and ann_file with the files')
+            'missing',
+            key,
+            'the data set is empty',
+            'compare data_prefix, img_suffix and ann_file with the files',
+        )
     total = len(dataset.infos)
     for name, paths in dataset.files[1].items():
         yield Finding(
-            'missing', f'{key}.{name}',
+            'missing',
+            f'{key}.{name}',
             f'{len(paths)} of {total} files are not there, {paths[0]} for one',
-            'complete the pairs of images and labels, or list the whole ones '
-            'in ann_file')
+            'complete the pairs of images and labels, or list the whole ones in ann_file',
+        )
         total -= len(paths)
     yield from _label_findings(dataset)
     if error := dataset.packed[1]:
@@ -80,9 +81,11 @@ def _label_findings(dataset: DataSet) -> Findings:
         alike[re.sub(r'\S*[\d/]\S*', '', str(error))].append(error)
     for errors in alike.values():
         yield Finding(
-            'labels', dataset.key, f'{len(errors)} of {looked_at} looked '
-            f'into, for one: {errors[0]}', 'convert or replace the files, or '
-            'correct metainfo.classes, reduce_zero_label or ignore_index')
+            'labels',
+            dataset.key,
+            f'{len(errors)} of {looked_at} looked into, for one: {errors[0]}',
+            'convert or replace the files, or '
+            'correct metainfo.classes, reduce_zero_label or ignore_index',
+        )
     if dataset.census and (absent := dataset.census.absent_classes()):
-        yield Finding('labels', dataset.key, absent, remedy(dataset.built[0]),
-                      'warning')
+        yield Finding('labels', dataset.key, absent, remedy(dataset.built[0]), 'warning')

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Losses of segmentation, given every value that labels can have."""
+
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -26,7 +27,7 @@ from ..finding import Finding, Findings
 
 # Of labels; that of logits does not matter to a loss.
 SIDE, LOGIT_SIDE = 64, 16
-SHARP = 10.
+SHARP = 10.0
 IGNORED = 255
 PATTERN = torch.arange(SIDE * SIDE).view(SIDE, SIDE)
 
@@ -40,21 +41,20 @@ def findings(ctx: Context) -> Findings:
     if ctx.trial is None or ctx.trial.step.error:
         return
     samples = [
-        sample for sample in ctx.trial.batch['data_samples']
-        if hasattr(sample, 'gt_sem_seg')
+        sample for sample in ctx.trial.batch['data_samples'] if hasattr(sample, 'gt_sem_seg')
     ]
     inputs = ctx.trial.step.loss_inputs if samples else {}
     for key, (args, kwargs) in inputs.items():
         with Unallocated():
-            head, error = tried(lambda cfg: MODELS.build(without_weights(cfg)),
-                                part_of(ctx.cfg, key))
+            head, error = tried(
+                lambda cfg: MODELS.build(without_weights(cfg)), part_of(ctx.cfg, key)
+            )
         if not error:
             loss = _Loss(key, head, args, kwargs, samples)
             # Of the form of logits and labels here, not of the values.
             error = loss.error(torch.zeros_like(PATTERN))
         if error:
-            LOGGER.info('not tried: the losses of %s alone (%s)', key,
-                        error_line(error))
+            LOGGER.info('not tried: the losses of %s alone (%s)', key, error_line(error))
         else:
             yield from loss.findings(_values_without_class(ctx))
 
@@ -62,16 +62,18 @@ def findings(ctx: Context) -> Findings:
 @dataclass
 class _Loss:
     """Loss of a head with the arguments that a training step gave it."""
+
     key: str
     head: nn.Module
     args: tuple
     kwargs: dict
     samples: list[SegDataSample]
 
-    def value(self, label: Tensor, sharp: float = 0.) -> Tensor:
+    def value(self, label: Tensor, sharp: float = 0.0) -> Tensor:
         losses = self.head.loss_by_feat(
             *_with_values(self.args, label, self.samples, sharp),
-            **_with_values(self.kwargs, label, self.samples, sharp))
+            **_with_values(self.kwargs, label, self.samples, sharp),
+        )
         return sum(x.sum() for name, x in losses.items() if 'loss' in name)
 
     def error(self, label: Tensor) -> Exception | None:
@@ -88,10 +90,11 @@ class _Loss:
         error = self.error(PATTERN % classes)
         if error:
             yield Finding(
-                'classes', key,
+                'classes',
+                key,
                 f'labels of class 0 to {classes - 1}: {error_line(error)}',
-                'out_channels=1 goes with use_sigmoid=True'
-                if one_channel else '')
+                'out_channels=1 goes with use_sigmoid=True' if one_channel else '',
+            )
             return
         yield from self._class_findings(one_channel)
         yield from self._void_findings(voids)
@@ -103,21 +106,24 @@ class _Loss:
         stripes = self.value(PATTERN % min(classes, 2))
         if classes > 1 and stripes == self.value(halves) != 0:
             yield Finding(
-                'classes', key,
+                'classes',
+                key,
                 f'the loss is {stripes:.4g} whatever the labels are',
-                'out_channels=1 goes with use_sigmoid=True')
+                'out_channels=1 goes with use_sigmoid=True',
+            )
         # Others make labels of their own.
         plain = type(self.head).loss_by_feat is BaseDecodeHead.loss_by_feat
         if one_channel and plain:
-            right, wrong = self.value(halves,
-                                      SHARP), self.value(halves, -SHARP)
+            right, wrong = self.value(halves, SHARP), self.value(halves, -SHARP)
             if right >= wrong:
                 yield Finding(
-                    'classes', key,
+                    'classes',
+                    key,
                     f'out_channels=1, but the loss is {right:.4g} where class '
                     f'1 is predicted rightly, and {wrong:.4g} where it is '
-                    'wrong', 'take a loss of one channel, such as '
-                    'CrossEntropyLoss(use_sigmoid=True)')
+                    'wrong',
+                    'take a loss of one channel, such as CrossEntropyLoss(use_sigmoid=True)',
+                )
 
     def _void_findings(self, voids: dict[int, str]) -> Findings:
         """Yield values that are not a class and that the loss fails on."""
@@ -126,16 +132,19 @@ class _Loss:
             is_void = PATTERN % 5 == 0
             error = self.error(torch.where(is_void, value, PATTERN % classes))
             if value >= classes and error:
-                remedy = ('mmhires.WeightedCrossEntropyLoss takes '
-                          'class_weight beside ignored pixels')
+                remedy = 'mmhires.WeightedCrossEntropyLoss takes class_weight beside ignored pixels'
                 if self.head.ignore_index != value:
-                    remedy = (f'set ignore_index={value} in the head; its '
-                              f'{self.head.ignore_index} is another value')
+                    remedy = (
+                        f'set ignore_index={value} in the head; its '
+                        f'{self.head.ignore_index} is another value'
+                    )
                 yield Finding(
-                    'labels', f'{self.key}.loss_decode',
-                    f'a label of {value}{source and f" ({source})"}: '
-                    f'{error_line(error)}', remedy,
-                    'problem' if source else 'warning')
+                    'labels',
+                    f'{self.key}.loss_decode',
+                    f'a label of {value}{source and f" ({source})"}: {error_line(error)}',
+                    remedy,
+                    'problem' if source else 'warning',
+                )
 
 
 def _with_values(tree: Any, label: Tensor, samples: list, sharp: float) -> Any:
@@ -151,24 +160,26 @@ def _with_values(tree: Any, label: Tensor, samples: list, sharp: float) -> Any:
         if x.ndim == 4:
             shape[2:] = [min(side, LOGIT_SIDE) for side in shape[2:]]
         if sharp and x.ndim == 4 and x.shape[1] == 1:
-            return sharp * (
-                F.interpolate(label[None, None].float(), shape[2:]) * 2 -
-                1).expand(shape)
+            return sharp * (F.interpolate(label[None, None].float(), shape[2:]) * 2 - 1).expand(
+                shape
+            )
         if x.is_floating_point():
             return torch.rand(shape, generator=generator, device='cpu')
         return torch.zeros(shape, dtype=x.dtype, device='cpu')
 
     def with_label(sample: SegDataSample) -> SegDataSample:
         sample = cropped(
-            dict(inputs=torch.zeros(3, SIDE, SIDE), data_samples=sample),
-            (SIDE, SIDE))['data_samples']
+            dict(inputs=torch.zeros(3, SIDE, SIDE), data_samples=sample), (SIDE, SIDE)
+        )['data_samples']
         sample.set_data(dict(gt_sem_seg=PixelData(data=label[None])))
         return sample
 
     fresh = cycle(samples)
-    return tree_map_only((Tensor, SegDataSample), lambda x: small(x)
-                         if isinstance(x, Tensor) else with_label(next(fresh)),
-                         tree)
+    return tree_map_only(
+        (Tensor, SegDataSample),
+        lambda x: small(x) if isinstance(x, Tensor) else with_label(next(fresh)),
+        tree,
+    )
 
 
 def _values_without_class(ctx: Context) -> dict[int, str]:
@@ -183,15 +194,15 @@ def _values_without_class(ctx: Context) -> dict[int, str]:
     elif ignored is None:
         values[IGNORED] = ''
     if _pads(ctx.cfg):
-        values[IGNORED if pad is
-               None else pad] = 'the data preprocessor pads labels with it'
+        values[IGNORED if pad is None else pad] = 'the data preprocessor pads labels with it'
     return values
 
 
 def _hold_ignored(ctx: Context) -> bool | None:
     """Return whether training labels hold 255; None if none was seen."""
     counts = [
-        dataset.census.ignored for dataset in ctx.datasets
+        dataset.census.ignored
+        for dataset in ctx.datasets
         if dataset.split == 'train' and dataset.census
     ]
     for sample in ctx.samples('train'):
@@ -209,9 +220,11 @@ def _pads(cfg: Config) -> bool:
     sides = [training_size(cfg)]
     for _, step in walk('', first(cfg.get('train_dataloader'), 'pipeline')):
         scale = step.get('scale')
-        if isinstance(scale, (list, tuple)) and len(scale) == 2 and all(
-                isinstance(side, int) for side in scale):
-            ratio = min(step.get('ratio_range') or (1, ))
+        if (
+            isinstance(scale, (list, tuple))
+            and len(scale) == 2
+            and all(isinstance(side, int) for side in scale)
+        ):
+            ratio = min(step.get('ratio_range') or (1,))
             sides.append(tuple(int(side * ratio) for side in scale[::-1]))
-    return any(side < limit for pair in sides
-               for side, limit in zip(pair, size))
+    return any(side < limit for pair in sides for side, limit in zip(pair, size))

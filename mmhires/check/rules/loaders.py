@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data loaders, and how long they last."""
+
 from dataclasses import replace
 from itertools import islice
 
@@ -31,8 +32,7 @@ def findings(ctx: Context) -> Findings:
         length = ctx.lengths.get(key)
         blanks = [None] * (length or UNKNOWN_LENGTH)
         try:
-            built = Runner.build_dataloader(
-                dict(loader.to_dict(), dataset=blanks), seed=0)
+            built = Runner.build_dataloader(dict(loader.to_dict(), dataset=blanks), seed=0)
         except (ValueError, KeyError, AssertionError) as error:
             yield _loader_error(key, loader, error)
         except (AttributeError, TypeError):
@@ -46,20 +46,22 @@ def findings(ctx: Context) -> Findings:
 def _loader_error(key: str, loader: dict, error: Exception) -> Finding:
     if isinstance(error, KeyError) and 'sampler' not in loader:
         return Finding(
-            'build', f'{key}.sampler', 'there is none',
-            "give one, such as dict(type='DefaultSampler', "
-            'shuffle=False)')
+            'build',
+            f'{key}.sampler',
+            'there is none',
+            "give one, such as dict(type='DefaultSampler', shuffle=False)",
+        )
     remedy = ''
     if not loader.get('num_workers'):
-        other = ('leave out prefetch_factor'
-                 if 'prefetch' in str(error) else 'persistent_workers=False')
+        other = (
+            'leave out prefetch_factor' if 'prefetch' in str(error) else 'persistent_workers=False'
+        )
         remedy = f'set num_workers to 1 or more, or {other}'
     finding = from_error(key, error)
     return replace(finding, remedy=finding.remedy or remedy)
 
 
-def _length_findings(ctx: Context, split: str, loader: DataLoader,
-                     length: int | None) -> Findings:
+def _length_findings(ctx: Context, split: str, loader: DataLoader, length: int | None) -> Findings:
     key = f'{split}_dataloader'
     sampler = loader.sampler
     if getattr(loader.batch_sampler, 'sampler', sampler) is not sampler:
@@ -68,24 +70,29 @@ def _length_findings(ctx: Context, split: str, loader: DataLoader,
     endless = len(list(islice(iter(sampler), count + 1))) > count
     kind = ctx.loop
     name = type(sampler).__name__
-    by_epoch = split != 'train' or (isinstance(kind, type)
-                                    and issubclass(kind, EpochBasedTrainLoop))
+    by_epoch = split != 'train' or (
+        isinstance(kind, type) and issubclass(kind, EpochBasedTrainLoop)
+    )
     if endless and by_epoch:
         loop = kind.__name__ if split == 'train' else f'{split} loop'
         yield Finding(
-            'build', f'{key}.sampler', f'{name} never ends, and the {loop} '
-            'waits for its end', "take dict(type='DefaultSampler', "
-            f'shuffle={split == "train"})')
-    if not endless and not by_epoch and kind is not None and issubclass(
-            kind, IterBasedTrainLoop):
+            'build',
+            f'{key}.sampler',
+            f'{name} never ends, and the {loop} waits for its end',
+            f"take dict(type='DefaultSampler', shuffle={split == 'train'})",
+        )
+    if not endless and not by_epoch and kind is not None and issubclass(kind, IterBasedTrainLoop):
         yield Finding(
-            'build', f'{key}.sampler',
-            f'{name} ends after each epoch, and {kind.__name__} starts the '
-            'workers again', "take dict(type='InfiniteSampler', "
-            'shuffle=True)', 'warning')
+            'build',
+            f'{key}.sampler',
+            f'{name} ends after each epoch, and {kind.__name__} starts the workers again',
+            "take dict(type='InfiniteSampler', shuffle=True)",
+            'warning',
+        )
     if length is not None and not endless and len(loader) == 0:
         yield Finding(
-            'build', f'{key}.drop_last',
-            f'an epoch has 0 steps: {length} samples are fewer than '
-            f'batch_size={loader.batch_size}',
-            'set drop_last=False, or a smaller batch_size')
+            'build',
+            f'{key}.drop_last',
+            f'an epoch has 0 steps: {length} samples are fewer than batch_size={loader.batch_size}',
+            'set drop_last=False, or a smaller batch_size',
+        )

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Evaluators, and the metrics that other parts of a config wait for."""
+
 import copy
 from collections.abc import Mapping
 
@@ -20,8 +21,21 @@ from ..remedies import from_error, nearest
 
 # Of metrics that need an annotation file to compute anything.
 COCO_PREFIXES = ('coco', 'coco-wholebody', 'posetrack18')
-COCO = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75',
-        'AR (M)', 'AR (L)', 'AP(E)', 'AP(M)', 'AP(H)')
+COCO = (
+    'AP',
+    'AP .5',
+    'AP .75',
+    'AP (M)',
+    'AP (L)',
+    'AR',
+    'AR .5',
+    'AR .75',
+    'AR (M)',
+    'AR (L)',
+    'AP(E)',
+    'AP(M)',
+    'AP(H)',
+)
 
 
 def findings(ctx: Context) -> Findings:
@@ -29,8 +43,7 @@ def findings(ctx: Context) -> Findings:
     returned = {}
     for split in ('test', 'val'):
         returned.clear()
-        for key, metric in each(f'{split}_evaluator',
-                                ctx.cfg.get(f'{split}_evaluator')):
+        for key, metric in each(f'{split}_evaluator', ctx.cfg.get(f'{split}_evaluator')):
             result, error = tried(_names, key, metric, ctx.meta)
             returned[key], error = result or (None, error)
             if error:
@@ -41,24 +54,28 @@ def findings(ctx: Context) -> Findings:
     for key, name in _awaited(ctx.cfg):
         near = nearest(str(name), known)
         # Where there may be others, it has to be nearly a known one.
-        if name != 'auto' and name not in known and (near or None
-                                                     not in returned.values()):
-            yield Finding('build', key,
-                          f'{name!r} is no metric that val_evaluator returns',
-                          near or f'choose from {", ".join(sorted(known))}')
+        if name != 'auto' and name not in known and (near or None not in returned.values()):
+            yield Finding(
+                'build',
+                key,
+                f'{name!r} is no metric that val_evaluator returns',
+                near or f'choose from {", ".join(sorted(known))}',
+            )
 
 
 def _awaited(cfg: Config) -> list[tuple[str, str]]:
     """Return the metrics that hooks go by, with their keys."""
-    return [(f'{key}.{argument}', name)
-            for hooks in ('default_hooks', 'custom_hooks')
-            for key, hook in walk(hooks, cfg.get(hooks))
-            for argument in ('save_best', 'monitor') if hook.get(argument)
-            for _, name in each('', hook[argument])]
+    return [
+        (f'{key}.{argument}', name)
+        for hooks in ('default_hooks', 'custom_hooks')
+        for key, hook in walk(hooks, cfg.get(hooks))
+        for argument in ('save_best', 'monitor')
+        if hook.get(argument)
+        for _, name in each('', hook[argument])
+    ]
 
 
-def _names(key: str, cfg: Mapping,
-           meta: dict) -> tuple[set[str] | None, Exception | None]:
+def _names(key: str, cfg: Mapping, meta: dict) -> tuple[set[str] | None, Exception | None]:
     """Return what a metric returns, where that can be told, and its error."""
     default = getattr(component(cfg.get('type', '')), 'default_prefix', None)
     registry = EVALUATOR if 'metrics' in cfg else METRICS
@@ -73,8 +90,7 @@ def _names(key: str, cfg: Mapping,
     if isinstance(error, KeyError) and 'is not supported' in str(error):
         return None, error
     if error:  # it may want more than the sample has
-        LOGGER.info('not tried: %s on a drawn sample (%s)', key,
-                    error_line(error))
+        LOGGER.info('not tried: %s on a drawn sample (%s)', key, error_line(error))
     return names, None
 
 
@@ -91,10 +107,7 @@ def _sample(meta: dict) -> dict:
         keypoints=points,
         keypoint_scores=np.ones(points.shape[:2]),
         keypoints_visible=np.ones(points.shape[:2]),
-        bboxes=np.array([[0., 0., 1., 1.]]),
-        head_size=np.ones((1, 1)))
-    return dict(
-        pred_sem_seg=label,
-        gt_sem_seg=label,
-        pred_instances=person,
-        gt_instances=person)
+        bboxes=np.array([[0.0, 0.0, 1.0, 1.0]]),
+        head_size=np.ones((1, 1)),
+    )
+    return dict(pred_sem_seg=label, gt_sem_seg=label, pred_instances=person, gt_instances=person)

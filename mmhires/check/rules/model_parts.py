@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts of a model that cannot be built."""
+
 import copy
 
 from mmengine.registry import MODELS
@@ -11,8 +12,7 @@ from ..context import Context
 from ..finding import Findings
 from ..remedies import from_error
 
-PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head',
-         'auxiliary_head', 'head')
+PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head', 'auxiliary_head', 'head')
 
 
 def findings(ctx: Context) -> Findings:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Test padding that breaks the ratios of feature maps in training."""
+
 import math
 from itertools import pairwise
 
@@ -33,32 +34,29 @@ def findings(ctx: Context) -> Findings:
         full, trained = _sides(ctx.trial, ctx.trial.batch, True)
         image, tested = _sides(ctx.trial, pseudo_collate([first]), False)
     if _nested(trained) and not _nested(tested):
-        stride = 2**round(math.log2(full[0] / trained[-1][0]))
+        stride = 2 ** round(math.log2(full[0] / trained[-1][0]))
         yield Finding(
-            'size', 'model.data_preprocessor.test_cfg',
+            'size',
+            'model.data_preprocessor.test_cfg',
             f'a test image gets to the network as {_text(image)}, whose '
             f'maps are {", ".join(map(_text, tested))}; in training each '
             'is a multiple of the next one',
-            f'add size_divisor={full_step(factor, stride)}, which is more '
-            'accurate as a rule', 'warning')
+            f'add size_divisor={full_step(factor, stride)}, which is more accurate as a rule',
+            'warning',
+        )
 
 
-def _sides(trial: Trial, batch: dict,
-           training: bool) -> tuple[tuple, list[tuple]]:
+def _sides(trial: Trial, batch: dict, training: bool) -> tuple[tuple, list[tuple]]:
     """Return sides of the input, and of maps that are read, finest first."""
     inputs = trial.preprocess(batch, training)['inputs']
     outputs = trial.model.extract_feat(inputs)
     maps = maps_of(outputs)
-    sides = {
-        tuple(maps[i].shape[2:])
-        for i in read_maps(trial.model, outputs) & maps.keys()
-    }
+    sides = {tuple(maps[i].shape[2:]) for i in read_maps(trial.model, outputs) & maps.keys()}
     return tuple(inputs.shape[2:]), sorted(sides, reverse=True)
 
 
 def _nested(sides: list[tuple]) -> bool:
-    return all(finer[i] % coarser[i] == 0 for finer, coarser in pairwise(sides)
-               for i in (0, 1))
+    return all(finer[i] % coarser[i] == 0 for finer, coarser in pairwise(sides) for i in (0, 1))
 
 
 def _text(sides: tuple) -> str:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A prediction of test images of each size."""
+
 from fractions import Fraction
 
 from mmhires.utils.errors import error_line
@@ -31,8 +32,8 @@ def _confirmed(ctx: Context, failures: list[Finding]) -> bool:
     if ctx.small_trial is None:
         return 'meta' not in str(failures).lower()
     return any(
-        ctx.small_trial.prediction_error(small_test(test, LARGEST))
-        for test in ctx.trial.tests)
+        ctx.small_trial.prediction_error(small_test(test, LARGEST)) for test in ctx.trial.tests
+    )
 
 
 def _failures(trial: Trial) -> Findings:
@@ -43,9 +44,11 @@ def _failures(trial: Trial) -> Findings:
             # Crops of persons are not padded.
             padded = hasattr(trial.model.data_preprocessor, 'test_cfg')
             yield Finding(
-                'size', 'model.test_cfg' if padded else 'val_dataloader',
-                f'a test image of {height}x{width}: '
-                f'{error_line(error)}', _padding(trial, test))
+                'size',
+                'model.test_cfg' if padded else 'val_dataloader',
+                f'a test image of {height}x{width}: {error_line(error)}',
+                _padding(trial, test),
+            )
 
 
 def _crops(trial: Trial) -> Findings:
@@ -56,9 +59,13 @@ def _crops(trial: Trial) -> Findings:
         crop = test['data_samples'][0].metainfo.get('input_size')
         if None not in (decoded, crop) and tuple(decoded) != tuple(crop):
             yield Finding(
-                'size', 'val_dataloader', f'crops of {tuple(crop)} (width, '
+                'size',
+                'val_dataloader',
+                f'crops of {tuple(crop)} (width, '
                 'height), but model.head.decoder has input_size='
-                f'{tuple(decoded)}', 'give TopdownAffine that input_size')
+                f'{tuple(decoded)}',
+                'give TopdownAffine that input_size',
+            )
 
 
 def _padding(trial: Trial, test: dict) -> str:
@@ -73,8 +80,7 @@ def _padding(trial: Trial, test: dict) -> str:
             step = full_step(factor, divisor)
             preprocessor.test_cfg = dict(before or {}, size_divisor=step)
             if trial.prediction_error(test) is None:
-                return ('set model.data_preprocessor.test_cfg='
-                        f'dict(size_divisor={step})')
+                return f'set model.data_preprocessor.test_cfg=dict(size_divisor={step})'
     finally:
         preprocessor.test_cfg = before
     return ''

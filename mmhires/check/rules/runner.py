@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What a runner builds beside the model and the data sets."""
+
 import copy
 import inspect
 
@@ -16,12 +17,18 @@ from ..remedies import from_error, nearest
 TOGETHER = dict(
     training=('train_dataloader', 'train_cfg', 'optim_wrapper'),
     validation=('val_dataloader', 'val_cfg', 'val_evaluator'),
-    testing=('test_dataloader', 'test_cfg', 'test_evaluator'))
+    testing=('test_dataloader', 'test_cfg', 'test_evaluator'),
+)
 # Of a Runner, and what mmengine and its packages look for besides.
 KEYS = {
-    *inspect.signature(Runner).parameters, 'default_scope', 'custom_imports',
-    'tta_model', 'tta_pipeline', 'test_pipeline', 'train_pipeline',
-    'val_pipeline'
+    *inspect.signature(Runner).parameters,
+    'default_scope',
+    'custom_imports',
+    'tta_model',
+    'tta_pipeline',
+    'test_pipeline',
+    'train_pipeline',
+    'val_pipeline',
 }
 
 
@@ -35,9 +42,12 @@ def findings(ctx: Context) -> Findings:
         there = [part for part in parts if cfg.get(part) is not None]
         if 0 < len(there) < len(parts):
             lacking = ', '.join(part for part in parts if part not in there)
-            yield Finding('build', lacking,
-                          f'not there beside {", ".join(there)}',
-                          f'give all of them, or none and leave out {what}')
+            yield Finding(
+                'build',
+                lacking,
+                f'not there beside {", ".join(there)}',
+                f'give all of them, or none and leave out {what}',
+            )
     yield from ctx.misfits
     if ctx.model is None:
         return
@@ -50,7 +60,6 @@ def findings(ctx: Context) -> Findings:
         # Whatever its own type, which may build on a GPU only.
         names = {'optimizer', 'constructor', 'paramwise_cfg'} & wrapper.keys()
         wrapper = {name: copy.deepcopy(wrapper[name]) for name in names}
-        _, error = tried(build_optim_wrapper, ctx.model,
-                         dict(wrapper, type='OptimWrapper'))
+        _, error = tried(build_optim_wrapper, ctx.model, dict(wrapper, type='OptimWrapper'))
         if error:
             yield from_error('optim_wrapper', error)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Teachers without weights, which teach noise."""
+
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.config import Config
@@ -32,11 +33,13 @@ def findings(ctx: Context) -> Findings:
         random = list(_random_parts(teacher, names))
         if random:
             yield Finding(
-                'checkpoint', f'{key}.teacher_ckpt',
+                'checkpoint',
+                f'{key}.teacher_ckpt',
                 f'None, and the teacher has no other weights for '
                 f'{" and ".join(random)}: it teaches noise',
                 'set it to the checkpoint of a trained full-size network',
-                'warning')
+                'warning',
+            )
 
 
 def _random_parts(teacher: Mapping, names: Sequence[str]) -> Iterator[str]:
@@ -56,7 +59,8 @@ def _pretrained(part: Mapping) -> bool:
     """Return whether ``init_cfg`` reads a checkpoint."""
     return any(
         cfg.get('type') == 'Pretrained' and cfg.get('checkpoint')
-        for _, cfg in walk('', part.get('init_cfg')))
+        for _, cfg in walk('', part.get('init_cfg'))
+    )
 
 
 def _maps_only(model: Mapping) -> bool:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A training step on random images."""
+
 from ..context import Context
 from ..finding import Finding, Findings
 
@@ -13,8 +14,9 @@ def findings(ctx: Context) -> Findings:
     if ctx.trial is not None and ctx.trial.wrong_heatmap:
         size = tuple(ctx.trial.model.head.decoder.heatmap_size)
         yield Finding(
-            'size', 'model.head.decoder',
-            f'heatmap_size={size}, but the head predicts '
-            f'{ctx.trial.wrong_heatmap} (width, height)',
-            'correct codec.heatmap_size or the layers of the head')
+            'size',
+            'model.head.decoder',
+            f'heatmap_size={size}, but the head predicts {ctx.trial.wrong_heatmap} (width, height)',
+            'correct codec.heatmap_size or the layers of the head',
+        )
     yield from ctx.training_findings

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Branches of our DDRNet that no head reads."""
+
 from mmhires.models.recording import ReadMaps, replaced
 
 from ..context import Context
@@ -24,8 +25,11 @@ def findings(ctx: Context) -> Findings:
     unread = [x for i, x in enumerate(maps) if i not in read and x]
     if unread:
         yield Finding(
-            'width', 'model.backbone.out_indices',
+            'width',
+            'model.backbone.out_indices',
             f'{maps}, but no head reads {unread}: parameters without gradient '
             'end a training in several processes',
             f'set out_indices={tuple(i for i in maps if i not in unread)}, '
-            'and count in_index of the heads in it', 'warning')
+            'and count in_index of the heads in it',
+            'warning',
+        )

@@ -9,19 +9,40 @@ every size.
 import cv2
 import numpy as np
 
-CLASSES = ('sky', 'building', 'pole', 'road', 'sidewalk', 'tree', 'sign',
-           'fence', 'car', 'pedestrian', 'bicyclist')
+CLASSES = (
+    'sky',
+    'building',
+    'pole',
+    'road',
+    'sidewalk',
+    'tree',
+    'sign',
+    'fence',
+    'car',
+    'pedestrian',
+    'bicyclist',
+)
 LABEL = {name: index for index, name in enumerate(CLASSES)}
 NEAR = 1.2  # nothing closer to the camera is drawn, metres
 _FRACTION_BITS = 4  # of the coordinates that OpenCV is given
-_CIRCLE = np.array([(np.cos(angle), np.sin(angle))
-                    for angle in np.arange(12) * np.pi / 6])
+_CIRCLE = np.array([(np.cos(angle), np.sin(angle)) for angle in np.arange(12) * np.pi / 6])
 # On a tie of samples the smaller kind of object gets the pixel, as an
 # annotator would decide; the order runs from background to thin things.
 _PRIORITY = [
     LABEL[name]
-    for name in ('sky', 'building', 'road', 'sidewalk', 'tree', 'car', 'fence',
-                 'pedestrian', 'bicyclist', 'sign', 'pole')
+    for name in (
+        'sky',
+        'building',
+        'road',
+        'sidewalk',
+        'tree',
+        'car',
+        'fence',
+        'pedestrian',
+        'bicyclist',
+        'sign',
+        'pole',
+    )
 ]
 
 
@@ -49,29 +70,29 @@ class View:
 
     def __init__(self, rng, x):
         self.x = x
-        self.focal, self.horizon, self.centre, self.height, self.bend = (
-            rng.uniform((.95, .40, -.18, 1.3, -.0016),
-                        (1.35, .52, .18, 1.9, .0016)).tolist())
-        angle, up = rng.uniform(0, 2 * np.pi), rng.uniform(.45, 1.1)
+        self.focal, self.horizon, self.centre, self.height, self.bend = rng.uniform(
+            (0.95, 0.40, -0.18, 1.3, -0.0016), (1.35, 0.52, 0.18, 1.9, 0.0016)
+        ).tolist()
+        angle, up = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 1.1)
         self.sun = np.array([np.sin(angle), 1, np.cos(angle)]) * np.cos(up)
         self.sun[1] = np.sin(up)
-        self.sunny = rng.random() < .7
+        self.sunny = rng.random() < 0.7
         if self.sunny:
-            self.sky = np.array([112., 160., 214.]) * rng.uniform(.85, 1.12)
-            self.haze = np.array([196., 212., 226.]) * rng.uniform(.92, 1.05)
-            self.direct = np.array([.86, .80, .68]) * rng.uniform(.75, 1.1)
-            self.ambient = np.array([.44, .48, .55]) * rng.uniform(.9, 1.1)
+            self.sky = np.array([112.0, 160.0, 214.0]) * rng.uniform(0.85, 1.12)
+            self.haze = np.array([196.0, 212.0, 226.0]) * rng.uniform(0.92, 1.05)
+            self.direct = np.array([0.86, 0.80, 0.68]) * rng.uniform(0.75, 1.1)
+            self.ambient = np.array([0.44, 0.48, 0.55]) * rng.uniform(0.9, 1.1)
         else:
-            self.sky = rng.uniform(150, 205) + np.array([0., 0., 6.])
+            self.sky = rng.uniform(150, 205) + np.array([0.0, 0.0, 6.0])
             self.haze = self.sky + 22
-            self.direct, self.ambient = np.full(3, .12), np.full(3, .82)
+            self.direct, self.ambient = np.full(3, 0.12), np.full(3, 0.82)
 
     def light(self, normal=None):
         """Return the RGB factor of a surface with this outward unit normal.
 
         Round and small things have none: the sun lights half of them.
         """
-        share = .5 if normal is None else max(0., np.dot(normal, self.sun))
+        share = 0.5 if normal is None else max(0.0, np.dot(normal, self.sun))
         return (self.ambient + share * self.direct).tolist()
 
 
@@ -107,21 +128,27 @@ class Canvas:
         view, uv = self.view, []
         for x, y, z in points:
             scale = self._focal / z
-            uv.append((self.u0 + (x - view.x + view.bend * z * z) * scale,
-                       self.v0 + (view.height - y) * scale))
+            uv.append(
+                (
+                    self.u0 + (x - view.x + view.bend * z * z) * scale,
+                    self.v0 + (view.height - y) * scale,
+                )
+            )
         return uv
 
     def nearest(self, x):
         """Return the distance from which a plane along the street at ``x`` is seen."""
         aside = abs(x - self.view.x)
         edge = self.u0 if x < self.view.x else self.px.shape[1] - self.u0
-        return max(2 * NEAR, .8 * aside * self.scale(1) / max(edge, 1))
+        return max(2 * NEAR, 0.8 * aside * self.scale(1) / max(edge, 1))
 
     def paint(self, colour, label, normal=None):
         """Return the 4-channel value of a surface, lit and labelled."""
         light = self._light if normal is None else self.view.light(normal)
-        return (*(min(255., channel * factor)
-                  for channel, factor in zip(colour, light)), LABEL[label])
+        return (
+            *(min(255.0, channel * factor) for channel, factor in zip(colour, light)),
+            LABEL[label],
+        )
 
     def poly(self, points, colour, label, normal=None):
         """Fill a convex polygon of world points (x, y, z)."""
@@ -158,21 +185,21 @@ class Canvas:
         """
         uv = np.array(self.project(corners))
         low = np.maximum(np.floor(uv.min(0)), 0).astype(int)
-        high = np.minimum(np.ceil(uv.max(0)) + 1,
-                          self.px.shape[1::-1]).astype(int)
+        high = np.minimum(np.ceil(uv.max(0)) + 1, self.px.shape[1::-1]).astype(int)
         if (high <= low).any() or np.ptp(uv, axis=0).min() < 1:
             return
-        pixels = self.px[low[1]:high[1], low[0]:high[0]]
+        pixels = self.px[low[1] : high[1], low[0] : high[0]]
         mask = fill(np.zeros(pixels.shape[:2], np.uint8), [uv - low], 255)
         # Shrink first: warping samples too few texels when it minifies.
         size = np.minimum(tone.shape[::-1], np.ptp(uv, axis=0) * 1.3 + 2)
         width, height = size.astype(int).tolist()
         texture = tone if opacity is None else cv2.merge([tone, opacity])
         texture = shrink(texture, (width, height))
-        texels = np.float32(rect(-.5, width - .5, -.5, height - .5))
-        matrix = cv2.getPerspectiveTransform(texels, np.float32(uv - low - .5))
+        texels = np.float32(rect(-0.5, width - 0.5, -0.5, height - 0.5))
+        matrix = cv2.getPerspectiveTransform(texels, np.float32(uv - low - 0.5))
         texture = cv2.warpPerspective(
-            texture, matrix, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+            texture, matrix, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE
+        )
         paint = self.paint(colour, label, normal)
         table = np.arange(256)[:, None] / 128 * paint
         table[:, 3] = LABEL[label]
@@ -182,7 +209,7 @@ class Canvas:
         if opacity:
             share = opacity[0][..., None] / np.float32(255)
             blend = painted * share + pixels * (1 - share)
-            hidden = (share[..., 0] <= .5) & (label != 'fence')
+            hidden = (share[..., 0] <= 0.5) & (label != 'fence')
             painted[..., :3] = blend[..., :3]
             painted[hidden, 3] = pixels[hidden, 3]
         cv2.copyTo(painted, mask, pixels)
@@ -241,8 +268,7 @@ def stroke(start, end, width):
     (x0, y0), (x1, y1) = start, end
     across = width / 2 / max(1e-6, np.hypot(x1 - x0, y1 - y0))
     nx, ny = (y0 - y1) * across, (x1 - x0) * across
-    return [(x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny),
-            (x0 - nx, y0 - ny)]
+    return [(x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny), (x0 - nx, y0 - ny)]
 
 
 def disc(x, y, radius_x, radius_y):
@@ -267,6 +293,6 @@ def clip_near(points):
 def fill(image, polygons, value):
     """Fill polygons (N, 2) of sample coordinates, and return the image."""
     # OpenCV's pixel centres are integers.
-    points = [(np.array(uv) - .5) * (1 << _FRACTION_BITS) for uv in polygons]
+    points = [(np.array(uv) - 0.5) * (1 << _FRACTION_BITS) for uv in polygons]
     points = [np.rint(uv).astype(np.int32) for uv in points]
     return cv2.fillPoly(image, points, value, cv2.LINE_8, _FRACTION_BITS)

@@ -6,17 +6,19 @@ import numpy as np
 
 from .canvas import LABEL, clip_near, disc, enlarge, fill, rect
 
-FAR = 300.  # the ground ends there, metres
+FAR = 300.0  # the ground ends there, metres
 # Before the sky: class, outline, colour, height, spacing, distance.
-_SKYLINE = (('building', rect(-1, 1, 0, 1), (150, 152, 156), 36, 34, 240.),
-            ('tree', disc(0, 0, 1, 1), (104, 124, 96), 13, 24, 200.))
+_SKYLINE = (
+    ('building', rect(-1, 1, 0, 1), (150, 152, 156), 36, 34, 240.0),
+    ('tree', disc(0, 0, 1, 1), (104, 124, 96), 13, 24, 200.0),
+)
 
 
 def draw_sky(canvas, rng):
     """Clouds over a gradient, and hazy blocks and tree tops before it."""
     view = canvas.view
     height, width = canvas.px.shape[:2]
-    rows = min(height, round(canvas.v0 + .01 * canvas.unit) + 2)
+    rows = min(height, round(canvas.v0 + 0.01 * canvas.unit) + 2)
     # 32 cells per image height, whatever the picture's size.
     cells = min(128, max(2, round(32 * width / height)))
     depth = np.linspace(0, 1, 32)[:, None, None]
@@ -24,26 +26,30 @@ def draw_sky(canvas, rng):
     cloud = np.zeros((32, 128), np.float32)
     for octave in (4, 8, 16, 32):
         row, column = rng.integers(0, 192, 2)
-        patch = canvas.noise[row:row + octave, column:column + octave]
+        patch = canvas.noise[row : row + octave, column : column + octave]
         cloud += enlarge(patch, (128, 32)) / 255 / octave
-    cloud = (cloud - rng.uniform(.18, .34)) * rng.uniform(6, 16)
-    cloud = np.clip(cloud, 0, .85)[:, 64 - cells // 2:, None][:, :cells]
-    sky = sky + (np.array([246., 246., 248.]) - sky) * cloud * (1 - depth)
+    cloud = (cloud - rng.uniform(0.18, 0.34)) * rng.uniform(6, 16)
+    cloud = np.clip(cloud, 0, 0.85)[:, 64 - cells // 2 :, None][:, :cells]
+    sky = sky + (np.array([246.0, 246.0, 248.0]) - sky) * cloud * (1 - depth)
     sky = np.pad(np.clip(sky, 0, 255), ((0, 0), (0, 0), (0, 1)))
     sky[..., 3] = LABEL['sky']
     canvas.px[:rows] = cv2.resize(sky.astype(np.uint8), (width, rows))
     for label, shape, colour, high, spacing, z in _SKYLINE:
         for x in range(-260, 260, spacing):
             shift, tall, wide, tone = rng.random(4)
-            size = spacing * (.4 + wide * .5), 4 + tall**2 * (high - 4)
-            canvas.flat(x + shift * spacing, z,
-                        np.array(shape) * size,
-                        np.array(colour) * (.8 + .4 * tone), label)
+            size = spacing * (0.4 + wide * 0.5), 4 + tall**2 * (high - 4)
+            canvas.flat(
+                x + shift * spacing,
+                z,
+                np.array(shape) * size,
+                np.array(colour) * (0.8 + 0.4 * tone),
+                label,
+            )
 
 
 def _outline(canvas, points):
     """Return the outline of a convex patch of ground, points (x, z), in samples."""
-    points = clip_near([(x, 0., z) for x, z in points])
+    points = clip_near([(x, 0.0, z) for x, z in points])
     return [np.array(canvas.project(points))] if points else []
 
 
@@ -62,18 +68,18 @@ def draw_ground(canvas, patches, shadows):
 
     # Light and texture once a pixel: they are soft, and as fine as a pixel.
     top = -(-(int(canvas.v0) + 2) // step)
-    ground = canvas.px[top * step:]
+    ground = canvas.px[top * step :]
     shape = len(ground) // step, ground.shape[1] // step
     shade = np.zeros(shape, np.uint8)
     for points, depth in shadows:
         outline = [uv / step - (0, top) for uv in _outline(canvas, points)]
         fill(shade, outline, round(255 * depth))
-    shade = cv2.blur(shade, (round(canvas.unit / step / 128) | 1, ) * 2)
-    lit, dim = np.array(view.light((0., 1., 0.))), view.ambient * .85
+    shade = cv2.blur(shade, (round(canvas.unit / step / 128) | 1,) * 2)
+    lit, dim = np.array(view.light((0.0, 1.0, 0.0))), view.ambient * 0.85
     level = np.linspace(0, 1, 256)[:, None]
     table = np.clip(128 * (lit + (dim - lit) * level), 0, 255)
     light = cv2.LUT(cv2.merge([shade] * 3), table.astype(np.uint8)[:, None])
-    labels = ground[step // 2::step, step // 2::step, 3]
+    labels = ground[step // 2 :: step, step // 2 :: step, 3]
     texture = _texture(canvas, top, labels)
     light = cv2.multiply(light, cv2.merge([texture] * 3), scale=1 / 128)
     # The fourth channel is the label: times one.
@@ -88,26 +94,24 @@ def _texture(canvas, top, labels):
     ``labels`` and the result are (h, w), their first row is ``top``.
     """
     view, step = canvas.view, canvas.samples
-    rows, columns = (
-        np.arange(size, dtype=np.float32) + np.float32(.5)
-        for size in labels.shape)
-    z = canvas.scale(1) * view.height / (
-        (rows[:, None] + top) * step - canvas.v0)
+    rows, columns = (np.arange(size, dtype=np.float32) + np.float32(0.5) for size in labels.shape)
+    z = canvas.scale(1) * view.height / ((rows[:, None] + top) * step - canvas.v0)
     z = np.minimum(z, FAR).astype(np.float32)
-    x = (columns * step - np.float32(canvas.u0)) * (
-        z / np.float32(canvas.scale(1)))
+    x = (columns * step - np.float32(canvas.u0)) * (z / np.float32(canvas.scale(1)))
     x += np.float32(view.x) - np.float32(view.bend) * z * z
     # Detail finer than the picture's own grid would only alias.
     fade = np.minimum(1, canvas.unit / step / 256 * 14 / z)
     stains = np.pad(canvas.noise[:32, :32], 1, 'wrap')
     stains = cv2.resize(stains, (544, 544))[16:528, 16:528]
     texture = np.full(x.shape, 128, np.float32)
-    for tile, per_metre, strength in ((canvas.noise, 60, .24 * fade),
-                                      (stains, 48, np.float32(.2))):
+    for tile, per_metre, strength in (
+        (canvas.noise, 60, 0.24 * fade),
+        (stains, 48, np.float32(0.2)),
+    ):
         last = len(tile) - 1  # tiles repeat: their sides are powers of two
-        grain = tile[(z * per_metre).astype(np.int32) & last,
-                     (x * per_metre).astype(np.int32) & last]
+        grain = tile[
+            (z * per_metre).astype(np.int32) & last, (x * per_metre).astype(np.int32) & last
+        ]
         texture += (grain - np.float32(128)) * strength
-    texture -= 60 * fade * ((labels == LABEL['sidewalk'])
-                            & ((x % .64 < .05) | (z % .64 < .05)))
+    texture -= 60 * fade * ((labels == LABEL['sidewalk']) & ((x % 0.64 < 0.05) | (z % 0.64 < 0.05)))
     return np.clip(texture, 0, 255).astype(np.uint8)

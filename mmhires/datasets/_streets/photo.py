@@ -37,7 +37,7 @@ def render(entropy, size, supersample=2, void=False):
 def _noise_tile(rng):
     """Make noise with structure at 1, 2 and 4 texels, (256, 256) uint8."""
     tile = np.zeros((256, 256), np.float32)
-    for cell, weight in ((1, .45), (2, .5), (4, .55)):
+    for cell, weight in ((1, 0.45), (2, 0.5), (4, 0.55)):
         side = 256 // cell
         grain = np.frombuffer(rng.bytes(side * side), np.uint8)
         tile += weight * cv2.resize(grain.reshape(side, side), (256, 256))
@@ -48,13 +48,14 @@ def _develop(px, size, rng):
     """Apply lens blur, exposure, white balance and noise."""
     image = shrink(px, size[::-1])
     image = cv2.GaussianBlur(
-        cv2.cvtColor(image, cv2.COLOR_RGBA2BGR), (3, 3), rng.uniform(.25, .5))
+        cv2.cvtColor(image, cv2.COLOR_RGBA2BGR), (3, 3), rng.uniform(0.25, 0.5)
+    )
     brightness = np.mean(cv2.mean(image)[:3])
-    exposure = np.clip(rng.uniform(95, 130) / brightness, .8, 1.6)
-    gain = exposure * rng.uniform(.95, 1.05, 3)
-    gamma, contrast = rng.uniform(.9, 1.15, 2)
-    curve = np.clip(np.linspace(0, 1, 256)[:, None] * gain, 0, 1)**gamma
-    curve = np.clip(255 * ((curve - .5) * contrast + .5), 0, 255)
+    exposure = np.clip(rng.uniform(95, 130) / brightness, 0.8, 1.6)
+    gain = exposure * rng.uniform(0.95, 1.05, 3)
+    gamma, contrast = rng.uniform(0.9, 1.15, 2)
+    curve = np.clip(np.linspace(0, 1, 256)[:, None] * gain, 0, 1) ** gamma
+    curve = np.clip(255 * ((curve - 0.5) * contrast + 0.5), 0, 255)
     image = cv2.LUT(image, curve.astype(np.uint8)[:, None])
     grain = rng.standard_normal(image.shape, np.float32)
     return cv2.add(image, grain * rng.uniform(1.5, 4), dtype=cv2.CV_8U)

@@ -11,28 +11,77 @@ from .canvas import disc, pick, rect, stroke, tint
 # Outline of a car from its rear bumper over the roof to the front bumper:
 # (metres ahead, metres up), and which of its panels are glass.
 _PROFILES = (
-    (((0., .32), (.02, .92), (.45, 1.42), (2., 1.46), (2.95, .98), (3.85, .78),
-      (3.95, .32)), (1, 3)),
-    (((0., .34), (.03, .95), (.75, 1.), (1.4, 1.4), (2.6, 1.43), (3.45, .97),
-      (4.5, .8), (4.6, .34)), (2, 4)),
-    (((0., .4), (.02, 1.05), (.2, 1.68), (2.9, 1.72), (3.6, 1.12), (4.55, 1.),
-      (4.65, .4)), (1, 3)),
-    (((0., .45), (.0, 1.2), (.03, 2.2), (4.1, 2.3), (4.8, 1.25), (5.3, 1.1),
-      (5.4, .45)), (1, 3)),
+    (
+        (
+            (0.0, 0.32),
+            (0.02, 0.92),
+            (0.45, 1.42),
+            (2.0, 1.46),
+            (2.95, 0.98),
+            (3.85, 0.78),
+            (3.95, 0.32),
+        ),
+        (1, 3),
+    ),
+    (
+        (
+            (0.0, 0.34),
+            (0.03, 0.95),
+            (0.75, 1.0),
+            (1.4, 1.4),
+            (2.6, 1.43),
+            (3.45, 0.97),
+            (4.5, 0.8),
+            (4.6, 0.34),
+        ),
+        (2, 4),
+    ),
+    (
+        ((0.0, 0.4), (0.02, 1.05), (0.2, 1.68), (2.9, 1.72), (3.6, 1.12), (4.55, 1.0), (4.65, 0.4)),
+        (1, 3),
+    ),
+    (
+        ((0.0, 0.45), (0.0, 1.2), (0.03, 2.2), (4.1, 2.3), (4.8, 1.25), (5.3, 1.1), (5.4, 0.45)),
+        (1, 3),
+    ),
 )
 CAR_LENGTHS = tuple(outline[-1][0] for outline, _ in _PROFILES)
-_BODIES = ((28, 30, 34), (196, 200, 204), (236, 236, 234), (120, 124, 128),
-           (150, 28, 30), (34, 58, 112), (60, 84, 70), (188, 168, 128),
-           (70, 74, 80), (206, 130, 44))
+_BODIES = (
+    (28, 30, 34),
+    (196, 200, 204),
+    (236, 236, 234),
+    (120, 124, 128),
+    (150, 28, 30),
+    (34, 58, 112),
+    (60, 84, 70),
+    (188, 168, 128),
+    (70, 74, 80),
+    (206, 130, 44),
+)
 _GLASS, _TYRE = (44, 54, 64), (24, 24, 26)
-_CLOTHES = ((34, 36, 44), (60, 70, 100), (140, 40, 44), (190, 186, 178),
-            (80, 96, 70), (200, 160, 60), (90, 60, 90), (220, 220, 224),
-            (46, 90, 120), (216, 96, 60))
+_CLOTHES = (
+    (34, 36, 44),
+    (60, 70, 100),
+    (140, 40, 44),
+    (190, 186, 178),
+    (80, 96, 70),
+    (200, 160, 60),
+    (90, 60, 90),
+    (220, 220, 224),
+    (46, 90, 120),
+    (216, 96, 60),
+)
 # Of a bicycle: (metres ahead, up, across).
-_REAR, _SEAT, _PEDAL = (-.52, .34, 0), (-.2, .95, 0), (-.02, .3, 0)
-_BARS, _FRONT = (.4, 1.02, 0), (.52, .34, 0)
-_FRAME = ((_REAR, _PEDAL), (_REAR, _SEAT), (_PEDAL, _SEAT), (_PEDAL, _BARS),
-          (_SEAT, _BARS), (_FRONT, _BARS))
+_REAR, _SEAT, _PEDAL = (-0.52, 0.34, 0), (-0.2, 0.95, 0), (-0.02, 0.3, 0)
+_BARS, _FRONT = (0.4, 1.02, 0), (0.52, 0.34, 0)
+_FRAME = (
+    (_REAR, _PEDAL),
+    (_REAR, _SEAT),
+    (_PEDAL, _SEAT),
+    (_PEDAL, _BARS),
+    (_SEAT, _BARS),
+    (_FRONT, _BARS),
+)
 _SKIN = ((222, 180, 150), (186, 136, 104), (118, 82, 62))
 
 
@@ -46,14 +95,14 @@ def car(canvas, rng, x, z, kind, away):
     if not away:
         glass = [len(outline) - 2 - panel for panel in glass]
         outline = [(length - ahead, up) for ahead, up in outline[::-1]]
-    half, waist = (.9, .95) if roof < 2 else (1., 1.2)
+    half, waist = (0.9, 0.95) if roof < 2 else (1.0, 1.2)
     side = -1.01 if x > canvas.view.x else 1.01
 
     def show(points, colour, normal=None):
         """Fill a polygon of points (ahead, up, across)."""
         placed = []
         for ahead, up, across in points:
-            narrow = .16 * max(0., up - waist) / (roof - waist)
+            narrow = 0.16 * max(0.0, up - waist) / (roof - waist)
             placed.append((x + across * half * (1 - narrow), up, z + ahead))
         canvas.poly(placed, colour, 'car', normal)
 
@@ -61,24 +110,31 @@ def car(canvas, rng, x, z, kind, away):
     panels = list(enumerate(itertools.pairwise(outline)))
     for panel, (a, b) in panels[::-1]:
         ahead, up = b[0] - a[0], b[1] - a[1]
-        normal = np.array([0., ahead, -up]) / math.hypot(ahead, up)
+        normal = np.array([0.0, ahead, -up]) / math.hypot(ahead, up)
         show([(*a, -1), (*b, -1), (*b, 1), (*a, 1)], body, normal)
         if panel in glass:
-            a, b = ((a[0] + ahead * t, a[1] + up * t) for t in (.12, .88))
-            show([(*a, -.86), (*b, -.86), (*b, .86), (*a, .86)],
-                 tint(_GLASS, .8 + .9 * max(0., normal[1])))
-    show([(*p, side / 1.01) for p in outline], body, (side, 0., 0.))
+            a, b = ((a[0] + ahead * t, a[1] + up * t) for t in (0.12, 0.88))
+            show(
+                [(*a, -0.86), (*b, -0.86), (*b, 0.86), (*a, 0.86)],
+                tint(_GLASS, 0.8 + 0.9 * max(0.0, normal[1])),
+            )
+    show([(*p, side / 1.01) for p in outline], body, (side, 0.0, 0.0))
     if canvas.scale(z) < 10:
         return  # the rest would be specks
-    cabin = [ahead for ahead, up in outline if up > waist + .2]
+    cabin = [ahead for ahead, up in outline if up > waist + 0.2]
     start, size = cabin[0], cabin[-1] - cabin[0]
-    for low, high in (((-.05, .48), (.48, .04)), ((.52, 1.08), (.97, .52))):
-        show([(start + size * part, up, side)
-              for parts, up in ((low, waist + .06), (high, roof - .12))
-              for part in parts], _GLASS)
-    for ahead in (length * .19, length * .8):
-        for radius, colour in ((.34, _TYRE), (.2, (150, 152, 154))):
-            wheel = disc(ahead, .34, radius, radius)
+    for low, high in (((-0.05, 0.48), (0.48, 0.04)), ((0.52, 1.08), (0.97, 0.52))):
+        show(
+            [
+                (start + size * part, up, side)
+                for parts, up in ((low, waist + 0.06), (high, roof - 0.12))
+                for part in parts
+            ],
+            _GLASS,
+        )
+    for ahead in (length * 0.19, length * 0.8):
+        for radius, colour in ((0.34, _TYRE), (0.2, (150, 152, 154))):
+            wheel = disc(ahead, 0.34, radius, radius)
             show([(*point, side) for point in wheel], colour)
     low, high = outline[0][1], outline[1][1]
     lamp = (196, 30, 28) if away else (246, 244, 226)
@@ -87,33 +143,33 @@ def car(canvas, rng, x, z, kind, away):
         canvas.flat(x, z, rect(x0 * half, x1 * half, y0, y1), colour, 'car')
 
     for way in (-1, 1):
-        box(.62 * way, .95 * way, high - .24, high - .06, lamp)
-        box(.5 * way, .9 * way, .08, low, _TYRE)
-    box(-.29, .29, low + .1, low + .22, (230, 228, 210))
-    box(-.95, .95, low, low + .06, tint(body, .5))
+        box(0.62 * way, 0.95 * way, high - 0.24, high - 0.06, lamp)
+        box(0.5 * way, 0.9 * way, 0.08, low, _TYRE)
+    box(-0.29, 0.29, low + 0.1, low + 0.22, (230, 228, 210))
+    box(-0.95, 0.95, low, low + 0.06, tint(body, 0.5))
 
 
 def pedestrian(canvas, rng, x, z, height):
     """A walking or standing person."""
     top, legs = pick(rng, _CLOTHES), pick(rng, _CLOTHES[:4])
-    skin, hair = pick(rng, _SKIN), tint(pick(rng, _SKIN), .4)
-    stride = rng.uniform(-.16, .16)
-    arm = .12 + stride * .7
+    skin, hair = pick(rng, _SKIN), tint(pick(rng, _SKIN), 0.4)
+    stride = rng.uniform(-0.16, 0.16)
+    arm = 0.12 + stride * 0.7
 
     def show(points, colour):
         canvas.flat(x, z, np.array(points) * height, colour, 'pedestrian')
 
-    for foot, tone in ((-stride, .75), (stride, 1.)):
-        knee = (foot * .6, .265)
-        show(stroke((foot * .1, .5), knee, .095), tint(legs, tone))
-        show(stroke(knee, (foot, .02), .075), tint(legs, tone))
-        show(rect(foot - .02, foot + .05, 0, .035), (30, 28, 28))
-    show(stroke((0, .46), (0, .84), .19), top)
-    show(stroke((0, .68), (0, .83), .24), top)
-    show(stroke((-.105, .81), (-arm, .48), .055), tint(top, .85))
-    show(stroke((.105, .81), (arm, .48), .055), tint(top, 1.1))
-    show(disc(0, .935, .053, .062), hair)
-    show(disc(0, .91, .042, .06), skin)
+    for foot, tone in ((-stride, 0.75), (stride, 1.0)):
+        knee = (foot * 0.6, 0.265)
+        show(stroke((foot * 0.1, 0.5), knee, 0.095), tint(legs, tone))
+        show(stroke(knee, (foot, 0.02), 0.075), tint(legs, tone))
+        show(rect(foot - 0.02, foot + 0.05, 0, 0.035), (30, 28, 28))
+    show(stroke((0, 0.46), (0, 0.84), 0.19), top)
+    show(stroke((0, 0.68), (0, 0.83), 0.24), top)
+    show(stroke((-0.105, 0.81), (-arm, 0.48), 0.055), tint(top, 0.85))
+    show(stroke((0.105, 0.81), (arm, 0.48), 0.055), tint(top, 1.1))
+    show(disc(0, 0.935, 0.053, 0.062), hair)
+    show(disc(0, 0.91, 0.042, 0.06), skin)
 
 
 def bicyclist(canvas, rng, x, z, turn):
@@ -123,32 +179,38 @@ def bicyclist(canvas, rng, x, z, turn):
     """
     top, legs = tint(pick(rng, _CLOTHES), 1.1), pick(rng, _CLOTHES[:4])
     steel, skin = pick(rng, _BODIES), pick(rng, _SKIN)
-    wide, crank = .18 * (1 - abs(turn)), rng.uniform(0, np.pi)
-    oblique = max(.12, abs(turn))
+    wide, crank = 0.18 * (1 - abs(turn)), rng.uniform(0, np.pi)
+    oblique = max(0.12, abs(turn))
 
     def show(points, colour):
         canvas.flat(x, z, points, colour, 'bicyclist')
 
     def limb(start, end, width, colour):
         """A stroke between points (ahead, up, across)."""
-        ends = [(ahead * turn + across, up)
-                for ahead, up, across in (start, end)]
+        ends = [(ahead * turn + across, up) for ahead, up, across in (start, end)]
         show(stroke(*ends, width), colour)
 
-    for hub in (-.52, .52):  # the gaps between the spokes look grey
-        for radius, colour in ((.34, _TYRE), (.28, (120, 120, 122))):
-            show(disc(hub * turn, .34, radius * oblique, radius), colour)
+    for hub in (-0.52, 0.52):  # the gaps between the spokes look grey
+        for radius, colour in ((0.34, _TYRE), (0.28, (120, 120, 122))):
+            show(disc(hub * turn, 0.34, radius * oblique, radius), colour)
     for start, end in _FRAME:
-        limb(start, end, .05, steel)
+        limb(start, end, 0.05, steel)
     for way in (-1, 1):
-        foot = (-.02 + way * .16 * math.cos(crank),
-                .3 + way * .16 * math.sin(crank), way * wide * .8)
-        knee = (.18 + foot[0] * .5, .72 + (foot[1] - .3) * .6, way * wide)
-        tone = tint(legs, .85 + .1 * way)
-        limb((-.18, .98, way * wide * .6), knee, .15, tone)
-        limb(knee, foot, .11, tone)
-        limb((.1, 1.42, way * wide), (.38, 1.05, way * wide * 1.4), .09,
-             tint(top, .9 + .1 * way))
-    limb((-.2, .93, 0), (.08, 1.46, 0), .3 + .3 * wide, top)
-    show(disc(.2 * turn, 1.61, .11, .13), skin)
-    show(disc(.2 * turn, 1.68, .12, .08), steel)
+        foot = (
+            -0.02 + way * 0.16 * math.cos(crank),
+            0.3 + way * 0.16 * math.sin(crank),
+            way * wide * 0.8,
+        )
+        knee = (0.18 + foot[0] * 0.5, 0.72 + (foot[1] - 0.3) * 0.6, way * wide)
+        tone = tint(legs, 0.85 + 0.1 * way)
+        limb((-0.18, 0.98, way * wide * 0.6), knee, 0.15, tone)
+        limb(knee, foot, 0.11, tone)
+        limb(
+            (0.1, 1.42, way * wide),
+            (0.38, 1.05, way * wide * 1.4),
+            0.09,
+            tint(top, 0.9 + 0.1 * way),
+        )
+    limb((-0.2, 0.93, 0), (0.08, 1.46, 0), 0.3 + 0.3 * wide, top)
+    show(disc(0.2 * turn, 1.61, 0.11, 0.13), skin)
+    show(disc(0.2 * turn, 1.68, 0.12, 0.08), steel)

@@ -5,6 +5,7 @@ Each has one function, ``load(file, device, precision, threads)``, that gives th
 function, and the description in the file. Its library is imported when it is called. ``.onnx``
 files on a CPU take and return NumPy arrays, all others tensors of PyTorch.
 """
+
 import contextlib
 import json
 from collections.abc import Callable, Mapping

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """ONNX Runtime: ``.onnx`` files, on CPUs, CUDA and TensorRT."""
+
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
 MAX_SIZES = 64
 # Each falls back to those before it.
 _PROVIDERS = dict(
-    cpu='CPUExecutionProvider',
-    cuda='CUDAExecutionProvider',
-    tensorrt='TensorrtExecutionProvider')
+    cpu='CPUExecutionProvider', cuda='CUDAExecutionProvider', tensorrt='TensorrtExecutionProvider'
+)
 
 
-def load(file: Path | bytes,
-         device: str = 'cpu',
-         precision: str | None = None,
-         threads: int | None = None) -> Loaded:
+def load(
+    file: Path | bytes,
+    device: str = 'cpu',
+    precision: str | None = None,
+    threads: int | None = None,
+) -> Loaded:
     """Open a session.
 
     Args:
@@ -46,21 +48,26 @@ def load(file: Path | bytes,
     providers = providers_of(device, precision)
     name = providers[0][0]
     if name not in onnxruntime.get_available_providers():
-        raise ValueError(f'the installed onnxruntime has no {name}, which '
-                         f'device {device!r} needs: install onnxruntime-gpu')
+        raise ValueError(
+            f'the installed onnxruntime has no {name}, which '
+            f'device {device!r} needs: install onnxruntime-gpu'
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or 0
     session = onnxruntime.InferenceSession(file, options, providers)
     if name not in session.get_providers():
-        raise ValueError(f'onnxruntime fell back to '
-                         f'{session.get_providers()[0]}: {name}, which device '
-                         f'{device!r} needs, does not start here')
+        raise ValueError(
+            f'onnxruntime fell back to '
+            f'{session.get_providers()[0]}: {name}, which device '
+            f'{device!r} needs, does not start here'
+        )
     spec = parse_fields(session.get_modelmeta().custom_metadata_map)
     own = spec.get('precision', 'fp32')
     if precision not in (None, own) and name != _PROVIDERS['tensorrt']:
-        raise ValueError(f'onnxruntime computes in the precision of the file, '
-                         f'{own}, not in {precision}')
+        raise ValueError(
+            f'onnxruntime computes in the precision of the file, {own}, not in {precision}'
+        )
     if device == 'cpu':
 
         def run_arrays(image: np.ndarray) -> np.ndarray:
@@ -70,13 +77,14 @@ def load(file: Path | bytes,
         return run_arrays, spec
 
     import torch
+
     sizes = {}  # of the output by that of the input, and its type
 
     def run(image: 'Tensor') -> 'Tensor':
         image = image.contiguous()
         known = sizes.get(image.shape)
         if known is None:
-            out, = session.run(None, dict(image=image.cpu().numpy()))
+            (out,) = session.run(None, dict(image=image.cpu().numpy()))
             out = torch.from_numpy(out).to(image.device)
             if len(sizes) < MAX_SIZES:
                 sizes[image.shape] = out.shape, out.dtype
@@ -86,11 +94,18 @@ def load(file: Path | bytes,
         if image.is_cuda:
             torch.cuda.current_stream(image.device).synchronize()
         binding = session.io_binding()
-        for bind, name, tensor in ((binding.bind_input, 'image', image),
-                                   (binding.bind_output, 'out', out)):
-            bind(name, tensor.device.type, tensor.device.index or 0,
-                 tensor.new_empty(0).cpu().numpy().dtype, tensor.shape,
-                 tensor.data_ptr())
+        for bind, name, tensor in (
+            (binding.bind_input, 'image', image),
+            (binding.bind_output, 'out', out),
+        ):
+            bind(
+                name,
+                tensor.device.type,
+                tensor.device.index or 0,
+                tensor.new_empty(0).cpu().numpy().dtype,
+                tensor.shape,
+                tensor.data_ptr(),
+            )
         session.run_with_iobinding(binding)
         return out
 
@@ -112,8 +127,9 @@ def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
     """
     kind, _, index = device.partition(':')
     if kind not in _PROVIDERS or (index and not index.isdigit()):
-        raise ValueError(f'device must be one of {", ".join(_PROVIDERS)}, or '
-                         f"'cuda:1', got {device!r}")
+        raise ValueError(
+            f"device must be one of {', '.join(_PROVIDERS)}, or 'cuda:1', got {device!r}"
+        )
     gpu = dict(device_id=index or '0')
     # Engines take minutes to build.
     cache = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
@@ -121,8 +137,9 @@ def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
         gpu,
         trt_engine_cache_enable='True',
         trt_timing_cache_enable='True',
-        trt_engine_cache_path=str(cache / 'mmhires/tensorrt'))
+        trt_engine_cache_path=str(cache / 'mmhires/tensorrt'),
+    )
     if precision in ('fp16', 'bf16', 'int8'):
         tensorrt[f'trt_{precision}_enable'] = 'True'
     every = list(zip(_PROVIDERS.values(), ({}, gpu, tensorrt)))
-    return every[list(_PROVIDERS).index(kind)::-1]
+    return every[list(_PROVIDERS).index(kind) :: -1]

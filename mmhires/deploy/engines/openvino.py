@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """OpenVINO: ``.onnx`` files, on CPUs."""
+
 import functools
 import weakref
 from pathlib import Path
@@ -20,8 +21,7 @@ _CACHED_LAYERS = 1000
 _closed = {'here': 0, 'parent': 0}
 
 
-def load(file: Path | bytes, device: str, precision: str | None,
-         threads: int | None) -> Loaded:
+def load(file: Path | bytes, device: str, precision: str | None, threads: int | None) -> Loaded:
     """Compile a network for this processor.
 
     Args:
@@ -49,7 +49,8 @@ def load(file: Path | bytes, device: str, precision: str | None,
         raise ImportError(
             'openvino would wait for ever in the child of a fork whose parent '
             "has closed a network of it: start processes by 'spawn', keep the "
-            "parent's Predictors, or take runtime='onnxruntime'")
+            "parent's Predictors, or take runtime='onnxruntime'"
+        )
     core = the_core()
     try:
         model = core.read_model(file)
@@ -60,18 +61,17 @@ def load(file: Path | bytes, device: str, precision: str | None,
     same = precision in (None, spec.get('precision', 'fp32'))
     wanted = 'fp32' if same else precision
     if wanted not in _HINTS:
-        raise ValueError(f'openvino computes in {", ".join(_HINTS)}, not in '
-                         f'{wanted}')
+        raise ValueError(f'openvino computes in {", ".join(_HINTS)}, not in {wanted}')
     options = dict(
         INFERENCE_PRECISION_HINT=_HINTS[wanted],
         INFERENCE_NUM_THREADS=threads or 0,
         PERFORMANCE_HINT='LATENCY',
-        CPU_RUNTIME_CACHE_CAPACITY=str(_CACHED_LAYERS))
+        CPU_RUNTIME_CACHE_CAPACITY=str(_CACHED_LAYERS),
+    )
     compiled = core.compile_model(model, 'CPU', options)
     got = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
     if got != _HINTS[wanted]:
-        raise ValueError(f'openvino computes in {got} on this processor, not '
-                         f'in {wanted}')
+        raise ValueError(f'openvino computes in {got} on this processor, not in {wanted}')
 
     weakref.finalize(compiled, _count_closed)
     idle = SimpleQueue()
@@ -82,8 +82,7 @@ def load(file: Path | bytes, device: str, precision: str | None,
         except Empty:
             request = compiled.create_infer_request()
         try:
-            out = request.infer([np.ascontiguousarray(image)],
-                                share_inputs=True)[0]
+            out = request.infer([np.ascontiguousarray(image)], share_inputs=True)[0]
         except RuntimeError as error:
             raise ValueError(_reason(error)) from error
         idle.put(request)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """PyTorch: ``.pt2`` files, on CPUs and NVIDIA's GPUs."""
+
 import json
 import threading
 from pathlib import Path
@@ -14,8 +15,7 @@ from . import SPEC_FILE, Loaded, Network, parse_fields
 _AUTOCAST = dict(fp16=torch.float16, bf16=torch.bfloat16)
 
 
-def load(file: Path, device: str, precision: str | None,
-         threads: int | None) -> Loaded:
+def load(file: Path, device: str, precision: str | None, threads: int | None) -> Loaded:
     """Load a program of :func:`torch.export.export`.
 
     Args:
@@ -37,8 +37,7 @@ def load(file: Path, device: str, precision: str | None,
     if kind not in ('cpu', 'cuda'):
         raise ValueError(f"device must be 'cpu' or 'cuda', got {device!r}")
     if kind == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f'the installed torch has no GPU, which device '
-                         f'{device!r} needs')
+        raise ValueError(f'the installed torch has no GPU, which device {device!r} needs')
     if threads and not in_child():  # which has one
         torch.set_num_threads(threads)
     extra = {SPEC_FILE: ''}
@@ -50,10 +49,10 @@ def load(file: Path, device: str, precision: str | None,
     own = spec.get('precision', 'fp32')
     lower = precision not in (None, own)
     if lower and (own != 'fp32' or precision not in _AUTOCAST):
-        raise ValueError(f'a file of {own} cannot compute in {precision}; '
-                         'export it so')
+        raise ValueError(f'a file of {own} cannot compute in {precision}; export it so')
     if kind == 'cuda':
         from torch.export.passes import move_to_device_pass
+
         program = move_to_device_pass(program, device)
     module = program.module()
     if lower:

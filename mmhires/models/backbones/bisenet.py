@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """BiSeNet with the norm layers and the fusion gate of its paper."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -48,73 +49,74 @@ class BiSeNetV1(UpstreamBiSeNetV1):
 
     Raises:
         ValueError: Not four ``spatial_channels`` or not three ``context_channels``.
-    """  # noqa: E501
+    """
 
-    def __init__(self,
-                 backbone_cfg: dict,
-                 in_channels: int = 3,
-                 spatial_channels: Sequence[int] = (64, 64, 64, 128),
-                 context_channels: Sequence[int] = (128, 256, 512),
-                 out_indices: Sequence[int] = (0, 1, 2),
-                 out_channels: int = 256,
-                 conv_cfg: dict | None = None,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU'),
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        backbone_cfg: dict,
+        in_channels: int = 3,
+        spatial_channels: Sequence[int] = (64, 64, 64, 128),
+        context_channels: Sequence[int] = (128, 256, 512),
+        out_indices: Sequence[int] = (0, 1, 2),
+        out_channels: int = 256,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        init_cfg: dict | None = None,
+    ) -> None:
         if len(spatial_channels) != 4 or len(context_channels) != 3:
             raise ValueError(
                 'BiSeNetV1: spatial_channels must be four widths and '
                 f'context_channels three, got {tuple(spatial_channels)} and '
-                f'{tuple(context_channels)}')
+                f'{tuple(context_channels)}'
+            )
         # Upstream's own constructor would build the parts without cfg.
         BaseModule.__init__(self, init_cfg)
         self.out_indices = out_indices
         cfg = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.spatial_path = bisenetv1.SpatialPath(in_channels,
-                                                  spatial_channels, **cfg)
+        self.spatial_path = bisenetv1.SpatialPath(in_channels, spatial_channels, **cfg)
         self.context_path = _ContextPath(backbone_cfg, context_channels, **cfg)
-        self.ffm = _FeatureFusion(spatial_channels[-1] + context_channels[0],
-                                  out_channels, **cfg)
+        self.ffm = _FeatureFusion(spatial_channels[-1] + context_channels[0], out_channels, **cfg)
 
 
 class _ContextPath(bisenetv1.ContextPath):
     """Upstream's context path, with conv, norm and act cfg passed to every layer."""
 
-    def __init__(self, backbone_cfg: dict, channels: Sequence[int],
-                 **cfg: dict | None) -> None:
+    def __init__(self, backbone_cfg: dict, channels: Sequence[int], **cfg: dict | None) -> None:
         BaseModule.__init__(self)
         width, *inputs = channels
         self.backbone = MODELS.build(backbone_cfg)
-        self.arm16, self.arm32 = (
-            _AttentionRefinement(x, width, **cfg) for x in inputs)
+        self.arm16, self.arm32 = (_AttentionRefinement(x, width, **cfg) for x in inputs)
         self.conv_head32, self.conv_head16 = (
-            ConvModule(width, width, 3, padding=1, **cfg) for _ in range(2))
+            ConvModule(width, width, 3, padding=1, **cfg) for _ in range(2)
+        )
         self.gap_conv = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), PooledConv(inputs[1], width, 1, **cfg))
+            nn.AdaptiveAvgPool2d(1), PooledConv(inputs[1], width, 1, **cfg)
+        )
 
 
 class _AttentionRefinement(bisenetv1.AttentionRefinementModule):
     """Upstream's module, trainable on one image per GPU."""
 
-    def __init__(self, in_channels: int, width: int, act_cfg: dict,
-                 **cfg: dict | None) -> None:
+    def __init__(self, in_channels: int, width: int, act_cfg: dict, **cfg: dict | None) -> None:
         BaseModule.__init__(self)
-        self.conv_layer = ConvModule(
-            in_channels, width, 3, padding=1, act_cfg=act_cfg, **cfg)
+        self.conv_layer = ConvModule(in_channels, width, 3, padding=1, act_cfg=act_cfg, **cfg)
         gate = PooledConv(width, width, 1, bias=False, act_cfg=None, **cfg)
-        self.atten_conv_layer = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), gate, nn.Sigmoid())
+        self.atten_conv_layer = nn.Sequential(nn.AdaptiveAvgPool2d(1), gate, nn.Sigmoid())
 
 
 class _FeatureFusion(bisenetv1.FeatureFusionModule):
     """Upstream's module, with the gate of the paper."""
 
-    def __init__(self, in_channels: int, width: int, conv_cfg: dict | None,
-                 act_cfg: dict, **cfg: dict) -> None:
+    def __init__(
+        self, in_channels: int, width: int, conv_cfg: dict | None, act_cfg: dict, **cfg: dict
+    ) -> None:
         BaseModule.__init__(self)
         conv = partial(ConvModule, kernel_size=1, conv_cfg=conv_cfg)
         self.conv1 = conv(in_channels, width, act_cfg=act_cfg, **cfg)
         self.gap = nn.AdaptiveAvgPool2d(1)
         self.conv_atten = nn.Sequential(
             conv(width, width, bias=False, act_cfg=act_cfg),
-            conv(width, width, bias=False, act_cfg=None), nn.Sigmoid())
+            conv(width, width, bias=False, act_cfg=None),
+            nn.Sigmoid(),
+        )

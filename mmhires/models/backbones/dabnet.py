@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DABNet."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -33,25 +34,29 @@ class DABNet(BaseModule):
     Raises:
         ValueError: ``dilations`` of another number of blocks.
     """
+
     # Of the stem, block 1 and block 2.
     widths = (32, 64, 128)
 
-    def __init__(self,
-                 in_channels: int = 3,
-                 dilations: Sequence[Sequence[int]] = DILATIONS,
-                 norm_cfg: dict = dict(type='BN', eps=1e-3),
-                 act_cfg: dict = dict(type='PReLU'),
-                 init_cfg: dict | list[dict] | None = KAIMING_FAN_IN) -> None:
+    def __init__(
+        self,
+        in_channels: int = 3,
+        dilations: Sequence[Sequence[int]] = DILATIONS,
+        norm_cfg: dict = dict(type='BN', eps=1e-3),
+        act_cfg: dict = dict(type='PReLU'),
+        init_cfg: dict | list[dict] | None = KAIMING_FAN_IN,
+    ) -> None:
         super().__init__(init_cfg)
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         width, *widths = self.widths
         if len(dilations) != len(widths):
-            raise ValueError(f'DABNet has {len(widths)} blocks, but dilations '
-                             f'of {len(dilations)}: {dilations!r}')
+            raise ValueError(
+                f'DABNet has {len(widths)} blocks, but dilations of {len(dilations)}: {dilations!r}'
+            )
         conv = partial(conv_norm_act, kernel_size=3, padding=1, **cfg)
         self.stem = nn.Sequential(
-            conv(in_channels, width, stride=2), conv(width, width),
-            conv(width, width))
+            conv(in_channels, width, stride=2), conv(width, width), conv(width, width)
+        )
         # To the size that a 3x3 convolution of stride 2 leaves.
         self.halve = nn.AvgPool2d(3, stride=2, padding=1)
         # With every map comes the image at its size.
@@ -61,8 +66,8 @@ class DABNet(BaseModule):
         for channels, block in zip(widths, dilations):
             self.downs.append(_Downsample(width, channels, **cfg))
             self.blocks.append(
-                nn.Sequential(*(_DABModule(channels, dilation, **cfg)
-                                for dilation in block)))
+                nn.Sequential(*(_DABModule(channels, dilation, **cfg) for dilation in block))
+            )
             width = 2 * channels + in_channels
             self.norm_acts.append(NormAct(width, **cfg))
 
@@ -78,8 +83,7 @@ class DABNet(BaseModule):
         """
         image = self.halve(x)
         maps = [self.norm_acts[0](torch.cat([self.stem(x), image], 1))]
-        for down, block, norm_act in zip(self.downs, self.blocks,
-                                         self.norm_acts[1:]):
+        for down, block, norm_act in zip(self.downs, self.blocks, self.norm_acts[1:]):
             image = self.halve(image)
             x = down(maps[-1])
             maps.append(norm_act(torch.cat([block(x), x, image], 1)))
@@ -99,8 +103,10 @@ class _DABModule(nn.Module):
         self.branches = nn.ModuleList(
             nn.Sequential(
                 depthwise((3, 1), padding=(rate, 0), dilation=rate),
-                depthwise((1, 3), padding=(0, rate), dilation=rate))
-            for rate in (1, dilation))
+                depthwise((1, 3), padding=(0, rate), dilation=rate),
+            )
+            for rate in (1, dilation)
+        )
         self.post = NormAct(width, **cfg)
         self.expand = nn.Conv2d(width, channels, 1, bias=False)
 
@@ -121,8 +127,7 @@ class _Downsample(nn.Module):
             # Rounds up as the convolution does.
             self.pool = nn.MaxPool2d(2, ceil_mode=True)
             width -= in_channels
-        self.conv = nn.Conv2d(
-            in_channels, width, 3, stride=2, padding=1, bias=False)
+        self.conv = nn.Conv2d(in_channels, width, 3, stride=2, padding=1, bias=False)
         self.norm_act = NormAct(channels, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Deep dual-resolution networks: all those of the paper in one class."""
+
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
@@ -57,6 +58,7 @@ class DDRNet(BaseModule):
         KeyError: Unknown ``arch``, or a dict without ``channels`` or ``depths``.
         ValueError: ``depths``, ``frozen_stages`` or ``out_indices`` out of range.
     """
+
     arch_settings = {
         '23-slim': dict(channels=32, depths=(2, 2, 2, 2)),
         '23': dict(channels=64, depths=(2, 2, 2, 2)),
@@ -64,27 +66,31 @@ class DDRNet(BaseModule):
         '39-1.5x': dict(channels=96, depths=(3, 4, 3, 3, 3)),
     }
 
-    def __init__(self,
-                 arch: str | dict = '23-slim',
-                 in_channels: int = 3,
-                 final_stride: int = 2,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU'),
-                 align_corners: bool = False,
-                 frozen_stages: int = -1,
-                 norm_eval: bool = False,
-                 with_cp: bool = False,
-                 out_indices: Sequence[int] = (0, 1, 2),
-                 init_cfg: dict | list[dict] | None = KAIMING) -> None:
+    def __init__(
+        self,
+        arch: str | dict = '23-slim',
+        in_channels: int = 3,
+        final_stride: int = 2,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        align_corners: bool = False,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        out_indices: Sequence[int] = (0, 1, 2),
+        init_cfg: dict | list[dict] | None = KAIMING,
+    ) -> None:
         super().__init__(init_cfg)
         p, (conv2, conv3, *groups) = self._settings(arch)
         if frozen_stages not in range(-1, 6):
-            raise ValueError('DDRNet: frozen_stages must be from -1 (none) to '
-                             f'5 (everything), got {frozen_stages}')
+            raise ValueError(
+                'DDRNet: frozen_stages must be from -1 (none) to '
+                f'5 (everything), got {frozen_stages}'
+            )
         if not {0} < {0, *out_indices} <= {0, 1, 2}:
             raise ValueError(
-                'DDRNet: out_indices must be among 0, 1 and 2, not 0 alone, '
-                f'got {out_indices}')
+                f'DDRNet: out_indices must be among 0, 1 and 2, not 0 alone, got {out_indices}'
+            )
         self.out_indices = tuple(out_indices)
         self.align_corners = align_corners
         self.frozen_stages = frozen_stages
@@ -106,17 +112,17 @@ class DDRNet(BaseModule):
         for depth, (channels, stride) in zip(groups, plan):
             self.low.append(stage(width, channels, depth, stride))
             self.high.append(stage(2 * p, 2 * p, depth))
-            self.fusions.append(
-                _BilateralFusion(2 * p, channels, align_corners, **cfg))
+            self.fusions.append(_BilateralFusion(2 * p, channels, align_corners, **cfg))
             width = channels
-        bottleneck = partial(
-            residual_block, bottleneck=True, final_act=False, **cfg)
+        bottleneck = partial(residual_block, bottleneck=True, final_act=False, **cfg)
         self.low_bottleneck = bottleneck(width, width, final_stride)
         self.high_bottleneck = bottleneck(2 * p, 2 * p)
         self.act = build_activation_layer(act_cfg)
         last = self.fusions[-1]
-        for index, parts in ((1, (self.high_bottleneck, last.compress)),
-                             (2, (self.low_bottleneck, last.down))):
+        for index, parts in (
+            (1, (self.high_bottleneck, last.compress)),
+            (2, (self.low_bottleneck, last.down)),
+        ):
             for part in parts:
                 part.requires_grad_(index in self.out_indices)
         self._freeze_stages()
@@ -125,14 +131,17 @@ class DDRNet(BaseModule):
     def _settings(cls, arch: str | dict) -> tuple[int, tuple[int, ...]]:
         settings = cls.arch_settings.get(str(arch), arch)
         if not {'channels', 'depths'} <= set(settings):
-            raise KeyError(f'DDRNet: arch {arch!r} is neither one of '
-                           f'{", ".join(cls.arch_settings)} nor a dict of '
-                           'channels and depths')
+            raise KeyError(
+                f'DDRNet: arch {arch!r} is neither one of '
+                f'{", ".join(cls.arch_settings)} nor a dict of '
+                'channels and depths'
+            )
         depths = tuple(settings['depths'])
         if len(depths) < 4 or min(depths) < 1:
             raise ValueError(
                 'DDRNet: depths must be positive numbers of blocks of conv2, '
-                f'conv3, each group of conv4 and conv5, got {depths}')
+                f'conv3, each group of conv4 and conv5, got {depths}'
+            )
         return settings['channels'], depths
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -151,10 +160,8 @@ class DDRNet(BaseModule):
         x = self._run(self.layer1, x)
         low = high = self.act(self._run(self.layer2, self.act(x)))
         fused = []
-        for low_stage, high_stage, fusion in zip(self.low, self.high,
-                                                 self.fusions):
-            low, high = self._run(fusion, self._run(low_stage, low),
-                                  self._run(high_stage, high))
+        for low_stage, high_stage, fusion in zip(self.low, self.high, self.fusions):
+            low, high = self._run(fusion, self._run(low_stage, low), self._run(high_stage, high))
             fused.append(high)
             low, high = self.act(low), self.act(high)
         maps = [fused[-2], high, low]
@@ -181,18 +188,21 @@ class DDRNet(BaseModule):
         else:
             ddrnet_keys.load_pretrained(self, **pretrained)
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
         ddrnet_keys.check_keys(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _freeze_stages(self) -> None:
         groups = self.low, self.high, self.fusions
-        stages = [[self.stem], [self.layer1], [self.layer2],
-                  [group[:-1] for group in groups],
-                  [group[-1] for group in groups],
-                  [self.low_bottleneck, self.high_bottleneck]]
-        for module in chain(*stages[:self.frozen_stages + 1]):
+        stages = [
+            [self.stem],
+            [self.layer1],
+            [self.layer2],
+            [group[:-1] for group in groups],
+            [group[-1] for group in groups],
+            [self.low_bottleneck, self.high_bottleneck],
+        ]
+        for module in chain(*stages[: self.frozen_stages + 1]):
             module.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> 'DDRNet':
@@ -209,8 +219,14 @@ class DDRNet(BaseModule):
 class _BilateralFusion(nn.Module):
     """Exchange between the two branches (equation 1)."""
 
-    def __init__(self, high_channels: int, low_channels: int,
-                 align_corners: bool, norm_cfg: dict, act_cfg: dict) -> None:
+    def __init__(
+        self,
+        high_channels: int,
+        low_channels: int,
+        align_corners: bool,
+        norm_cfg: dict,
+        act_cfg: dict,
+    ) -> None:
         super().__init__()
         self.align_corners = align_corners
         self.act = build_activation_layer(act_cfg)
@@ -225,18 +241,15 @@ class _BilateralFusion(nn.Module):
         self.compress = conv(low_channels, high_channels, 1)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        up = resize_to(
-            self.compress(self.act(low)), high.shape[-2:], self.align_corners)
+        up = resize_to(self.compress(self.act(low)), high.shape[-2:], self.align_corners)
         return low + self.down(self.act(high)), high + up
 
 
-def _make_stage(in_channels: int,
-                channels: int,
-                depth: int,
-                stride: int = 1,
-                **cfg: dict) -> nn.Sequential:
+def _make_stage(
+    in_channels: int, channels: int, depth: int, stride: int = 1, **cfg: dict
+) -> nn.Sequential:
     """Build basic blocks, the last without its final activation."""
-    shapes = [(in_channels, channels, stride)] + [(channels, channels, 1)] * (
-        depth - 1)
-    return nn.Sequential(*(residual_block(*shape, final_act=i < depth, **cfg)
-                           for i, shape in enumerate(shapes, 1)))
+    shapes = [(in_channels, channels, stride)] + [(channels, channels, 1)] * (depth - 1)
+    return nn.Sequential(
+        *(residual_block(*shape, final_act=i < depth, **cfg) for i, shape in enumerate(shapes, 1))
+    )

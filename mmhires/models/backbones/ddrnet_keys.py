@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Published DDRNet weights under our keys."""
+
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -14,11 +15,10 @@ from mmhires.utils.state_dict import Rules, take, translate
 # Of each layout of names: a key that it has and no other, the stem's first
 # weight, and the beginning of what only a network of three groups has.
 LAYOUTS = dict(
-    mmhires=('low_bottleneck.conv1.conv.weight', 'stem.0.conv.weight',
-             'low.2.'),
-    mmseg=('context_branch_layers.2.0.conv1.conv.weight', 'stem.0.conv.weight',
-           'low.2.'),
-    authors=('layer5_.0.conv1.weight', 'conv1.0.weight', 'layer3_2.'))
+    mmhires=('low_bottleneck.conv1.conv.weight', 'stem.0.conv.weight', 'low.2.'),
+    mmseg=('context_branch_layers.2.0.conv1.conv.weight', 'stem.0.conv.weight', 'low.2.'),
+    authors=('layer5_.0.conv1.weight', 'conv1.0.weight', 'layer3_2.'),
+)
 # From our keys to MMSegmentation's, applied one after the other.
 MMSEG: Rules = (
     (r'^layer1\.', 'stem.2.'),
@@ -57,13 +57,16 @@ def authors(groups: int) -> Rules:
         (r'^stem\.', 'conv1.'),
         (r'^low_bottleneck\.', 'layer5.0.'),
         (r'^high_bottleneck\.', 'layer5_.0.'),
-        *((rf'^{ours}\.{i}\.{below}', theirs.format(name))
-          for i, name in enumerate(names) for ours, below, theirs in (
-              ('low', '', 'layer{}.'),
-              ('high', '', 'layer{}_.'),
-              ('fusions', r'compress\.', 'compression{}.0.'),
-              ('fusions', r'down\.', 'down{}.'),
-          )),
+        *(
+            (rf'^{ours}\.{i}\.{below}', theirs.format(name))
+            for i, name in enumerate(names)
+            for ours, below, theirs in (
+                ('low', '', 'layer{}.'),
+                ('high', '', 'layer{}_.'),
+                ('fusions', r'compress\.', 'compression{}.0.'),
+                ('fusions', r'down\.', 'down{}.'),
+            )
+        ),
         (r'\.conv(\d)\.conv\.', r'.conv\1.'),
         (r'\.conv(\d)\.bn\.', r'.bn\1.'),
         (r'\.downsample\.', '.downsample.0.'),
@@ -71,8 +74,7 @@ def authors(groups: int) -> Rules:
     )
 
 
-def find(state_dict: Mapping[str, Tensor],
-         prefix: str | None = None) -> tuple[str, str] | None:
+def find(state_dict: Mapping[str, Tensor], prefix: str | None = None) -> tuple[str, str] | None:
     """Find the backbone among weights.
 
     Args:
@@ -90,8 +92,7 @@ def find(state_dict: Mapping[str, Tensor],
     return None
 
 
-def size_of(state_dict: Mapping[str, Tensor], layout: str,
-            prefix: str) -> tuple[int, int]:
+def size_of(state_dict: Mapping[str, Tensor], layout: str, prefix: str) -> tuple[int, int]:
     """Return stem width and number of groups; width 0 without a stem."""
     _, stem, third = LAYOUTS[layout]
     width = len(state_dict.get(prefix + stem, ()))
@@ -99,8 +100,7 @@ def size_of(state_dict: Mapping[str, Tensor], layout: str,
     return width, 3 if large else 2
 
 
-def network_name(arch_settings: Mapping[str, dict], width: int,
-                 groups: int) -> str:
+def network_name(arch_settings: Mapping[str, dict], width: int, groups: int) -> str:
     """Return the name of the network of a width and a number of groups."""
     for arch, size in arch_settings.items():
         if (size['channels'], len(size['depths']) - 2) == (width, groups):
@@ -113,8 +113,7 @@ def add_stem_biases(state_dict: dict[str, Tensor], prefix: str = '') -> None:
     for i in range(2):
         norm = state_dict.get(f'{prefix}stem.{i}.bn.bias')
         if norm is not None:
-            state_dict.setdefault(f'{prefix}stem.{i}.conv.bias',
-                                  torch.zeros_like(norm))
+            state_dict.setdefault(f'{prefix}stem.{i}.conv.bias', torch.zeros_like(norm))
 
 
 def pretrained_cfg(init_cfg: dict | list[dict] | None) -> dict | None:
@@ -125,10 +124,9 @@ def pretrained_cfg(init_cfg: dict | list[dict] | None) -> dict | None:
     return None
 
 
-def load_pretrained(backbone: nn.Module,
-                    checkpoint: str,
-                    prefix: str | None = None,
-                    map_location: str = 'cpu') -> None:
+def load_pretrained(
+    backbone: nn.Module, checkpoint: str, prefix: str | None = None, map_location: str = 'cpu'
+) -> None:
     """Load a DDRNet from any checkpoint that contains one.
 
     Args:
@@ -141,8 +139,7 @@ def load_pretrained(backbone: nn.Module,
     Raises:
         ValueError: The checkpoint has no DDRNet, another one, or not all of it.
     """
-    content = CheckpointLoader.load_checkpoint(checkpoint, map_location,
-                                               'current')
+    content = CheckpointLoader.load_checkpoint(checkpoint, map_location, 'current')
     state_dict = content.get('state_dict', content.get('model', content))
     found = find(state_dict, prefix)
     if found is None:
@@ -150,17 +147,15 @@ def load_pretrained(backbone: nn.Module,
         raise ValueError(
             f'{checkpoint}: no weights of a DDRNet backbone{where}, neither '
             "by our keys nor by MMSegmentation's or the authors'; among its "
-            f'{len(state_dict)} keys are {list(state_dict)[:3]}')
+            f'{len(state_dict)} keys are {list(state_dict)[:3]}'
+        )
     layout, prefix = found
     rules = dict(mmseg=MMSEG, authors=authors(len(backbone.low)))
     name = partial(translate, rules=rules.get(layout, ()))
     expected = backbone.state_dict()
     # What has other names belongs to a head.
     own = tuple({prefix + name(key).split('.')[0] + '.' for key in expected})
-    part = {
-        key[len(prefix):]: value
-        for key, value in state_dict.items() if key.startswith(own)
-    }
+    part = {key[len(prefix) :]: value for key, value in state_dict.items() if key.startswith(own)}
     if layout == 'mmseg':
         add_stem_biases(part)
     try:
@@ -170,10 +165,9 @@ def load_pretrained(backbone: nn.Module,
         raise ValueError(f'{checkpoint}: {error}') from error
 
 
-def check_size(backbone: nn.Module,
-               state_dict: Mapping[str, Tensor],
-               layout: str,
-               prefix: str = '') -> None:
+def check_size(
+    backbone: nn.Module, state_dict: Mapping[str, Tensor], layout: str, prefix: str = ''
+) -> None:
     """Raise an error for weights of another network of the family.
 
     Raises:
@@ -182,14 +176,11 @@ def check_size(backbone: nn.Module,
     size = size_of(state_dict, layout, prefix)
     own = backbone.stem[0].out_channels, len(backbone.low)
     if size[0] and size != own:
-        theirs, ours = (
-            network_name(backbone.arch_settings, *x) for x in (size, own))
-        raise ValueError(
-            f'these are weights of {theirs}, but the model has {ours}')
+        theirs, ours = (network_name(backbone.arch_settings, *x) for x in (size, own))
+        raise ValueError(f'these are weights of {theirs}, but the model has {ours}')
 
 
-def check_keys(backbone: nn.Module, state_dict: Mapping[str, Tensor],
-               prefix: str) -> None:
+def check_keys(backbone: nn.Module, state_dict: Mapping[str, Tensor], prefix: str) -> None:
     """Raise an error for keys that loading without ``strict`` ignores.
 
     Raises:
@@ -200,5 +191,6 @@ def check_keys(backbone: nn.Module, state_dict: Mapping[str, Tensor],
     if layout != 'mmhires':
         raise ValueError(
             f'the weights {prefix + "*"!r} have the names of {layout}; run '
-            'tools/model_converters/convert.py on the checkpoint first')
+            'tools/model_converters/convert.py on the checkpoint first'
+        )
     check_size(backbone, state_dict, layout, prefix)

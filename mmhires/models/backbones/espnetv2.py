@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """ESPNetv2: all widths of the authors in one class."""
+
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -31,6 +32,7 @@ class ESPNetv2(BaseModule):
     Raises:
         KeyError: Unknown ``scale``.
     """
+
     # Widths at 1/2, 1/4, 1/8 and 1/16.
     arch_settings = {
         0.5: (16, 32, 64, 128),
@@ -43,29 +45,37 @@ class ESPNetv2(BaseModule):
     depths = (0, 3, 7)
     dilations = ((1, 2, 3, 4), (1, 2, 3, 4), (1, 1, 2, 3))
 
-    def __init__(self,
-                 scale: float = 2.0,
-                 in_channels: int = 3,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='PReLU'),
-                 init_cfg: dict | list[dict] | None = KAIMING) -> None:
+    def __init__(
+        self,
+        scale: float = 2.0,
+        in_channels: int = 3,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='PReLU'),
+        init_cfg: dict | list[dict] | None = KAIMING,
+    ) -> None:
         super().__init__(init_cfg)
         if scale not in self.arch_settings:
-            raise KeyError(f'ESPNetv2: unknown scale {scale!r}; there are '
-                           f'{", ".join(map(str, self.arch_settings))}')
+            raise KeyError(
+                f'ESPNetv2: unknown scale {scale!r}; there are '
+                f'{", ".join(map(str, self.arch_settings))}'
+            )
         cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.out_channels = self.arch_settings[scale]
         width, *widths = self.out_channels
-        self.level1 = conv_norm_act(
-            in_channels, width, 3, stride=2, padding=1, **cfg)
+        self.level1 = conv_norm_act(in_channels, width, 3, stride=2, padding=1, **cfg)
         # To the size that a 3x3 convolution of stride 2 leaves.
         self.halve = nn.AvgPool2d(3, stride=2, padding=1)
-        self.level2, self.level3, self.level4 = (nn.ModuleList([
-            EESPDownsample(before, width, in_channels, **cfg),
-            *(EESP(width, width, dilations=dilations, **cfg)
-              for _ in range(depth))
-        ]) for before, width, depth, dilations in zip(
-            self.out_channels, widths, self.depths, self.dilations))
+        self.level2, self.level3, self.level4 = (
+            nn.ModuleList(
+                [
+                    EESPDownsample(before, width, in_channels, **cfg),
+                    *(EESP(width, width, dilations=dilations, **cfg) for _ in range(depth)),
+                ]
+            )
+            for before, width, depth, dilations in zip(
+                self.out_channels, widths, self.depths, self.dilations
+            )
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Extract features.

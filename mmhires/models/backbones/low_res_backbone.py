@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Backbone that reads a reduced copy of its images."""
+
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule
@@ -14,8 +15,7 @@ class MapsWithImage(tuple):
     """Maps of a reduced image, with the full-size image as attribute."""
 
 
-def with_image(maps: Tensor | Sequence[Tensor],
-               image: Tensor) -> Tensor | MapsWithImage:
+def with_image(maps: Tensor | Sequence[Tensor], image: Tensor) -> Tensor | MapsWithImage:
     """Attach a full-size image to maps.
 
     Args:
@@ -53,11 +53,9 @@ class LowResBackbone(BaseModule):
         ValueError: A ``scale`` below 1 or not such a ratio.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 scale: float = 2,
-                 min_size: int = 32,
-                 pretrained: str | None = None) -> None:
+    def __init__(
+        self, backbone: dict, scale: float = 2, min_size: int = 32, pretrained: str | None = None
+    ) -> None:
         super().__init__()
         if pretrained is not None:
             backbone = dict(backbone, pretrained=pretrained)
@@ -86,10 +84,10 @@ class LowResBackbone(BaseModule):
                 f'LowResBackbone: images of {tuple(images.shape[-2:])} pixels '
                 f'are {tuple(small.shape[-2:])} at scale={self.scale}, fewer '
                 f'than min_size={self.min_size}; give larger images or pad '
-                'them by the data preprocessor')
+                'them by the data preprocessor'
+            )
         return with_image(self.backbone(small), images)
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
         read_as_wrapped(self, 'backbone', state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Context modules that decode heads build from their configs."""
+
 from .dappm import DAPPM
 from .ppm import SimplifiedPPM
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Deep aggregation pyramid pooling."""
+
 import math
 from collections.abc import Sequence
 
@@ -43,25 +44,28 @@ class DAPPM(nn.Module):
             ``input_size``, or ``'auto'`` without ``input_size``.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 channels: int = 128,
-                 scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
-                 input_size: tuple[int, int] | None = None,
-                 map_stride: int = 64,
-                 align_corners: bool = False,
-                 **cfg: dict) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: int = 128,
+        scales: Sequence[int | str] | str = (2, 4, 8, GLOBAL),
+        input_size: tuple[int, int] | None = None,
+        map_stride: int = 64,
+        align_corners: bool = False,
+        **cfg: dict,
+    ) -> None:
         super().__init__()
         self.scale_strides = _resolve_scales(scales, input_size, map_stride)
         self.align_corners = align_corners
         steps = len(self.scale_strides)
         self.scales = nn.ModuleList(
-            PreActConv(in_channels, channels, **cfg) for _ in range(steps + 1))
+            PreActConv(in_channels, channels, **cfg) for _ in range(steps + 1)
+        )
         self.processes = nn.ModuleList(
-            PreActConv(channels, channels, 3, **cfg) for _ in range(steps))
-        self.compression = PreActConv(channels * (steps + 1), out_channels,
-                                      **cfg)
+            PreActConv(channels, channels, 3, **cfg) for _ in range(steps)
+        )
+        self.compression = PreActConv(channels * (steps + 1), out_channels, **cfg)
         self.shortcut = PreActConv(in_channels, out_channels, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,10 +78,8 @@ class DAPPM(nn.Module):
             ``(N, out_channels, H, W)``.
         """
         maps = [self.scales[0](x)]
-        for stride, scale, process in zip(self.scale_strides, self.scales[1:],
-                                          self.processes):
-            pooled = resize_to(
-                scale(_pool(x, stride)), x.shape[-2:], self.align_corners)
+        for stride, scale, process in zip(self.scale_strides, self.scales[1:], self.processes):
+            pooled = resize_to(scale(_pool(x, stride)), x.shape[-2:], self.align_corners)
             maps.append(process(pooled + maps[-1]))
         return self.compression(torch.cat(maps, dim=1)) + self.shortcut(x)
 
@@ -88,31 +90,38 @@ def _pool(x: Tensor, stride: int | str) -> Tensor:
     return F.avg_pool2d(x, 2 * stride + 1, stride, padding=stride)
 
 
-def _resolve_scales(scales: Sequence[int | str] | str,
-                    input_size: tuple[int, int] | None,
-                    map_stride: int) -> tuple[int | str, ...]:
+def _resolve_scales(
+    scales: Sequence[int | str] | str, input_size: tuple[int, int] | None, map_stride: int
+) -> tuple[int | str, ...]:
     """Return strides of the pools, checked against the map if it is known."""
     size = [-(-side // map_stride) for side in input_size or ()]
     shortest = min(size, default=math.inf)
     if scales == 'auto':
         if not size:
-            raise ValueError("DAPPM: scales='auto' needs input_size=(height, "
-                             'width), the size the network is trained at')
+            raise ValueError(
+                "DAPPM: scales='auto' needs input_size=(height, "
+                'width), the size the network is trained at'
+            )
         strides = [2**i for i in range(1, 16) if 2**i < shortest]
         return (*strides, GLOBAL)
     strides = [s for s in scales if s != GLOBAL]
     well_formed = all(isinstance(s, int) and s > 1 for s in strides)
-    if not well_formed or strides != sorted(set(strides)) or \
-            list(scales) not in (strides, [*strides, GLOBAL]):
+    if (
+        not well_formed
+        or strides != sorted(set(strides))
+        or list(scales) not in (strides, [*strides, GLOBAL])
+    ):
         raise ValueError(
             "DAPPM: scales must be 'auto' or ascending strides of at least 2, "
             f"'{GLOBAL}' last, for example (2, 4, 8, '{GLOBAL}'); got "
-            f'{scales!r}')
+            f'{scales!r}'
+        )
     too_large = [s for s in strides if s >= shortest]
     if too_large:
         raise ValueError(
             f'DAPPM: scales {too_large} do not fit the map of '
             f'{size[0]}x{size[1]} that an input of {input_size[0]}x'
             f'{input_size[1]} leaves at stride {map_stride}; a stride must be '
-            f"below {shortest}, or use scales='auto'")
+            f"below {shortest}, or use scales='auto'"
+        )
     return tuple(scales)

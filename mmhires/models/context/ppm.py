@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The pyramid pooling that the paper compares DAPPM with."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,22 +28,22 @@ class SimplifiedPPM(nn.Module):
         **cfg: ``norm_cfg`` and ``act_cfg``. Default: BN and ReLU.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 channels: int = 128,
-                 grids: tuple[int, ...] = (6, 3, 2, 1),
-                 align_corners: bool = False,
-                 **cfg: dict) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: int = 128,
+        grids: tuple[int, ...] = (6, 3, 2, 1),
+        align_corners: bool = False,
+        **cfg: dict,
+    ) -> None:
         super().__init__()
         self.grids = grids
         self.align_corners = align_corners
         width = channels // len(grids)
         self.bottleneck = PreActConv(in_channels, channels, **cfg)
-        self.levels = nn.ModuleList(
-            PreActConv(channels, width, **cfg) for _ in grids)
-        self.fuse = PreActConv(channels + width * len(grids), out_channels,
-                               **cfg)
+        self.levels = nn.ModuleList(PreActConv(channels, width, **cfg) for _ in grids)
+        self.fuse = PreActConv(channels + width * len(grids), out_channels, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gather context.

@@ -12,6 +12,14 @@ from .guided_head import GuidedHead
 from .pre_act_head import PreActHead
 
 __all__ = [
-    'ASPPHead', 'DABNetHead', 'DAPPMHead', 'DSRLHead', 'DeepLabV2Head',
-    'ESPNetv2Head', 'EncHead', 'GuidedHead', 'PreActHead', 'SISRHead'
+    'ASPPHead',
+    'DABNetHead',
+    'DAPPMHead',
+    'DSRLHead',
+    'DeepLabV2Head',
+    'ESPNetv2Head',
+    'EncHead',
+    'GuidedHead',
+    'PreActHead',
+    'SISRHead',
 ]

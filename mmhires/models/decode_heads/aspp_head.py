@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DeepLabV3's head at the width that FastFCN uses."""
+
 from functools import partial
 
 from mmcv.cnn import ConvModule
@@ -30,5 +31,7 @@ class ASPPHead(UpstreamASPPHead):
         cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         conv = partial(ConvModule, conv_cfg=self.conv_cfg, **cfg)
         self.bottleneck = nn.Sequential(
-            conv(joined, width, 1), nn.Dropout2d(project_dropout_ratio),
-            conv(width, width, 3, padding=1))
+            conv(joined, width, 1),
+            nn.Dropout2d(project_dropout_ratio),
+            conv(width, width, 3, padding=1),
+        )

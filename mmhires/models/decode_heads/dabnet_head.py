@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Classifier of DABNet."""
+
 from mmseg.models.decode_heads import FCNHead
 from torch import nn
 
@@ -20,7 +21,5 @@ class DABNetHead(FCNHead):
 
     def __init__(self, in_channels: int, **kwargs) -> None:
         kwargs = dict(in_channels=in_channels, dropout_ratio=0) | kwargs
-        super().__init__(
-            num_convs=0, concat_input=False, channels=in_channels, **kwargs)
-        self.conv_seg = nn.Conv2d(
-            in_channels, self.out_channels, 1, bias=False)
+        super().__init__(num_convs=0, concat_input=False, channels=in_channels, **kwargs)
+        self.conv_seg = nn.Conv2d(in_channels, self.out_channels, 1, bias=False)

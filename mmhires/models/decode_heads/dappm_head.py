@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Head of DDRNet: context of the small map, details of the large one."""
+
 from torch import Tensor
 
 from mmhires.models.decode_heads.pre_act_head import PreActHead
@@ -31,24 +32,23 @@ class DAPPMHead(PreActHead):
         ValueError: ``in_channels`` or ``in_index`` are not two.
     """
 
-    def __init__(self,
-                 in_channels: list[int],
-                 channels: int,
-                 context: dict | None = dict(type='mmhires.DAPPM'),
-                 in_index: list[int] = [1, 2],
-                 **kwargs) -> None:
-        for name, value in (('in_channels', in_channels), ('in_index',
-                                                           in_index)):
+    def __init__(
+        self,
+        in_channels: list[int],
+        channels: int,
+        context: dict | None = dict(type='mmhires.DAPPM'),
+        in_index: list[int] = [1, 2],
+        **kwargs,
+    ) -> None:
+        for name, value in (('in_channels', in_channels), ('in_index', in_index)):
             if not isinstance(value, (list, tuple)) or len(value) != 2:
                 raise ValueError(
                     f'DAPPMHead: {name} must name the high-resolution and the '
-                    f'low-resolution map, got {value!r}')
+                    f'low-resolution map, got {value!r}'
+                )
         super().__init__(
-            in_channels,
-            channels,
-            in_index=in_index,
-            input_transform='multiple_select',
-            **kwargs)
+            in_channels, channels, in_index=in_index, input_transform='multiple_select', **kwargs
+        )
         high, low = in_channels
         cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         if context is None:
@@ -61,5 +61,4 @@ class DAPPMHead(PreActHead):
     def _transform_inputs(self, inputs: tuple[Tensor]) -> Tensor:
         """Fuse the two maps."""
         high, low = super()._transform_inputs(inputs)
-        return high + resize_to(
-            self.context(low), high.shape[-2:], self.align_corners)
+        return high + resize_to(self.context(low), high.shape[-2:], self.align_corners)

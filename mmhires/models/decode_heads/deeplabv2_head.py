@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Head of DeepLab-v2: parallel dilated convolutions, summed."""
+
 from collections.abc import Sequence
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -27,17 +28,14 @@ class DeepLabV2Head(BaseDecodeHead):
         ValueError: ``dilations`` is empty.
     """
 
-    def __init__(self,
-                 in_channels: int | Sequence[int],
-                 dilations: Sequence[int] = (6, 12, 18, 24),
-                 **kwargs) -> None:
+    def __init__(
+        self, in_channels: int | Sequence[int], dilations: Sequence[int] = (6, 12, 18, 24), **kwargs
+    ) -> None:
         if not dilations:
-            raise ValueError('DeepLabV2Head: dilations must name at least one '
-                             'rate, got none')
+            raise ValueError('DeepLabV2Head: dilations must name at least one rate, got none')
         super().__init__(in_channels, channels=1, **kwargs)
         self.channels = self.in_channels
-        self.conv_seg = _SummedConvs(self.in_channels, self.out_channels,
-                                     dilations)
+        self.conv_seg = _SummedConvs(self.in_channels, self.out_channels, dilations)
 
     def forward(self, inputs: tuple[Tensor]) -> Tensor:
         """Return logits ``(N, num_classes, H, W)`` at the size of the features."""
@@ -47,12 +45,11 @@ class DeepLabV2Head(BaseDecodeHead):
 class _SummedConvs(nn.ModuleList):
     """Sum of 3x3 convolutions of one input at several rates."""
 
-    def __init__(self, in_channels: int, out_channels: int,
-                 dilations: Sequence[int]) -> None:
+    def __init__(self, in_channels: int, out_channels: int, dilations: Sequence[int]) -> None:
         super().__init__(
-            nn.Conv2d(
-                in_channels, out_channels, 3, padding=rate, dilation=rate)
-            for rate in dilations)
+            nn.Conv2d(in_channels, out_channels, 3, padding=rate, dilation=rate)
+            for rate in dilations
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return sum(conv(x) for conv in self)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Dual super-resolution learning around any decode head of MMSegmentation."""
+
 import copy
 
 import torch
@@ -7,11 +8,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import ConfigType, SampleList
 from torch import Tensor
 
-from mmhires.models.layers.upsample import (
-    DeconvUpsample,
-    LogitUpsample,
-    SubpixelUpsample,
-)
+from mmhires.models.layers.upsample import DeconvUpsample, LogitUpsample, SubpixelUpsample
 from mmhires.models.super_resolution import DualSuperResolution
 from mmhires.registry import MODELS
 from mmhires.utils.ratio import as_ratio, enlarged_side
@@ -63,7 +60,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         TypeError: ``seg_head`` is a cascade or exposes no features.
         ValueError: ``loss_fa`` without ``sisr_head``, a ``scale`` that is not above 1 or not that
             of ``sisr_head``, or an unknown ``sssr``.
-    """  # noqa: E501
+    """
 
     wrapped = 'seg_head'
     plain = BaseDecodeHead
@@ -71,35 +68,49 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
     kept = ('cls_seg', 'loss', 'loss_by_feat')
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
 
-    def __init__(self,
-                 seg_head: ConfigType,
-                 scale: float = 2,
-                 sssr: str = 'features',
-                 sssr_channels: int = 32,
-                 sssr_scale: float | None = None,
-                 sisr_head: ConfigType | None = None,
-                 loss_fa: ConfigType | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        seg_head: ConfigType,
+        scale: float = 2,
+        sssr: str = 'features',
+        sssr_channels: int = 32,
+        sssr_scale: float | None = None,
+        sisr_head: ConfigType | None = None,
+        loss_fa: ConfigType | None = None,
+        **kwargs,
+    ) -> None:
         if not isinstance(seg_head, dict):
             raise TypeError(
                 'DSRLHead: seg_head must be the config of one decode head, '
-                f'got {type(seg_head).__name__}; a cascade cannot be wrapped')
+                f'got {type(seg_head).__name__}; a cascade cannot be wrapped'
+            )
         if sssr not in ('features', 'logits', 'subpixel'):
-            raise ValueError("DSRLHead: sssr must be 'features', 'logits' or "
-                             f"'subpixel', got {sssr!r}")
+            raise ValueError(
+                f"DSRLHead: sssr must be 'features', 'logits' or 'subpixel', got {sssr!r}"
+            )
         # Losses, sampler and dropout belong to where the classifier is.
         own, rest = {}, dict(seg_head)
         for key in ('loss_decode', 'sampler', 'dropout_ratio'):
             if key in rest:
                 own[key] = rest.pop(key)
         inner = self.build_wrapped(rest)
-        for key in ('num_classes', 'out_channels', 'threshold', 'norm_cfg',
-                    'act_cfg', 'ignore_index', 'align_corners'):
+        for key in (
+            'num_classes',
+            'out_channels',
+            'threshold',
+            'norm_cfg',
+            'act_cfg',
+            'ignore_index',
+            'align_corners',
+        ):
             own[key] = getattr(inner, key)
         on_features = sssr == 'features'
-        super().__init__(inner.channels,
-                         sssr_channels if on_features else inner.channels,
-                         **copy.deepcopy(own), **kwargs)
+        super().__init__(
+            inner.channels,
+            sssr_channels if on_features else inner.channels,
+            **copy.deepcopy(own),
+            **kwargs,
+        )
         self.scale = scale
         inner.conv_seg = torch.nn.Identity()
         inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
@@ -121,7 +132,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             loss_fa,
             scale=factor,
             norm_cfg=self.norm_cfg,
-            align_corners=self.align_corners)
+            align_corners=self.align_corners,
+        )
         self.classify_first = not on_features
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
@@ -138,9 +150,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         feat = self.head_features(inputs)
         return self.sssr(self.cls_seg(feat), feat)
 
-    def forward(self,
-                inputs: tuple[Tensor],
-                enlarged: Tensor | None = None) -> Tensor:
+    def forward(self, inputs: tuple[Tensor], enlarged: Tensor | None = None) -> Tensor:
         """Classify each pixel at the enlarged resolution.
 
         Args:
@@ -154,8 +164,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             enlarged = self.sssr_features(inputs)
         return enlarged if self.classify_first else self.cls_seg(enlarged)
 
-    def loss(self, inputs: tuple[Tensor], batch_data_samples: SampleList,
-             train_cfg: ConfigType) -> dict:
+    def loss(
+        self, inputs: tuple[Tensor], batch_data_samples: SampleList, train_cfg: ConfigType
+    ) -> dict:
         """Compute the losses of equation 3.
 
         Args:
@@ -170,19 +181,19 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             KeyError: A sample has no ``gt_img``.
         """
         feat = self.sssr_features(inputs)
-        losses = self.loss_by_feat(
-            self.forward(inputs, feat), batch_data_samples)
+        losses = self.loss_by_feat(self.forward(inputs, feat), batch_data_samples)
         losses.update(
             self.super_resolution_losses(
                 inputs,
                 feat,
                 batch_data_samples,
                 label=self._stack_batch_gt(batch_data_samples).squeeze(1),
-                ignore_index=self.ignore_index))
+                ignore_index=self.ignore_index,
+            )
+        )
         return losses
 
-    def predict_by_feat(self, seg_logits: Tensor,
-                        batch_img_metas: list[dict]) -> Tensor:
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Resize logits to the full-size image.
 
         Args:
@@ -207,9 +218,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
                     "DSRLHead: test_cfg=dict(mode='slide') needs "
                     f"data_preprocessor=dict(type='{self.preprocessor}', "
                     f'scale={self.scale}); with another one windows are added '
-                    'up at the size of the small image')
+                    'up at the size of the small image'
+                )
             ratio = as_ratio(self.scale)
-            size = tuple(
-                enlarged_side(side, ratio) for side in meta['img_shape'])
+            size = tuple(enlarged_side(side, ratio) for side in meta['img_shape'])
             batch_img_metas = [dict(img_shape=size)]
         return super().predict_by_feat(seg_logits, batch_img_metas)

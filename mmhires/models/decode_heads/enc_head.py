@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """EncNet's head at the cost that FastFCN reports."""
+
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import EncHead as UpstreamEncHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -33,8 +34,9 @@ class EncHead(UpstreamEncHead):
 
     def __init__(self, bottleneck_kernel_size: int = 3, **kwargs) -> None:
         if bottleneck_kernel_size % 2 == 0:
-            raise ValueError('EncHead: bottleneck_kernel_size must be odd, '
-                             f'got {bottleneck_kernel_size}')
+            raise ValueError(
+                f'EncHead: bottleneck_kernel_size must be odd, got {bottleneck_kernel_size}'
+            )
         super().__init__(**kwargs)
         self.bottleneck = ConvModule(
             self.in_channels[-1],
@@ -43,12 +45,12 @@ class EncHead(UpstreamEncHead):
             padding=bottleneck_kernel_size // 2,
             conv_cfg=self.conv_cfg,
             norm_cfg=self.norm_cfg,
-            act_cfg=self.act_cfg)
+            act_cfg=self.act_cfg,
+        )
         self.enc_module.encoding[0] = Encoding(self.channels, self.num_codes)
 
     @staticmethod
-    def _convert_to_onehot_labels(seg_label: Tensor,
-                                  num_classes: int) -> Tensor:
+    def _convert_to_onehot_labels(seg_label: Tensor, num_classes: int) -> Tensor:
         """Return which classes occur, without a loop and ``histc``.
 
         The latter raises on a GPU under ``randomness=dict( deterministic=True)``.
@@ -56,11 +58,11 @@ class EncHead(UpstreamEncHead):
         label = seg_label.flatten(1).long()
         valid = (label >= 0) & (label < num_classes)
         present = label.new_zeros(len(label), num_classes + 1)
-        return present.scatter_(1, label.where(valid, num_classes),
-                                1)[:, :num_classes]
+        return present.scatter_(1, label.where(valid, num_classes), 1)[:, :num_classes]
 
-    def loss_by_feat(self, seg_logit: tuple[Tensor, Tensor] | Tensor,
-                     batch_data_samples: SampleList) -> dict:
+    def loss_by_feat(
+        self, seg_logit: tuple[Tensor, Tensor] | Tensor, batch_data_samples: SampleList
+    ) -> dict:
         """Compute the segmentation losses and, with ``use_se_loss``, that of SE.
 
         Args:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Decoder of ESPNetv2."""
+
 import math
 from collections.abc import Sequence
 
@@ -41,20 +42,23 @@ class ESPNetv2Head(BaseDecodeHead):
         ValueError: ``in_channels``, ``in_index`` and ``widths`` do not fit.
     """
 
-    def __init__(self,
-                 in_channels: Sequence[int],
-                 channels: int,
-                 widths: Sequence[int] = (64, 48, 32),
-                 in_index: Sequence[int] = (0, 1, 2, 3),
-                 align_corners: bool = True,
-                 out_align_corners: bool | None = None,
-                 act_cfg: dict = dict(type='PReLU'),
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int,
+        widths: Sequence[int] = (64, 48, 32),
+        in_index: Sequence[int] = (0, 1, 2, 3),
+        align_corners: bool = True,
+        out_align_corners: bool | None = None,
+        act_cfg: dict = dict(type='PReLU'),
+        **kwargs,
+    ) -> None:
         if not len(in_channels) == len(in_index) == len(widths) + 1:
             raise ValueError(
                 f'ESPNetv2Head: in_channels={in_channels} and in_index='
                 f'{in_index} must be of one length, widths={widths} one '
-                'shorter')
+                'shorter'
+            )
         kwargs = REAL_TIME_HEAD | kwargs
         super().__init__(
             in_channels,
@@ -63,21 +67,21 @@ class ESPNetv2Head(BaseDecodeHead):
             input_transform='multiple_select',
             align_corners=align_corners,
             act_cfg=act_cfg,
-            **kwargs)
+            **kwargs,
+        )
         self.inner_align_corners = align_corners
         if out_align_corners is not None:
             self.align_corners = out_align_corners
         cfg = dict(norm_cfg=self.norm_cfg, act_cfg=act_cfg)
         *skipped, coarsest = in_channels
         self.poolings = nn.ModuleList(
-            EfficientPyramidPooling(
-                width, channels, out, align_corners=align_corners, **cfg)
-            for width, out in zip([coarsest, *widths], [*widths, None]))
+            EfficientPyramidPooling(width, channels, out, align_corners=align_corners, **cfg)
+            for width, out in zip([coarsest, *widths], [*widths, None])
+        )
         self.skips = nn.ModuleList(
-            _GatedSkip(width, out, **cfg)
-            for width, out in zip(reversed(skipped), widths))
-        self.norm_acts = nn.ModuleList(
-            NormAct(width, **cfg) for width in widths)
+            _GatedSkip(width, out, **cfg) for width, out in zip(reversed(skipped), widths)
+        )
+        self.norm_acts = nn.ModuleList(NormAct(width, **cfg) for width in widths)
 
     def forward(self, inputs: tuple[Tensor]) -> Tensor:
         """Classify each pixel.
@@ -89,11 +93,10 @@ class ESPNetv2Head(BaseDecodeHead):
             Logits ``(N, num_classes, H, W)``, the size of the finest map.
         """
         *skipped, x = self._transform_inputs(inputs)
-        for pooling, skip, norm_act, finer in zip(self.poolings, self.skips,
-                                                  self.norm_acts,
-                                                  reversed(skipped)):
-            x = resize_to(
-                pooling(x), finer.shape[-2:], self.inner_align_corners)
+        for pooling, skip, norm_act, finer in zip(
+            self.poolings, self.skips, self.norm_acts, reversed(skipped)
+        ):
+            x = resize_to(pooling(x), finer.shape[-2:], self.inner_align_corners)
             x = norm_act(x + skip(finer))
         return self.cls_seg(self.poolings[-1](x))
 
@@ -104,11 +107,10 @@ class _GatedSkip(nn.Module):
     def __init__(self, in_channels: int, channels: int, **cfg: dict) -> None:
         super().__init__()
         self.gate = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(in_channels, channels, 1, bias=False), nn.Sigmoid())
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(in_channels, channels, 1, bias=False), nn.Sigmoid()
+        )
         groups = math.gcd(in_channels, channels)
-        self.conv = conv_norm_act(
-            in_channels, channels, 3, padding=1, groups=groups, **cfg)
+        self.conv = conv_norm_act(in_channels, channels, 3, padding=1, groups=groups, **cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x) * self.gate(x)

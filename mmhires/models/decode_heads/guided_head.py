@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Class maps of a small image, corrected by a branch at full size."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -43,31 +44,34 @@ class GuidedHead(BaseModule):
             range.
     """
 
-    def __init__(self,
-                 head: dict,
-                 in_index: int | None = None,
-                 in_channels: int | None = None,
-                 image_channels: int = 3,
-                 **branch) -> None:
+    def __init__(
+        self,
+        head: dict,
+        in_index: int | None = None,
+        in_channels: int | None = None,
+        image_channels: int = 3,
+        **branch,
+    ) -> None:
         super().__init__()
         if not isinstance(head, dict):
             raise TypeError(
                 'GuidedHead: head must be the config of one decode head, got '
-                f'{type(head).__name__}; of a cascade wrap the last one')
+                f'{type(head).__name__}; of a cascade wrap the last one'
+            )
         if (in_index is None) != (in_channels is None):
             raise ValueError(
                 'GuidedHead: in_index and in_channels are the index and the '
-                f'width of one map, got {in_index} and {in_channels}')
+                f'width of one map, got {in_index} and {in_channels}'
+            )
         self.head = MODELS.build(head)
         classifier = getattr(self.head, 'conv_seg', None)
-        if not isinstance(classifier, nn.Conv2d) or isinstance(
-                self.head, DualSuperResolution):
+        if not isinstance(classifier, nn.Conv2d) or isinstance(self.head, DualSuperResolution):
             raise TypeError(
                 f'GuidedHead: {type(self.head).__name__} has no convolution '
                 'conv_seg whose class maps are those of the small image, so '
-                'nothing can be added to them; wrap the plain head')
-        for key in ('align_corners', 'num_classes', 'out_channels',
-                    'ignore_index', 'threshold'):
+                'nothing can be added to them; wrap the plain head'
+            )
+        for key in ('align_corners', 'num_classes', 'out_channels', 'ignore_index', 'threshold'):
             setattr(self, key, getattr(self.head, key))
         self.in_index = in_index
         self.in_channels = in_channels or classifier.in_channels
@@ -76,7 +80,8 @@ class GuidedHead(BaseModule):
             self.in_channels,
             self.out_channels,
             norm_cfg=self.head.norm_cfg or dict(type='BN'),
-            **branch)
+            **branch,
+        )
         classifier.register_forward_hook(self._add_branch)
         self._inputs = None  # of the pass that is running
         self._added = False
@@ -119,7 +124,8 @@ class GuidedHead(BaseModule):
                 'GuidedHead: there is no full-size image beside the maps; use '
                 "backbone=dict(type='mmhires.LowResBackbone', backbone=...) "
                 "and, with a neck, neck=dict(type='mmhires.LowResNeck', "
-                'neck=...)')
+                'neck=...)'
+            )
         self._inputs, self._added = inputs, False
         try:
             output = run(inputs, *args)
@@ -128,11 +134,11 @@ class GuidedHead(BaseModule):
         if not self._added:
             raise TypeError(
                 f'GuidedHead: {type(self.head).__name__} does not run its '
-                'conv_seg, so nothing was added to its class maps')
+                'conv_seg, so nothing was added to its class maps'
+            )
         return output
 
-    def _add_branch(self, classifier: nn.Module, args: tuple[Tensor],
-                    logits: Tensor) -> Tensor:
+    def _add_branch(self, classifier: nn.Module, args: tuple[Tensor], logits: Tensor) -> Tensor:
         """Enlarge the class maps and add the branch's, as a forward hook."""
         feat, inputs = args[0], self._inputs
         if self.in_index is not None:
@@ -140,14 +146,13 @@ class GuidedHead(BaseModule):
         if feat.shape[1] != self.in_channels:
             raise ValueError(
                 f'GuidedHead(in_index={self.in_index}, in_channels='
-                f'{self.in_channels}): that map is {feat.shape[1]} wide')
+                f'{self.in_channels}): that map is {feat.shape[1]} wide'
+            )
         residual = self.branch(inputs.image, feat)
         self._added = True
-        return residual + resize_to(logits, residual.shape[-2:],
-                                    self.align_corners)
+        return residual + resize_to(logits, residual.shape[-2:], self.align_corners)
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
         read_as_wrapped(self, 'head', state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
@@ -173,43 +178,49 @@ class GuidedBranch(nn.Module):
         ValueError: An argument out of range.
     """
 
-    def __init__(self,
-                 image_channels: int,
-                 in_channels: int,
-                 out_channels: int,
-                 channels: int = 16,
-                 stem: str = 'patch',
-                 stride: int = 4,
-                 num_blocks: int = 1,
-                 separable: bool = False,
-                 subpixel: int = 1,
-                 norm_cfg: dict = dict(type='BN')) -> None:
+    def __init__(
+        self,
+        image_channels: int,
+        in_channels: int,
+        out_channels: int,
+        channels: int = 16,
+        stem: str = 'patch',
+        stride: int = 4,
+        num_blocks: int = 1,
+        separable: bool = False,
+        subpixel: int = 1,
+        norm_cfg: dict = dict(type='BN'),
+    ) -> None:
         super().__init__()
         if stem not in ('patch', 'conv') or stride not in (2, 4, 8):
-            raise ValueError("GuidedHead: stem must be 'patch' or 'conv' and "
-                             f'stride 2, 4 or 8, got {stem!r} and {stride!r}')
+            raise ValueError(
+                "GuidedHead: stem must be 'patch' or 'conv' and "
+                f'stride 2, 4 or 8, got {stem!r} and {stride!r}'
+            )
         if min(channels, subpixel, num_blocks + 1) < 1:
             raise ValueError(
                 'GuidedHead: channels and subpixel must be at least 1 and '
-                f'num_blocks 0, got {channels}, {subpixel} and {num_blocks}')
+                f'num_blocks 0, got {channels}, {subpixel} and {num_blocks}'
+            )
         self.stride, self.subpixel = stride, subpixel
         cfg = dict(norm_cfg=norm_cfg)
         if stem == 'patch':
-            self.stem = ConvModule(
-                image_channels, channels, stride, stride, act_cfg=None, **cfg)
+            self.stem = ConvModule(image_channels, channels, stride, stride, act_cfg=None, **cfg)
         else:
             # The first maps are the largest: half as many.
             widths = [channels] * (stride.bit_length() - 1)
             widths[0] = channels if stride == 2 else max(1, channels // 2)
             self.stem = nn.Sequential(
-                *(ConvModule(before, width, 3, 2, 1, **cfg)
-                  for before, width in zip([image_channels, *widths], widths)))
-        self.project = ConvModule(
-            in_channels, channels, 1, act_cfg=None, **cfg)
+                *(
+                    ConvModule(before, width, 3, 2, 1, **cfg)
+                    for before, width in zip([image_channels, *widths], widths)
+                )
+            )
+        self.project = ConvModule(in_channels, channels, 1, act_cfg=None, **cfg)
         block = DepthwiseSeparableConvModule if separable else ConvModule
         self.blocks = nn.Sequential(
-            *(block(channels, channels, 3, padding=1, **cfg)
-              for _ in range(num_blocks)))
+            *(block(channels, channels, 3, padding=1, **cfg) for _ in range(num_blocks))
+        )
         self.classify = nn.Conv2d(channels, out_channels * subpixel**2, 1)
         nn.init.zeros_(self.classify.weight)
         nn.init.zeros_(self.classify.bias)
@@ -231,7 +242,8 @@ class GuidedBranch(nn.Module):
         if min(image.shape[-2:]) < self.stride:
             raise ValueError(
                 f'GuidedHead: an image of {tuple(image.shape[-2:])} pixels is '
-                f'smaller than the stride of the branch, {self.stride}')
+                f'smaller than the stride of the branch, {self.stride}'
+            )
         seen = self.stem(image)
         x = F.relu(seen + resize_to(self.project(feat), seen.shape[-2:]))
         x = self.classify(self.blocks(x))

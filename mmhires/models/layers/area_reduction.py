@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Image reduction by area averaging, in layers that every exporter supports."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -30,17 +31,18 @@ class AreaReduction(nn.Module):
             raise ValueError(
                 'LowResBackbone: scale must be a ratio of whole numbers with '
                 f'a denominator of at most 8, got {scale!r}; the nearest is '
-                f'{ratio}')
+                f'{ratio}'
+            )
         self.block, self.cells = ratio.numerator, ratio.denominator
-        edges = torch.arange(self.block + 1.)
-        cells = torch.arange(self.cells + 1.)[:, None] * float(ratio)
-        covered = torch.minimum(edges[1:], cells[1:]) - torch.maximum(
-            edges[:-1], cells[:-1])
+        edges = torch.arange(self.block + 1.0)
+        cells = torch.arange(self.cells + 1.0)[:, None] * float(ratio)
+        covered = torch.minimum(edges[1:], cells[1:]) - torch.maximum(edges[:-1], cells[:-1])
         weight = covered.clamp(min=0) / float(ratio)
         self.register_buffer(
             'weight',
             torch.einsum('ip,jq->ijpq', weight, weight).flatten(0, 1)[:, None],
-            persistent=False)
+            persistent=False,
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, H / scale, W / scale)``."""
@@ -57,7 +59,5 @@ class AreaReduction(nn.Module):
             planes = F.conv2d(planes, self.weight, stride=self.block)
             planes = F.pixel_shuffle(planes, self.cells)
             # Cells that cover nothing of the image.
-            planes = F.pad(
-                planes,
-                [-(added * self.cells // self.block) for added in rest])
+            planes = F.pad(planes, [-(added * self.cells // self.block) for added in rest])
         return planes.reshape(*images.shape[:2], *planes.shape[2:])

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Units of ESPNetv2."""
+
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
@@ -28,27 +29,27 @@ class EESP(nn.Module):
         ValueError: Widths that the branches do not divide.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 stride: int = 1,
-                 dilations: Sequence[int] = (1, 2, 3, 4),
-                 **cfg: dict) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        dilations: Sequence[int] = (1, 2, 3, 4),
+        **cfg: dict,
+    ) -> None:
         super().__init__()
         groups = len(dilations)
         if in_channels % groups or out_channels % groups**2:
             raise ValueError(
                 f'EESP: {groups} dilations need in_channels that are a '
                 f'multiple of {groups} and out_channels of {groups**2}, got '
-                f'{in_channels} and {out_channels}')
+                f'{in_channels} and {out_channels}'
+            )
         width = out_channels // groups
         self.stride = stride
-        self.reduce = conv_norm_act(
-            in_channels, width, 1, groups=groups, **cfg)
-        depthwise = partial(
-            nn.Conv2d, width, width, 3, stride, groups=width, bias=False)
-        self.branches = nn.ModuleList(
-            depthwise(padding=rate, dilation=rate) for rate in dilations)
+        self.reduce = conv_norm_act(in_channels, width, 1, groups=groups, **cfg)
+        depthwise = partial(nn.Conv2d, width, width, 3, stride, groups=width, bias=False)
+        self.branches = nn.ModuleList(depthwise(padding=rate, dilation=rate) for rate in dilations)
         self.norm_act = NormAct(out_channels, **cfg)
         linear = dict(cfg, groups=groups, act_cfg=None)
         self.expand = conv_norm_act(out_channels, out_channels, 1, **linear)
@@ -82,18 +83,17 @@ class EESPDownsample(nn.Module):
         **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 image_channels: int = 3,
-                 **cfg: dict) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, image_channels: int = 3, **cfg: dict
+    ) -> None:
         super().__init__()
         linear = dict(cfg, act_cfg=None)
         self.pool = nn.AvgPool2d(3, stride=2, padding=1)
         self.eesp = EESP(in_channels, out_channels - in_channels, 2, **cfg)
         self.reinforce = nn.Sequential(
             conv_norm_act(image_channels, image_channels, 3, padding=1, **cfg),
-            conv_norm_act(image_channels, out_channels, 1, **linear))
+            conv_norm_act(image_channels, out_channels, 1, **linear),
+        )
         self.act = channel_act(out_channels, **cfg)
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Efficient pyramid pooling of EdgeNets."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -30,14 +31,16 @@ class EfficientPyramidPooling(nn.Module):
         **cfg: ``norm_cfg`` and ``act_cfg``, as of :class:`NormAct`.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 channels: int,
-                 out_channels: int | None = None,
-                 scales: Sequence[float] = (2.0, 1.5, 1.0, 0.5, 0.1),
-                 min_size: int = 5,
-                 align_corners: bool = True,
-                 **cfg: dict) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        out_channels: int | None = None,
+        scales: Sequence[float] = (2.0, 1.5, 1.0, 0.5, 0.1),
+        min_size: int = 5,
+        align_corners: bool = True,
+        **cfg: dict,
+    ) -> None:
         super().__init__()
         self.scales = tuple(scales)
         self.min_size = min_size
@@ -45,8 +48,8 @@ class EfficientPyramidPooling(nn.Module):
         depthwise = dict(kernel_size=3, padding=1, groups=channels)
         self.project = conv_norm_act(in_channels, channels, 1, **cfg)
         self.branches = nn.ModuleList(
-            nn.Conv2d(channels, channels, bias=False, **depthwise)
-            for _ in self.scales)
+            nn.Conv2d(channels, channels, bias=False, **depthwise) for _ in self.scales
+        )
         width = channels * len(self.scales)
         self.norm_act = NormAct(width, **cfg)
         self.merge = conv_norm_act(width, channels, **depthwise, **cfg)
@@ -57,10 +60,10 @@ class EfficientPyramidPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
         x = self.project(x)
-        x = torch.cat([
-            self._at_scale(x, scale, branch)
-            for scale, branch in zip(self.scales, self.branches)
-        ], 1)
+        x = torch.cat(
+            [self._at_scale(x, scale, branch) for scale, branch in zip(self.scales, self.branches)],
+            1,
+        )
         # A channel shuffle, in operations that every exporter knows.
         x = self.norm_act(x).unflatten(1, (len(self.scales), -1))
         x = self.merge(x.transpose(1, 2).flatten(1, 2))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Encoding layer that does not store a residual for every pixel and code."""
+
 from contextlib import nullcontext
 
 import torch
@@ -30,8 +31,7 @@ class Encoding(PlainEncoding):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, K, C)`` in the parameters' dtype."""
         # autocast does not know the meta device
-        context = nullcontext() if x.is_meta else torch.autocast(
-            x.device.type, enabled=False)
+        context = nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
         dtype = torch.promote_types(x.dtype, torch.float32)
         with context:
             x = x.flatten(2).to(dtype)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Normalisation and activation with one slope per channel."""
+
 from collections import OrderedDict
 
 from mmcv.cnn import ConvModule, build_activation_layer, build_norm_layer
@@ -40,11 +41,9 @@ def channel_act(channels: int, act_cfg: dict = PRELU, **cfg) -> nn.Module:
     return build_activation_layer(per_channel(act_cfg, channels))
 
 
-def conv_norm_act(in_channels: int,
-                  channels: int,
-                  kernel_size: int,
-                  act_cfg: dict | None = PRELU,
-                  **kwargs) -> ConvModule:
+def conv_norm_act(
+    in_channels: int, channels: int, kernel_size: int, act_cfg: dict | None = PRELU, **kwargs
+) -> ConvModule:
     """Build convolution, norm and activation, PReLU with one slope per channel.
 
     Args:
@@ -72,10 +71,7 @@ class NormAct(nn.Sequential):
         act_cfg: Activation. Default: PReLU, a slope for each channel.
     """
 
-    def __init__(self,
-                 channels: int,
-                 norm_cfg: dict = BN,
-                 act_cfg: dict = PRELU) -> None:
+    def __init__(self, channels: int, norm_cfg: dict = BN, act_cfg: dict = PRELU) -> None:
         norm = build_norm_layer(norm_cfg, channels)[1]
         act = channel_act(channels, act_cfg)
         super().__init__(OrderedDict(norm=norm, act=act))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Convolution with batch norm that may see a single pixel."""
+
 import torch.distributed as dist
 from mmcv.cnn import ConvModule
 from torch import Tensor
@@ -17,8 +18,7 @@ class PooledConv(ConvModule):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H', W')``."""
         norm = self.norm
-        if not (isinstance(norm, _BatchNorm) and norm.training
-                and _lacks_statistics(norm, x)):
+        if not (isinstance(norm, _BatchNorm) and norm.training and _lacks_statistics(norm, x)):
             return super().forward(x)
         norm.eval()
         out = super().forward(x)
@@ -27,7 +27,5 @@ class PooledConv(ConvModule):
 
 
 def _lacks_statistics(norm: _BatchNorm, x: Tensor) -> bool:
-    shared = (
-        isinstance(norm, SyncBatchNorm) and dist.is_initialized()
-        and dist.get_world_size() > 1)
+    shared = isinstance(norm, SyncBatchNorm) and dist.is_initialized() and dist.get_world_size() > 1
     return x.numel() == x.shape[1] and not shared

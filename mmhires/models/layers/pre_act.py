@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Normalisation and activation before the convolution."""
+
 from mmhires.models.layers.pooled import PooledConv
 
 
@@ -15,17 +16,7 @@ class PreActConv(PooledConv):
         **kwargs: Of ``ConvModule``: ``norm_cfg`` (default: BN) and ``act_cfg`` (default: ReLU).
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 kernel_size: int = 1,
-                 **kwargs) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1, **kwargs) -> None:
         cfg = dict(norm_cfg=dict(type='BN'), padding=kernel_size // 2) | kwargs
         order = ('norm', 'act', 'conv')
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            bias=False,
-            order=order,
-            **cfg)
+        super().__init__(in_channels, out_channels, kernel_size, bias=False, order=order, **cfg)

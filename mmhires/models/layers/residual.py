@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Residual blocks whose last activation can be omitted."""
+
 from mmcv.cnn import ConvModule
 from mmseg.models.utils import BasicBlock
 from mmseg.models.utils.basic_block import Bottleneck
@@ -12,7 +13,7 @@ def residual_block(
     bottleneck: bool = False,
     final_act: bool = True,
     norm_cfg: dict = dict(type='BN'),
-    act_cfg: dict = dict(type='ReLU')
+    act_cfg: dict = dict(type='ReLU'),
 ) -> BasicBlock:
     """Build convolutions, the last without activation, and an identity.
 
@@ -37,8 +38,9 @@ def residual_block(
     if stride > 1 or in_channels != out_channels:
         cfg = dict(norm_cfg=norm_cfg, act_cfg=None)
         downsample = ConvModule(in_channels, out_channels, 1, stride, **cfg)
-    block = kind(in_channels, channels, stride, downsample, norm_cfg, act_cfg,
-                 act_cfg if final_act else None)
+    block = kind(
+        in_channels, channels, stride, downsample, norm_cfg, act_cfg, act_cfg if final_act else None
+    )
     if hasattr(block, 'act') and hasattr(block.act, 'inplace'):
         block.act.inplace = True  # nothing else reads the sum
     block.is_init = True  # the network's init_cfg holds for it

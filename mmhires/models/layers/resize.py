@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Bilinear resizing to a size or by a factor."""
+
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -8,9 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def resize_to(x: Tensor,
-              size: Sequence[int],
-              align_corners: bool = False) -> Tensor:
+def resize_to(x: Tensor, size: Sequence[int], align_corners: bool = False) -> Tensor:
     """Resize ``(N, C, H, W)`` to ``(N, C, *size)`` bilinearly."""
     return F.interpolate(x, size, mode='bilinear', align_corners=align_corners)
 
@@ -33,10 +32,7 @@ def scaled_side(side: int, scale: float, smallest: int) -> int:
     return torch.sym_max(scaled, smallest)
 
 
-def enlarge_to(x: Tensor,
-               size: Sequence[int],
-               scale: float,
-               align_corners: bool = False) -> Tensor:
+def enlarge_to(x: Tensor, size: Sequence[int], scale: float, align_corners: bool = False) -> Tensor:
     """Resize a doubled map to ``scale`` times its original size.
 
     Args:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Learned upsampling by transposed convolutions."""
+
 import math
 
 import torch
@@ -23,8 +24,7 @@ def count_doublings(scale: float) -> int:
         ValueError: There is nothing to enlarge.
     """
     if not scale > 1:
-        raise ValueError(
-            f'upsampling enlarges: scale must be above 1, got {scale}')
+        raise ValueError(f'upsampling enlarges: scale must be above 1, got {scale}')
     return math.ceil(math.log2(scale))
 
 
@@ -83,8 +83,7 @@ class DeconvUpsample(nn.Sequential):
         ValueError: ``scale`` is not above 1.
     """
 
-    def __init__(self, in_channels: int, channels: int, scale: float,
-                 **cfg: dict | None) -> None:
+    def __init__(self, in_channels: int, channels: int, scale: float, **cfg: dict | None) -> None:
         cfg.update(stride=2, padding=1, conv_cfg=dict(type=BilinearDeconv))
         super().__init__()
         self.scale = scale
@@ -124,8 +123,7 @@ class LogitUpsample(nn.Sequential):
 
     def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
         """``(N, K, H, W)`` to ``(N, K, s H, s W)``; ``feat`` is not read."""
-        return enlarge_to(super().forward(logits), logits.shape[-2:],
-                          self.scale)
+        return enlarge_to(super().forward(logits), logits.shape[-2:], self.scale)
 
 
 class SubpixelUpsample(nn.Module):
@@ -161,5 +159,4 @@ class SubpixelUpsample(nn.Module):
             size = logits.shape[-2:]
             resized = enlarge_to(logits, size, self.scale)
             return resized + enlarge_to(detail, size, self.scale)
-        return detail + F.interpolate(
-            logits, scale_factor=self.phases, mode='bilinear')
+        return detail + F.interpolate(logits, scale_factor=self.phases, mode='bilinear')

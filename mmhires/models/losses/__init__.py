@@ -9,7 +9,13 @@ from .logit_distill import LogitDistillLoss
 from .ohem_cross_entropy import OhemCrossEntropyLoss
 
 __all__ = [
-    'BoundaryReweightedLoss', 'ChannelWiseDistillLoss', 'FALoss',
-    'FeatureL2Loss', 'LogitDistillLoss', 'OhemCrossEntropyLoss',
-    'WeightedCrossEntropyLoss', 'boundary_mask', 'feature_affinity_loss'
+    'BoundaryReweightedLoss',
+    'ChannelWiseDistillLoss',
+    'FALoss',
+    'FeatureL2Loss',
+    'LogitDistillLoss',
+    'OhemCrossEntropyLoss',
+    'WeightedCrossEntropyLoss',
+    'boundary_mask',
+    'feature_affinity_loss',
 ]

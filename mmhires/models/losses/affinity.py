@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Difference of the affinities of two maps, without a matrix of pairs."""
+
 from math import isqrt
 
 import torch
@@ -23,10 +24,7 @@ class _AffinityDistance(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, *feats: Tensor) -> Tensor:
-        norms = [
-            torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min_(1e-12)
-            for x in feats
-        ]
+        norms = [torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min_(1e-12) for x in feats]
         a, b = units = [x / norm for x, norm in zip(feats, norms)]
         grads = [
             torch.zeros_like(x) if needed else None
@@ -57,7 +55,8 @@ class _AffinityDistance(torch.autograd.Function):
         if torch.is_grad_enabled():
             raise RuntimeError(
                 'FALoss has no second derivative: its gradient is computed '
-                'with its value; call backward without create_graph=True')
+                'with its value; call backward without create_graph=True'
+            )
         grad = grad[:, None, None]
         return tuple(x if x is None else grad * x for x in ctx.saved_tensors)
 
@@ -68,14 +67,12 @@ def _block_pairs(feat: Tensor) -> list[tuple[slice, slice]]:
     side = max(1, isqrt(block // len(feat)))
     blocks = [slice(i, i + side) for i in range(0, feat.shape[2], side)]
     # Not itertools' combinations, which torch.compile cannot trace.
-    return [(rows, columns) for i, rows in enumerate(blocks)
-            for columns in blocks[i:]]
+    return [(rows, columns) for i, rows in enumerate(blocks) for columns in blocks[i:]]
 
 
-def feature_affinity_loss(seg_feat: Tensor,
-                          sisr_feat: Tensor,
-                          subsample: int = 1,
-                          inside: Tensor | None = None) -> Tensor:
+def feature_affinity_loss(
+    seg_feat: Tensor, sisr_feat: Tensor, subsample: int = 1, inside: Tensor | None = None
+) -> Tensor:
     """Return the mean difference of pairwise cosine similarities of two maps.
 
     Equations 1 and 2 of `Dual Super-Resolution Learning for Semantic Segmentation
@@ -100,12 +97,12 @@ def feature_affinity_loss(seg_feat: Tensor,
         ValueError: The maps differ in batch or size, or are empty.
         RuntimeError: Backward with ``create_graph=True``.
     """
-    if (seg_feat.shape[0], *seg_feat.shape[2:]) != (sisr_feat.shape[0],
-                                                    *sisr_feat.shape[2:]):
+    if (seg_feat.shape[0], *seg_feat.shape[2:]) != (sisr_feat.shape[0], *sisr_feat.shape[2:]):
         raise ValueError(
             'FALoss compares maps of equal batch and size, got segmentation '
             f'features {tuple(seg_feat.shape)} and super-resolution features '
-            f'{tuple(sisr_feat.shape)}')
+            f'{tuple(sisr_feat.shape)}'
+        )
     if seg_feat.numel() == 0:
         raise ValueError('FALoss: the batch is empty')
     with torch.autocast(seg_feat.device.type, enabled=False):
@@ -118,9 +115,7 @@ def feature_affinity_loss(seg_feat: Tensor,
     return (total / count**2).mean()
 
 
-def _pixels(feat: Tensor,
-            subsample: int,
-            inside: Tensor | None = None) -> Tensor:
+def _pixels(feat: Tensor, subsample: int, inside: Tensor | None = None) -> Tensor:
     """Reshape ``(N, C, H, W)`` to pixels ``(N, C, n)`` in at least float32."""
     if inside is not None:
         # Nothing is similar to a vector of zeros, in either map.

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """More weight for pixels near class boundaries."""
+
 import inspect
 import math
 from collections.abc import Sequence
@@ -14,9 +15,7 @@ from mmhires.registry import MODELS
 from .labels import checked_label
 
 
-def boundary_mask(label: Tensor,
-                  radius: int,
-                  ignore_index: int = 255) -> Tensor:
+def boundary_mask(label: Tensor, radius: int, ignore_index: int = 255) -> Tensor:
     """Return pixels that have another class within ``radius``.
 
     Ignored pixels are not in the boundary and make none, nor does the border of the image. Found by
@@ -68,10 +67,20 @@ def _sliding_maximum(x: Tensor, window: int, dim: int) -> Tensor:
 
 
 # Losses whose value is not a sum over pixels, each with a weight.
-_REFUSED = dict.fromkeys(('BoundaryLoss', 'ChannelWiseDistillLoss', 'DiceLoss',
-                          'FALoss', 'HuasdorffDisstanceLoss', 'KLDivLoss',
-                          'LovaszLoss', 'SiLogLoss', 'TverskyLoss'),
-                         'is not a sum of a term for each pixel')
+_REFUSED = dict.fromkeys(
+    (
+        'BoundaryLoss',
+        'ChannelWiseDistillLoss',
+        'DiceLoss',
+        'FALoss',
+        'HuasdorffDisstanceLoss',
+        'KLDivLoss',
+        'LovaszLoss',
+        'SiLogLoss',
+        'TverskyLoss',
+    ),
+    'is not a sum of a term for each pixel',
+)
 _REFUSED['FocalLoss'] = 'takes no weight of the shape of the labels'
 _REFUSED['BoundaryReweightedLoss'] = 'weights the boundaries already'
 
@@ -113,50 +122,58 @@ class BoundaryReweightedLoss(nn.Module):
             that a weight of each pixel has no place in.
     """
 
-    def __init__(self,
-                 loss: dict,
-                 radius: int = 5,
-                 gamma: Sequence[float] = (2., 1.)) -> None:
+    def __init__(self, loss: dict, radius: int = 5, gamma: Sequence[float] = (2.0, 1.0)) -> None:
         super().__init__()
         if not isinstance(radius, int) or radius < 0:
-            raise ValueError('BoundaryReweightedLoss: radius must be a whole '
-                             f'number of pixels, at least 0, got {radius!r}')
+            raise ValueError(
+                'BoundaryReweightedLoss: radius must be a whole '
+                f'number of pixels, at least 0, got {radius!r}'
+            )
         if len(gamma) != 2 or min(gamma) < 0:
             raise ValueError(
                 'BoundaryReweightedLoss: gamma must be two weights of at '
-                f'least 0, at the boundary and elsewhere, got {gamma!r}')
-        if not any(gamma[radius == 0:]):
+                f'least 0, at the boundary and elsewhere, got {gamma!r}'
+            )
+        if not any(gamma[radius == 0 :]):
             raise ValueError(
                 f'BoundaryReweightedLoss: radius={radius} with gamma={gamma!r}'
                 ' gives every pixel a weight of 0: the loss would be 0 at '
-                'every step')
+                'every step'
+            )
         self.loss = MODELS.build(loss)
         name = type(self.loss).__name__
         # A loss that inherits from a refused one is refused for the same.
         reason = next(
-            (_REFUSED[kind.__name__]
-             for kind in type(self.loss).__mro__ if kind.__name__ in _REFUSED),
-            None)
+            (
+                _REFUSED[kind.__name__]
+                for kind in type(self.loss).__mro__
+                if kind.__name__ in _REFUSED
+            ),
+            None,
+        )
         if getattr(self.loss, 'use_mask', False):
             reason = 'with use_mask=True is a loss of masks'
         if reason:
             raise ValueError(
                 f'BoundaryReweightedLoss: {name} {reason}; wrap a loss of '
                 'pixels (CrossEntropyLoss, OhemCrossEntropy, LogitDistillLoss,'
-                ' FeatureL2Loss), and list this one beside it')
+                ' FeatureL2Loss), and list this one beside it'
+            )
         self.loss_name = self.loss.loss_name
         self.radius = radius
         self.gamma = tuple(gamma)
         self._accepts = set(inspect.signature(self.loss.forward).parameters)
 
-    def forward(self,
-                pred: Tensor,
-                target: Tensor,
-                weight: Tensor | None = None,
-                ignore_index: int = 255,
-                label: Tensor | None = None,
-                inside: Tensor | None = None,
-                **kwargs) -> Tensor:
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+        label: Tensor | None = None,
+        inside: Tensor | None = None,
+        **kwargs,
+    ) -> Tensor:
         """Compute the loss.
 
         Args:
@@ -192,11 +209,13 @@ class BoundaryReweightedLoss(nn.Module):
                 raise TypeError(
                     f'BoundaryReweightedLoss: {type(self.loss).__name__} '
                     'compares maps and takes no weight of each pixel; remove '
-                    'the BoundaryReweightedLoss round it')
+                    'the BoundaryReweightedLoss round it'
+                )
             if weight is not None:
                 raise TypeError(
                     f'BoundaryReweightedLoss: {type(self.loss).__name__} '
-                    'takes no weight of each pixel; remove the pixel sampler')
+                    'takes no weight of each pixel; remove the pixel sampler'
+                )
             return self._by_region(pred, label, boundary, ignore_index, kwargs)
         dtype = torch.promote_types(pred.dtype, torch.float32)
         gamma = pred.new_full(label.shape, self.gamma[1], dtype=dtype)
@@ -204,13 +223,13 @@ class BoundaryReweightedLoss(nn.Module):
         if self._needs_avg_factor(kwargs):
             class_weight = gamma.new_tensor(self.loss.class_weight)
             counted = label != ignore_index
-            kwargs['avg_factor'] = (class_weight[label.where(counted, 0)] *
-                                    counted).sum()
+            kwargs['avg_factor'] = (class_weight[label.where(counted, 0)] * counted).sum()
         weight = gamma if weight is None else gamma * weight
         return self.loss(pred, target, weight=weight, **kwargs)
 
-    def _by_region(self, pred: Tensor, label: Tensor, boundary: Tensor,
-                   ignore_index: int, kwargs: dict) -> Tensor:
+    def _by_region(
+        self, pred: Tensor, label: Tensor, boundary: Tensor, ignore_index: int, kwargs: dict
+    ) -> Tensor:
         ignored = getattr(self.loss, 'ignore_label', ignore_index)
         counted = label != ignore_index
         total = 0 * pred.sum()  # has a gradient where nothing is labelled
@@ -219,15 +238,18 @@ class BoundaryReweightedLoss(nn.Module):
             if region.any():
                 share = region.sum() / counted.sum()
                 total = total + gamma * share * self.loss(
-                    pred, label.masked_fill(~region, ignored), **kwargs)
+                    pred, label.masked_fill(~region, ignored), **kwargs
+                )
         return total
 
     def _needs_avg_factor(self, kwargs: dict) -> bool:
         """Return whether upstream would look up class weights by ignored labels."""
         loss = self.loss
-        return (isinstance(loss, CrossEntropyLoss)
-                and loss.class_weight is not None
-                and not (loss.use_sigmoid or loss.use_mask)
-                and loss.reduction == 'mean'
-                and not kwargs.get('reduction_override')
-                and kwargs.get('avg_factor') is None)
+        return (
+            isinstance(loss, CrossEntropyLoss)
+            and loss.class_weight is not None
+            and not (loss.use_sigmoid or loss.use_mask)
+            and loss.reduction == 'mean'
+            and not kwargs.get('reduction_override')
+            and kwargs.get('avg_factor') is None
+        )

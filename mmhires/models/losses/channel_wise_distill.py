@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distillation of the spatial distribution of each channel."""
+
 from torch import Tensor
 
 from mmhires.registry import MODELS
@@ -33,18 +34,15 @@ class ChannelWiseDistillLoss(DistanceLoss):
         ValueError: ``tau`` not above 0, or maps of several channels that have one pixel.
     """
 
-    def __init__(self,
-                 tau: float = 4.0,
-                 loss_weight: float = 3.0,
-                 loss_name: str = 'loss_cwd') -> None:
+    def __init__(
+        self, tau: float = 4.0, loss_weight: float = 3.0, loss_name: str = 'loss_cwd'
+    ) -> None:
         super().__init__(loss_weight, loss_name)
         self.tau = positive(self, tau)
 
-    def hide(self, feat: Tensor, target: Tensor,
-             cells: Tensor) -> tuple[Tensor, Tensor]:
+    def hide(self, feat: Tensor, target: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Give padding a probability of zero."""
-        return tuple(
-            x.masked_fill(~cells[:, None], _HIDDEN) for x in (feat, target))
+        return tuple(x.masked_fill(~cells[:, None], _HIDDEN) for x in (feat, target))
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Return ``(N, C)`` for maps ``(N, C, H, W)``."""
@@ -52,14 +50,14 @@ class ChannelWiseDistillLoss(DistanceLoss):
             # Where the class has no probability for being padding, its
             # absence has none either.
             student, teacher = (
-                with_opposite(x).where(x[:, None] != _HIDDEN,
-                                       _HIDDEN).transpose(1, 2)
-                for x in (student, teacher))
+                with_opposite(x).where(x[:, None] != _HIDDEN, _HIDDEN).transpose(1, 2)
+                for x in (student, teacher)
+            )
         elif student.shape[2:].numel() == 1:
             raise ValueError(
                 'ChannelWiseDistillLoss: maps of one pixel, '
                 f'{tuple(student.shape)}, are the same distribution whatever '
                 'their values: the loss would be 0 at every step; compare '
-                'larger maps, or use a mmhires.FeatureL2Loss')
-        return divergence(student.flatten(2), teacher.flatten(2), self.tau,
-                          2).sum(2)
+                'larger maps, or use a mmhires.FeatureL2Loss'
+            )
+        return divergence(student.flatten(2), teacher.flatten(2), self.tau, 2).sum(2)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Class-weighted cross-entropy with ignored pixels."""
+
 from collections.abc import Sequence
 
 import torch
@@ -31,29 +32,33 @@ class WeightedCrossEntropyLoss(nn.Module):
         ValueError: A class weight below 0, or none above.
     """
 
-    def __init__(self,
-                 class_weight: Sequence[float] | None = None,
-                 loss_weight: float = 1.0,
-                 loss_name: str = 'loss_ce') -> None:
+    def __init__(
+        self,
+        class_weight: Sequence[float] | None = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_ce',
+    ) -> None:
         super().__init__()
         self.register_buffer(
             'class_weight',
-            None if class_weight is None else torch.tensor(
-                class_weight, dtype=torch.float32),
-            persistent=False)
-        if class_weight is not None and not (min(class_weight) >= 0
-                                             and any(class_weight)):
+            None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32),
+            persistent=False,
+        )
+        if class_weight is not None and not (min(class_weight) >= 0 and any(class_weight)):
             raise ValueError(
                 f'{type(self).__name__}: class_weight must be weights of at '
-                f'least 0, and one above, got {class_weight}')
+                f'least 0, and one above, got {class_weight}'
+            )
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
-    def forward(self,
-                cls_score: Tensor,
-                label: Tensor,
-                weight: Tensor | None = None,
-                ignore_index: int = 255) -> Tensor:
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+    ) -> Tensor:
         """Compute the loss.
 
         Args:
@@ -77,27 +82,26 @@ class WeightedCrossEntropyLoss(nn.Module):
                 f'{type(self).__name__}: logits of one class are always right '
                 'by softmax, so the loss would be 0 at every step; for a head '
                 "of out_channels=1 take mmseg's CrossEntropyLoss with "
-                'use_sigmoid=True')
+                'use_sigmoid=True'
+            )
         if self.class_weight is not None and len(self.class_weight) != classes:
             raise ValueError(
                 f'{type(self).__name__}: {len(self.class_weight)} class '
-                f'weights for logits of {classes} classes')
+                f'weights for logits of {classes} classes'
+            )
         label = checked_label(self, label, classes, ignore_index)
         # Sums over millions of pixels need more than half precision.
-        cls_score = cls_score.to(
-            torch.promote_types(cls_score.dtype, torch.float32))
+        cls_score = cls_score.to(torch.promote_types(cls_score.dtype, torch.float32))
         counted = label != ignore_index
         pixel_weight = counted.to(cls_score.dtype)
         if self.class_weight is not None:
             pixel_weight *= self.class_weight[label.where(counted, 0)]
         if weight is not None:
             pixel_weight *= weight
-        loss = F.cross_entropy(
-            cls_score, label, reduction='none', ignore_index=ignore_index)
+        loss = F.cross_entropy(cls_score, label, reduction='none', ignore_index=ignore_index)
         return self._average(loss, pixel_weight, counted)
 
-    def _average(self, loss: Tensor, pixel_weight: Tensor,
-                 counted: Tensor) -> Tensor:
+    def _average(self, loss: Tensor, pixel_weight: Tensor, counted: Tensor) -> Tensor:
         """Average the losses of pixels, all ``(N, H, W)``."""
         total = pixel_weight.sum().clamp(min=torch.finfo(loss.dtype).tiny)
         return self.loss_weight * (loss * pixel_weight).sum() / total

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Base class of losses that compare two maps."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,12 +24,14 @@ class DistanceLoss(nn.Module):
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
-    def forward(self,
-                feat: Tensor,
-                target: Tensor,
-                weight: Tensor | None = None,
-                inside: Tensor | None = None,
-                **kwargs) -> Tensor:
+    def forward(
+        self,
+        feat: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        inside: Tensor | None = None,
+        **kwargs,
+    ) -> Tensor:
         """Compute the loss.
 
         Args:
@@ -48,9 +51,11 @@ class DistanceLoss(nn.Module):
             ValueError: ``feat`` and ``target`` differ in shape.
         """
         if feat.shape != target.shape:
-            raise ValueError(f'{type(self).__name__} compares maps of equal '
-                             f'shape, got {tuple(feat.shape)} and '
-                             f'{tuple(target.shape)}')
+            raise ValueError(
+                f'{type(self).__name__} compares maps of equal '
+                f'shape, got {tuple(feat.shape)} and '
+                f'{tuple(target.shape)}'
+            )
         dtype = torch.promote_types(feat.dtype, torch.float32)
         feat, target = feat.to(dtype), target.to(dtype)
         if inside is None:
@@ -62,16 +67,15 @@ class DistanceLoss(nn.Module):
             # Each pixel has the feature vector whose cell it lies in: exact
             # where the stride does not divide the image, too.
             distance = weight * F.interpolate(
-                distance[:, None], weight.shape[-2:],
-                mode='nearest-exact').squeeze(1)
+                distance[:, None], weight.shape[-2:], mode='nearest-exact'
+            ).squeeze(1)
         count = max(1, distance.numel())  # mean() is nan of an empty batch
         if inside is not None and distance.dim() == 3:
             counted = at_size(inside, distance.shape[-2:])
             distance, count = distance * counted, counted.sum().clamp(min=1)
         return self.loss_weight * distance.sum() / count
 
-    def hide(self, feat: Tensor, target: Tensor,
-             cells: Tensor) -> tuple[Tensor, Tensor]:
+    def hide(self, feat: Tensor, target: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Remove padding from distances that pixels share.
 
         Args:

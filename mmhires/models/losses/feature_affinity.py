@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Feature-affinity loss of DSRL."""
+
 from collections.abc import Sequence
 
 import torch
@@ -60,28 +61,29 @@ class FALoss(nn.Module):
             outside [0, 1] or without ``samples``.
     """
 
-    def __init__(self,
-                 subsample: int | None = None,
-                 samples: int | None = None,
-                 boundary_share: float = 0.,
-                 radius: int = 5,
-                 detach: bool = False,
-                 loss_weight: float = 1.0,
-                 loss_name: str = 'loss_fa') -> None:
+    def __init__(
+        self,
+        subsample: int | None = None,
+        samples: int | None = None,
+        boundary_share: float = 0.0,
+        radius: int = 5,
+        detach: bool = False,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_fa',
+    ) -> None:
         super().__init__()
         if subsample is not None and samples is not None:
-            raise ValueError('FALoss: subsample pools and samples draws '
-                             'pixels; give one of them')
+            raise ValueError('FALoss: subsample pools and samples draws pixels; give one of them')
         if subsample is None:
             subsample = 8 if samples is None else 1
-        for name, value, least in (('subsample', subsample, 1), ('samples',
-                                                                 samples, 2)):
+        for name, value, least in (('subsample', subsample, 1), ('samples', samples, 2)):
             if value is not None and value < least:
-                raise ValueError(
-                    f'FALoss: {name} must be at least {least}, got {value}')
+                raise ValueError(f'FALoss: {name} must be at least {least}, got {value}')
         if not 0 <= boundary_share <= (samples is not None):
-            raise ValueError('FALoss: boundary_share must be from 0 to 1 and '
-                             f'goes with samples, got {boundary_share}')
+            raise ValueError(
+                'FALoss: boundary_share must be from 0 to 1 and '
+                f'goes with samples, got {boundary_share}'
+            )
         self.subsample = subsample
         self.samples = samples
         self.boundary_share = boundary_share
@@ -90,12 +92,14 @@ class FALoss(nn.Module):
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
-    def forward(self,
-                seg_feat: Tensor,
-                sisr_feat: Tensor,
-                label: Tensor | None = None,
-                ignore_index: int = 255,
-                inside: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        seg_feat: Tensor,
+        sisr_feat: Tensor,
+        label: Tensor | None = None,
+        ignore_index: int = 255,
+        inside: Tensor | None = None,
+    ) -> Tensor:
         """Compute the loss.
 
         Args:
@@ -121,42 +125,46 @@ class FALoss(nn.Module):
         if self.samples is not None and seg_feat.numel():
             places = self._draw(seg_feat, label, ignore_index, inside)[:, None]
             seg_feat, sisr_feat = (
-                feat.flatten(2).gather(2, places.expand(-1, feat.shape[1],
-                                                        -1))[..., None]
-                for feat in (seg_feat, sisr_feat))
+                feat.flatten(2).gather(2, places.expand(-1, feat.shape[1], -1))[..., None]
+                for feat in (seg_feat, sisr_feat)
+            )
             if inside is not None:
                 inside = inside.flatten(1).gather(1, places[:, 0])[..., None]
-        return self.loss_weight * feature_affinity_loss(
-            seg_feat, sisr_feat, self.subsample, inside)
+        return self.loss_weight * feature_affinity_loss(seg_feat, sisr_feat, self.subsample, inside)
 
     def _check_gradient(self, feat: Tensor) -> None:
         """Raise an error for features that cannot learn."""
         size = tuple(feat.shape[-2:])
         if _pooled(size, self.subsample) == 1:
-            do = ('compare larger maps, or leave it out' if size == (1, 1) else
-                  f'set subsample={fitting_subsample(size)}')
+            do = (
+                'compare larger maps, or leave it out'
+                if size == (1, 1)
+                else f'set subsample={fitting_subsample(size)}'
+            )
             raise ValueError(
                 f'FALoss(subsample={self.subsample}) leaves one pixel of maps '
                 f'of {size}, whose affinity is 1 whatever the features: the '
-                f'loss would be 0 at every step; {do}')
+                f'loss would be 0 at every step; {do}'
+            )
         if feat.shape[1] == 1:
             raise ValueError(
                 'FALoss: segmentation features of one channel, '
                 f'{tuple(feat.shape)}, have similarities of 1 or -1 whatever '
                 'their values, so nothing would learn; compare wider features '
                 "(DSRLHead(sssr='features'), on='features' of a distillation "
-                'loss)')
+                'loss)'
+            )
 
-    def _draw(self,
-              feat: Tensor,
-              label: Tensor | None,
-              ignore_index: int,
-              inside: Tensor | None = None) -> Tensor:
+    def _draw(
+        self, feat: Tensor, label: Tensor | None, ignore_index: int, inside: Tensor | None = None
+    ) -> Tensor:
         """Draw indices ``(N, samples)`` of different pixels of each image."""
         size = feat.shape[-2:]
         if self.samples > size.numel():
-            raise ValueError(f'FALoss: samples={self.samples} of maps that '
-                             f'have {size.numel()} pixels, {tuple(size)}')
+            raise ValueError(
+                f'FALoss: samples={self.samples} of maps that '
+                f'have {size.numel()} pixels, {tuple(size)}'
+            )
         order = torch.rand(len(feat), size.numel(), device=feat.device)
         if inside is not None:  # padding only where there is nothing else
             order = order - 2 * (~inside.flatten(1)).to(order.dtype)
@@ -167,8 +175,7 @@ class FALoss(nn.Module):
         if label is None:
             raise ValueError('FALoss: boundary_share needs the labels')
         near = boundary_mask(label, self.radius, ignore_index)
-        near = F.interpolate(
-            near[:, None].to(order.dtype), size, mode='nearest-exact')
+        near = F.interpolate(near[:, None].to(order.dtype), size, mode='nearest-exact')
         # First the ones near a boundary; then others, if these are too few.
         places[:, :count] = (order + near.flatten(1)).topk(count).indices
         return places

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distance between two feature maps."""
+
 import torch
 from torch import Tensor
 
@@ -29,18 +30,17 @@ class FeatureL2Loss(DistanceLoss):
         ValueError: Another ``reduction``.
     """
 
-    def __init__(self,
-                 reduction: str = 'sum',
-                 loss_weight: float = 1.0,
-                 loss_name: str = 'loss_l2') -> None:
+    def __init__(
+        self, reduction: str = 'sum', loss_weight: float = 1.0, loss_name: str = 'loss_l2'
+    ) -> None:
         super().__init__(loss_weight, loss_name)
         if reduction not in ('sum', 'mean', 'relative'):
-            raise ValueError("FeatureL2Loss: reduction must be 'sum', 'mean' "
-                             f"or 'relative', got {reduction!r}")
+            raise ValueError(
+                f"FeatureL2Loss: reduction must be 'sum', 'mean' or 'relative', got {reduction!r}"
+            )
         self.reduction = reduction
 
-    def hide(self, feat: Tensor, target: Tensor,
-             cells: Tensor) -> tuple[Tensor, Tensor]:
+    def hide(self, feat: Tensor, target: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Set the distance of padding to zero, and its target to the mean square."""
         square = (target.square().mean(1) * cells).sum()
         root = (square / cells.sum().clamp(min=1)).sqrt()

@@ -1,11 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Validation of the labels of a loss."""
+
 import torch
 from torch import Tensor
 
 
-def checked_label(owner: object, label: Tensor, num_classes: int | None,
-                  ignore_index: int) -> Tensor:
+def checked_label(
+    owner: object, label: Tensor, num_classes: int | None, ignore_index: int
+) -> Tensor:
     """Return labels as int64; raise an error for values that are not a class.
 
     On a GPU the values are left to the assertion of PyTorch's own kernels: to look at them here
@@ -30,13 +32,13 @@ def checked_label(owner: object, label: Tensor, num_classes: int | None,
     if label.is_floating_point():
         raise TypeError(f'{name}: labels must be integers, got {label.dtype}')
     label = label.long()
-    if (num_classes is not None and label.device.type == 'cpu'
-            and not torch.compiler.is_compiling()):
+    if num_classes is not None and label.device.type == 'cpu' and not torch.compiler.is_compiling():
         bad = ((label < 0) | (label >= num_classes)) & (label != ignore_index)
         if bad.any():
             raise ValueError(
                 f'{name}: {int(bad.sum())} labels are none of the '
                 f'{num_classes} classes nor ignore_index={ignore_index}: '
                 f'{torch.unique(label[bad])[:8].tolist()}; compare '
-                'num_classes, reduce_zero_label and the label files')
+                'num_classes, reduce_zero_label and the label files'
+            )
     return label

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Distillation of class probabilities."""
+
 import math
 
 import torch
@@ -39,11 +40,13 @@ class LogitDistillLoss(DistanceLoss):
         ValueError: ``tau`` not above 0.
     """
 
-    def __init__(self,
-                 tau: float = 1.0,
-                 use_sigmoid: bool = False,
-                 loss_weight: float = 1.0,
-                 loss_name: str = 'loss_kl') -> None:
+    def __init__(
+        self,
+        tau: float = 1.0,
+        use_sigmoid: bool = False,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_kl',
+    ) -> None:
         super().__init__(loss_weight, loss_name)
         self.tau = positive(self, tau)
         self.use_sigmoid = use_sigmoid
@@ -66,9 +69,7 @@ def positive(owner: object, tau: float) -> float:
         ValueError: It is not a finite number above 0.
     """
     if not 0 < tau < math.inf:
-        raise ValueError(
-            f'{type(owner).__name__}: tau must be above 0 and finite, got '
-            f'{tau}')
+        raise ValueError(f'{type(owner).__name__}: tau must be above 0 and finite, got {tau}')
     return tau
 
 
@@ -84,8 +85,7 @@ def with_opposite(logits: Tensor) -> Tensor:
     return torch.stack([torch.zeros_like(logits), logits], 1)
 
 
-def divergence(student: Tensor, teacher: Tensor, tau: float,
-               dim: int) -> Tensor:
+def divergence(student: Tensor, teacher: Tensor, tau: float, dim: int) -> Tensor:
     """Compute the terms of ``tau^2 * KL`` along ``dim``.
 
     Args:

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Cross-entropy over hard pixels only."""
+
 import math
 from collections.abc import Sequence
 
@@ -44,22 +45,24 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
         ValueError: ``thres`` or ``min_kept`` out of range.
     """
 
-    def __init__(self,
-                 thres: float = 0.9,
-                 min_kept: int = 131072,
-                 class_weight: Sequence[float] | None = None,
-                 loss_weight: float = 1.0,
-                 loss_name: str = 'loss_ohem') -> None:
+    def __init__(
+        self,
+        thres: float = 0.9,
+        min_kept: int = 131072,
+        class_weight: Sequence[float] | None = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_ohem',
+    ) -> None:
         super().__init__(class_weight, loss_weight, loss_name)
         if not 0 < thres <= 1 or min_kept < 1:
             raise ValueError(
                 'OhemCrossEntropyLoss: thres must be in (0, 1] and min_kept '
-                f'at least 1, got {thres} and {min_kept}')
+                f'at least 1, got {thres} and {min_kept}'
+            )
         self.thres = thres
         self.min_kept = min_kept
 
-    def _average(self, loss: Tensor, pixel_weight: Tensor,
-                 counted: Tensor) -> Tensor:
+    def _average(self, loss: Tensor, pixel_weight: Tensor, counted: Tensor) -> Tensor:
         """Average over the hard pixels; a ``weight`` counts in the sum only."""
         hard = self._hard_pixels(loss.detach(), counted)
         total = (loss * pixel_weight * hard).sum()
@@ -74,5 +77,4 @@ class OhemCrossEntropyLoss(WeightedCrossEntropyLoss):
         losses = loss.masked_fill(~counted, -math.inf).flatten()
         kept = min(self.min_kept, losses.numel())
         min_kept_th = losses.topk(kept, sorted=False).values.min()
-        return counted & ((loss > -math.log(self.thres)) |
-                          (loss >= min_kept_th))
+        return counted & ((loss > -math.log(self.thres)) | (loss >= min_kept_th))

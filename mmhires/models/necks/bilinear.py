@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Bilinear upsampling, a baseline of JPU."""
+
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule
@@ -23,10 +24,9 @@ class BilinearUpsample(BaseModule):
         init_cfg: Default: None.
     """
 
-    def __init__(self,
-                 size_of: int = -3,
-                 align_corners: bool = True,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, size_of: int = -3, align_corners: bool = True, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.size_of = size_of
         self.align_corners = align_corners

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Features for ImageNet classification from the two maps of DDRNet."""
+
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -29,25 +30,28 @@ class DDRNetClsNeck(BaseModule):
         ValueError: The low-resolution map is not four times as wide as the high-resolution one.
     """
 
-    def __init__(self,
-                 in_channels: list[int],
-                 out_channels: int,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU'),
-                 init_cfg: dict | list[dict] | None = KAIMING) -> None:
+    def __init__(
+        self,
+        in_channels: list[int],
+        out_channels: int,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        init_cfg: dict | list[dict] | None = KAIMING,
+    ) -> None:
         super().__init__(init_cfg)
         high, low = in_channels
         if low != 4 * high:
             raise ValueError(
                 'DDRNetClsNeck: the low-resolution map must be four times as '
                 'wide as the high-resolution one, got in_channels '
-                f'{in_channels}')
+                f'{in_channels}'
+            )
         down = dict(kernel_size=3, stride=2, padding=1, norm_cfg=norm_cfg)
         self.down = nn.Sequential(
             ConvModule(high, 2 * high, act_cfg=act_cfg, **down),
-            ConvModule(2 * high, low, act_cfg=None, **down))
-        self.last = ConvModule(
-            low, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            ConvModule(2 * high, low, act_cfg=None, **down),
+        )
+        self.last = ConvModule(low, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.act = build_activation_layer(act_cfg)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
@@ -61,4 +65,4 @@ class DDRNetClsNeck(BaseModule):
             ``(N, out_channels, H/4, W/4)``.
         """
         high, low = (self.act(x) for x in inputs[-2:])
-        return (self.last(self.act(low + self.down(high))), )
+        return (self.last(self.act(low + self.down(high))),)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The finest map of a feature pyramid, a baseline of JPU."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -33,16 +34,17 @@ class FPNUpsample(BaseModule):
         init_cfg: Default: Xavier uniform.
     """
 
-    def __init__(self,
-                 in_channels: Sequence[int] = (512, 1024, 2048),
-                 out_channels: int = 512,
-                 norm_cfg: dict | None = None,
-                 init_cfg: dict = XAVIER) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (512, 1024, 2048),
+        out_channels: int = 512,
+        norm_cfg: dict | None = None,
+        init_cfg: dict = XAVIER,
+    ) -> None:
         super().__init__(init_cfg)
         self.in_channels = tuple(in_channels)
         conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=None)
-        self.lateral_convs = nn.ModuleList(
-            conv(width, out_channels, 1) for width in in_channels)
+        self.lateral_convs = nn.ModuleList(conv(width, out_channels, 1) for width in in_channels)
         self.fpn_conv = conv(out_channels, out_channels, 3, padding=1)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

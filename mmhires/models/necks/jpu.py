@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Joint pyramid upsampling of FastFCN."""
+
 from collections.abc import Sequence
 
 import torch
@@ -44,18 +45,21 @@ class JPU(necks.JPU):
         init_cfg: Default: None.
     """
 
-    def __init__(self,
-                 in_channels: Sequence[int] = (512, 1024, 2048),
-                 *args,
-                 dilations: Sequence[int] = (1, 2, 4, 8),
-                 align_corners: bool = True,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (512, 1024, 2048),
+        *args,
+        dilations: Sequence[int] = (1, 2, 4, 8),
+        align_corners: bool = True,
+        **kwargs,
+    ) -> None:
         super().__init__(
             tuple(in_channels),
             *args,
             dilations=tuple(dilations),
             align_corners=align_corners,
-            **kwargs)
+            **kwargs,
+        )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Replace the last map.
@@ -70,12 +74,13 @@ class JPU(necks.JPU):
         Raises:
             ValueError: The last maps do not have the widths ``in_channels``.
         """
-        used = last_maps(inputs, self.in_channels,
-                         'JPU')[self.start_level:self.backbone_end_level]
+        used = last_maps(inputs, self.in_channels, 'JPU')[
+            self.start_level : self.backbone_end_level
+        ]
         finest, *feats = [conv(x) for conv, x in zip(self.conv_layers, used)]
         size, corners = finest.shape[-2:], self.align_corners
         feats = [resize_to(x, size, corners) for x in reversed(feats)]
         feat = torch.cat([*feats, finest], dim=1)
         feat = torch.cat([branch(feat) for branch in self.dilation_layers], 1)
         end = len(inputs) - len(self.in_channels) + self.backbone_end_level
-        return (*inputs[:end - 1], feat)
+        return (*inputs[: end - 1], feat)

@@ -1,12 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Selection of the maps that a neck reads."""
+
 from collections.abc import Sequence
 
 from torch import Tensor
 
 
-def last_maps(inputs: Sequence[Tensor], in_channels: Sequence[int],
-              name: str) -> tuple[Tensor, ...]:
+def last_maps(
+    inputs: Sequence[Tensor], in_channels: Sequence[int], name: str
+) -> tuple[Tensor, ...]:
     """Return the last maps of a backbone, as many as a neck has widths for.
 
     Args:
@@ -20,11 +22,12 @@ def last_maps(inputs: Sequence[Tensor], in_channels: Sequence[int],
     Raises:
         ValueError: There are fewer, or they have other widths.
     """
-    maps = tuple(inputs[-len(in_channels):])
+    maps = tuple(inputs[-len(in_channels) :])
     widths = [x.shape[1] for x in maps]
     if widths != list(in_channels):
         raise ValueError(
             f'{name}(in_channels={tuple(in_channels)}) got maps of widths '
             f'{[x.shape[1] for x in inputs]}; in_channels must be the widths '
-            "of the backbone's last maps")
+            "of the backbone's last maps"
+        )
     return maps

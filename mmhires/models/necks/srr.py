@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Super-resolution recovering of HRFR."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,10 +15,8 @@ from mmhires.registry import MODELS
 
 # By what goes into a layer.
 KAIMING = dict(
-    type='Kaiming',
-    layer=['Conv2d', 'ConvTranspose2d'],
-    distribution='normal',
-    mode='fan_in')
+    type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], distribution='normal', mode='fan_in'
+)
 
 
 @MODELS.register_module()
@@ -64,28 +63,28 @@ class SRRNeck(BaseModule):
             or a bottleneck is not below the width of its map.
     """
 
-    def __init__(self,
-                 in_channels: int | Sequence[int] = 2048,
-                 in_index: int | Sequence[int] = -1,
-                 scale: float = 2,
-                 bottleneck: int | Sequence[int] | None = 512,
-                 aux_channels: Sequence[int] = (),
-                 aux_index: Sequence[int] = (1, 2),
-                 aux_bottleneck: int | Sequence[int] | None = None,
-                 init_cfg: dict | None = KAIMING,
-                 **cfg: dict | None) -> None:
+    def __init__(
+        self,
+        in_channels: int | Sequence[int] = 2048,
+        in_index: int | Sequence[int] = -1,
+        scale: float = 2,
+        bottleneck: int | Sequence[int] | None = 512,
+        aux_channels: Sequence[int] = (),
+        aux_index: Sequence[int] = (1, 2),
+        aux_bottleneck: int | Sequence[int] | None = None,
+        init_cfg: dict | None = KAIMING,
+        **cfg: dict | None,
+    ) -> None:
         super().__init__(init_cfg)
         self.scale = scale
         cfg.update(scale=scale)
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
-        self.srr = _Modules('in', self.in_channels, self.in_index, bottleneck,
-                            **cfg)
+        self.srr = _Modules('in', self.in_channels, self.in_index, bottleneck, **cfg)
         if aux_bottleneck is None:
             aux_bottleneck = [width // 4 for width in aux_channels]
         self.aux_index = tuple(aux_index) if aux_channels else ()
-        self.aux_srr = _Modules('aux', tuple(aux_channels), self.aux_index,
-                                aux_bottleneck, **cfg)
+        self.aux_srr = _Modules('aux', tuple(aux_channels), self.aux_index, aux_bottleneck, **cfg)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Recover the maps of ``in_index``.
@@ -124,9 +123,7 @@ class SRRNeck(BaseModule):
         Returns:
             Maps of training alone as well.
         """
-        return [
-            *zip(self.in_index, self.srr), *zip(self.aux_index, self.aux_srr)
-        ]
+        return [*zip(self.in_index, self.srr), *zip(self.aux_index, self.aux_srr)]
 
     def switch_to_deploy(self) -> None:
         """Remove the auxiliary modules for good."""
@@ -134,7 +131,7 @@ class SRRNeck(BaseModule):
 
 
 def _as_tuple(value: int | Sequence[int]) -> tuple[int, ...]:
-    return (value, ) if isinstance(value, int) else tuple(value)
+    return (value,) if isinstance(value, int) else tuple(value)
 
 
 class _Modules(nn.ModuleList):
@@ -149,30 +146,34 @@ class _Modules(nn.ModuleList):
         **cfg: Of :func:`_recovering`.
     """
 
-    def __init__(self,
-                 kind: str,
-                 widths: Sequence[int],
-                 indices: Sequence[int],
-                 bottleneck: int | Sequence[int] | None,
-                 scale: float = 2,
-                 **cfg) -> None:
+    def __init__(
+        self,
+        kind: str,
+        widths: Sequence[int],
+        indices: Sequence[int],
+        bottleneck: int | Sequence[int] | None,
+        scale: float = 2,
+        **cfg,
+    ) -> None:
         necks = bottleneck
         if bottleneck is None or isinstance(bottleneck, int):
             necks = [bottleneck] * len(widths)
         if not len(widths) == len(indices) == len(necks):
             raise ValueError(
                 f'SRRNeck: {kind}_channels={widths}, {kind}_index={indices} '
-                f'and the bottlenecks {bottleneck} must be as many')
+                f'and the bottlenecks {bottleneck} must be as many'
+            )
         for index, width, neck in zip(indices, widths, necks):
             if neck is not None and not 0 < neck < width:
                 raise ValueError(
                     f'SRRNeck: bottleneck {neck} of {kind}_index {index} must '
                     f'be from 1 to below the width {width} of its map; None '
-                    'is without a bottleneck')
+                    'is without a bottleneck'
+                )
         steps = count_doublings(scale)
         super().__init__(
-            _recovering(width, neck, steps, **cfg)
-            for width, neck in zip(widths, necks))
+            _recovering(width, neck, steps, **cfg) for width, neck in zip(widths, necks)
+        )
         self.kind, self.widths, self.indices = kind, widths, indices
         self.scale = scale
 
@@ -183,29 +184,27 @@ class _Modules(nn.ModuleList):
                 raise ValueError(
                     f'SRRNeck: {self.kind}_index {index} should be a map of '
                     f'{width} channels ({self.kind}_channels), but the maps '
-                    f'have {given}')
+                    f'have {given}'
+                )
         return {
-            index:
-            enlarge_to(
-                module(inputs[index]), inputs[index].shape[-2:], self.scale)
+            index: enlarge_to(module(inputs[index]), inputs[index].shape[-2:], self.scale)
             for index, module in zip(self.indices, self)
         }
 
 
-def _recovering(width: int,
-                neck: int | None,
-                steps: int,
-                norm_cfg: dict | None = None,
-                act_cfg: dict | None = None,
-                out_act_cfg: dict | None = None) -> nn.Sequential:
+def _recovering(
+    width: int,
+    neck: int | None,
+    steps: int,
+    norm_cfg: dict | None = None,
+    act_cfg: dict | None = None,
+    out_act_cfg: dict | None = None,
+) -> nn.Sequential:
     """Deconvolutions, between 1x1 convolutions if there is a bottleneck."""
     conv = partial(ConvModule, kernel_size=1, bias=False)
     deconv = partial(
-        conv,
-        kernel_size=4,
-        stride=2,
-        padding=1,
-        conv_cfg=dict(type=nn.ConvTranspose2d))
+        conv, kernel_size=4, stride=2, padding=1, conv_cfg=dict(type=nn.ConvTranspose2d)
+    )
     layers = [partial(deconv, neck or width, neck or width)] * steps
     if neck is not None:
         layers.insert(0, partial(conv, width, neck))
@@ -213,7 +212,8 @@ def _recovering(width: int,
     *inner, last = layers
     return nn.Sequential(
         *(layer(norm_cfg=norm_cfg, act_cfg=act_cfg) for layer in inner),
-        last(norm_cfg=None, act_cfg=out_act_cfg))
+        last(norm_cfg=None, act_cfg=out_act_cfg),
+    )
 
 
 def start_linear(module: nn.Sequential, down: Tensor, up: Tensor) -> None:

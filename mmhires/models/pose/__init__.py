@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """DSRL for MMPose; can be imported only where MMPose can."""
+
 try:
     import mmpose.models  # noqa: F401
 # An mmcv of the wrong version is an AssertionError.
@@ -7,12 +8,11 @@ except Exception as error:
     raise ImportError(
         "mmhires' components for human pose need MMPose, which cannot be "
         f'imported ({error}): pip install "mmhires[pose]" && '
-        'pip install --no-deps mmpose==1.3.2') from error
+        'pip install --no-deps mmpose==1.3.2'
+    ) from error
 
 from .data_preprocessor import LowResPoseDataPreprocessor
 from .distilled import DistilledPoseEstimator
 from .dsrl_heatmap_head import DSRLHeatmapHead
 
-__all__ = [
-    'DSRLHeatmapHead', 'DistilledPoseEstimator', 'LowResPoseDataPreprocessor'
-]
+__all__ = ['DSRLHeatmapHead', 'DistilledPoseEstimator', 'LowResPoseDataPreprocessor']

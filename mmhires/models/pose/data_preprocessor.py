@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Data preprocessor that gives a pose network downsampled crops."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,8 +57,7 @@ class LowResPoseDataPreprocessor(ImageReduction, PoseDataPreprocessor):
         """
         if self.size_divisor == self.ratio.denominator == 1:
             return super().reduced_size(size)
-        return tuple(
-            reduced_side(side, self.ratio, self.size_divisor) for side in size)
+        return tuple(reduced_side(side, self.ratio, self.size_divisor) for side in size)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and downsample a batch.
@@ -82,5 +82,6 @@ class LowResPoseDataPreprocessor(ImageReduction, PoseDataPreprocessor):
                     f'{meta.get("img_path") or "an image"}: the box round '
                     f'{meta.get("input_center")} has a width and height of '
                     f'{scale}; give boxes as x1, y1, x2, y2 with x2 > x1 and '
-                    'y2 > y1')
+                    'y2 > y1'
+                )
         return super().forward(data, training)

@@ -1,15 +1,12 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Any top-down pose estimator as the student of a full-size teacher."""
+
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmpose.models import TopdownPoseEstimator
-from mmpose.models.heads import (
-    IntegralRegressionHead,
-    RegressionHead,
-    RLEHead,
-)
+from mmpose.models.heads import IntegralRegressionHead, RegressionHead, RLEHead
 from mmpose.utils.typing import SampleList
 from torch import Tensor, nn
 
@@ -61,8 +58,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
             return dict(type='mmhires.LogitDistillLoss')
         return dict(type='mmhires.FeatureL2Loss', reduction='mean')
 
-    def teacher_logits(self, images: Tensor,
-                       data_samples: SampleList) -> Tensor:
+    def teacher_logits(self, images: Tensor, data_samples: SampleList) -> Tensor:
         """Return heatmaps or bins of the teacher.
 
         Args:
@@ -78,8 +74,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
         feats = self.teacher.extract_feat(images)
         return self._decoded(self.teacher, feats, data_samples)
 
-    def predicted(self, args: tuple, output: Any,
-                  data_samples: SampleList) -> Tensor:
+    def predicted(self, args: tuple, output: Any, data_samples: SampleList) -> Tensor:
         """Return what the head would decode, from a training pass.
 
         Args:
@@ -96,8 +91,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
         with replaced(head_of(self), forward=lambda *args, **kwargs: output):
             return self._decoded(self, args[0], data_samples)
 
-    def _decoded(self, model: nn.Module, feats: tuple,
-                 data_samples: SampleList) -> Tensor:
+    def _decoded(self, model: nn.Module, feats: tuple, data_samples: SampleList) -> Tensor:
         """Return what a model's head passes to its codec."""
         head, given = head_of(model), []
 
@@ -108,14 +102,14 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
         with replaced(head, decode=keep):
             head.predict(feats, data_samples, {})
         if len(given) == 1 and hasattr(head, 'simcc_split_ratio'):
-            return _bins(given[0], getattr(head.loss_module, 'beta', 1.))
-        if len(given) != 1 or not is_map(given[0]) or isinstance(
-                head, REGRESSION):
+            return _bins(given[0], getattr(head.loss_module, 'beta', 1.0))
+        if len(given) != 1 or not is_map(given[0]) or isinstance(head, REGRESSION):
             whose = 'student' if model is self else 'teacher'
             raise ValueError(
                 f"{self._name}: on='logits' compares heatmaps or the bins of "
                 f'SimCC, and {type(head).__name__} of the {whose} predicts '
-                "neither; use on='features' or the index of a map")
+                "neither; use on='features' or the index of a map"
+            )
         return given[0]
 
     def _check_teacher(self, teacher: nn.Module) -> None:
@@ -131,7 +125,8 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
                     f"({type(mine).__name__}), the teacher's "
                     f'{type(wanted).__name__} asks for {asked[key]}; a loss '
                     'on logits needs the same keypoints, codec and bins of '
-                    'the full-size crop')
+                    'the full-size crop'
+                )
 
     def label_of(self, data_samples: SampleList, taught: dict) -> dict:
         """Return the visibility of the keypoints, for losses of bins.
@@ -145,10 +140,7 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
         """
         if not hasattr(head_of(self), 'simcc_split_ratio'):
             return {}
-        weight = torch.cat([
-            sample.gt_instance_labels.keypoint_weights
-            for sample in data_samples
-        ])
+        weight = torch.cat([sample.gt_instance_labels.keypoint_weights for sample in data_samples])
         return dict(weight=weight[..., None].expand(-1, -1, 2))
 
     def label_at(self, label: dict, on: int | str) -> dict:
@@ -159,13 +151,12 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 def _bins(pair: tuple[Tensor, Tensor], beta: float) -> Tensor:
     """Join logits of x ``(N, K, W)`` and y ``(N, K, H)`` in one map."""
     count = max(logits.shape[-1] for logits in pair)
-    return torch.stack([
-        F.pad(beta * logits, (0, count - logits.shape[-1]), value=_ABSENT)
-        for logits in pair
-    ], -1).transpose(1, 2)
+    return torch.stack(
+        [F.pad(beta * logits, (0, count - logits.shape[-1]), value=_ABSENT) for logits in pair], -1
+    ).transpose(1, 2)
 
 
-def _language(head: nn.Module, enlarged: float = 1.) -> dict:
+def _language(head: nn.Module, enlarged: float = 1.0) -> dict:
     """Return the meaning of a head's predictions by the keys of its config.
 
     Args:
@@ -181,6 +172,5 @@ def _language(head: nn.Module, enlarged: float = 1.) -> dict:
     decoder = getattr(head, 'decoder', None)
     if decoder is not None:
         meaning['decoder.type'] = type(decoder).__name__
-        meaning['decoder.input_size'] = tuple(side / enlarged
-                                              for side in decoder.input_size)
+        meaning['decoder.input_size'] = tuple(side / enlarged for side in decoder.input_size)
     return meaning

@@ -1,15 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Dual super-resolution learning around any heatmap head of MMPose."""
+
 import copy
 
 import torch
 from mmpose.models.heads import BaseHead, HeatmapHead
-from mmpose.utils.typing import (
-    ConfigType,
-    Features,
-    OptSampleList,
-    Predictions,
-)
+from mmpose.utils.typing import ConfigType, Features, OptSampleList, Predictions
 from torch import Tensor, nn
 
 from mmhires.models.layers.resize import resize_to
@@ -66,14 +62,16 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
     kept = ('loss', 'predict', 'decode')
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
 
-    def __init__(self,
-                 heatmap_head: ConfigType,
-                 scale: float = 2,
-                 sssr_channels: int = 32,
-                 sisr_head: ConfigType | None = None,
-                 loss_fa: ConfigType | None = None,
-                 norm_cfg: ConfigType = dict(type='BN'),
-                 init_cfg: ConfigType | None = None) -> None:
+    def __init__(
+        self,
+        heatmap_head: ConfigType,
+        scale: float = 2,
+        sssr_channels: int = 32,
+        sisr_head: ConfigType | None = None,
+        loss_fa: ConfigType | None = None,
+        norm_cfg: ConfigType = dict(type='BN'),
+        init_cfg: ConfigType | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         inner = self.build_wrapped(heatmap_head)
         own = {
@@ -88,16 +86,12 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg=norm_cfg)
         self.scale = scale
         self.add_super_resolution(
-            sssr,
-            width,
-            sssr_channels,
-            sisr_head,
-            loss_fa,
-            scale=scale,
-            norm_cfg=norm_cfg)
+            sssr, width, sssr_channels, sisr_head, loss_fa, scale=scale, norm_cfg=norm_cfg
+        )
         # A whole head: final layer, loss, flip test and decoding are its.
         self.predictor = HeatmapHead(
-            sssr_channels, inner.out_channels, deconv_out_channels=None, **own)
+            sssr_channels, inner.out_channels, deconv_out_channels=None, **own
+        )
         self.decoder = self.predictor.decoder
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
@@ -112,7 +106,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         """
         feat = super().sssr_features(inputs)
         size = getattr(self.decoder, 'heatmap_size', None)
-        if size is None or 2**count_doublings(self.scale) == self.scale:
+        if size is None or 2 ** count_doublings(self.scale) == self.scale:
             return feat
         return resize_to(feat, size[::-1])
 
@@ -126,12 +120,11 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
             ``(N, out_channels, scale * H, scale * W)``, where ``(H, W)`` is the size at which
             ``heatmap_head`` would predict.
         """
-        return self.predictor((self.sssr_features(feats), ))
+        return self.predictor((self.sssr_features(feats),))
 
-    def predict(self,
-                feats: Features,
-                batch_data_samples: OptSampleList,
-                test_cfg: ConfigType = {}) -> Predictions:
+    def predict(
+        self, feats: Features, batch_data_samples: OptSampleList, test_cfg: ConfigType = {}
+    ) -> Predictions:
         """Predict keypoints, and heatmaps on request, as ``HeatmapHead`` does.
 
         Args:
@@ -148,15 +141,14 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
             ValueError: The codec is made for heatmaps of another size.
         """
         if test_cfg.get('flip_test'):
-            enlarged = [(self._checked_features(view), ) for view in feats]
+            enlarged = [(self._checked_features(view),) for view in feats]
         else:
-            enlarged = (self._checked_features(feats), )
+            enlarged = (self._checked_features(feats),)
         return self.predictor.predict(enlarged, batch_data_samples, test_cfg)
 
-    def loss(self,
-             feats: tuple[Tensor],
-             batch_data_samples: OptSampleList,
-             train_cfg: ConfigType = {}) -> dict:
+    def loss(
+        self, feats: tuple[Tensor], batch_data_samples: OptSampleList, train_cfg: ConfigType = {}
+    ) -> dict:
         """Compute the losses of keypoints and super-resolution.
 
         Args:
@@ -176,9 +168,8 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         if feat.dtype is torch.bfloat16:
             # MMPose measures the accuracy by NumPy, which has no such type.
             train_cfg = dict(train_cfg, compute_acc=False)
-        losses = self.predictor.loss((feat, ), batch_data_samples, train_cfg)
-        losses.update(
-            self.super_resolution_losses(feats, feat, batch_data_samples))
+        losses = self.predictor.loss((feat,), batch_data_samples, train_cfg)
+        losses.update(self.super_resolution_losses(feats, feat, batch_data_samples))
         return losses
 
     def _checked_features(self, feats: tuple[Tensor]) -> Tensor:
@@ -191,5 +182,6 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
                 f'DSRLHeatmapHead: the codec has heatmap_size={wanted} (width,'
                 f' height), the head predicts {size}. Codec and pipeline must '
                 'be those of the full-size model, and data_preprocessor '
-                f"dict(type='{self.preprocessor}', scale={self.scale})")
+                f"dict(type='{self.preprocessor}', scale={self.scale})"
+            )
         return feat

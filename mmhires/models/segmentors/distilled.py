@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Any segmentor as the student of a full-size teacher."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,15 +60,14 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
     default_loss = dict(type='mmhires.LogitDistillLoss')
 
     def __init__(self, *args, **kwargs) -> None:
-        if 'num_stages' in kwargs or not isinstance(
-                kwargs.get('decode_head', {}), dict):
+        if 'num_stages' in kwargs or not isinstance(kwargs.get('decode_head', {}), dict):
             raise TypeError(
                 f'{self._name}: a cascade of decode heads (num_stages) cannot '
-                'be the student; give one decode_head')
+                'be the student; give one decode_head'
+            )
         super().__init__(*args, **kwargs)
 
-    def teacher_logits(self, images: Tensor,
-                       data_samples: SampleList) -> Tensor:
+    def teacher_logits(self, images: Tensor, data_samples: SampleList) -> Tensor:
         """Return logits of the teacher at full size.
 
         Args:
@@ -79,11 +79,9 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         """
         size = tuple(data_samples[0].gt_img.shape)
         # A torch.Size would say that a window of a sliding test is meant.
-        return self.teacher.encode_decode(images,
-                                          [dict(img_shape=size)] * len(images))
+        return self.teacher.encode_decode(images, [dict(img_shape=size)] * len(images))
 
-    def predicted(self, args: tuple, output: Any,
-                  data_samples: SampleList) -> Tensor:
+    def predicted(self, args: tuple, output: Any, data_samples: SampleList) -> Tensor:
         """Return the head's prediction, from a training pass.
 
         Args:
@@ -99,10 +97,7 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         """
         head = head_of(self)
         output = _without_auxiliary(head, output)
-        metas = [
-            dict(img_shape=tuple(sample.gt_img.shape))
-            for sample in data_samples
-        ]
+        metas = [dict(img_shape=tuple(sample.gt_img.shape)) for sample in data_samples]
         by_feat = getattr(head, 'predict_by_feat', None)
 
         def resize(seg_logits: Tensor, *args, **kwargs) -> Tensor:
@@ -112,7 +107,8 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
                     f'{type(head).__name__} returns {_kinds(seg_logits)} in '
                     'training, and its predict() does not say which of them '
                     'it would take; have predict() choose, or use the index '
-                    'of a map')
+                    'of a map'
+                )
             return by_feat(seg_logits, *args, **kwargs)
 
         methods = dict(forward=lambda *args, **kwargs: output)
@@ -121,8 +117,7 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         with replaced(head, **methods):
             return head.predict(args[0], metas, self.test_cfg)
 
-    def run_head(self, maps: Sequence[Tensor],
-                 data_samples: SampleList) -> dict:
+    def run_head(self, maps: Sequence[Tensor], data_samples: SampleList) -> dict:
         """Run the head as its losses do, for images without labels.
 
         Args:
@@ -134,15 +129,11 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         """
         # predict() knows what forward() takes. What it would make of the
         # output, which training may have more of, is of no use here.
-        with replaced(
-                head_of(self), predict_by_feat=lambda output, *args: output):
-            self.decode_head.predict(maps, [x.metainfo for x in data_samples],
-                                     self.test_cfg)
+        with replaced(head_of(self), predict_by_feat=lambda output, *args: output):
+            self.decode_head.predict(maps, [x.metainfo for x in data_samples], self.test_cfg)
         return {}
 
-    def label_of(self,
-                 data_samples: SampleList,
-                 taught: dict | None = None) -> dict:
+    def label_of(self, data_samples: SampleList, taught: dict | None = None) -> dict:
         """Return labels as keyword arguments of pixel losses.
 
         Args:
@@ -160,7 +151,8 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         return dict(
             label=label,
             ignore_index=self.decode_head.ignore_index,
-            inside=image_pixels(data_samples))
+            inside=image_pixels(data_samples),
+        )
 
 
 # Heads of MMSegmentation whose forward() returns more in training than in
@@ -180,5 +172,4 @@ def _without_auxiliary(head: nn.Module, output: Any) -> Any:
 def _kinds(output: Any) -> str:
     if isinstance(output, (tuple, list)):
         return f'a {type(output).__name__} of {len(output)}'
-    return str(tuple(output.shape)) if isinstance(output, Tensor) else str(
-        type(output))
+    return str(tuple(output.shape)) if isinstance(output, Tensor) else str(type(output))

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """High-resolution feature recovery: a teacher for any encoder-decoder."""
+
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -59,24 +60,20 @@ class HRFR(DistilledSegmentor):
             the first training step, a head that reads maps which are not recovered.
     """
 
-    def __init__(self,
-                 *args,
-                 teacher_ckpt: str | None,
-                 init_student: bool = True,
-                 loss_srr: dict = dict(type='mmhires.FeatureL2Loss'),
-                 loss_aux: dict = dict(
-                     type='mmhires.FeatureL2Loss', loss_weight=0.5),
-                 distill_losses: Sequence[dict] = (),
-                 match_size: str = 'crop',
-                 **kwargs) -> None:
-        super().__init__(
-            *args,
-            teacher_ckpt=teacher_ckpt,
-            distill_losses=distill_losses,
-            **kwargs)
+    def __init__(
+        self,
+        *args,
+        teacher_ckpt: str | None,
+        init_student: bool = True,
+        loss_srr: dict = dict(type='mmhires.FeatureL2Loss'),
+        loss_aux: dict = dict(type='mmhires.FeatureL2Loss', loss_weight=0.5),
+        distill_losses: Sequence[dict] = (),
+        match_size: str = 'crop',
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, teacher_ckpt=teacher_ckpt, distill_losses=distill_losses, **kwargs)
         if match_size not in ('crop', 'resize'):
-            raise ValueError("HRFR: match_size must be 'crop' or 'resize', "
-                             f'got {match_size!r}')
+            raise ValueError(f"HRFR: match_size must be 'crop' or 'resize', got {match_size!r}")
         self.match_size = match_size
         self.init_student = init_student
         self.loss_srr = MODELS.build(loss_srr)
@@ -88,7 +85,8 @@ class HRFR(DistilledSegmentor):
         if not isinstance(srr, SRRNeck):
             raise TypeError(
                 'HRFR: the neck, or the last of a list of necks, must be '
-                f'mmhires.SRRNeck, got {type(srr).__name__}')
+                f'mmhires.SRRNeck, got {type(srr).__name__}'
+            )
         if not isinstance(self.data_preprocessor, LowResSegDataPreProcessor):
             raise TypeError(
                 'HRFR: data_preprocessor must be mmhires.'
@@ -98,12 +96,14 @@ class HRFR(DistilledSegmentor):
         if self.data_preprocessor.ratio != as_ratio(srr.scale):
             raise ValueError(
                 f'HRFR: SRRNeck(scale={srr.scale}) needs a data preprocessor '
-                f'of the same scale, got {self.data_preprocessor.scale}')
+                f'of the same scale, got {self.data_preprocessor.scale}'
+            )
         if self.teacher_scale != 1:
             raise ValueError(
                 'HRFR: recovered maps have the size of those of the full-size '
                 f'image, and teacher_scale={self.teacher_scale} enlarges the '
-                "teacher's; leave it at 1")
+                "teacher's; leave it at 1"
+            )
 
     @property
     def srr_neck(self) -> nn.Module:
@@ -124,14 +124,16 @@ class HRFR(DistilledSegmentor):
             backbone=self.backbone,
             neck=necks[0] if len(necks) == 1 else nn.Sequential(*necks),
             decode_head=self.decode_head,
-            auxiliary_head=getattr(self, 'auxiliary_head', None))
+            auxiliary_head=getattr(self, 'auxiliary_head', None),
+        )
         for name, module in student.items():
             source = getattr(self.teacher, name, None)
             if source is not None and module is not None:
                 _copy_weights(name, source, module)
 
-    def losses_of(self, inputs: Tensor, data_samples: SampleList,
-                  supervised: bool) -> tuple[dict, dict]:
+    def losses_of(
+        self, inputs: Tensor, data_samples: SampleList, supervised: bool
+    ) -> tuple[dict, dict]:
         """Losses of equation 10.
 
         Args:
@@ -167,10 +169,7 @@ class HRFR(DistilledSegmentor):
         if supervised and self.with_auxiliary_head:
             own.update(self._auxiliary_head_forward_train(maps, data_samples))
         mine[MAPS] = maps
-        return own, {
-            **losses,
-            **self.distill(mine, taught, data_samples, label)
-        }
+        return own, {**losses, **self.distill(mine, taught, data_samples, label)}
 
     def _check_recovered(self, maps: ReadMaps) -> None:
         """Raise an error for a head that mixes recovered maps with small ones."""
@@ -182,7 +181,8 @@ class HRFR(DistilledSegmentor):
                 f'{sorted(maps.read)}, of which SRRNeck recovers '
                 f'{sorted(recovered)}: it would predict at the size of the '
                 f'reduced image. Add {small} to in_index of SRRNeck, with '
-                'their in_channels and bottleneck')
+                'their in_channels and bottleneck'
+            )
 
     def unrecovered(self, inputs: Tensor) -> Sequence[Tensor]:
         """Return the maps that :class:`SRRNeck` reads.
@@ -198,8 +198,7 @@ class HRFR(DistilledSegmentor):
             maps = neck(maps)
         return maps
 
-    def match(self, feat: Tensor, targets: Sequence[Tensor],
-              index: int) -> Tensor:
+    def match(self, feat: Tensor, targets: Sequence[Tensor], index: int) -> Tensor:
         """Resize a recovered map to the teacher's size.
 
         Args:
@@ -214,12 +213,12 @@ class HRFR(DistilledSegmentor):
             ValueError: Widths or strides differ.
         """
         widths = [target.shape[1] for target in targets]
-        if not (-len(widths) <= index < len(widths)
-                and widths[index] == feat.shape[1]):
+        if not (-len(widths) <= index < len(widths) and widths[index] == feat.shape[1]):
             raise ValueError(
                 f'HRFR: map {index} of the student has {feat.shape[1]} '
                 f'channels, and the maps of the teacher have {widths}; the '
-                'widths of maps that are recovered must agree')
+                'widths of maps that are recovered must agree'
+            )
         size, full_size = feat.shape[-2:], targets[index].shape[-2:]
         surplus = [got - wanted for got, wanted in zip(size, full_size)]
         scale = self.srr_neck.scale
@@ -227,12 +226,13 @@ class HRFR(DistilledSegmentor):
             raise ValueError(
                 f'HRFR: map {index} of the student is {tuple(size)} after '
                 f'recovery by {scale}, the one of the teacher '
-                f'{tuple(full_size)}; their strides must agree')
+                f'{tuple(full_size)}; their strides must agree'
+            )
         if not any(surplus):
             return feat
         if self.match_size == 'resize' or min(surplus) < 0:
             return F.interpolate(feat, full_size, mode='bilinear')
-        return feat[..., :full_size[0], :full_size[1]]
+        return feat[..., : full_size[0], : full_size[1]]
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
         """Remove the teacher and the auxiliary SRR modules permanently."""
@@ -246,5 +246,6 @@ def _copy_weights(name: str, source: nn.Module, module: nn.Module) -> None:
     except RuntimeError as error:
         raise ValueError(
             f'HRFR: the student cannot start from the teacher, whose {name} '
-            "has other layers; init_student=False leaves the start to the "
-            f"student's own init_cfg ({first_line(error)})") from error
+            'has other layers; init_student=False leaves the start to the '
+            f"student's own init_cfg ({first_line(error)})"
+        ) from error

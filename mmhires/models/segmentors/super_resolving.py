@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Segmentor that also returns the image rebuilt by DSRL's SISR branch."""
+
 import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
@@ -38,10 +39,10 @@ class SuperResolvingSegmentor(EncoderDecoder):
                 f'{type(self).__name__}: decode_head '
                 f'{type(self.decode_head).__name__} has no sisr_head to '
                 'rebuild an image with; take the config of a mmhires.DSRLHead '
-                'with sisr_head')
+                'with sisr_head'
+            )
 
-    def encode_decode(self, inputs: Tensor,
-                      batch_img_metas: list[dict]) -> Tensor:
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Return logits and image of one pass as one map.
 
         Args:
@@ -57,9 +58,9 @@ class SuperResolvingSegmentor(EncoderDecoder):
         height, width = logits.shape[-2:]
         return torch.cat([logits, image[..., :height, :width]], 1)
 
-    def postprocess_result(self,
-                           seg_logits: Tensor,
-                           data_samples: OptSampleList = None) -> SampleList:
+    def postprocess_result(
+        self, seg_logits: Tensor, data_samples: OptSampleList = None
+    ) -> SampleList:
         """Return labels and images at the size of the loaded ones.
 
         Args:
@@ -69,8 +70,8 @@ class SuperResolvingSegmentor(EncoderDecoder):
         Returns:
             list[:obj:`SegDataSample`]: As of ``EncoderDecoder``, with ``pred_img``.
         """
-        logits = seg_logits[:, :self.out_channels]
-        images = seg_logits[:, self.out_channels:].float()
+        logits = seg_logits[:, : self.out_channels]
+        images = seg_logits[:, self.out_channels :].float()
         samples = super().postprocess_result(logits, data_samples)
         images = denormalize(self.data_preprocessor, images)
         for image, sample in zip(images, samples):

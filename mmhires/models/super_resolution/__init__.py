@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts of DSRL that heads of all tasks share."""
+
 from .dual_super_resolution import DualSuperResolution
 from .sisr_head import SISRHead
 

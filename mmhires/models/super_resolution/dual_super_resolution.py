@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Dual super-resolution learning for a head of any task."""
+
 import copy
 from collections.abc import Sequence
 
@@ -55,18 +56,26 @@ class DualSuperResolution:
         if not isinstance(getattr(head, self.last_layer, None), nn.Conv2d):
             raise TypeError(
                 f'{owner}: {name} has no convolution {self.last_layer} to '
-                'take off, so its features cannot be reached')
+                'take off, so its features cannot be reached'
+            )
         for method in self.kept:
             if getattr(type(head), method) is not getattr(self.plain, method):
                 raise TypeError(
                     f'{owner}: {name} has a {method}() of its own, which '
                     'would be lost; wrap a head that keeps that of '
-                    f'{self.plain.__name__}')
+                    f'{self.plain.__name__}'
+                )
         return head
 
-    def add_super_resolution(self, sssr: nn.Module, in_channels: int,
-                             channels: int, sisr_head: dict | None,
-                             loss_fa: dict | None, **shared) -> None:
+    def add_super_resolution(
+        self,
+        sssr: nn.Module,
+        in_channels: int,
+        channels: int,
+        sisr_head: dict | None,
+        loss_fa: dict | None,
+        **shared,
+    ) -> None:
         """Set ``sssr``, and build ``sisr_head`` and ``feature_transform``.
 
         Args:
@@ -84,8 +93,9 @@ class DualSuperResolution:
         """
         name = type(self).__name__
         if loss_fa is not None and sisr_head is None:
-            raise ValueError(f'{name}: loss_fa compares with the features of '
-                             'sisr_head, which is None')
+            raise ValueError(
+                f'{name}: loss_fa compares with the features of sisr_head, which is None'
+            )
         self.width = in_channels
         self.sssr = sssr
         self.sisr_head = self.feature_transform = self.loss_fa = None
@@ -93,12 +103,12 @@ class DualSuperResolution:
             self.sisr_head = MODELS.build({**shared, **sisr_head})
             wanted, given = shared['scale'], self.sisr_head.scale
             if given != wanted:
-                raise ValueError(f'{name}(scale={wanted}) needs sisr_head of '
-                                 f'the same scale, got {given}')
+                raise ValueError(
+                    f'{name}(scale={wanted}) needs sisr_head of the same scale, got {given}'
+                )
         if loss_fa is not None:
             self.loss_fa = MODELS.build(loss_fa)
-            self.feature_transform = ConvModule(
-                channels, channels, 1, norm_cfg=shared['norm_cfg'])
+            self.feature_transform = ConvModule(channels, channels, 1, norm_cfg=shared['norm_cfg'])
 
     def head_features(self, inputs: tuple[Tensor]) -> Tensor:
         """Return features of the wrapped head.
@@ -119,7 +129,8 @@ class DualSuperResolution:
             raise TypeError(
                 f'{type(self).__name__}: {type(head).__name__} without its '
                 f'last layer returned {got} instead of features of '
-                f'{self.width} channels, so it cannot be wrapped')
+                f'{self.width} channels, so it cannot be wrapped'
+            )
         return feat
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
@@ -133,9 +144,7 @@ class DualSuperResolution:
         """
         return self.sssr(self.head_features(inputs))
 
-    def super_resolve(self,
-                      inputs: tuple[Tensor],
-                      image: Tensor | None = None) -> Tensor:
+    def super_resolve(self, inputs: tuple[Tensor], image: Tensor | None = None) -> Tensor:
         """Rebuild the image by the SISR branch, for figures and metrics.
 
         Args:
@@ -149,22 +158,23 @@ class DualSuperResolution:
             ValueError: The head has no ``sisr_head``.
         """
         if self.sisr_head is None:
-            raise ValueError(f'{type(self).__name__}: there is no sisr_head '
-                             'to rebuild an image with')
+            raise ValueError(
+                f'{type(self).__name__}: there is no sisr_head to rebuild an image with'
+            )
         size = self.sssr_features(inputs).shape[-2:]
         return self._rebuild(inputs, size, image)[1]
 
-    def _rebuild(self, inputs: tuple[Tensor], size: torch.Size,
-                 image: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _rebuild(
+        self, inputs: tuple[Tensor], size: torch.Size, image: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         if self.sisr_head.residual:
-            full = [
-                scaled_side(side, self.scale, 1) for side in image.shape[-2:]
-            ]
+            full = [scaled_side(side, self.scale, 1) for side in image.shape[-2:]]
             image = F.interpolate(image, full, mode='bicubic')
         return self.sisr_head(inputs, size, image)
 
-    def super_resolution_losses(self, inputs: tuple[Tensor], feat: Tensor,
-                                batch_data_samples: list, **label) -> dict:
+    def super_resolution_losses(
+        self, inputs: tuple[Tensor], feat: Tensor, batch_data_samples: list, **label
+    ) -> dict:
         """Compute the SISR and FA terms of equation 3, as configured.
 
         Args:
@@ -183,8 +193,7 @@ class DualSuperResolution:
         if self.sisr_head is None:
             return {}
         batch_data_samples = [restored(x) for x in batch_data_samples]
-        target = full_size_images(self, batch_data_samples,
-                                  'the super-resolution branch')
+        target = full_size_images(self, batch_data_samples, 'the super-resolution branch')
         small = None
         if self.sisr_head.residual:
             small = torch.stack([x.input_img.data for x in batch_data_samples])
@@ -193,10 +202,8 @@ class DualSuperResolution:
         losses = dict(loss_mse=self.sisr_head.loss(image, target, inside))
         if self.loss_fa is not None:
             losses[self.loss_fa.loss_name] = self.loss_fa(
-                self.feature_transform(feat),
-                sisr_feat,
-                inside=inside,
-                **label)
+                self.feature_transform(feat), sisr_feat, inside=inside, **label
+            )
         return losses
 
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
@@ -207,7 +214,6 @@ class DualSuperResolution:
         """
         self.sisr_head = self.feature_transform = self.loss_fa = None
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
         read_as_wrapped(self, self.wrapped, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Single-image super-resolution branch of DSRL."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -56,32 +57,36 @@ class SISRHead(BaseModule):
     Raises:
         ValueError: ``in_channels`` and ``in_index`` differ in length, ``scale`` is not above 1, or
             an unknown ``reduction``.
-    """  # noqa: E501
+    """
 
-    def __init__(self,
-                 in_channels: int | Sequence[int],
-                 in_index: int | Sequence[int] = -1,
-                 channels: int = 64,
-                 scale: float = 2,
-                 upscale: int = 4,
-                 image_channels: int = 3,
-                 residual: bool = False,
-                 encoder_grad: float = 1.0,
-                 reduction: str = 'sum',
-                 loss_weight: float = 0.1,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU'),
-                 align_corners: bool = False,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int | Sequence[int],
+        in_index: int | Sequence[int] = -1,
+        channels: int = 64,
+        scale: float = 2,
+        upscale: int = 4,
+        image_channels: int = 3,
+        residual: bool = False,
+        encoder_grad: float = 1.0,
+        reduction: str = 'sum',
+        loss_weight: float = 0.1,
+        norm_cfg: dict = dict(type='BN'),
+        act_cfg: dict = dict(type='ReLU'),
+        align_corners: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
-        in_channels, in_index = ([value] if isinstance(value, int) else value
-                                 for value in (in_channels, in_index))
+        in_channels, in_index = (
+            [value] if isinstance(value, int) else value for value in (in_channels, in_index)
+        )
         if len(in_channels) != len(in_index):
-            raise ValueError(f'SISRHead: in_channels={in_channels} and '
-                             f'in_index={in_index} must be of equal length')
+            raise ValueError(
+                f'SISRHead: in_channels={in_channels} and '
+                f'in_index={in_index} must be of equal length'
+            )
         if reduction not in ('sum', 'mean'):
-            raise ValueError("SISRHead: reduction must be 'sum' or 'mean', "
-                             f'got {reduction!r}')
+            raise ValueError(f"SISRHead: reduction must be 'sum' or 'mean', got {reduction!r}")
         self.in_channels = in_channels
         self.in_index = in_index
         self.residual = residual
@@ -93,19 +98,18 @@ class SISRHead(BaseModule):
         self.loss_weight = loss_weight
         self.align_corners = align_corners
         conv = partial(ConvModule, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.project = nn.ModuleList(
-            conv(width, channels, 1) for width in in_channels)
+        self.project = nn.ModuleList(conv(width, channels, 1) for width in in_channels)
         self.upsample = nn.Sequential()
         for _ in range(count_doublings(scale)):
             self.upsample.append(_SubpixelConv(channels, channels, 2, 3))
             self.upsample.append(conv(channels, channels, 3, padding=1))
         self.to_image = _SubpixelConv(
-            channels, image_channels, upscale, 3, gain=0. if residual else 1.)
+            channels, image_channels, upscale, 3, gain=0.0 if residual else 1.0
+        )
 
-    def forward(self,
-                inputs: Sequence[Tensor],
-                size: Sequence[int],
-                enlarged: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, inputs: Sequence[Tensor], size: Sequence[int], enlarged: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return features at the SSSR resolution, and the image.
 
         Args:
@@ -126,10 +130,7 @@ class SISRHead(BaseModule):
         self._check_maps(inputs)
         ratio = as_ratio(self.scale)
         small = [int(pixels // ratio) for pixels in size]
-        maps = [
-            project(self._shared(inputs[i]))
-            for project, i in zip(self.project, self.in_index)
-        ]
+        maps = [project(self._shared(inputs[i])) for project, i in zip(self.project, self.in_index)]
         shared = sum(resize_to(x, small, self.align_corners) for x in maps)
         feat = self.upsample(shared)
         if ratio.denominator > 1 or ratio.numerator.bit_count() > 1:
@@ -152,18 +153,17 @@ class SISRHead(BaseModule):
             raise ValueError(
                 f'SISRHead(in_index={list(self.in_index)}): there are '
                 f'{len(widths)} maps, of widths {widths}; choose from 0 to '
-                f'{len(widths) - 1}')
+                f'{len(widths) - 1}'
+            )
         wanted = [widths[i] for i in self.in_index]
         if wanted != list(self.in_channels):
             raise ValueError(
                 f'SISRHead(in_channels={list(self.in_channels)}): the maps of '
                 f'in_index={list(self.in_index)} are {wanted} wide; set '
-                f'in_channels={wanted}')
+                f'in_channels={wanted}'
+            )
 
-    def loss(self,
-             image: Tensor,
-             target: Tensor,
-             inside: Tensor | None = None) -> Tensor:
+    def loss(self, image: Tensor, target: Tensor, inside: Tensor | None = None) -> Tensor:
         """Compute the weighted mean squared error of equation 5.
 
         Args:
@@ -199,7 +199,8 @@ class SISRHead(BaseModule):
             raise ValueError(
                 f'SISRHead(image_channels={self.image_channels}): the '
                 f'full-size images are {tuple(full.shape)}; set '
-                f'image_channels={full.shape[1]}')
+                f'image_channels={full.shape[1]}'
+            )
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
         # the full-size image at most for the maps compared here; SSSR rounds
         # up by less than another upscale where scale is not whole.
@@ -212,14 +213,15 @@ class SISRHead(BaseModule):
                 f'SISRHead(upscale={self.upscale}) rebuilt '
                 f'{tuple(image.shape[-2:])} pixels for full-size images of '
                 f'{(height, width)}: set upscale to about {fitting:.3g}, the '
-                'stride of the segmentation head\'s features')
+                "stride of the segmentation head's features"
+            )
         return image[..., :height, :width]
 
 
 class _SubpixelConv(PixelShufflePack):
     """Convolution and pixel shuffle, without a checkerboard at the start."""
 
-    def __init__(self, *args, gain: float = 1., **kwargs) -> None:
+    def __init__(self, *args, gain: float = 1.0, **kwargs) -> None:
         self.gain = gain
         super().__init__(*args, **kwargs)
 

@@ -10,23 +10,25 @@ from mmhires.models.layers.pooled import PooledConv
 
 def resnet(norm='BN'):
     return dict(
-        type='mmseg.ResNet',
-        depth=18,
-        base_channels=8,
-        stem_channels=8,
-        norm_cfg=dict(type=norm))
+        type='mmseg.ResNet', depth=18, base_channels=8, stem_channels=8, norm_cfg=dict(type=norm)
+    )
 
 
 def bisenet(norm='BN', cls=BiSeNetV1, **kwargs):
     """An eighth of the width of the paper's."""
     torch.manual_seed(0)
-    return cls(**dict(
-        dict(
-            backbone_cfg=resnet(norm),
-            spatial_channels=(8, 8, 8, 16),
-            context_channels=(16, 32, 64),
-            out_channels=32,
-            norm_cfg=dict(type=norm)), **kwargs))
+    return cls(
+        **dict(
+            dict(
+                backbone_cfg=resnet(norm),
+                spatial_channels=(8, 8, 8, 16),
+                context_channels=(16, 32, 64),
+                out_channels=32,
+                norm_cfg=dict(type=norm),
+            ),
+            **kwargs,
+        )
+    )
 
 
 def norms(model):
@@ -36,8 +38,7 @@ def norms(model):
 def test_every_norm_layer_is_sync_bn_when_asked():
     counts = [
         sum(isinstance(m, SyncBatchNorm) for m in norms(model))
-        for model in (bisenet('SyncBN'),
-                      bisenet('SyncBN', cls=UpstreamBiSeNetV1))
+        for model in (bisenet('SyncBN'), bisenet('SyncBN', cls=UpstreamBiSeNetV1))
     ]
     assert counts == [32, 20]  # upstream leaves 13 of its 33 out
     assert len(norms(bisenet('SyncBN'))) == 32
@@ -51,10 +52,8 @@ def test_gate_falls_below_one_half_where_upstreams_cannot():
         assert ours(x).min() < 0.5 < ours(x).max()
         assert upstream(x).min() >= 0.5
         # 1x1, ReLU, 1x1, sigmoid, without a norm layer between.
-        hidden = torch.einsum('oi,ni->no', ours[0].conv.weight[..., 0, 0],
-                              x[..., 0, 0]).relu()
-        expected = torch.einsum('oi,ni->no', ours[1].conv.weight[..., 0, 0],
-                                hidden).sigmoid()
+        hidden = torch.einsum('oi,ni->no', ours[0].conv.weight[..., 0, 0], x[..., 0, 0]).relu()
+        expected = torch.einsum('oi,ni->no', ours[1].conv.weight[..., 0, 0], hidden).sigmoid()
         torch.testing.assert_close(ours(x)[..., 0, 0], expected)
     assert not norms(ours)
 
@@ -64,8 +63,7 @@ def test_weights_of_upstream_fit_all_but_the_gate_and_give_its_context():
     with torch.no_grad():
         for param in upstream.parameters():
             param.add_(0.01 * torch.randn_like(param))
-    missing, unexpected = ours.load_state_dict(
-        upstream.state_dict(), strict=False)
+    missing, unexpected = ours.load_state_dict(upstream.state_dict(), strict=False)
     assert missing == ['ffm.conv_atten.1.conv.weight']
     assert all(key.startswith('ffm.conv_atten.0.bn') for key in unexpected)
     x = torch.randn(1, 3, 97, 131)
@@ -77,8 +75,7 @@ def test_weights_of_upstream_fit_all_but_the_gate_and_give_its_context():
 def test_any_size_gives_maps_of_stride_8_8_and_16_rounded_up():
     with torch.no_grad():
         maps = bisenet().eval()(torch.randn(1, 3, 97, 131))
-    assert [tuple(m.shape) for m in maps] == [(1, 32, 13, 17), (1, 16, 13, 17),
-                                              (1, 16, 7, 9)]
+    assert [tuple(m.shape) for m in maps] == [(1, 32, 13, 17), (1, 16, 13, 17), (1, 16, 7, 9)]
 
 
 def test_one_image_per_gpu_trains_on_the_running_statistics():
@@ -103,11 +100,10 @@ def test_fusion_is_as_wide_as_what_the_paths_give():
 
 
 def test_activation_and_convolution_reach_every_part_of_its_own():
-    model = bisenet(
-        act_cfg=dict(type='LeakyReLU'),
-        conv_cfg=dict(type='Conv2dAdaptivePadding'))
+    model = bisenet(act_cfg=dict(type='LeakyReLU'), conv_cfg=dict(type='Conv2dAdaptivePadding'))
     parts = [
-        module for name, module in model.named_modules()
+        module
+        for name, module in model.named_modules()
         if not name.startswith('context_path.backbone')
     ]
     assert not any(isinstance(m, torch.nn.ReLU) for m in parts)
@@ -115,10 +111,9 @@ def test_activation_and_convolution_reach_every_part_of_its_own():
     assert {type(m).__name__ for m in convs} == {'Conv2dAdaptivePadding'}
 
 
-@pytest.mark.parametrize('wrong', [
-    dict(spatial_channels=(8, 8, 8)),
-    dict(context_channels=(16, 32)),
-])
+@pytest.mark.parametrize(
+    'wrong', [dict(spatial_channels=(8, 8, 8)), dict(context_channels=(16, 32))]
+)
 def test_wrong_number_of_widths_is_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         bisenet(**wrong)

@@ -11,8 +11,7 @@ from mmhires.registry import MODELS
 
 
 def build(root):
-    cfg = Config.fromfile(
-        root / 'configs/dsrl/dabnet_4xb2-80k_cityscapes-512x1024.py')
+    cfg = Config.fromfile(root / 'configs/dsrl/dabnet_4xb2-80k_cityscapes-512x1024.py')
     init_default_scope('mmseg')
     return MODELS.build(cfg.model)
 
@@ -28,13 +27,14 @@ def test_network_has_the_published_size(repo_root):
 @pytest.mark.parametrize('size', [(8, 8), (33, 32), (97, 131), (1, 5)])
 def test_maps_halve_the_size_and_round_up(size):
     maps = DABNet().eval()(torch.randn(1, 3, *size))
-    assert [tuple(x.shape)
-            for x in maps] == [(1, width, *(-(-side // 2**i) for side in size))
-                               for i, width in enumerate((35, 131, 259), 1)]
+    assert [tuple(x.shape) for x in maps] == [
+        (1, width, *(-(-side // 2**i) for side in size))
+        for i, width in enumerate((35, 131, 259), 1)
+    ]
 
 
 def test_other_dilations_and_images_of_more_channels():
-    net = DABNet(in_channels=4, dilations=((2, ), (4, 8))).eval()
+    net = DABNet(in_channels=4, dilations=((2,), (4, 8))).eval()
     maps = net(torch.randn(1, 4, 32, 32))
     assert [x.shape[1] for x in maps] == [36, 132, 260]
     assert [len(block) for block in net.blocks] == [1, 2]
@@ -43,7 +43,7 @@ def test_other_dilations_and_images_of_more_channels():
 def test_dilated_branch_sees_as_far_as_its_dilation():
     """A pixel reaches 1 (the 3x3) and its dilation further, no more."""
     torch.manual_seed(0)
-    module = DABNet(dilations=((5, ), (4, ))).eval().blocks[0][0]
+    module = DABNet(dilations=((5,), (4,))).eval().blocks[0][0]
     x = torch.randn(1, 64, 21, 21).requires_grad_()
     module(x)[0, :, 10, 10].sum().backward()
     reached = x.grad[0].abs().sum(0) > 0
@@ -52,10 +52,7 @@ def test_dilated_branch_sees_as_far_as_its_dilation():
 
 
 def test_syncbn_leaves_no_plain_batch_norm(repo_root):
-    norms = [
-        m for m in build(repo_root).modules()
-        if 'BatchNorm' in type(m).__name__
-    ]
+    norms = [m for m in build(repo_root).modules() if 'BatchNorm' in type(m).__name__]
     assert {type(m).__name__ for m in norms} == {'SyncBatchNorm'}
     assert {m.eps for m in norms} == {1e-3}
     # The stem's 3, 3 behind the concatenations, 2 of steps down and 7 in each
@@ -64,9 +61,7 @@ def test_syncbn_leaves_no_plain_batch_norm(repo_root):
 
 
 def test_norm_and_activation_settings_reach_every_layer():
-    net = DABNet(
-        norm_cfg=dict(type='BN', momentum=0.03),
-        act_cfg=dict(type='LeakyReLU'))
+    net = DABNet(norm_cfg=dict(type='BN', momentum=0.03), act_cfg=dict(type='LeakyReLU'))
     norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert {m.momentum for m in norms} == {0.03}
     assert not any(isinstance(m, torch.nn.PReLU) for m in net.modules())
@@ -79,8 +74,7 @@ def test_every_parameter_gets_a_gradient():
     assert all(p.grad is not None for p in net.parameters())
 
 
-@pytest.mark.parametrize('dilations', [((2, ), ), ((2, ), (4, ), (8, ))])
+@pytest.mark.parametrize('dilations', [((2,),), ((2,), (4,), (8,))])
 def test_dilations_of_more_or_less_blocks_are_not_cut(dilations):
-    with pytest.raises(
-            ValueError, match=f'2 blocks, but dilations of {len(dilations)}'):
+    with pytest.raises(ValueError, match=f'2 blocks, but dilations of {len(dilations)}'):
         DABNet(dilations=dilations)

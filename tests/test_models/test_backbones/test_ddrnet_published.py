@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parameters and multiply-accumulates of the published networks."""
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -20,15 +21,10 @@ IMAGENET = '4xb64-100e_imagenet-224x224'
 SEGMENTORS = {
     '23-slim': (5695987, 5734342, 5690355, 36.2813, 37.5291, 18.1407, 12.0143),
     '23': (20148947, 20299366, 20137683, 143.0605, 147.9720, 71.5303, 47.3522),
-    '39':
-    (32360275, 32660838, 32343507, 281.1160, 290.9391, 140.5581, 92.9247),
+    '39': (32360275, 32660838, 32343507, 281.1160, 290.9391, 140.5581, 92.9247),
 }
 # The paper rounds them to 7.57M, 28.22M, 40.13M.
-CLASSIFIERS = {
-    '23-slim': (7574664, 0.9728),
-    '23': (28216616, 3.8676),
-    '39': (40130344, 6.9376),
-}
+CLASSIFIERS = {'23-slim': (7574664, 0.9728), '23': (28216616, 3.8676), '39': (40130344, 6.9376)}
 
 
 def build(root, name):
@@ -49,13 +45,12 @@ def test_segmentor_has_the_published_size(arch, repo_root):
     assert count_params(model) == (with_aux, params)
     main, auxiliary, square, camvid = (
         count_macs(model, (3, *size))
-        for size in ((1024, 2048), (1024, 2048), (1024, 1024), (720, 960)))
+        for size in ((1024, 2048), (1024, 2048), (1024, 1024), (720, 960))
+    )
     # The auxiliary head never counts; it sees the map of 1/8.
     auxiliary += count_macs(
-        model.auxiliary_head.conv,
-        (model.auxiliary_head.in_channels, 128, 256)) + count_macs(
-            model.auxiliary_head.conv_seg,
-            (model.auxiliary_head.channels, 128, 256))
+        model.auxiliary_head.conv, (model.auxiliary_head.in_channels, 128, 256)
+    ) + count_macs(model.auxiliary_head.conv_seg, (model.auxiliary_head.channels, 128, 256))
     assert [giga(x) for x in (main, auxiliary, square, camvid)] == macs
 
     model.auxiliary_head = None

@@ -23,15 +23,13 @@ def test_20_classes_have_the_published_size(repo_root):
         model = revert_sync_batchnorm(build(repo_root))
     assert count_params(model) == (789242, 789242)
     assert [
-        round(count_macs(model, (3, rows, 2 * rows)) / 1e9, 4)
-        for rows in (256, 320, 384, 448, 512)
+        round(count_macs(model, (3, rows, 2 * rows)) / 1e9, 4) for rows in (256, 320, 384, 448, 512)
     ] == [0.6745, 1.0538, 1.5175, 2.0655, 2.6977]
 
 
 def test_19_classes_have_the_published_size(repo_root):
     with torch.device('meta'):
-        model = build(
-            repo_root, num_classes=19, channels=9, loss_decode=dict())
+        model = build(repo_root, num_classes=19, channels=9, loss_decode=dict())
     assert count_params(model)[0] == 787968
 
 
@@ -39,9 +37,10 @@ def test_19_classes_have_the_published_size(repo_root):
 @pytest.mark.parametrize('scale', ESPNetv2.arch_settings)
 def test_maps_halve_the_size_and_round_up(scale, size):
     maps = ESPNetv2(scale).eval()(torch.randn(1, 3, *size))
-    assert [tuple(x.shape) for x in maps
-            ] == [(1, width, *(-(-side // 2**i) for side in size))
-                  for i, width in enumerate(ESPNetv2.arch_settings[scale], 1)]
+    assert [tuple(x.shape) for x in maps] == [
+        (1, width, *(-(-side // 2**i) for side in size))
+        for i, width in enumerate(ESPNetv2.arch_settings[scale], 1)
+    ]
 
 
 def test_image_reaches_every_level():
@@ -56,27 +55,20 @@ def test_image_reaches_every_level():
 
 def test_syncbn_leaves_no_plain_batch_norm(repo_root):
     kinds = [
-        type(m).__name__ for m in build(repo_root).modules()
-        if 'BatchNorm' in type(m).__name__
+        type(m).__name__ for m in build(repo_root).modules() if 'BatchNorm' in type(m).__name__
     ]
     assert set(kinds) == {'SyncBatchNorm'}
 
 
 def test_norm_and_activation_settings_reach_every_layer():
-    net = ESPNetv2(
-        0.5,
-        norm_cfg=dict(type='BN', momentum=0.03),
-        act_cfg=dict(type='LeakyReLU'))
+    net = ESPNetv2(0.5, norm_cfg=dict(type='BN', momentum=0.03), act_cfg=dict(type='LeakyReLU'))
     norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert {m.momentum for m in norms} == {0.03}
     assert not any(isinstance(m, torch.nn.PReLU) for m in net.modules())
 
 
 def test_prelu_has_a_slope_for_each_channel():
-    slopes = [
-        m.num_parameters for m in ESPNetv2(0.5).modules()
-        if isinstance(m, torch.nn.PReLU)
-    ]
+    slopes = [m.num_parameters for m in ESPNetv2(0.5).modules() if isinstance(m, torch.nn.PReLU)]
     assert 1 not in slopes and max(slopes) == 128
 
 

@@ -9,13 +9,11 @@ def test_each_grid_is_pooled_from_the_bottleneck_and_reaches_the_output():
     module = SimplifiedPPM(6, 4, channels=8, grids=(3, 2)).eval()
     seen = []
     for level in module.levels:
-        level.register_forward_hook(
-            lambda module, inputs, output: seen.append(inputs[0]))
+        level.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     x = torch.randn(1, 6, 5, 7)
     out = module(x)
     assert out.shape == (1, 4, 5, 7)
-    assert [tuple(value.shape) for value in seen] == [(1, 8, 3, 3),
-                                                      (1, 8, 2, 2)]
+    assert [tuple(value.shape) for value in seen] == [(1, 8, 3, 3), (1, 8, 2, 2)]
     top_left = module.bottleneck(x)[..., :3, :4].mean((2, 3))
     torch.testing.assert_close(seen[1][..., 0, 0], top_left)
     for level in module.levels:

@@ -16,11 +16,13 @@ def build(**settings):
             in_index=0,
             channels=4,
             dilations=(1, 2, 3),
-            dropout_ratio=0.,
+            dropout_ratio=0.0,
             num_classes=5,
             norm_cfg=dict(type='BN'),
             loss_decode=dict(type='mmseg.CrossEntropyLoss'),
-            **settings))
+            **settings,
+        )
+    )
 
 
 def test_a_1x1_projection_and_a_3x3_convolution_follow_the_branches():
@@ -37,8 +39,7 @@ def test_a_1x1_projection_and_a_3x3_convolution_follow_the_branches():
 def test_whole_channels_of_the_projection_drop_in_training_only():
     head = build(project_dropout_ratio=0.5)
     seen = []
-    head.bottleneck[2].register_forward_pre_hook(
-        lambda _, args: seen.append(args[0]))
+    head.bottleneck[2].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     torch.manual_seed(0)
     head.train()(X)
     head.eval()(X)
@@ -51,5 +52,8 @@ def test_norm_cfg_reaches_every_layer():
     head = build()
     # pooled branch, three branches, projection, 3x3
     assert sum(isinstance(m, nn.BatchNorm2d) for m in head.modules()) == 6
-    assert all(conv.bias is None for conv in head.modules()
-               if isinstance(conv, nn.Conv2d) and conv is not head.conv_seg)
+    assert all(
+        conv.bias is None
+        for conv in head.modules()
+        if isinstance(conv, nn.Conv2d) and conv is not head.conv_seg
+    )

@@ -5,8 +5,11 @@ import torch.nn.functional as F
 
 from mmhires.models.decode_heads import DAPPMHead, DSRLHead
 
-CONTEXTS = (None, dict(type='mmhires.SimplifiedPPM',
-                       channels=8), dict(type='mmhires.DAPPM', channels=8))
+CONTEXTS = (
+    None,
+    dict(type='mmhires.SimplifiedPPM', channels=8),
+    dict(type='mmhires.DAPPM', channels=8),
+)
 
 
 def build(**kwargs):
@@ -16,9 +19,7 @@ def build(**kwargs):
 
 def inputs():
     torch.manual_seed(1)
-    return (torch.randn(2, 6, 13,
-                        17), torch.randn(2, 8, 13,
-                                         17), torch.randn(2, 16, 2, 3))
+    return (torch.randn(2, 6, 13, 17), torch.randn(2, 8, 13, 17), torch.randn(2, 16, 2, 3))
 
 
 @pytest.mark.parametrize('context', CONTEXTS)
@@ -36,12 +37,11 @@ def test_norm_activation_and_alignment_reach_the_context(context):
         context=context,
         norm_cfg=dict(type='SyncBN', momentum=0.03),
         act_cfg=dict(type='LeakyReLU'),
-        align_corners=True)
+        align_corners=True,
+    )
     norms = [m for m in head.modules() if 'BatchNorm' in type(m).__name__]
     assert len(norms) > 2
-    assert all(
-        isinstance(m, torch.nn.SyncBatchNorm) and m.momentum == 0.03
-        for m in norms)
+    assert all(isinstance(m, torch.nn.SyncBatchNorm) and m.momentum == 0.03 for m in norms)
     assert not any(isinstance(m, torch.nn.ReLU) for m in head.modules())
     assert getattr(head.context, 'align_corners', True)
 
@@ -53,20 +53,18 @@ def test_any_two_maps_of_a_backbone_can_be_named():
 
 
 def test_dsrl_enlarges_its_features():
-    head = DSRLHead(
-        dict(
-            type='mmhires.DAPPMHead',
-            in_channels=[8, 16],
-            channels=4,
-            num_classes=5))
+    head = DSRLHead(dict(type='mmhires.DAPPMHead', in_channels=[8, 16], channels=4, num_classes=5))
     assert head(inputs()).shape == (2, 5, 26, 34)
 
 
-@pytest.mark.parametrize('kwargs, name', [
-    (dict(in_channels=8), 'in_channels'),
-    (dict(in_channels=[8, 16, 32]), 'in_channels'),
-    (dict(in_channels=[8, 16], in_index=2), 'in_index'),
-])
+@pytest.mark.parametrize(
+    'kwargs, name',
+    [
+        (dict(in_channels=8), 'in_channels'),
+        (dict(in_channels=[8, 16, 32]), 'in_channels'),
+        (dict(in_channels=[8, 16], in_index=2), 'in_index'),
+    ],
+)
 def test_anything_but_two_maps_is_refused(kwargs, name):
     with pytest.raises(ValueError, match=name):
         DAPPMHead(channels=4, num_classes=5, **kwargs)

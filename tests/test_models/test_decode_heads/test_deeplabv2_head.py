@@ -16,9 +16,12 @@ def build(**settings):
                 type='mmhires.DeepLabV2Head',
                 in_channels=6,
                 num_classes=4,
-                dropout_ratio=0.,
-                loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss')),
-            **settings))
+                dropout_ratio=0.0,
+                loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'),
+            ),
+            **settings,
+        )
+    )
 
 
 def test_logits_are_the_sum_of_the_dilated_convolutions_at_one_size():
@@ -26,15 +29,15 @@ def test_logits_are_the_sum_of_the_dilated_convolutions_at_one_size():
     x = torch.randn(2, 6, 9, 13)
     expected = sum(
         F.conv2d(x, conv.weight, conv.bias, padding=rate, dilation=rate)
-        for conv, rate in zip(head.conv_seg, (1, 5)))
+        for conv, rate in zip(head.conv_seg, (1, 5))
+    )
     torch.testing.assert_close(head([x]), expected)
     assert expected.shape == (2, 4, 9, 13)
 
 
 def test_there_are_four_branches_of_deeplab_aspp_l_and_no_other_weights():
     head = build()
-    assert [conv.dilation for conv in head.conv_seg] == [(6, 6), (12, 12),
-                                                         (18, 18), (24, 24)]
+    assert [conv.dilation for conv in head.conv_seg] == [(6, 6), (12, 12), (18, 18), (24, 24)]
     assert sum(p.numel() for p in head.parameters()) == 4 * (6 * 9 + 1) * 4
 
 
@@ -47,12 +50,9 @@ def test_every_branch_starts_from_a_narrow_gaussian():
 
 
 def test_it_trains_on_resized_and_concatenated_maps():
-    head = build(
-        in_channels=[2, 4], in_index=[0, 1], input_transform='resize_concat')
-    sample = SegDataSample(
-        gt_sem_seg=PixelData(data=torch.randint(0, 4, (1, 16, 16))))
-    losses = head.loss([torch.randn(1, 2, 8, 8),
-                        torch.randn(1, 4, 4, 4)], [sample], {})
+    head = build(in_channels=[2, 4], in_index=[0, 1], input_transform='resize_concat')
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 4, (1, 16, 16))))
+    losses = head.loss([torch.randn(1, 2, 8, 8), torch.randn(1, 4, 4, 4)], [sample], {})
     losses['loss_ce'].backward()
     assert all(conv.weight.grad.any() for conv in head.conv_seg)
 

@@ -21,9 +21,9 @@ FCN = dict(
     num_convs=1,
     num_classes=CLASSES,
     norm_cfg=NORM,
-    loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True))
-SISR = dict(
-    type='mmhires.SISRHead', in_channels=[8, 24], in_index=[0, 1], upscale=8)
+    loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True),
+)
+SISR = dict(type='mmhires.SISRHead', in_channels=[8, 24], in_index=[0, 1], upscale=8)
 FA = dict(type='mmhires.FALoss', subsample=2)
 ROWS = {
     '+SSSR': dict(),
@@ -35,9 +35,8 @@ ROWS = {
 def build(**settings):
     torch.manual_seed(0)
     return MODELS.build(
-        dict(
-            copy.deepcopy(dict(type='mmhires.DSRLHead', seg_head=FCN)),
-            **copy.deepcopy(settings)))
+        dict(copy.deepcopy(dict(type='mmhires.DSRLHead', seg_head=FCN)), **copy.deepcopy(settings))
+    )
 
 
 def features(requires_grad=False):
@@ -53,19 +52,22 @@ def samples():
     generator = torch.Generator().manual_seed(1)
     return [
         SegDataSample(
-            gt_sem_seg=PixelData(
-                data=torch.randint(
-                    0, CLASSES, (1, 64, 96), generator=generator)),
+            gt_sem_seg=PixelData(data=torch.randint(0, CLASSES, (1, 64, 96), generator=generator)),
             gt_img=PixelData(data=torch.randn(3, 64, 96, generator=generator)),
-            input_img=PixelData(data=torch.zeros(3, 32, 48))) for _ in range(2)
+            input_img=PixelData(data=torch.zeros(3, 32, 48)),
+        )
+        for _ in range(2)
     ]
 
 
-@pytest.mark.parametrize('row, losses', [
-    ('+SSSR', {'loss_ce'}),
-    ('+SSSR+SISR', {'loss_ce', 'loss_mse'}),
-    ('+SSSR+SISR+FA', {'loss_ce', 'loss_mse', 'loss_fa'}),
-])
+@pytest.mark.parametrize(
+    'row, losses',
+    [
+        ('+SSSR', {'loss_ce'}),
+        ('+SSSR+SISR', {'loss_ce', 'loss_mse'}),
+        ('+SSSR+SISR+FA', {'loss_ce', 'loss_mse', 'loss_fa'}),
+    ],
+)
 def test_rows_of_table_1_are_switches(row, losses):
     head = build(**ROWS[row])
     got = head.loss(features(), samples(), None)
@@ -81,11 +83,8 @@ def test_logits_have_twice_the_resolution_of_the_wrapped_head():
 
 def test_a_head_that_concatenates_several_maps_can_be_wrapped():
     head = build(
-        seg_head=dict(
-            FCN,
-            in_channels=[8, 24],
-            in_index=[0, 1],
-            input_transform='resize_concat'))
+        seg_head=dict(FCN, in_channels=[8, 24], in_index=[0, 1], input_transform='resize_concat')
+    )
     assert head(features()).shape == (2, CLASSES, 16, 24)
 
 
@@ -98,7 +97,9 @@ def test_a_head_that_calls_its_own_dropout_can_be_wrapped():
             channels=16,
             project_channels=8,
             num_classes=CLASSES,
-            norm_cfg=NORM))
+            norm_cfg=NORM,
+        )
+    )
     assert head(features()).shape == (2, CLASSES, 8, 12)
 
 
@@ -107,18 +108,15 @@ def test_losses_are_those_of_equation_3_on_full_size_targets():
     head.dropout = None
     losses = head.loss(features(), samples(), None)
     feat = head.sssr_features(features())
-    logits = torch.nn.functional.interpolate(
-        head.conv_seg(feat), (64, 96), mode='bilinear')
+    logits = torch.nn.functional.interpolate(head.conv_seg(feat), (64, 96), mode='bilinear')
     label = torch.cat([s.gt_sem_seg.data for s in samples()])
     image = torch.stack([s.gt_img.data for s in samples()])
     sisr_feat, rebuilt = head.sisr_head(features(), feat.shape[-2:])
+    torch.testing.assert_close(losses['loss_ce'], torch.nn.functional.cross_entropy(logits, label))
+    torch.testing.assert_close(losses['loss_mse'], 0.3 * (rebuilt - image).square().mean())
     torch.testing.assert_close(
-        losses['loss_ce'], torch.nn.functional.cross_entropy(logits, label))
-    torch.testing.assert_close(losses['loss_mse'],
-                               0.3 * (rebuilt - image).square().mean())
-    torch.testing.assert_close(
-        losses['loss_fa'],
-        head.loss_fa(head.feature_transform(feat), sisr_feat))
+        losses['loss_fa'], head.loss_fa(head.feature_transform(feat), sisr_feat)
+    )
 
 
 def test_no_norm_layer_is_left_out_of_synchronisation():
@@ -132,9 +130,7 @@ def test_no_norm_layer_is_left_out_of_synchronisation():
 def test_the_wrapped_heads_own_loss_and_sampler_settings_are_used():
     loss = dict(type='mmseg.DiceLoss', loss_name='loss_dice')
     sampler = dict(type='mmseg.OHEMPixelSampler', thresh=0.7, min_kept=50)
-    head = build(
-        seg_head=dict(
-            FCN, loss_decode=[loss], sampler=sampler, dropout_ratio=0))
+    head = build(seg_head=dict(FCN, loss_decode=[loss], sampler=sampler, dropout_ratio=0))
     assert head.loss_decode[0].loss_name == 'loss_dice'
     assert head.sampler.min_kept == 50
     assert head.sampler.context is head
@@ -147,8 +143,7 @@ def test_every_parameter_of_the_training_form_gets_a_gradient():
     losses = head.loss(shared, samples(), None)
     sum(v for k, v in losses.items() if 'loss' in k).backward()
     untouched = [
-        name for name, p in head.named_parameters()
-        if p.grad is None or not p.grad.abs().sum() > 0
+        name for name, p in head.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     ]
     # A bias before batch norm has no effect; everything else must learn.
     assert [n for n in untouched if not n.endswith('bias')] == []
@@ -174,9 +169,11 @@ def test_deploy_form_predicts_the_same_without_training_only_weights():
     before = head(features())
     head.switch_to_deploy()
     torch.testing.assert_close(head(features()), before, rtol=0, atol=0)
-    assert {name.split('.')[0]
-            for name, _ in head.named_parameters()
-            } == {'conv_seg', 'seg_head', 'sssr'}
+    assert {name.split('.')[0] for name, _ in head.named_parameters()} == {
+        'conv_seg',
+        'seg_head',
+        'sssr',
+    }
 
 
 def test_a_checkpoint_of_the_plain_head_fills_the_wrapped_one():
@@ -187,8 +184,7 @@ def test_a_checkpoint_of_the_plain_head_fills_the_wrapped_one():
     missing, unexpected = segmentor.load_state_dict(state, strict=False)
     assert not unexpected
     assert not [key for key in missing if 'seg_head.' in key]
-    torch.testing.assert_close(head.seg_head.convs[0].conv.weight,
-                               plain.convs[0].conv.weight)
+    torch.testing.assert_close(head.seg_head.convs[0].conv.weight, plain.convs[0].conv.weight)
 
 
 def test_its_own_state_dict_loads_strictly():
@@ -212,15 +208,13 @@ def test_sssr_of_class_maps_starts_as_the_plain_head_resized(sssr):
     plain = plain_head()
     head = build(sssr=sssr).eval()
     head.load_state_dict(plain.state_dict(), strict=False)
-    resized = torch.nn.functional.interpolate(
-        plain(features()), scale_factor=2, mode='bilinear')
+    resized = torch.nn.functional.interpolate(plain(features()), scale_factor=2, mode='bilinear')
     torch.testing.assert_close(head(features()), resized)
 
 
 @pytest.mark.parametrize('sssr', ['logits', 'subpixel'])
 def test_sssr_of_class_maps_loads_all_of_a_plain_checkpoint(sssr):
-    missing, unexpected = build(sssr=sssr).load_state_dict(
-        plain_head().state_dict(), strict=False)
+    missing, unexpected = build(sssr=sssr).load_state_dict(plain_head().state_dict(), strict=False)
     assert not unexpected
     assert all(key.startswith('sssr.') for key in missing)
 
@@ -228,10 +222,8 @@ def test_sssr_of_class_maps_loads_all_of_a_plain_checkpoint(sssr):
 @pytest.mark.parametrize('sssr', ['features', 'logits', 'subpixel'])
 def test_sssr_enlarges_as_far_as_it_is_told_and_all_of_it_learns(sssr):
     head = build(
-        sssr=sssr,
-        sssr_scale=4,
-        sisr_head=dict(SISR, upscale=4, residual=True),
-        loss_fa=FA)
+        sssr=sssr, sssr_scale=4, sisr_head=dict(SISR, upscale=4, residual=True), loss_fa=FA
+    )
     assert head(features()).shape[-2:] == (16, 24)
     losses = head.loss(features(), samples(), None)
     sum(v for k, v in losses.items() if 'loss' in k).backward()
@@ -251,11 +243,8 @@ def segmentor(test_cfg):
         ConfigDict(
             type='EncoderDecoder',
             backbone=dict(
-                type='ResNet',
-                depth=18,
-                base_channels=4,
-                stem_channels=4,
-                norm_cfg=dict(type='BN')),
+                type='ResNet', depth=18, base_channels=4, stem_channels=4, norm_cfg=dict(type='BN')
+            ),
             decode_head=dict(
                 type='mmhires.DSRLHead',
                 seg_head=dict(
@@ -264,8 +253,12 @@ def segmentor(test_cfg):
                     in_index=3,
                     channels=4,
                     num_convs=1,
-                    num_classes=5)),
-            test_cfg=test_cfg)).eval()
+                    num_classes=5,
+                ),
+            ),
+            test_cfg=test_cfg,
+        )
+    ).eval()
 
 
 def test_sliding_windows_of_another_preprocessor_name_the_one_to_use():
@@ -275,8 +268,7 @@ def test_sliding_windows_of_another_preprocessor_name_the_one_to_use():
 
 
 def test_prediction_without_data_samples_is_of_full_size():
-    result, = segmentor(dict(mode='whole'))(
-        torch.randn(1, 3, 64, 96), mode='predict')
+    (result,) = segmentor(dict(mode='whole'))(torch.randn(1, 3, 64, 96), mode='predict')
     assert result.seg_logits.shape == (128, 192)
 
 
@@ -287,29 +279,44 @@ def test_a_sample_without_full_size_image_names_the_preprocessor_to_use():
         build(sisr_head=SISR).loss(features(), given, None)
 
 
-@pytest.mark.parametrize('seg_head, message', [
-    (dict(
-        type='mmseg.EncHead',
-        in_channels=[24],
-        in_index=[1],
-        channels=16,
-        num_codes=4,
-        num_classes=CLASSES,
-        norm_cfg=NORM), r'EncHead has a loss_by_feat\(\) of its own'),
-    (dict(
-        type='mmseg.DDRHead',
-        in_channels=24,
-        channels=16,
-        num_classes=CLASSES,
-        norm_cfg=NORM), 'DDRHead'),
-    (dict(
-        type='mmseg.PointHead',
-        in_channels=[24],
-        in_index=[1],
-        channels=16,
-        num_classes=CLASSES), 'PointHead'),
-    ([FCN, FCN], 'cascade'),
-])
+@pytest.mark.parametrize(
+    'seg_head, message',
+    [
+        (
+            dict(
+                type='mmseg.EncHead',
+                in_channels=[24],
+                in_index=[1],
+                channels=16,
+                num_codes=4,
+                num_classes=CLASSES,
+                norm_cfg=NORM,
+            ),
+            r'EncHead has a loss_by_feat\(\) of its own',
+        ),
+        (
+            dict(
+                type='mmseg.DDRHead',
+                in_channels=24,
+                channels=16,
+                num_classes=CLASSES,
+                norm_cfg=NORM,
+            ),
+            'DDRHead',
+        ),
+        (
+            dict(
+                type='mmseg.PointHead',
+                in_channels=[24],
+                in_index=[1],
+                channels=16,
+                num_classes=CLASSES,
+            ),
+            'PointHead',
+        ),
+        ([FCN, FCN], 'cascade'),
+    ],
+)
 def test_a_head_that_exposes_no_features_is_named(seg_head, message):
     with pytest.raises(TypeError, match=message):
         build(seg_head=seg_head)
@@ -318,7 +325,6 @@ def test_a_head_that_exposes_no_features_is_named(seg_head, message):
 def test_a_head_that_returns_something_else_is_named_when_it_runs():
 
     class TupleHead(FCNHead):
-
         def forward(self, inputs):
             return super().forward(inputs), None
 
@@ -328,11 +334,14 @@ def test_a_head_that_returns_something_else_is_named_when_it_runs():
         head(features())
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(loss_fa=FA), 'sisr_head'),
-    (dict(scale=4, sisr_head=dict(SISR, scale=2)), 'same scale'),
-    (dict(scale=1), 'above 1'),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(loss_fa=FA), 'sisr_head'),
+        (dict(scale=4, sisr_head=dict(SISR, scale=2)), 'same scale'),
+        (dict(scale=1), 'above 1'),
+    ],
+)
 def test_settings_that_contradict_each_other_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         build(**settings)

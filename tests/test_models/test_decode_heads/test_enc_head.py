@@ -20,14 +20,13 @@ SETTINGS = dict(
     num_classes=5,
     norm_cfg=dict(type='BN'),
     loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True),
-    loss_se_decode=dict(
-        type='mmseg.CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2))
+    loss_se_decode=dict(type='mmseg.CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2),
+)
 
 
 def build(**settings):
     torch.manual_seed(0)
-    return MODELS.build(
-        copy.deepcopy(dict(type='mmhires.EncHead', **SETTINGS) | settings))
+    return MODELS.build(copy.deepcopy(dict(type='mmhires.EncHead', **SETTINGS) | settings))
 
 
 def features():
@@ -43,15 +42,12 @@ def samples():
     labels = torch.full((2, 1, 16, 20), 255)
     labels[0, :, 2:9], labels[0, :, 11:] = 0, 3
     labels[1, :, :5] = 1
-    return [
-        SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels
-    ]
+    return [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
 
 
 @pytest.mark.parametrize('add_lateral', [False, True])
 def test_upstreams_weights_give_upstreams_answer(add_lateral):
-    upstream = UpstreamEncHead(
-        **copy.deepcopy(SETTINGS), add_lateral=add_lateral).eval()
+    upstream = UpstreamEncHead(**copy.deepcopy(SETTINGS), add_lateral=add_lateral).eval()
     head = build(add_lateral=add_lateral).eval()
     assert isinstance(head.enc_module.encoding[0], Encoding)
     head.load_state_dict(upstream.state_dict())
@@ -76,12 +72,12 @@ def test_se_loss_is_the_cross_entropy_of_the_classes_present():
     present = torch.zeros(2, 5)
     present[0, 0] = present[0, 3] = present[1, 1] = 1
     torch.testing.assert_close(
-        losses['loss_se'], 0.2 * F.binary_cross_entropy(se.sigmoid(), present))
+        losses['loss_se'], 0.2 * F.binary_cross_entropy(se.sigmoid(), present)
+    )
     assert set(losses) == {'loss_ce', 'loss_se', 'acc_seg'}
 
 
-def test_se_labels_are_upstream_s_without_histc_which_raises_on_a_gpu(
-        monkeypatch):
+def test_se_labels_are_upstream_s_without_histc_which_raises_on_a_gpu(monkeypatch):
     label = torch.randint(8, (6, 1, 3, 3), dtype=torch.uint8)
     label[0] = 255
     label[:, :, 0] = 255
@@ -100,16 +96,14 @@ def test_without_se_loss_it_trains_and_predicts():
     losses['loss_ce'].backward()
     assert head.enc_module.encoding[0].codewords.grad.abs().sum() > 0
     with torch.no_grad():
-        logits = head.eval().predict(features(), [dict(img_shape=(16, 20))],
-                                     None)
+        logits = head.eval().predict(features(), [dict(img_shape=(16, 20))], None)
     assert logits.shape == (2, 5, 16, 20)
 
 
 def test_the_se_head_does_not_change_the_segmentation():
     with_se, without = build().eval(), build(use_se_loss=False).eval()
     without.load_state_dict(with_se.state_dict(), strict=False)
-    torch.testing.assert_close(
-        with_se(features())[0], without(features()), rtol=0, atol=0)
+    torch.testing.assert_close(with_se(features())[0], without(features()), rtol=0, atol=0)
 
 
 def test_it_trains_under_bf16_autocast():
@@ -125,9 +119,7 @@ def test_norm_cfg_reaches_every_layer():
     head = build(bottleneck_kernel_size=1, norm_cfg=dict(type='SyncBN'))
     # bottleneck, projection, codes
     assert sum(isinstance(m, nn.SyncBatchNorm) for m in head.modules()) == 3
-    assert not any(
-        isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))
-        for m in head.modules())
+    assert not any(isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)) for m in head.modules())
 
 
 def test_an_even_kernel_is_refused():

@@ -15,7 +15,8 @@ HEAD = dict(
     channels=5,
     widths=(16, 12, 8),
     num_classes=7,
-    loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'))
+    loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'),
+)
 DSRL = dict(
     type='mmhires.DSRLHead',
     seg_head=HEAD,
@@ -25,8 +26,10 @@ DSRL = dict(
         in_channels=[WIDTHS[0], WIDTHS[3]],
         in_index=[0, 3],
         channels=8,
-        upscale=2),
-    loss_fa=dict(type='mmhires.FALoss'))
+        upscale=2,
+    ),
+    loss_fa=dict(type='mmhires.FALoss'),
+)
 
 
 def build(cfg, **settings):
@@ -43,7 +46,9 @@ def samples(size):
     return [
         SegDataSample(
             gt_sem_seg=PixelData(data=torch.randint(0, 7, (1, *size))),
-            gt_img=PixelData(data=torch.randn(3, *size))) for _ in range(2)
+            gt_img=PixelData(data=torch.randn(3, *size)),
+        )
+        for _ in range(2)
     ]
 
 
@@ -86,24 +91,20 @@ def test_dsrl_predicts_and_learns_at_twice_the_input(size):
     losses = head.loss(inputs, samples(size), None)
     assert {'loss_ce', 'loss_mse', 'loss_fa'} < set(losses)
     sum(v for k, v in losses.items() if 'loss' in k).backward()
-    assert all(p.grad is not None and p.grad.isfinite().all()
-               for p in head.parameters())
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
     logits = head.eval()(inputs)
     assert logits.shape[2:] == tuple(2 * side for side in inputs[0].shape[2:])
 
 
 def test_syncbn_and_activation_reach_every_layer():
-    head = build(
-        HEAD, norm_cfg=dict(type='SyncBN'), act_cfg=dict(type='LeakyReLU'))
+    head = build(HEAD, norm_cfg=dict(type='SyncBN'), act_cfg=dict(type='LeakyReLU'))
     kinds = {type(m).__name__ for m in head.modules()}
     assert 'SyncBatchNorm' in kinds
     assert not kinds & {'BatchNorm2d', 'PReLU', 'ReLU'}
 
 
 def test_align_corners_reaches_the_decoder():
-    heads = [
-        build(HEAD, align_corners=value).eval() for value in (False, True)
-    ]
+    heads = [build(HEAD, align_corners=value).eval() for value in (False, True)]
     inputs = maps((32, 48))
     assert (heads[0](inputs) - heads[1](inputs)).abs().max() > 1e-3
 
@@ -112,7 +113,7 @@ def test_weights_start_as_kaiming_fan_out():
     head = ESPNetv2Head((32, 128, 256, 512), 10, num_classes=20)
     head.init_weights()
     std = head.poolings[0].project.conv.weight.std().item()
-    assert abs(std / (2 / 10)**0.5 - 1) < 0.1
+    assert abs(std / (2 / 10) ** 0.5 - 1) < 0.1
     assert (head.conv_seg.bias == 0).all()
 
 

@@ -14,12 +14,7 @@ from mmhires.registry import MODELS
 
 CLASSES = 5
 NORM = dict(type='BN')
-BACKBONE = dict(
-    type='mmseg.ResNetV1c',
-    depth=18,
-    base_channels=8,
-    stem_channels=8,
-    norm_cfg=NORM)
+BACKBONE = dict(type='mmseg.ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=NORM)
 HEAD = dict(
     type='mmseg.FCNHead',
     in_channels=64,
@@ -28,15 +23,16 @@ HEAD = dict(
     num_convs=1,
     dropout_ratio=0,
     num_classes=CLASSES,
-    norm_cfg=NORM)
+    norm_cfg=NORM,
+)
 PLAIN = dict(
     type='mmseg.EncoderDecoder',
-    data_preprocessor=dict(
-        type='mmseg.SegDataPreProcessor', size=(128, 192), pad_val=0),
+    data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(128, 192), pad_val=0),
     backbone=BACKBONE,
     decode_head=HEAD,
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +44,7 @@ def build(scale=2, trained=True, **settings):
     """A guided network, its branch at work unless it is not ``trained``."""
     torch.manual_seed(0)
     cfg = copy.deepcopy(PLAIN)
-    cfg['backbone'] = dict(
-        type='mmhires.LowResBackbone', backbone=cfg['backbone'], scale=scale)
+    cfg['backbone'] = dict(type='mmhires.LowResBackbone', backbone=cfg['backbone'], scale=scale)
     head = dict(type='mmhires.GuidedHead', head=cfg['decode_head'])
     cfg['decode_head'] = dict(head, **settings)
     model = MODELS.build(cfg).eval()
@@ -65,8 +60,7 @@ def plain():
 
 @pytest.fixture(scope='module')
 def images():
-    return torch.randn(
-        2, 3, 128, 192, generator=torch.Generator().manual_seed(0))
+    return torch.randn(2, 3, 128, 192, generator=torch.Generator().manual_seed(0))
 
 
 def batch():
@@ -74,39 +68,38 @@ def batch():
     size = (128, 192)
     return dict(
         inputs=[
-            torch.randint(
-                256, (3, *size), dtype=torch.uint8, generator=generator)
-            for _ in range(2)
+            torch.randint(256, (3, *size), dtype=torch.uint8, generator=generator) for _ in range(2)
         ],
         data_samples=[
             SegDataSample(
-                gt_sem_seg=PixelData(
-                    data=torch.randint(
-                        CLASSES, (1, *size), generator=generator)),
-                metainfo=dict(img_shape=size, ori_shape=size))
+                gt_sem_seg=PixelData(data=torch.randint(CLASSES, (1, *size), generator=generator)),
+                metainfo=dict(img_shape=size, ori_shape=size),
+            )
             for _ in range(2)
-        ])
+        ],
+    )
 
 
-@pytest.mark.parametrize('settings, side', [
-    (dict(), 1 / 4),
-    (dict(stem='conv', subpixel=2), 1 / 2),
-    (dict(stride=8, channels=32, subpixel=2), 1 / 4),
-    (dict(stem='conv', stride=2, separable=True, num_blocks=2), 1 / 2),
-    (dict(num_blocks=0, in_index=1, in_channels=16), 1 / 4),
-])
+@pytest.mark.parametrize(
+    'settings, side',
+    [
+        (dict(), 1 / 4),
+        (dict(stem='conv', subpixel=2), 1 / 2),
+        (dict(stride=8, channels=32, subpixel=2), 1 / 4),
+        (dict(stem='conv', stride=2, separable=True, num_blocks=2), 1 / 2),
+        (dict(num_blocks=0, in_index=1, in_channels=16), 1 / 4),
+    ],
+)
 @torch.no_grad()
-def test_an_untrained_branch_adds_nothing_to_the_plain_networks_logits(
-        settings, side, images):
+def test_an_untrained_branch_adds_nothing_to_the_plain_networks_logits(settings, side, images):
     model, wanted = build(trained=False, **settings), plain()
-    assert not model.load_state_dict(
-        wanted.state_dict(), strict=False).unexpected_keys
+    assert not model.load_state_dict(wanted.state_dict(), strict=False).unexpected_keys
     logits = model(images)
     assert logits.shape[2:] == (128 * side, 192 * side)
     small = F.avg_pool2d(images, 2)
     torch.testing.assert_close(
-        logits,
-        F.interpolate(wanted(small), logits.shape[2:], mode='bilinear'))
+        logits, F.interpolate(wanted(small), logits.shape[2:], mode='bilinear')
+    )
 
 
 @torch.no_grad()
@@ -115,8 +108,7 @@ def test_the_branch_joins_the_image_with_the_features_of_the_head(images):
     branch, head = model.decode_head.branch, model.decode_head.head
     feat = head._forward_feature(model.backbone(images))
     seen = branch.stem.bn(F.conv2d(images, branch.stem.conv.weight, stride=4))
-    joined = seen + F.interpolate(
-        branch.project(feat), (32, 48), mode='bilinear')
+    joined = seen + F.interpolate(branch.project(feat), (32, 48), mode='bilinear')
     added = F.pixel_shuffle(branch.classify(joined.relu()), 2)
     logits = F.conv2d(feat, head.conv_seg.weight, head.conv_seg.bias)
     logits = F.interpolate(logits, (64, 96), mode='bilinear')
@@ -167,11 +159,8 @@ def test_sliding_windows_are_the_mean_of_windows_predicted_alone(images):
         return model.encode_decode(window, [meta, meta])
 
     left, right = alone(images[..., :128]), alone(images[..., 64:])
-    want = torch.cat([
-        left[..., :64], (left[..., 64:] + right[..., :64]) / 2, right[..., 64:]
-    ], -1)
-    model.test_cfg = ConfigDict(
-        mode='slide', crop_size=(128, 128), stride=(64, 64))
+    want = torch.cat([left[..., :64], (left[..., 64:] + right[..., :64]) / 2, right[..., 64:]], -1)
+    model.test_cfg = ConfigDict(mode='slide', crop_size=(128, 128), stride=(64, 64))
     torch.testing.assert_close(model.inference(images, metas), want)
 
 
@@ -183,21 +172,25 @@ def test_a_teacher_of_full_size_teaches_what_the_branch_has_added():
         dict(
             cfg,
             type='mmhires.DistilledSegmentor',
-            backbone=dict(
-                type='mmhires.LowResBackbone', backbone=cfg['backbone']),
+            backbone=dict(type='mmhires.LowResBackbone', backbone=cfg['backbone']),
             decode_head=dict(type='mmhires.GuidedHead', head=HEAD),
-            teacher=copy.deepcopy(PLAIN))).eval()
+            teacher=copy.deepcopy(PLAIN),
+        )
+    ).eval()
     model.load_state_dict(guided.state_dict(), strict=False)
     data = model.data_preprocessor(batch(), True)
     losses = model(**data, mode='loss')
     logits, wanted = (
         F.interpolate(net(data['inputs']), (128, 192), mode='bilinear')
-        for net in (guided, model.teacher))
+        for net in (guided, model.teacher)
+    )
     label = torch.cat([x.gt_sem_seg.data for x in data['data_samples']])
     torch.testing.assert_close(
         losses['logits.loss_kl'],
         MODELS.build(dict(type='mmhires.LogitDistillLoss'))(
-            logits, wanted, label=label, ignore_index=255))
+            logits, wanted, label=label, ignore_index=255
+        ),
+    )
     assert 'gt_img' not in data['data_samples'][0]
 
 
@@ -208,15 +201,21 @@ def test_a_copy_guides_by_its_own_branch(images):
     assert (model(images) - twin(images)).abs().amax() > 1e-3
 
 
-@pytest.mark.parametrize('settings, error, message', [
-    (dict(head=[HEAD, HEAD]), TypeError, 'one decode head, got list'),
-    (dict(head=dict(type='mmhires.DSRLHead', seg_head=HEAD)), TypeError,
-     'DSRLHead has no convolution conv_seg whose class maps'),
-    (dict(in_index=1), ValueError, 'got 1 and None'),
-    (dict(stem='pool'), ValueError, "stem must be 'patch' or 'conv'"),
-    (dict(stride=3), ValueError, 'stride 2, 4 or 8'),
-    (dict(channels=0), ValueError, 'channels and subpixel must be at least 1'),
-])
+@pytest.mark.parametrize(
+    'settings, error, message',
+    [
+        (dict(head=[HEAD, HEAD]), TypeError, 'one decode head, got list'),
+        (
+            dict(head=dict(type='mmhires.DSRLHead', seg_head=HEAD)),
+            TypeError,
+            'DSRLHead has no convolution conv_seg whose class maps',
+        ),
+        (dict(in_index=1), ValueError, 'got 1 and None'),
+        (dict(stem='pool'), ValueError, "stem must be 'patch' or 'conv'"),
+        (dict(stride=3), ValueError, 'stride 2, 4 or 8'),
+        (dict(channels=0), ValueError, 'channels and subpixel must be at least 1'),
+    ],
+)
 def test_arguments_out_of_range_are_named(settings, error, message):
     with pytest.raises(error, match=message):
         build(**settings)
@@ -231,7 +230,8 @@ def test_a_head_without_a_classifier_is_refused():
         num_layers=1,
         num_heads=1,
         embed_dims=16,
-        norm_cfg=NORM)
+        norm_cfg=NORM,
+    )
     with pytest.raises(TypeError, match='SegmenterMaskTransformerHead has no'):
         build(head=head)
 

@@ -21,7 +21,7 @@ def test_weights_start_as_kaiming_and_the_classifier_too():
     head.init_weights()
     for conv, fan_out in ((head.conv.conv, 64 * 9), (head.conv_seg, 19)):
         std = conv.weight.std().item()
-        assert abs(std / (2 / fan_out)**0.5 - 1) < 0.1
+        assert abs(std / (2 / fan_out) ** 0.5 - 1) < 0.1
     assert (head.conv_seg.bias == 0).all() and (head.bn.weight == 1).all()
 
 
@@ -29,17 +29,11 @@ def test_loss_is_weighted_for_deep_supervision():
     torch.manual_seed(0)
     loss = dict(type='mmhires.WeightedCrossEntropyLoss')
     heads = [
-        PreActHead(
-            6,
-            4,
-            num_classes=5,
-            in_index=0,
-            loss_decode=dict(loss_weight=weight, **loss))
-        for weight in (1., 0.4)
+        PreActHead(6, 4, num_classes=5, in_index=0, loss_decode=dict(loss_weight=weight, **loss))
+        for weight in (1.0, 0.4)
     ]
     heads[1].load_state_dict(heads[0].state_dict())
-    sample = SegDataSample(
-        gt_sem_seg=PixelData(data=torch.randint(0, 5, (1, 12, 16))))
-    x = (torch.randn(1, 6, 6, 8), )
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 5, (1, 12, 16))))
+    x = (torch.randn(1, 6, 6, 8),)
     main, aux = (head.loss(x, [sample], {})['loss_ce'] for head in heads)
     torch.testing.assert_close(aux, 0.4 * main)

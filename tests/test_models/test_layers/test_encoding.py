@@ -44,21 +44,17 @@ def value_and_gradients(layer, x):
     x = x.clone().requires_grad_()
     out = layer(x)
     weights = torch.linspace(-1, 1, out.numel()).view_as(out).to(out)
-    return out, *torch.autograd.grad((out * weights).sum(),
-                                     (x, *layer.parameters()))
+    return out, *torch.autograd.grad((out * weights).sum(), (x, *layer.parameters()))
 
 
 @pytest.mark.parametrize('batch, size', [(1, (24, 24)), (3, (7, 5))])
-@pytest.mark.parametrize('spread', [0.02, 0.1, 1.])
-def test_value_and_gradients_are_those_of_the_plain_formula(
-        batch, size, spread):
+@pytest.mark.parametrize('spread', [0.02, 0.1, 1.0])
+def test_value_and_gradients_are_those_of_the_plain_formula(batch, size, spread):
     plain, ours = pair(512, 32)
     # From codes that share a pixel to one that takes it.
     x = spread * torch.randn(batch, 512, *size)
-    for got, expected in zip(
-            value_and_gradients(ours, x), value_and_gradients(plain, x)):
-        torch.testing.assert_close(
-            got, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+    for got, expected in zip(value_and_gradients(ours, x), value_and_gradients(plain, x)):
+        torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
 
 
 def test_gradcheck_in_float64():
@@ -77,15 +73,13 @@ def test_autocast_does_not_lower_the_precision():
 
 
 def test_a_model_in_half_precision_stays_in_it():
-    assert pair(8, 4, torch.bfloat16)[1](torch.randn(
-        1, 8, 2, 2).bfloat16()).dtype == torch.bfloat16
+    assert pair(8, 4, torch.bfloat16)[1](torch.randn(1, 8, 2, 2).bfloat16()).dtype == torch.bfloat16
 
 
 def test_channels_last_maps_are_taken():
     _, ours = pair(8, 4)
     x = torch.randn(2, 8, 3, 5)
-    torch.testing.assert_close(
-        ours(x.contiguous(memory_format=torch.channels_last)), ours(x))
+    torch.testing.assert_close(ours(x.contiguous(memory_format=torch.channels_last)), ours(x))
 
 
 def test_peak_memory_is_under_an_eighth_of_the_plain_formulas():

@@ -7,10 +7,9 @@ from mmhires.models.layers.norm_act import NormAct, per_channel
 def test_normalises_before_it_activates():
     layer = NormAct(3).eval()
     layer.norm.running_mean.fill_(1)
-    layer.act.weight.data = torch.tensor([0., 0.5, 2.])
+    layer.act.weight.data = torch.tensor([0.0, 0.5, 2.0])
     out = layer(torch.zeros(1, 3, 1, 1)).flatten()
-    torch.testing.assert_close(
-        out, torch.tensor([0., -0.5, -2.]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(out, torch.tensor([0.0, -0.5, -2.0]), atol=1e-4, rtol=0)
 
 
 def test_prelu_gets_a_slope_for_each_channel_unless_told():

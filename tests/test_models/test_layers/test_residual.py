@@ -22,9 +22,7 @@ def test_without_final_activation_values_below_zero_stay():
     block = residual_block(4, 4, final_act=False).eval()
     x = torch.randn(1, 4, 5, 5)
     assert (block(x) < 0).any()
-    torch.testing.assert_close(
-        block(x).relu(),
-        build_like(block, final_act=True)(x))
+    torch.testing.assert_close(block(x).relu(), build_like(block, final_act=True)(x))
 
 
 def build_like(block, **kwargs):
@@ -33,11 +31,14 @@ def build_like(block, **kwargs):
     return twin
 
 
-@pytest.mark.parametrize('kwargs, shape', [
-    (dict(channels=8), (1, 8, 5, 7)),
-    (dict(channels=4, stride=2), (1, 4, 3, 4)),
-    (dict(channels=4, stride=2, bottleneck=True), (1, 8, 3, 4)),
-])
+@pytest.mark.parametrize(
+    'kwargs, shape',
+    [
+        (dict(channels=8), (1, 8, 5, 7)),
+        (dict(channels=4, stride=2), (1, 4, 3, 4)),
+        (dict(channels=4, stride=2, bottleneck=True), (1, 8, 3, 4)),
+    ],
+)
 def test_another_width_or_size_gets_a_projection(kwargs, shape):
     block = residual_block(4, **kwargs)
     assert block.downsample.kernel_size == (1, 1)

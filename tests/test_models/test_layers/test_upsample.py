@@ -17,19 +17,16 @@ def test_an_untrained_deconvolution_is_a_projection_and_a_bilinear_resize():
     # The kernel is separable: its sum over the four taps a pixel gets is 1.
     projection = deconv.weight.sum((2, 3)) / 4
     resized = F.interpolate(
-        torch.einsum('io,nihw->nohw', projection, x),
-        scale_factor=2,
-        mode='bilinear')
-    torch.testing.assert_close(
-        deconv(x)[..., 1:-1, 1:-1], resized[..., 1:-1, 1:-1])
+        torch.einsum('io,nihw->nohw', projection, x), scale_factor=2, mode='bilinear'
+    )
+    torch.testing.assert_close(deconv(x)[..., 1:-1, 1:-1], resized[..., 1:-1, 1:-1])
 
 
 @pytest.mark.parametrize('scale, steps', [(2, 1), (4, 2), (8, 3)])
 def test_each_step_doubles_and_keeps_the_bilinear_start(scale, steps):
     module = DeconvUpsample(6, 4, scale, norm_cfg=dict(type='BN'))
     assert len(module) == steps
-    assert module(torch.zeros(1, 6, 3,
-                              5)).shape == (1, 4, 3 * scale, 5 * scale)
+    assert module(torch.zeros(1, 6, 3, 5)).shape == (1, 4, 3 * scale, 5 * scale)
     for step in module:
         kernel = step.conv.weight[0, 0]
         torch.testing.assert_close(kernel, kernel.flip(0, 1))
@@ -59,14 +56,12 @@ def test_subpixel_convolution_starts_as_a_resize_and_learns_the_phases():
     torch.nn.init.normal_(module.conv.weight)
     added = module(logits, feat) - resized
     # Pixel (y, x) of class k and phase (i, j) is channel k * 16 + 4 i + j.
-    torch.testing.assert_close(added[:, 3, 1::4, 2::4],
-                               module.conv(feat)[:, 3 * 16 + 4 + 2])
+    torch.testing.assert_close(added[:, 3, 1::4, 2::4], module.conv(feat)[:, 3 * 16 + 4 + 2])
 
 
-@pytest.mark.parametrize('build', [
-    lambda scale: LogitUpsample(5, scale),
-    lambda scale: SubpixelUpsample(9, 5, scale)
-])
+@pytest.mark.parametrize(
+    'build', [lambda scale: LogitUpsample(5, scale), lambda scale: SubpixelUpsample(9, 5, scale)]
+)
 def test_a_scale_of_class_maps_that_enlarges_nothing_is_refused(build):
     with pytest.raises(ValueError, match='got 1'):
         build(1)
@@ -81,8 +76,9 @@ def test_any_scale_starts_where_a_resize_would_be(scale):
     torch.testing.assert_close(module(logits, feat), resized)
     assert DeconvUpsample(5, 4, scale)(logits).shape == (2, 4, *size)
     # A ramp stays one, but at the border, which it is not continued over.
-    rows = torch.arange(6.)[:, None].expand(1, 5, 6, 8)
+    rows = torch.arange(6.0)[:, None].expand(1, 5, 6, 8)
     margin = int(2 * scale)
     torch.testing.assert_close(
         LogitUpsample(5, scale)(rows, feat)[..., margin:-margin, :],
-        F.interpolate(rows, size, mode='bilinear')[..., margin:-margin, :])
+        F.interpolate(rows, size, mode='bilinear')[..., margin:-margin, :],
+    )

@@ -21,10 +21,9 @@ def test_averages_over_the_class_weights_of_labelled_pixels():
     torch.testing.assert_close(
         WeightedCrossEntropyLoss(CLASS_WEIGHT)(logits, label),
         F.cross_entropy(
-            logits,
-            label,
-            torch.tensor(CLASS_WEIGHT, dtype=torch.float64),
-            ignore_index=255))
+            logits, label, torch.tensor(CLASS_WEIGHT, dtype=torch.float64), ignore_index=255
+        ),
+    )
 
 
 def test_pixel_weights_multiply_class_weights():
@@ -33,14 +32,13 @@ def test_pixel_weights_multiply_class_weights():
     only_first_image[0] = 3
     loss = WeightedCrossEntropyLoss(CLASS_WEIGHT)
     torch.testing.assert_close(
-        loss(logits, label, weight=only_first_image),
-        loss(logits[:1], label[:1]))
+        loss(logits, label, weight=only_first_image), loss(logits[:1], label[:1])
+    )
 
 
 def test_without_a_labelled_pixel_loss_and_gradient_are_zero():
     logits, label = batch()
-    loss = WeightedCrossEntropyLoss(CLASS_WEIGHT)(logits,
-                                                  torch.full_like(label, 255))
+    loss = WeightedCrossEntropyLoss(CLASS_WEIGHT)(logits, torch.full_like(label, 255))
     loss.backward()
     assert loss == 0
     assert logits.grad.abs().max() == 0
@@ -65,11 +63,10 @@ def test_class_weights_stay_out_of_checkpoints():
 
 def test_logits_of_one_class_are_not_a_loss_of_0():
     with pytest.raises(ValueError, match='one class.*use_sigmoid=True'):
-        WeightedCrossEntropyLoss()(torch.randn(2, 1, 4, 4),
-                                   torch.zeros(2, 4, 4, dtype=torch.long))
+        WeightedCrossEntropyLoss()(torch.randn(2, 1, 4, 4), torch.zeros(2, 4, 4, dtype=torch.long))
 
 
-@pytest.mark.parametrize('weights', [[0., 0.], [1., -1.]])
+@pytest.mark.parametrize('weights', [[0.0, 0.0], [1.0, -1.0]])
 def test_class_weights_that_leave_no_class_are_refused(weights):
     with pytest.raises(ValueError, match='class_weight'):
         WeightedCrossEntropyLoss(class_weight=weights)

@@ -15,7 +15,7 @@ from mmhires.models.losses.feature_affinity import fitting_subsample
 
 def equations_1_and_2(seg, sisr):
     """Plain re-statement: every pair of pixels, image by image."""
-    total = 0.
+    total = 0.0
     for a, b in zip(seg.flatten(2), sisr.flatten(2)):
         a, b = a / a.norm(dim=0), b / b.norm(dim=0)
         total = total + (a.T @ a - b.T @ b).abs().mean()
@@ -25,8 +25,8 @@ def equations_1_and_2(seg, sisr):
 def maps(batch=2, channels=(5, 3), size=(7, 9), dtype=torch.float64):
     generator = torch.Generator().manual_seed(0)
     return [
-        torch.randn(batch, width, *size, generator=generator,
-                    dtype=dtype).requires_grad_() for width in channels
+        torch.randn(batch, width, *size, generator=generator, dtype=dtype).requires_grad_()
+        for width in channels
     ]
 
 
@@ -38,8 +38,8 @@ def test_value_and_gradients_are_those_of_equations_1_and_2(batch, size):
     plain = equations_1_and_2(seg, sisr)
     torch.testing.assert_close(ours, plain, rtol=0, atol=1e-10)
     for got, expected in zip(
-            torch.autograd.grad(ours, (seg, sisr)),
-            torch.autograd.grad(plain, (seg, sisr))):
+        torch.autograd.grad(ours, (seg, sisr)), torch.autograd.grad(plain, (seg, sisr))
+    ):
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
 
 
@@ -62,8 +62,7 @@ def test_subsampling_pools_windows_and_keeps_a_smaller_last_one():
     seg, sisr = maps(size=(9, 10))
     pooled = [F.avg_pool2d(x, 4, ceil_mode=True) for x in (seg, sisr)]
     assert pooled[0].shape[-2:] == (3, 3)
-    torch.testing.assert_close(
-        FALoss(subsample=4)(seg, sisr), equations_1_and_2(*pooled))
+    torch.testing.assert_close(FALoss(subsample=4)(seg, sisr), equations_1_and_2(*pooled))
 
 
 def test_equal_structure_in_other_channels_and_scale_costs_nothing():
@@ -77,16 +76,13 @@ def test_equal_structure_in_other_channels_and_scale_costs_nothing():
 def test_a_batch_of_copies_costs_what_one_image_costs():
     seg, sisr = maps(batch=1)
     one = feature_affinity_loss(seg, sisr)
-    four = feature_affinity_loss(
-        seg.expand(4, -1, -1, -1), sisr.expand(4, -1, -1, -1))
+    four = feature_affinity_loss(seg.expand(4, -1, -1, -1), sisr.expand(4, -1, -1, -1))
     torch.testing.assert_close(one, four)
 
 
 def test_loss_weight_is_w2():
     seg, sisr = maps()
-    torch.testing.assert_close(
-        FALoss(1, loss_weight=0.25)(seg, sisr),
-        FALoss(1)(seg, sisr) / 4)
+    torch.testing.assert_close(FALoss(1, loss_weight=0.25)(seg, sisr), FALoss(1)(seg, sisr) / 4)
 
 
 def test_bf16_autocast_does_not_lower_the_precision_of_the_sum():
@@ -109,8 +105,7 @@ def test_all_zero_features_give_a_finite_gradient():
 @pytest.mark.parametrize('frozen', [0, 1])
 def test_a_map_without_gradient_leaves_the_other_s_as_it_was(frozen):
     inputs = maps()
-    expected = torch.autograd.grad(feature_affinity_loss(*inputs),
-                                   inputs)[1 - frozen]
+    expected = torch.autograd.grad(feature_affinity_loss(*inputs), inputs)[1 - frozen]
     inputs[frozen] = inputs[frozen].detach()
     feature_affinity_loss(*inputs).backward()
     assert inputs[frozen].grad is None
@@ -120,16 +115,13 @@ def test_a_map_without_gradient_leaves_the_other_s_as_it_was(frozen):
 def test_a_second_derivative_is_refused_instead_of_wrong():
     seg, sisr = maps()
     with pytest.raises(RuntimeError, match='FALoss has no second derivative'):
-        torch.autograd.grad(
-            feature_affinity_loss(seg, sisr), seg, create_graph=True)
+        torch.autograd.grad(feature_affinity_loss(seg, sisr), seg, create_graph=True)
 
 
 def test_all_pairs_of_a_large_map_take_less_than_64_mib():
     # On meta nothing is computed, but everything allocated; autocast, which
     # the function round it leaves, does not know that device.
-    seg, sisr = (
-        torch.empty(1, 128, 128**2, device='meta', requires_grad=True)
-        for _ in range(2))
+    seg, sisr = (torch.empty(1, 128, 128**2, device='meta', requires_grad=True) for _ in range(2))
     with PeakMemory() as memory:
         affinity._AffinityDistance.apply(seg, sisr).backward()
     assert 2 * 8 < memory.peak / 2**20 < 64  # both gradients are in it
@@ -139,10 +131,7 @@ def test_a_gpu_is_not_given_the_small_blocks_of_a_cpu():
     # Four crops of 512x1024 subsampled to 64x128; each block is 12 kernels.
     with FakeTensorMode():  # which needs no GPU
         blocks = {
-            device:
-            len(
-                affinity._block_pairs(
-                    torch.empty(4, 19, 64 * 128, device=device)))
+            device: len(affinity._block_pairs(torch.empty(4, 19, 64 * 128, device=device)))
             for device in ('cpu', 'cuda')
         }
     assert blocks == dict(cpu=136, cuda=10)
@@ -156,8 +145,7 @@ def test_torch_compile_takes_it_in_one_graph(subsample, monkeypatch):
     compiled = torch.compile(loss, fullgraph=True, backend='aot_eager')
     got, expected = (one(*inputs) for one in (compiled, loss))
     torch.testing.assert_close(got, expected)
-    for ours, plain in zip(*(torch.autograd.grad(value, inputs)
-                             for value in (got, expected))):
+    for ours, plain in zip(*(torch.autograd.grad(value, inputs) for value in (got, expected))):
         torch.testing.assert_close(ours, plain)
 
 
@@ -175,9 +163,7 @@ def test_all_pairs_take_less_time_than_the_plain_formula():
 
 @pytest.mark.parametrize('sisr_shape', [(2, 3, 7, 8), (1, 3, 7, 9)])
 def test_maps_of_different_size_are_refused_with_both_shapes(sisr_shape):
-    with pytest.raises(
-            ValueError,
-            match=r'\(2, 5, 7, 9\).*' + re.escape(str(sisr_shape))):
+    with pytest.raises(ValueError, match=r'\(2, 5, 7, 9\).*' + re.escape(str(sisr_shape))):
         feature_affinity_loss(maps()[0], torch.zeros(sisr_shape))
 
 
@@ -191,8 +177,8 @@ def test_samples_are_the_same_different_pixels_of_both_maps():
     feat = torch.randn(2, 6, 5, 7, generator=generator)
     assert FALoss(samples=20)(feat, feat) < 1e-6
     torch.testing.assert_close(
-        FALoss(samples=35)(feat, feat.flip(3)),
-        FALoss(subsample=1)(feat, feat.flip(3)))
+        FALoss(samples=35)(feat, feat.flip(3)), FALoss(subsample=1)(feat, feat.flip(3))
+    )
 
 
 def test_samples_near_boundaries_come_first():
@@ -213,23 +199,29 @@ def test_a_detached_target_leads_and_does_not_follow():
     assert seg.grad.any() and sisr.grad is None
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(samples=0), 'samples must be at least 2, got 0'),
-    (dict(samples=9, subsample=2), 'give one of them'),
-    (dict(boundary_share=0.5), 'goes with samples'),
-    (dict(samples=9, boundary_share=1.5), 'from 0 to 1'),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(samples=0), 'samples must be at least 2, got 0'),
+        (dict(samples=9, subsample=2), 'give one of them'),
+        (dict(boundary_share=0.5), 'goes with samples'),
+        (dict(samples=9, boundary_share=1.5), 'from 0 to 1'),
+    ],
+)
 def test_a_sampling_that_cannot_be_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         FALoss(**settings)
 
 
-@pytest.mark.parametrize('size, subsample, message', [
-    ((8, 8), 8, 'one pixel of maps of \\(8, 8\\).*set subsample=1'),
-    ((3, 30), 32, 'one pixel of maps of \\(3, 30\\).*set subsample=1'),
-    ((20, 24), 24, 'one pixel of maps of \\(20, 24\\).*set subsample=2'),
-    ((1, 1), 1, 'one pixel of maps of \\(1, 1\\).*larger maps'),
-])
+@pytest.mark.parametrize(
+    'size, subsample, message',
+    [
+        ((8, 8), 8, 'one pixel of maps of \\(8, 8\\).*set subsample=1'),
+        ((3, 30), 32, 'one pixel of maps of \\(3, 30\\).*set subsample=1'),
+        ((20, 24), 24, 'one pixel of maps of \\(20, 24\\).*set subsample=2'),
+        ((1, 1), 1, 'one pixel of maps of \\(1, 1\\).*larger maps'),
+    ],
+)
 def test_one_pixel_without_a_pair_is_not_a_loss_of_0(size, subsample, message):
     seg, sisr = maps(size=size)
     with pytest.raises(ValueError, match=message):
@@ -245,7 +237,7 @@ def test_two_pixels_that_are_left_teach():
 
 def test_features_of_one_channel_which_learn_nothing_are_refused():
     seg, sisr = maps(channels=(1, 3))
-    gradient, = torch.autograd.grad(feature_affinity_loss(seg, sisr), seg)
+    (gradient,) = torch.autograd.grad(feature_affinity_loss(seg, sisr), seg)
     assert not gradient.any()
     with pytest.raises(ValueError, match='one channel, \\(2, 1, 7, 9\\)'):
         FALoss(1)(seg, sisr)
@@ -253,10 +245,18 @@ def test_features_of_one_channel_which_learn_nothing_are_refused():
     assert torch.autograd.grad(loss, sisr)[0].any()
 
 
-@pytest.mark.parametrize('size, wanted', [((64, 64), 8), ((64, 63), 8),
-                                          ((56, 64), 4), ((16, 16), 2),
-                                          ((4, 256), 4), ((8, 8), 1),
-                                          ((2, 3), 1)])
+@pytest.mark.parametrize(
+    'size, wanted',
+    [
+        ((64, 64), 8),
+        ((64, 63), 8),
+        ((56, 64), 4),
+        ((16, 16), 2),
+        ((4, 256), 4),
+        ((8, 8), 1),
+        ((2, 3), 1),
+    ],
+)
 def test_the_fitting_subsample_leaves_64_pixels_or_all(size, wanted):
     assert fitting_subsample(size) == wanted
     left = F.avg_pool2d(torch.zeros(1, *size), wanted, ceil_mode=True)

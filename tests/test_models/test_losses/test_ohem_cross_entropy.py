@@ -6,10 +6,7 @@ from mmengine.structures import PixelData
 from mmseg.models.decode_heads import FCNHead
 from mmseg.structures import SegDataSample
 
-from mmhires.models.losses import (
-    OhemCrossEntropyLoss,
-    WeightedCrossEntropyLoss,
-)
+from mmhires.models.losses import OhemCrossEntropyLoss, WeightedCrossEntropyLoss
 
 CLASS_WEIGHT = [0.5, 2.0, 7.0]
 
@@ -32,22 +29,20 @@ def confident(size=(4, 5), margin=9.0):
 def restated(logits, label, thres, min_kept, class_weight=(1, 1, 1)):
     """One pixel after the other, by sorted probability."""
     pixels = []
-    for row, target in zip(
-            logits.permute(0, 2, 3, 1).reshape(-1, 3), label.flatten()):
+    for row, target in zip(logits.permute(0, 2, 3, 1).reshape(-1, 3), label.flatten()):
         if target != 255:
             probability = row.softmax(0)[target]
-            pixels.append((probability.item(),
-                           -class_weight[target] * probability.log()))
+            pixels.append((probability.item(), -class_weight[target] * probability.log()))
     pixels.sort(key=lambda pixel: pixel[0])
     kept = [
-        loss for rank, (probability, loss) in enumerate(pixels)
+        loss
+        for rank, (probability, loss) in enumerate(pixels)
         if probability < thres or rank < min_kept
     ]
     return sum(kept) / len(kept)
 
 
-@pytest.mark.parametrize('thres, min_kept', [(0.9, 1), (0.3, 1), (0.3, 20),
-                                             (0.9, 10**6), (1, 1)])
+@pytest.mark.parametrize('thres, min_kept', [(0.9, 1), (0.3, 1), (0.3, 20), (0.9, 10**6), (1, 1)])
 @pytest.mark.parametrize('class_weight', [(1, 1, 1), CLASS_WEIGHT])
 def test_equals_the_restatement_pixel_by_pixel(thres, min_kept, class_weight):
     logits, label = batch()
@@ -55,8 +50,8 @@ def test_equals_the_restatement_pixel_by_pixel(thres, min_kept, class_weight):
     expected = restated(logits, label, thres, min_kept, class_weight)
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(
-        torch.autograd.grad(loss, logits)[0],
-        torch.autograd.grad(expected, logits)[0])
+        torch.autograd.grad(loss, logits)[0], torch.autograd.grad(expected, logits)[0]
+    )
 
 
 def test_gradient_is_that_of_the_loss_with_the_choice_of_pixels_held():
@@ -77,8 +72,7 @@ def test_confident_crop_keeps_its_hardest_pixels_and_trains():
     assert changed.sum() == 2 and changed[0, :2].all()
 
 
-@pytest.mark.parametrize('size, min_kept', [((4, 5), 3), ((1, 1), 3),
-                                            ((4, 5), 131072)])
+@pytest.mark.parametrize('size, min_kept', [((4, 5), 3), ((1, 1), 3), ((4, 5), 131072)])
 def test_equally_confident_crop_is_not_nan(size, min_kept):
     logits, label = confident(size)
     loss = OhemCrossEntropyLoss(0.9, min_kept)(logits, label)
@@ -89,9 +83,7 @@ def test_equally_confident_crop_is_not_nan(size, min_kept):
 
 def test_fully_ignored_crop_gives_zero_with_a_gradient_of_zero():
     logits, label = batch()
-    loss = OhemCrossEntropyLoss(class_weight=CLASS_WEIGHT)(logits,
-                                                           torch.full_like(
-                                                               label, 255))
+    loss = OhemCrossEntropyLoss(class_weight=CLASS_WEIGHT)(logits, torch.full_like(label, 255))
     loss.backward()
     assert loss == 0
     assert logits.grad.abs().max() == 0
@@ -107,11 +99,9 @@ def test_nan_logits_are_not_hidden():
 def test_ignored_pixels_count_neither_as_hard_nor_in_the_mean():
     logits, label = batch()
     torch.testing.assert_close(
-        OhemCrossEntropyLoss(0.7,
-                             5)(logits,
-                                label.where(label != 255, 7),
-                                ignore_index=7),
-        OhemCrossEntropyLoss(0.7, 5)(logits, label))
+        OhemCrossEntropyLoss(0.7, 5)(logits, label.where(label != 255, 7), ignore_index=7),
+        OhemCrossEntropyLoss(0.7, 5)(logits, label),
+    )
 
 
 def test_pixel_weights_and_loss_weight_multiply():
@@ -119,14 +109,15 @@ def test_pixel_weights_and_loss_weight_multiply():
     plain = OhemCrossEntropyLoss(0.9, 10**6)(logits, label)
     weighted = OhemCrossEntropyLoss(0.9, 10**6, loss_weight=0.4)
     torch.testing.assert_close(
-        weighted(logits, label, weight=torch.full((2, 5, 6), 2.)), 0.8 * plain)
+        weighted(logits, label, weight=torch.full((2, 5, 6), 2.0)), 0.8 * plain
+    )
 
 
 def test_all_pixels_hard_is_the_plain_cross_entropy():
     logits, label = batch()
     torch.testing.assert_close(
-        OhemCrossEntropyLoss(1, 10**6)(logits, label),
-        WeightedCrossEntropyLoss()(logits, label))
+        OhemCrossEntropyLoss(1, 10**6)(logits, label), WeightedCrossEntropyLoss()(logits, label)
+    )
 
 
 def test_half_precision_logits_are_summed_in_float32_under_autocast():
@@ -138,9 +129,7 @@ def test_half_precision_logits_are_summed_in_float32_under_autocast():
     torch.testing.assert_close(half, exact, rtol=0.02, atol=0)
 
 
-@pytest.mark.parametrize(
-    'option', [dict(thres=0), dict(thres=1.1),
-               dict(min_kept=0)])
+@pytest.mark.parametrize('option', [dict(thres=0), dict(thres=1.1), dict(min_kept=0)])
 def test_options_out_of_range_are_refused(option):
     with pytest.raises(ValueError, match='thres must be in'):
         OhemCrossEntropyLoss(**option)
@@ -158,8 +147,8 @@ def test_any_decode_head_of_mmseg_trains_with_it():
         channels=8,
         num_convs=1,
         num_classes=3,
-        loss_decode=dict(
-            type='mmhires.OhemCrossEntropyLoss', thres=0.7, min_kept=10))
+        loss_decode=dict(type='mmhires.OhemCrossEntropyLoss', thres=0.7, min_kept=10),
+    )
     label = torch.full((1, 16, 16), 255)
     label[:, :9] = 1
     sample = SegDataSample(gt_sem_seg=PixelData(data=label))

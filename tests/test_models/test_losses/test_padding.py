@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Losses of images of several sizes in one batch: padding does not count."""
+
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -52,7 +53,7 @@ def batch():
 def unpadded(*maps):
     """The same maps, image by image."""
     for i, (height, width) in enumerate(SIZES):
-        yield [x[i:i + 1, ..., :height, :width] for x in maps]
+        yield [x[i : i + 1, ..., :height, :width] for x in maps]
 
 
 def weighted(values):
@@ -61,44 +62,45 @@ def weighted(values):
 
 
 @pytest.mark.parametrize(
-    'loss', [
+    'loss',
+    [
         LogitDistillLoss(),
-        LogitDistillLoss(tau=3., loss_weight=.5),
+        LogitDistillLoss(tau=3.0, loss_weight=0.5),
         FeatureL2Loss(),
         FeatureL2Loss(reduction='mean'),
         BoundaryReweightedLoss(dict(type='mmhires.FeatureL2Loss'), radius=2),
-        BoundaryReweightedLoss(
-            dict(type='mmhires.LogitDistillLoss'), radius=2)
+        BoundaryReweightedLoss(dict(type='mmhires.LogitDistillLoss'), radius=2),
     ],
-    ids=lambda loss: type(loss).__name__)
+    ids=lambda loss: type(loss).__name__,
+)
 def test_a_loss_of_pixels_is_the_mean_over_those_of_images(loss):
     feat, target, label, inside = batch()
-    want = weighted([
-        loss(a, b, label=c, ignore_index=255)
-        for a, b, c in unpadded(feat, target, label)
-    ])
+    want = weighted(
+        [loss(a, b, label=c, ignore_index=255) for a, b, c in unpadded(feat, target, label)]
+    )
     got = loss(feat, target, label=label, ignore_index=255, inside=inside)
     torch.testing.assert_close(got, want)
     feat[~inside[:, None].expand_as(feat)] = 1e3
     torch.testing.assert_close(
-        loss(feat, target, label=label, ignore_index=255, inside=inside), want)
+        loss(feat, target, label=label, ignore_index=255, inside=inside), want
+    )
 
 
 def test_a_relative_loss_is_relative_to_the_targets_of_images():
     feat, target, _, inside = batch()
     square, norm = (
         weighted([f(a, b).square().mean() for a, b in unpadded(feat, target)])
-        for f in (lambda a, b: a - b, lambda a, b: b))
+        for f in (lambda a, b: a - b, lambda a, b: b)
+    )
     got = FeatureL2Loss(reduction='relative')(feat, target, inside=inside)
     torch.testing.assert_close(got, square / norm)
 
 
 @pytest.mark.parametrize(
     'loss',
-    [ChannelWiseDistillLoss(),
-     FALoss(subsample=1),
-     FALoss(subsample=8)],
-    ids=['channel-wise', 'FA', 'FA of pooled maps'])
+    [ChannelWiseDistillLoss(), FALoss(subsample=1), FALoss(subsample=8)],
+    ids=['channel-wise', 'FA', 'FA of pooled maps'],
+)
 def test_a_loss_of_images_is_their_mean(loss):
     feat, target, _, inside = batch()
     want = torch.stack([loss(a, b) for a, b in unpadded(feat, target)]).mean()
@@ -123,17 +125,21 @@ def test_affinities_of_drawn_pixels_are_drawn_from_images():
     target = torch.where(inside[:, None], feat, target)
     loss = FALoss(samples=600)  # more than the last image has
     assert loss(feat, target, inside=inside) < 1e-6
-    assert loss(feat, target) > .01
+    assert loss(feat, target) > 0.01
 
 
 def test_a_map_of_a_coarse_stride_counts_where_it_holds_an_image():
     feat, target, _, inside = batch()
     feat, target = feat[..., ::8, ::8], target[..., ::8, ::8]
     cells = [(-(-height // 8), -(-width // 8)) for height, width in SIZES]
-    total = sum((a - b)[i, :, :h, :w].square().sum()
-                for a, b in [(feat, target)] for i, (h, w) in enumerate(cells))
-    torch.testing.assert_close(FeatureL2Loss()(feat, target, inside=inside),
-                               total / sum(h * w for h, w in cells))
+    total = sum(
+        (a - b)[i, :, :h, :w].square().sum()
+        for a, b in [(feat, target)]
+        for i, (h, w) in enumerate(cells)
+    )
+    torch.testing.assert_close(
+        FeatureL2Loss()(feat, target, inside=inside), total / sum(h * w for h, w in cells)
+    )
     assert at_size(inside, (8, 8)).sum() == sum(h * w for h, w in cells)
 
 
@@ -148,36 +154,37 @@ def test_a_rebuilt_image_is_compared_with_images_only(reduction):
 
 def test_images_of_several_sizes_are_told_from_their_padding():
     samples = [
-        SegDataSample(
-            gt_sem_seg=PixelData(data=torch.zeros(1, *size, dtype=torch.long)))
+        SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, *size, dtype=torch.long)))
         for size in SIZES
     ]
-    data = LowResSegDataPreProcessor(
-        scale=2, min_size=8)(dict(
-            inputs=[torch.zeros(3, *size) for size in SIZES],
-            data_samples=samples), True)
+    data = LowResSegDataPreProcessor(scale=2, min_size=8)(
+        dict(inputs=[torch.zeros(3, *size) for size in SIZES], data_samples=samples), True
+    )
     assert torch.equal(image_pixels(data['data_samples']), batch()[3])
     assert image_pixels(data['data_samples'][:0]) is None
 
 
 def test_a_batch_without_padding_costs_no_mask():
-    sample = SegDataSample(
-        gt_sem_seg=PixelData(data=torch.zeros(1, 64, 64, dtype=torch.long)))
-    data = LowResSegDataPreProcessor()(dict(
-        inputs=[torch.zeros(3, 64, 64)], data_samples=[sample]), True)
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, 64, 64, dtype=torch.long)))
+    data = LowResSegDataPreProcessor()(
+        dict(inputs=[torch.zeros(3, 64, 64)], data_samples=[sample]), True
+    )
     assert image_pixels(data['data_samples']) is None
 
 
 @pytest.mark.parametrize(
-    'loss', [
+    'loss',
+    [
         dict(type='mmhires.FALoss'),
         dict(type='mmhires.ChannelWiseDistillLoss'),
         dict(
             type='mmhires.BoundaryReweightedLoss',
-            loss=dict(type='CrossEntropyLoss', _scope_='mmseg')),
+            loss=dict(type='CrossEntropyLoss', _scope_='mmseg'),
+        ),
         dict(type='mmhires.AnotherFALoss'),
     ],
-    ids=lambda loss: loss['type'])
+    ids=lambda loss: loss['type'],
+)
 def test_boundaries_of_what_has_no_loss_of_a_pixel_are_refused(loss):
     with pytest.raises(ValueError, match=loss['type'].split('.')[-1]):
         BoundaryReweightedLoss(loss)
@@ -195,5 +202,5 @@ def test_affinity_of_no_pixel_at_all_is_nothing():
     inside[1] = False
     alone = [feature_affinity_loss(a, b) for a, b in unpadded(feat, target)]
     torch.testing.assert_close(
-        feature_affinity_loss(feat, target, inside=inside),
-        (alone[0] + alone[2]) / 3)
+        feature_affinity_loss(feat, target, inside=inside), (alone[0] + alone[2]) / 3
+    )

@@ -22,7 +22,7 @@ def build(repo_root, name):
 def test_maps_of_any_image_meet_at_a_32nd_rounded_up(size):
     net = DDRNet(dict(channels=4, depths=(1, 1, 1, 1)), final_stride=1).eval()
     neck = DDRNetClsNeck([16, 64], 24).eval()
-    out, = neck(net(torch.randn(1, 3, *size)))
+    (out,) = neck(net(torch.randn(1, 3, *size)))
     assert out.shape == (1, 24, -(-size[0] // 32), -(-size[1] // 32))
 
 
@@ -35,7 +35,7 @@ def test_fusion_is_before_the_activation_and_the_last_layer_after():
     down = conv(high.relu(), neck.down[0].conv.weight, stride=2, padding=1)
     down = conv(down.relu(), neck.down[1].conv.weight, stride=2, padding=1)
     last = conv((low.relu() + down).relu(), neck.last.conv.weight).relu()
-    out, = neck((None, high, low))
+    (out,) = neck((None, high, low))
     torch.testing.assert_close(out, last, rtol=1e-3, atol=1e-4)
 
 
@@ -54,6 +54,7 @@ def test_widths_that_do_not_fit_are_refused():
 def test_classifier_of_the_config_trains_a_step(repo_root):
     pytest.importorskip('mmpretrain')
     from mmpretrain.structures import DataSample
+
     torch.manual_seed(0)
     model = MODELS.build(build(repo_root, '4xb64-100e_imagenet-224x224').model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -62,8 +63,10 @@ def test_classifier_of_the_config_trains_a_step(repo_root):
     data = model.data_preprocessor(
         dict(
             inputs=[torch.randint(0, 256, (3, 64, 96)) for _ in range(2)],
-            data_samples=[DataSample().set_gt_label(i) for i in (3, 999)]),
-        training=True)
+            data_samples=[DataSample().set_gt_label(i) for i in (3, 999)],
+        ),
+        training=True,
+    )
     loss, _ = model.parse_losses(model(**data, mode='loss'))
     loss.backward()
     optimizer.step()

@@ -11,9 +11,8 @@ WIDTHS = (6, 10, 14)
 def build(**settings):
     torch.manual_seed(0)
     return MODELS.build(
-        dict(
-            dict(type='mmhires.JPU', in_channels=WIDTHS, mid_channels=4),
-            **settings)).eval()
+        dict(dict(type='mmhires.JPU', in_channels=WIDTHS, mid_channels=4), **settings)
+    ).eval()
 
 
 def maps(size=(24, 16), stem=True):
@@ -21,13 +20,9 @@ def maps(size=(24, 16), stem=True):
     generator = torch.Generator().manual_seed(0)
     height, width = size
     return [
-        torch.randn(
-            2,
-            channels,
-            -(-height // 2**i),
-            -(-width // 2**i),
-            generator=generator) for i, channels in enumerate((3, *WIDTHS))
-    ][0 if stem else 1:]
+        torch.randn(2, channels, -(-height // 2**i), -(-width // 2**i), generator=generator)
+        for i, channels in enumerate((3, *WIDTHS))
+    ][0 if stem else 1 :]
 
 
 def test_only_the_last_map_is_replaced_by_one_of_stride_8():
@@ -50,30 +45,23 @@ def test_value_is_that_of_figure_4():
     _, c3, c4, c5 = maps()
     feats = []
     for conv, x in zip(neck.conv_layers, (c3, c4, c5)):
-        feats.insert(
-            0,
-            nn.functional.interpolate(conv(x), c3.shape[2:], mode='bilinear'))
+        feats.insert(0, nn.functional.interpolate(conv(x), c3.shape[2:], mode='bilinear'))
     y_c = torch.cat(feats, 1)
     branches = []
     for branch, rate in zip(neck.dilation_layers, (1, 3)):
         state = branch.state_dict()
         y = nn.functional.conv2d(
-            y_c,
-            state['0.depthwise_conv.conv.weight'],
-            padding=rate,
-            dilation=rate,
-            groups=12)
+            y_c, state['0.depthwise_conv.conv.weight'], padding=rate, dilation=rate, groups=12
+        )
         # fresh batch norm divides by sqrt(1 + eps)
-        y = nn.functional.conv2d(y / (1 + 1e-5)**0.5,
-                                 state['0.pointwise_conv.conv.weight'])
-        branches.append((y / (1 + 1e-5)**0.5).relu())
+        y = nn.functional.conv2d(y / (1 + 1e-5) ** 0.5, state['0.pointwise_conv.conv.weight'])
+        branches.append((y / (1 + 1e-5) ** 0.5).relu())
     torch.testing.assert_close(neck(maps())[-1], torch.cat(branches, 1))
 
 
 def test_align_corners_reaches_the_resize():
     inputs = maps()
-    corners, halves = (
-        build(align_corners=value)(inputs)[-1] for value in (True, False))
+    corners, halves = (build(align_corners=value)(inputs)[-1] for value in (True, False))
     assert (corners - halves).abs().max() > 1e-2
 
 
@@ -107,5 +95,6 @@ def test_maps_of_other_widths_are_refused_by_name(inputs):
 def test_the_whole_neck_learns():
     neck = build().train()
     neck(maps())[-1].square().mean().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0
-               for p in neck.parameters() if p.ndim > 1)
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0 for p in neck.parameters() if p.ndim > 1
+    )

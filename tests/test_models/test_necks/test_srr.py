@@ -12,9 +12,8 @@ from mmhires.registry import MODELS
 def build(**settings):
     torch.manual_seed(0)
     neck = MODELS.build(
-        dict(
-            dict(type='mmhires.SRRNeck', in_channels=16, bottleneck=4),
-            **settings))
+        dict(dict(type='mmhires.SRRNeck', in_channels=16, bottleneck=4), **settings)
+    )
     neck.init_weights()
     return neck
 
@@ -22,8 +21,7 @@ def build(**settings):
 def maps(widths=(4, 8, 16), size=(12, 20)):
     generator = torch.Generator().manual_seed(0)
     return [
-        torch.randn(
-            2, width, size[0] // 2**i, size[1] // 2**i, generator=generator)
+        torch.randn(2, width, size[0] // 2**i, size[1] // 2**i, generator=generator)
         for i, width in enumerate(widths)
     ]
 
@@ -40,12 +38,15 @@ class Chain(nn.Module):
 
 
 # facts: 64x128, 32x64 and 16x32 features of ResNet-101 from 1024x2048 / scale
-@pytest.mark.parametrize('scale, bottleneck, macs, params', [
-    (2, 512, 77.31, 6_291_456),
-    (4, 512, 79.46, 10_485_760),
-    (8, 512, 79.99, 14_680_064),
-    (2, None, 549.76, 67_108_864),
-])
+@pytest.mark.parametrize(
+    'scale, bottleneck, macs, params',
+    [
+        (2, 512, 77.31, 6_291_456),
+        (4, 512, 79.46, 10_485_760),
+        (8, 512, 79.99, 14_680_064),
+        (2, None, 549.76, 67_108_864),
+    ],
+)
 def test_cost_is_that_of_the_papers_formula(scale, bottleneck, macs, params):
     neck = build(in_channels=2048, scale=scale, bottleneck=bottleneck)
     assert sum(p.numel() for p in neck.parameters()) == params
@@ -58,20 +59,23 @@ def test_auxiliary_modules_are_a_quarter_as_wide_and_do_not_count():
     inner = [[conv.conv.out_channels for conv in srr] for srr in neck.aux_srr]
     assert inner == [[128, 128, 512], [256, 256, 1024]]
     assert count_macs(Chain(neck), (2048, 64, 128)) == count_macs(
-        Chain(build(in_channels=2048, bottleneck=512)), (2048, 64, 128))
+        Chain(build(in_channels=2048, bottleneck=512)), (2048, 64, 128)
+    )
 
 
 # Equation 12 with the whole network: 1463.88 to 477.71, 213.98 and 148.05.
 @pytest.mark.parametrize('scale, ratio', [(2, 3.06), (4, 6.84), (8, 9.89)])
-def test_networks_cost_falls_by_the_ratio_of_equation_12(
-        repo_root, scale, ratio):
+def test_networks_cost_falls_by_the_ratio_of_equation_12(repo_root, scale, ratio):
     folder = repo_root / 'configs/hrfr'
     size = f'{1024 // scale}x{2048 // scale}'
     macs = []
     for name, shape in (
         ('deeplabv2-r101-d8_4xb2-80k_cityscapes-1024x2048', (1024, 2048)),
-        (f'hrfr_deeplabv2-r101-d8_4xb1-60e_cityscapes-{size}-to-1024x2048',
-         (1024 // scale, 2048 // scale))):
+        (
+            f'hrfr_deeplabv2-r101-d8_4xb1-60e_cityscapes-{size}-to-1024x2048',
+            (1024 // scale, 2048 // scale),
+        ),
+    ):
         cfg = Config.fromfile(folder / f'{name}.py')
         init_default_scope('mmseg')
         cfg.model.pretrained = None
@@ -81,8 +85,7 @@ def test_networks_cost_falls_by_the_ratio_of_equation_12(
 
 @pytest.mark.parametrize('training', [True, False])
 @pytest.mark.parametrize('scale', [2, 4])
-def test_only_the_last_map_is_recovered_in_training_and_testing(
-        training, scale):
+def test_only_the_last_map_is_recovered_in_training_and_testing(training, scale):
     inputs = maps()
     neck = build(scale=scale, aux_channels=(4, 8), aux_index=(0, 1))
     outs = neck.train(training)(inputs)
@@ -94,12 +97,9 @@ def test_auxiliary_maps_are_recovered_on_demand_by_their_own_modules():
     inputs = maps()
     neck = build(aux_channels=(4, 8), aux_index=(0, 1))
     auxiliary = neck.recover_auxiliary(inputs)
-    assert {
-        index: tuple(x.shape)
-        for index, x in auxiliary.items()
-    } == {
+    assert {index: tuple(x.shape) for index, x in auxiliary.items()} == {
         0: (2, 4, 24, 40),
-        1: (2, 8, 12, 20)
+        1: (2, 8, 12, 20),
     }
     torch.testing.assert_close(auxiliary[1], neck.aux_srr[1](inputs[1]))
     neck.switch_to_deploy()
@@ -118,8 +118,7 @@ def test_several_maps_are_recovered_where_a_head_reads_several():
 
 @pytest.mark.parametrize('scale', [2, 4, 8])
 @pytest.mark.parametrize('bottleneck', [64, None])
-def test_recovered_features_start_at_the_size_of_what_they_come_from(
-        scale, bottleneck):
+def test_recovered_features_start_at_the_size_of_what_they_come_from(scale, bottleneck):
     neck = build(in_channels=256, scale=scale, bottleneck=bottleneck)
     weights = torch.cat([p.flatten() for p in neck.srr[0][0].parameters()])
     assert weights.mean().abs() < weights.std() / 20  # Gaussian, centred
@@ -133,8 +132,8 @@ def test_deviation_of_the_gaussian_can_be_given():
     neck = build(
         in_channels=256,
         bottleneck=64,
-        init_cfg=dict(
-            type='Normal', layer=['Conv2d', 'ConvTranspose2d'], std=0.3))
+        init_cfg=dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'], std=0.3),
+    )
     for weight in neck.parameters():
         assert weight.std().item() == pytest.approx(0.3, rel=0.02)
 
@@ -143,21 +142,28 @@ def test_norm_and_activation_go_between_the_layers():
     neck = build(norm_cfg=dict(type='BN'), act_cfg=dict(type='ReLU'))
     kinds = [type(m) for m in neck.srr[0].modules() if not list(m.children())]
     assert kinds == [
-        nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d, nn.BatchNorm2d,
-        nn.ReLU, nn.Conv2d
+        nn.Conv2d,
+        nn.BatchNorm2d,
+        nn.ReLU,
+        nn.ConvTranspose2d,
+        nn.BatchNorm2d,
+        nn.ReLU,
+        nn.Conv2d,
     ]
 
 
-@pytest.mark.parametrize('wrong, message', [
-    (dict(scale=0.5), 'above 1.*0.5'),
-    (dict(scale=1), 'above 1.*1'),
-    (dict(bottleneck=16), 'bottleneck 16.*width 16'),
-    (dict(bottleneck=0), 'bottleneck 0'),
-    (dict(in_index=(1, 2)), r'in_index=\(1, 2\)'),
-    (dict(aux_channels=(8, 8, 8)), r'aux_index=\(1, 2\)'),
-    (dict(aux_channels=(4, 8),
-          aux_bottleneck=4), 'bottleneck 4 of aux_index 1 '),
-])
+@pytest.mark.parametrize(
+    'wrong, message',
+    [
+        (dict(scale=0.5), 'above 1.*0.5'),
+        (dict(scale=1), 'above 1.*1'),
+        (dict(bottleneck=16), 'bottleneck 16.*width 16'),
+        (dict(bottleneck=0), 'bottleneck 0'),
+        (dict(in_index=(1, 2)), r'in_index=\(1, 2\)'),
+        (dict(aux_channels=(8, 8, 8)), r'aux_index=\(1, 2\)'),
+        (dict(aux_channels=(4, 8), aux_bottleneck=4), 'bottleneck 4 of aux_index 1 '),
+    ],
+)
 def test_a_setting_that_cannot_work_is_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         build(**wrong)
@@ -167,4 +173,4 @@ def test_a_map_of_another_width_is_named():
     with pytest.raises(ValueError, match=r'in_index -1.*16.*\[4, 8, 15\]'):
         build()(maps(widths=(4, 8, 15)))
     with pytest.raises(ValueError, match=r'aux_index 5.*\[4, 8, 16\]'):
-        build(aux_channels=(8, ), aux_index=(5, )).recover_auxiliary(maps())
+        build(aux_channels=(8,), aux_index=(5,)).recover_auxiliary(maps())

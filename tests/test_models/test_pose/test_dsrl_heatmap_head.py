@@ -17,24 +17,25 @@ from mmpose.structures import PoseDataSample
 
 KEYPOINTS = 5
 # Of a full-size crop of 64 x 96 pixels (height, width).
-CODEC = dict(
-    type='mmpose.UDPHeatmap', input_size=(96, 64), heatmap_size=(24, 16))
+CODEC = dict(type='mmpose.UDPHeatmap', input_size=(96, 64), heatmap_size=(24, 16))
 LOSS = dict(type='mmpose.KeypointMSELoss', use_target_weight=True)
 PLAIN = dict(
     type='mmpose.HeatmapHead',
     in_channels=24,
     out_channels=KEYPOINTS,
-    deconv_out_channels=(16, ),
-    deconv_kernel_sizes=(4, ),
+    deconv_out_channels=(16,),
+    deconv_kernel_sizes=(4,),
     loss=LOSS,
-    decoder=CODEC)
+    decoder=CODEC,
+)
 WITHOUT_DECONV = dict(
     PLAIN,
     in_channels=8,
     deconv_out_channels=None,
     deconv_kernel_sizes=None,
-    conv_out_channels=(12, ),
-    conv_kernel_sizes=(3, ))
+    conv_out_channels=(12,),
+    conv_kernel_sizes=(3,),
+)
 SISR = dict(type='mmhires.SISRHead', in_channels=[8, 24], in_index=[0, 1])
 FA = dict(type='mmhires.FALoss', subsample=2)
 ROWS = {
@@ -48,65 +49,60 @@ def build(**settings):
     torch.manual_seed(0)
     return MODELS.build(
         dict(
-            copy.deepcopy(
-                dict(type='mmhires.DSRLHeatmapHead', heatmap_head=PLAIN)),
-            **copy.deepcopy(settings)))
+            copy.deepcopy(dict(type='mmhires.DSRLHeatmapHead', heatmap_head=PLAIN)),
+            **copy.deepcopy(settings),
+        )
+    )
 
 
 def features(requires_grad=False, flip=False):
     """Maps of stride 4 and 8 of a 32 x 48 input, the half of 64 x 96."""
     generator = torch.Generator().manual_seed(0)
-    maps = [
-        torch.randn(shape, generator=generator)
-        for shape in ((2, 8, 8, 12), (2, 24, 4, 6))
-    ]
-    return tuple((x.flip(-1) if flip else x).requires_grad_(requires_grad)
-                 for x in maps)
+    maps = [torch.randn(shape, generator=generator) for shape in ((2, 8, 8, 12), (2, 24, 4, 6))]
+    return tuple((x.flip(-1) if flip else x).requires_grad_(requires_grad) for x in maps)
 
 
-def samples(visible=1.):
+def samples(visible=1.0):
     generator = torch.Generator().manual_seed(1)
     return [
         PoseDataSample(
-            gt_fields=PixelData(
-                heatmaps=torch.rand(KEYPOINTS, 16, 24, generator=generator)),
-            gt_instance_labels=InstanceData(
-                keypoint_weights=torch.full((1, KEYPOINTS), visible)),
+            gt_fields=PixelData(heatmaps=torch.rand(KEYPOINTS, 16, 24, generator=generator)),
+            gt_instance_labels=InstanceData(keypoint_weights=torch.full((1, KEYPOINTS), visible)),
             gt_img=PixelData(data=torch.randn(3, 64, 96, generator=generator)),
-            metainfo=dict(flip_indices=[0, 2, 1, 4, 3])) for _ in range(2)
+            metainfo=dict(flip_indices=[0, 2, 1, 4, 3]),
+        )
+        for _ in range(2)
     ]
 
 
-@pytest.mark.parametrize('row, losses', [
-    ('+SSSR', {'loss_kpt'}),
-    ('+SSSR+SISR', {'loss_kpt', 'loss_mse'}),
-    ('+SSSR+SISR+FA', {'loss_kpt', 'loss_mse', 'loss_fa'}),
-])
+@pytest.mark.parametrize(
+    'row, losses',
+    [
+        ('+SSSR', {'loss_kpt'}),
+        ('+SSSR+SISR', {'loss_kpt', 'loss_mse'}),
+        ('+SSSR+SISR+FA', {'loss_kpt', 'loss_mse', 'loss_fa'}),
+    ],
+)
 def test_parts_of_the_method_are_switches(row, losses):
     got = build(**ROWS[row]).loss(features(), samples())
     assert set(got) == losses | {'acc_pose'}
 
 
-@pytest.mark.parametrize('plain, size', [(PLAIN, (8, 12)),
-                                         (WITHOUT_DECONV, (8, 12))])
+@pytest.mark.parametrize('plain, size', [(PLAIN, (8, 12)), (WITHOUT_DECONV, (8, 12))])
 def test_heatmaps_have_twice_the_resolution_of_the_wrapped_head(plain, size):
     feats = features() if plain is PLAIN else features()[:1]
     assert MODELS.build(plain)(feats).shape == (2, KEYPOINTS, *size)
     height, width = size
-    assert build(heatmap_head=plain)(feats).shape == (2, KEYPOINTS, 2 * height,
-                                                      2 * width)
-    assert build(
-        heatmap_head=plain,
-        scale=4)(feats).shape == (2, KEYPOINTS, 4 * height, 4 * width)
+    assert build(heatmap_head=plain)(feats).shape == (2, KEYPOINTS, 2 * height, 2 * width)
+    assert build(heatmap_head=plain, scale=4)(feats).shape == (2, KEYPOINTS, 4 * height, 4 * width)
 
 
 def test_a_subclass_that_only_builds_its_layers_otherwise_can_be_wrapped():
     head = build(
         heatmap_head=dict(
-            PLAIN,
-            type='mmpose.ViPNASHead',
-            deconv_num_groups=(8, ),
-            deconv_out_channels=(16, )))
+            PLAIN, type='mmpose.ViPNASHead', deconv_num_groups=(8,), deconv_out_channels=(16,)
+        )
+    )
     assert head(features()).shape == (2, KEYPOINTS, 16, 24)
 
 
@@ -121,14 +117,14 @@ def test_losses_are_the_keypoint_loss_and_those_of_equation_3():
     weight = torch.ones(2, KEYPOINTS, 1, 1)
     weight[0, 2] = 0
     torch.testing.assert_close(
-        losses['loss_kpt'], ((heatmaps * weight - target * weight)**2).mean())
+        losses['loss_kpt'], ((heatmaps * weight - target * weight) ** 2).mean()
+    )
     image = torch.stack([s.gt_img.data for s in given])
     sisr_feat, rebuilt = head.sisr_head(features(), feat.shape[-2:])
-    torch.testing.assert_close(losses['loss_mse'],
-                               0.3 * (rebuilt - image).square().mean())
+    torch.testing.assert_close(losses['loss_mse'], 0.3 * (rebuilt - image).square().mean())
     torch.testing.assert_close(
-        losses['loss_fa'],
-        1.0 * head.loss_fa(head.feature_transform(feat), sisr_feat))
+        losses['loss_fa'], 1.0 * head.loss_fa(head.feature_transform(feat), sisr_feat)
+    )
 
 
 def test_it_trains_under_bf16_autocast_which_numpy_does_not_know():
@@ -138,15 +134,14 @@ def test_it_trains_under_bf16_autocast_which_numpy_does_not_know():
         losses = head.loss(features(), samples())
     assert set(exact) - set(losses) == {'acc_pose'}
     for key, loss in losses.items():
-        torch.testing.assert_close(
-            loss.float(), exact[key], rtol=0.05, atol=1e-3)
+        torch.testing.assert_close(loss.float(), exact[key], rtol=0.05, atol=1e-3)
     sum(losses.values()).backward()
     assert all(p.grad.isfinite().all() for p in head.parameters())
 
 
 def test_no_visible_keypoint_costs_nothing_and_moves_nothing():
     head = build()
-    losses = head.loss(features(), samples(visible=0.))
+    losses = head.loss(features(), samples(visible=0.0))
     losses['loss_kpt'].backward()
     assert losses['loss_kpt'] == 0 and losses['acc_pose'] == 0
     assert all((p.grad == 0).all() for p in head.parameters())
@@ -158,8 +153,7 @@ def test_every_parameter_of_the_training_form_gets_a_gradient():
     losses = head.loss(shared, samples())
     sum(v for k, v in losses.items() if 'loss' in k).backward()
     untouched = [
-        name for name, p in head.named_parameters()
-        if p.grad is None or not p.grad.abs().sum() > 0
+        name for name, p in head.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     ]
     # A bias before batch norm has no effect; everything else must learn.
     assert [n for n in untouched if not n.endswith('bias')] == []
@@ -183,12 +177,10 @@ def test_flip_test_averages_with_the_mirrored_heatmaps_without_a_shift():
     head = build().eval()
     views = [features(), features(flip=True)]
     with torch.no_grad():
-        _, fields = head.predict(views, samples(),
-                                 dict(flip_test=True, output_heatmaps=True))
+        _, fields = head.predict(views, samples(), dict(flip_test=True, output_heatmaps=True))
         mirrored = head(views[1]).flip(-1)[:, [0, 2, 1, 4, 3]]
         expected = (head(views[0]) + mirrored) / 2
-    torch.testing.assert_close(
-        torch.stack([field.heatmaps for field in fields]), expected)
+    torch.testing.assert_close(torch.stack([field.heatmaps for field in fields]), expected)
 
 
 def test_deploy_form_predicts_the_same_without_training_only_weights():
@@ -196,9 +188,11 @@ def test_deploy_form_predicts_the_same_without_training_only_weights():
     before = head(features())
     strip(head)
     torch.testing.assert_close(head(features()), before, rtol=0, atol=0)
-    assert {name.split('.')[0]
-            for name, _ in head.named_parameters()
-            } == {'heatmap_head', 'predictor', 'sssr'}
+    assert {name.split('.')[0] for name, _ in head.named_parameters()} == {
+        'heatmap_head',
+        'predictor',
+        'sssr',
+    }
 
 
 @pytest.mark.parametrize('plain', [PLAIN, WITHOUT_DECONV])
@@ -224,20 +218,19 @@ def test_its_own_state_dict_loads_strictly():
 
 
 def test_the_super_resolved_image_has_full_size_and_needs_the_branch():
-    assert build(sisr_head=SISR).super_resolve(features()).shape == (2, 3, 64,
-                                                                     96)
+    assert build(sisr_head=SISR).super_resolve(features()).shape == (2, 3, 64, 96)
     with pytest.raises(ValueError, match='DSRLHeatmapHead.*no sisr_head'):
         build().super_resolve(features())
 
 
 @pytest.mark.parametrize('call', ['loss', 'predict'])
 def test_a_codec_of_another_heatmap_size_is_named(call):
-    head = build(
-        heatmap_head=dict(PLAIN, decoder=dict(CODEC, heatmap_size=(12, 8))))
+    head = build(heatmap_head=dict(PLAIN, decoder=dict(CODEC, heatmap_size=(12, 8))))
     with pytest.raises(
-            ValueError,
-            match=r'heatmap_size=\(12, 8\).*predicts \(24, 16\).*'
-            'LowResPoseDataPreprocessor'):
+        ValueError,
+        match=r'heatmap_size=\(12, 8\).*predicts \(24, 16\).*'
+        'LowResPoseDataPreprocessor',
+    ):
         getattr(head, call)(features(), samples())
 
 
@@ -248,23 +241,36 @@ def test_a_sample_without_full_size_crop_names_the_preprocessor_to_use():
         build(sisr_head=SISR).loss(features(), given)
 
 
-@pytest.mark.parametrize('heatmap_head, message', [
-    (dict(PLAIN, final_layer=None), 'HeatmapHead has no convolution'),
-    (dict(
-        type='mmpose.CPMHead',
-        in_channels=24,
-        out_channels=KEYPOINTS,
-        num_stages=2,
-        deconv_out_channels=None), 'CPMHead has no convolution'),
-    (dict(
-        type='mmpose.AssociativeEmbeddingHead',
-        in_channels=24,
-        num_keypoints=KEYPOINTS,
-        deconv_out_channels=None,
-        keypoint_loss=LOSS), r'AssociativeEmbeddingHead has a \w+\(\)'),
-    (dict(type='mmpose.RegressionHead', in_channels=24,
-          num_joints=KEYPOINTS), 'RegressionHead has no convolution'),
-])
+@pytest.mark.parametrize(
+    'heatmap_head, message',
+    [
+        (dict(PLAIN, final_layer=None), 'HeatmapHead has no convolution'),
+        (
+            dict(
+                type='mmpose.CPMHead',
+                in_channels=24,
+                out_channels=KEYPOINTS,
+                num_stages=2,
+                deconv_out_channels=None,
+            ),
+            'CPMHead has no convolution',
+        ),
+        (
+            dict(
+                type='mmpose.AssociativeEmbeddingHead',
+                in_channels=24,
+                num_keypoints=KEYPOINTS,
+                deconv_out_channels=None,
+                keypoint_loss=LOSS,
+            ),
+            r'AssociativeEmbeddingHead has a \w+\(\)',
+        ),
+        (
+            dict(type='mmpose.RegressionHead', in_channels=24, num_joints=KEYPOINTS),
+            'RegressionHead has no convolution',
+        ),
+    ],
+)
 def test_a_head_that_exposes_no_features_is_named(heatmap_head, message):
     with pytest.raises(TypeError, match=message):
         build(heatmap_head=heatmap_head)
@@ -273,7 +279,6 @@ def test_a_head_that_exposes_no_features_is_named(heatmap_head, message):
 def test_a_head_that_returns_something_else_is_named_when_it_runs():
 
     class TupleHead(HeatmapHead):
-
         def forward(self, feats):
             return super().forward(feats), None
 
@@ -283,11 +288,14 @@ def test_a_head_that_returns_something_else_is_named_when_it_runs():
         head(features())
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(loss_fa=FA), 'DSRLHeatmapHead: loss_fa.*sisr_head'),
-    (dict(scale=4, sisr_head=dict(SISR, scale=2)), 'same scale'),
-    (dict(scale=1), 'above 1'),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(loss_fa=FA), 'DSRLHeatmapHead: loss_fa.*sisr_head'),
+        (dict(scale=4, sisr_head=dict(SISR, scale=2)), 'same scale'),
+        (dict(scale=1), 'above 1'),
+    ],
+)
 def test_settings_that_contradict_each_other_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         build(**settings)
@@ -305,7 +313,7 @@ def test_any_scale_has_the_heatmaps_of_the_codec(scale):
     head.predictor = torch.nn.Sequential()
     spot = torch.zeros(1, 1, 10, 16)
     spot[..., 5, 12] = 1
-    heatmap = head.sssr_features((spot, ))
+    heatmap = head.sssr_features((spot,))
     index = int(heatmap.flatten().argmax())
     assert heatmap.shape == (1, 1, 16, 24)
     assert abs(index // 24 + 0.5 - 5.5 * 1.6) < 1

@@ -15,7 +15,7 @@ from mmhires.models.losses import boundary_mask
 from mmhires.registry import MODELS
 
 NORM = dict(type='BN')
-STATISTICS = dict(mean=[120., 110., 100.], std=[50., 60., 70.])
+STATISTICS = dict(mean=[120.0, 110.0, 100.0], std=[50.0, 60.0, 70.0])
 RESNET = dict(
     type='ResNet',
     depth=18,
@@ -23,22 +23,18 @@ RESNET = dict(
     stem_channels=4,
     dilations=(1, 1, 2, 4),
     strides=(1, 2, 1, 1),
-    norm_cfg=NORM)
+    norm_cfg=NORM,
+)
 HEAD = dict(
     type='mmhires.DeepLabV2Head',
     in_channels=32,
     in_index=3,
-    dropout_ratio=0.,
+    dropout_ratio=0.0,
     num_classes=5,
-    loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'))
-REWEIGHTED = dict(
-    type='mmhires.BoundaryReweightedLoss',
-    loss=dict(type='mmhires.FeatureL2Loss'))
-LOW_RES = dict(
-    type='mmhires.LowResSegDataPreProcessor',
-    scale=2,
-    min_size=16,
-    **STATISTICS)
+    loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'),
+)
+REWEIGHTED = dict(type='mmhires.BoundaryReweightedLoss', loss=dict(type='mmhires.FeatureL2Loss'))
+LOW_RES = dict(type='mmhires.LowResSegDataPreProcessor', scale=2, min_size=16, **STATISTICS)
 
 
 def teacher_cfg(backbone=RESNET, decode_head=HEAD, **kwargs):
@@ -49,7 +45,8 @@ def teacher_cfg(backbone=RESNET, decode_head=HEAD, **kwargs):
         decode_head=decode_head,
         train_cfg=dict(),
         test_cfg=dict(mode='whole'),
-        **kwargs)
+        **kwargs,
+    )
 
 
 def student_cfg(plain=None, **kwargs):
@@ -58,13 +55,10 @@ def student_cfg(plain=None, **kwargs):
     hrfr = dict(
         type='mmhires.HRFR',
         data_preprocessor=LOW_RES,
-        neck=dict(
-            type='mmhires.SRRNeck',
-            in_channels=32,
-            bottleneck=8,
-            aux_channels=(8, 16)),
+        neck=dict(type='mmhires.SRRNeck', in_channels=32, bottleneck=8, aux_channels=(8, 16)),
         teacher=plain,
-        teacher_ckpt=None)
+        teacher_ckpt=None,
+    )
     return {**plain, **hrfr, **kwargs}
 
 
@@ -107,7 +101,7 @@ def step(random_batch):
     def run(model, size=(64, 96)):
         batch = random_batch(model.num_classes, size)
         for sample in batch['data_samples']:
-            sample.gt_sem_seg.data[..., size[1] // 3:] = 1
+            sample.gt_sem_seg.data[..., size[1] // 3 :] = 1
         data = model.data_preprocessor(batch, training=True)
         return data, model(**data, mode='loss')
 
@@ -124,11 +118,9 @@ def test_student_starts_from_the_teachers_backbone_and_head(teacher_file):
     model = init_weights(build(student_cfg(teacher_ckpt=str(teacher_file))))
     weights = torch.load(teacher_file)['state_dict']
     assert_same(
-        {
-            key: value
-            for key, value in model.state_dict().items()
-            if not key.startswith('neck.')
-        }, weights)
+        {key: value for key, value in model.state_dict().items() if not key.startswith('neck.')},
+        weights,
+    )
     assert_same(model.teacher.state_dict(), weights)
 
 
@@ -138,14 +130,12 @@ def test_a_teacher_that_is_not_finite_does_not_teach(teacher_file):
     state['state_dict'][name][0] = float('nan')
     torch.save(state, teacher_file)
     model = build(student_cfg(teacher_ckpt=str(teacher_file)))
-    with pytest.raises(
-            ValueError, match=rf'HRFR: teacher_ckpt .*: 1 of .*\({name}\)'):
+    with pytest.raises(ValueError, match=rf'HRFR: teacher_ckpt .*: 1 of .*\({name}\)'):
         init_weights(model)
 
 
 def test_student_of_its_own_initialisation_is_left_alone(teacher_file):
-    model = build(
-        student_cfg(teacher_ckpt=str(teacher_file), init_student=False))
+    model = build(student_cfg(teacher_ckpt=str(teacher_file), init_student=False))
     init_weights(model)
     weights = torch.load(teacher_file)['state_dict']
     name = 'backbone.layer1.0.conv1.weight'
@@ -181,8 +171,7 @@ def test_teacher_follows_to_another_data_type_and_device(teacher_file):
     model = init_weights(build(student_cfg(teacher_ckpt=str(teacher_file))))
     model.double()
     assert {p.dtype for p in model.teacher.parameters()} == {torch.float64}
-    assert {p.device.type
-            for p in model.to('meta').teacher.parameters()} == {'meta'}
+    assert {p.device.type for p in model.to('meta').teacher.parameters()} == {'meta'}
     later = build(student_cfg(teacher_ckpt=str(teacher_file))).double()
     assert {p.dtype for p in later.teacher.parameters()} == {torch.float64}
 
@@ -196,50 +185,49 @@ def test_losses_are_equation_10(teacher_file, step):
     maps = model.backbone(data['inputs'])
     recovered = model.neck(maps)[3]
     assert losses.keys() == {
-        'srr_3.loss_l2', 'srr_1.loss_l2', 'srr_2.loss_l2', 'decode.loss_ce',
-        'decode.acc_seg'
+        'srr_3.loss_l2',
+        'srr_1.loss_l2',
+        'srr_2.loss_l2',
+        'decode.loss_ce',
+        'decode.acc_seg',
     }
 
     def squared_norm(feat, target):
         return (feat - target).square().sum(1).mean()
 
-    torch.testing.assert_close(losses['srr_3.loss_l2'],
-                               squared_norm(recovered, target[3]))
+    torch.testing.assert_close(losses['srr_3.loss_l2'], squared_norm(recovered, target[3]))
     for index, auxiliary in model.neck.recover_auxiliary(maps).items():
         torch.testing.assert_close(
-            losses[f'srr_{index}.loss_l2'],
-            0.5 * squared_norm(auxiliary, target[index]))
+            losses[f'srr_{index}.loss_l2'], 0.5 * squared_norm(auxiliary, target[index])
+        )
     logits = F.interpolate(
-        model.decode_head([None, None, None, recovered]), (64, 96),
-        mode='bilinear')
+        model.decode_head([None, None, None, recovered]), (64, 96), mode='bilinear'
+    )
     label = torch.cat([x.gt_sem_seg.data for x in data['data_samples']])
-    torch.testing.assert_close(losses['decode.loss_ce'],
-                               F.cross_entropy(logits, label))
+    torch.testing.assert_close(losses['decode.loss_ce'], F.cross_entropy(logits, label))
 
 
 def test_boundary_reweighting_reaches_the_regression(teacher_file, step):
     model = init_weights(
-        build(
-            student_cfg(
-                teacher_ckpt=str(teacher_file),
-                loss_srr=REWEIGHTED,
-                loss_aux=REWEIGHTED))).eval()
+        build(student_cfg(teacher_ckpt=str(teacher_file), loss_srr=REWEIGHTED, loss_aux=REWEIGHTED))
+    ).eval()
     model.loss_srr.radius = model.loss_aux.radius = 1
     data, losses = step(model)
     label = torch.cat([x.gt_sem_seg.data for x in data['data_samples']])
     images = torch.stack([x.gt_img.data for x in data['data_samples']])
-    square = (model.neck(model.backbone(data['inputs']))[3] -
-              model.teacher.extract_feat(images)[3]).square().sum(1)
-    gamma = F.avg_pool2d(1. + boundary_mask(label, 1), 8)
+    square = (
+        (model.neck(model.backbone(data['inputs']))[3] - model.teacher.extract_feat(images)[3])
+        .square()
+        .sum(1)
+    )
+    gamma = F.avg_pool2d(1.0 + boundary_mask(label, 1), 8)
     assert gamma.std() > 0
-    torch.testing.assert_close(losses['srr_3.loss_l2'],
-                               (square * gamma).mean())
+    torch.testing.assert_close(losses['srr_3.loss_l2'], (square * gamma).mean())
 
 
 @pytest.mark.parametrize('match_size', ['crop', 'resize'])
 @pytest.mark.parametrize('scale', [2, 4])
-def test_odd_sizes_get_the_grid_of_the_teacher(match_size, scale, teacher_file,
-                                               step):
+def test_odd_sizes_get_the_grid_of_the_teacher(match_size, scale, teacher_file, step):
     # 200 / 8 = 25 features; 100 and 50 pixels have 13 and 7: 26 and 28
     model = init_weights(
         build(
@@ -247,11 +235,10 @@ def test_odd_sizes_get_the_grid_of_the_teacher(match_size, scale, teacher_file,
                 teacher_ckpt=str(teacher_file),
                 match_size=match_size,
                 data_preprocessor=dict(LOW_RES, scale=scale),
-                neck=dict(
-                    type='mmhires.SRRNeck',
-                    in_channels=32,
-                    bottleneck=8,
-                    scale=scale)))).eval()
+                neck=dict(type='mmhires.SRRNeck', in_channels=32, bottleneck=8, scale=scale),
+            )
+        )
+    ).eval()
     data, losses = step(model, (200, 136))
     images = torch.stack([x.gt_img.data for x in data['data_samples']])
     target = model.teacher.extract_feat(images)[3]
@@ -259,10 +246,11 @@ def test_odd_sizes_get_the_grid_of_the_teacher(match_size, scale, teacher_file,
     feat = model.extract_feat(data['inputs'])[3]
     assert feat.shape[-2:] == ((26, 18) if scale == 2 else (28, 20))
     feat = (
-        feat[..., :25, :17] if match_size == 'crop' else F.interpolate(
-            feat, (25, 17), mode='bilinear'))
-    torch.testing.assert_close(losses['srr_3.loss_l2'],
-                               (feat - target).square().sum(1).mean())
+        feat[..., :25, :17]
+        if match_size == 'crop'
+        else F.interpolate(feat, (25, 17), mode='bilinear')
+    )
+    torch.testing.assert_close(losses['srr_3.loss_l2'], (feat - target).square().sum(1).mean())
 
 
 def test_testing_needs_no_teacher_and_computes_no_auxiliary_map(random_batch):
@@ -274,8 +262,7 @@ def test_testing_needs_no_teacher_and_computes_no_auxiliary_map(random_batch):
     assert result.seg_logits.data.shape == (5, 64, 96)
 
 
-def test_strip_removes_what_training_needs_and_keeps_the_prediction(
-        teacher_file, step):
+def test_strip_removes_what_training_needs_and_keeps_the_prediction(teacher_file, step):
     model = init_weights(build(student_cfg(teacher_ckpt=str(teacher_file))))
     model.eval()
     x = torch.randn(1, 3, 32, 48)
@@ -290,11 +277,7 @@ def test_strip_removes_what_training_needs_and_keeps_the_prediction(
 JPU_TEACHER = teacher_cfg(
     dict(RESNET, dilations=(1, 1, 1, 1), strides=(1, 2, 2, 2)),
     dict(HEAD, in_channels=16),
-    neck=dict(
-        type='mmhires.JPU',
-        in_channels=(8, 16, 32),
-        mid_channels=4,
-        norm_cfg=NORM),
+    neck=dict(type='mmhires.JPU', in_channels=(8, 16, 32), mid_channels=4, norm_cfg=NORM),
     auxiliary_head=dict(
         type='FCNHead',
         in_channels=16,
@@ -303,12 +286,11 @@ JPU_TEACHER = teacher_cfg(
         num_convs=1,
         num_classes=5,
         norm_cfg=NORM,
-        loss_decode=dict(type='CrossEntropyLoss')))
+        loss_decode=dict(type='CrossEntropyLoss'),
+    ),
+)
 DDRNET_TEACHER = teacher_cfg(
-    dict(
-        type='mmhires.DDRNet',
-        arch=dict(channels=4, depths=(1, 1, 1, 1)),
-        norm_cfg=NORM),
+    dict(type='mmhires.DDRNet', arch=dict(channels=4, depths=(1, 1, 1, 1)), norm_cfg=NORM),
     dict(
         type='mmhires.DAPPMHead',
         in_channels=[16, 64],
@@ -316,54 +298,56 @@ DDRNET_TEACHER = teacher_cfg(
         context=dict(type='mmhires.DAPPM', channels=8),
         num_classes=5,
         norm_cfg=NORM,
-        loss_decode=dict(type='mmhires.OhemCrossEntropyLoss')))
+        loss_decode=dict(type='mmhires.OhemCrossEntropyLoss'),
+    ),
+)
 
 
 @pytest.mark.parametrize(
-    'teacher, neck, regressed', [
-        (JPU_TEACHER, [
-            JPU_TEACHER['neck'],
+    'teacher, neck, regressed',
+    [
+        (
+            JPU_TEACHER,
+            [
+                JPU_TEACHER['neck'],
+                dict(type='mmhires.SRRNeck', in_channels=16, bottleneck=4, aux_channels=(8, 16)),
+            ],
+            {1, 2, 3},
+        ),
+        (
+            DDRNET_TEACHER,
             dict(
                 type='mmhires.SRRNeck',
-                in_channels=16,
-                bottleneck=4,
-                aux_channels=(8, 16))
-        ], {1, 2, 3}),
-        (DDRNET_TEACHER,
-         dict(
-             type='mmhires.SRRNeck',
-             in_channels=(16, 64),
-             in_index=(1, 2),
-             bottleneck=(4, 16),
-             aux_channels=(8, ),
-             aux_index=(0, )), {0, 1, 2}),
+                in_channels=(16, 64),
+                in_index=(1, 2),
+                bottleneck=(4, 16),
+                aux_channels=(8,),
+                aux_index=(0,),
+            ),
+            {0, 1, 2},
+        ),
     ],
-    ids=['JPU', 'DDRNet'])
-def test_networks_of_several_maps_train_and_predict(teacher, neck, regressed,
-                                                    tmp_path, step,
-                                                    random_batch):
+    ids=['JPU', 'DDRNet'],
+)
+def test_networks_of_several_maps_train_and_predict(
+    teacher, neck, regressed, tmp_path, step, random_batch
+):
     path = tmp_path / 'teacher.pth'
     torch.save(build(teacher, seed=1).state_dict(), path)
-    model = init_weights(
-        build(student_cfg(teacher, neck=neck, teacher_ckpt=str(path))))
+    model = init_weights(build(student_cfg(teacher, neck=neck, teacher_ckpt=str(path))))
     weights = torch.load(path)
     mine = model.state_dict()
     for part in ('backbone', 'decode_head'):
-        assert_same({
-            k: v
-            for k, v in mine.items() if k.startswith(part)
-        }, {
-            k: v
-            for k, v in weights.items() if k.startswith(part)
-        })
+        assert_same(
+            {k: v for k, v in mine.items() if k.startswith(part)},
+            {k: v for k, v in weights.items() if k.startswith(part)},
+        )
     if 'neck' in teacher:
-        assert_same(model.neck[0].state_dict(),
-                    model.teacher.neck.state_dict())
+        assert_same(model.neck[0].state_dict(), model.teacher.neck.state_dict())
     losses = step(model.train(), (136, 200))[1]
-    assert {key
-            for key in losses if key.startswith('srr')
-            } == {f'srr_{index}.loss_l2'
-                  for index in regressed}
+    assert {key for key in losses if key.startswith('srr')} == {
+        f'srr_{index}.loss_l2' for index in regressed
+    }
     sum(v for k, v in losses.items() if 'loss' in k).backward()
     assert all(p.grad.isfinite().all() for p in model.parameters())
     assert all(p.grad.any() for p in model.neck.parameters() if p.ndim > 1)
@@ -375,11 +359,7 @@ def test_teacher_may_be_a_config_file(tmp_path, teacher_file, step):
     path = tmp_path / 'teacher.py'
     Config(dict(model=teacher_cfg())).dump(path)
     losses = [
-        step(
-            init_weights(
-                build(
-                    student_cfg(
-                        teacher=teacher, teacher_ckpt=str(teacher_file)))))[1]
+        step(init_weights(build(student_cfg(teacher=teacher, teacher_ckpt=str(teacher_file)))))[1]
         for teacher in (str(path), teacher_cfg())
     ]
     assert_same(*losses)
@@ -394,13 +374,16 @@ def test_missing_checkpoint_is_an_error_before_the_first_step(step):
         step(build(cfg))
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda state: state.pop('backbone.conv1.weight'),
-     'lacks backbone.conv1.weight'),
-    (lambda state: state.update(
-        {'backbone.conv1.weight': torch.zeros(4, 3, 3, 3)}),
-     'size mismatch for backbone.conv1.weight'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda state: state.pop('backbone.conv1.weight'), 'lacks backbone.conv1.weight'),
+        (
+            lambda state: state.update({'backbone.conv1.weight': torch.zeros(4, 3, 3, 3)}),
+            'size mismatch for backbone.conv1.weight',
+        ),
+    ],
+)
 def test_checkpoint_that_does_not_fit_is_named(change, message, teacher_file):
     checkpoint = torch.load(teacher_file)
     change(checkpoint['state_dict'])
@@ -409,10 +392,10 @@ def test_checkpoint_that_does_not_fit_is_named(change, message, teacher_file):
         init_weights(build(student_cfg(teacher_ckpt=str(teacher_file))))
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(mean=[0., 0., 0.]), 'mean.*120.*0.0'),
-    (dict(bgr_to_rgb=True), 'channel_conversion'),
-])
+@pytest.mark.parametrize(
+    'changes, message',
+    [(dict(mean=[0.0, 0.0, 0.0]), 'mean.*120.*0.0'), (dict(bgr_to_rgb=True), 'channel_conversion')],
+)
 def test_other_normalisation_than_the_teachers_is_refused(changes, message):
     cfg = student_cfg(data_preprocessor=dict(LOW_RES, **changes))
     with pytest.raises(ValueError, match=message):
@@ -434,8 +417,7 @@ def test_teacher_of_other_widths_is_named_at_the_first_step(step):
 
 
 def test_teacher_of_another_stride_is_named_at_the_first_step(step):
-    coarse = teacher_cfg(
-        dict(RESNET, strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1)))
+    coarse = teacher_cfg(dict(RESNET, strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1)))
     cfg = student_cfg(teacher=coarse, init_student=False)
     with pytest.raises(ValueError, match=r'map -1.*\(16, 24\).*\(4, 6\)'):
         step(init_weights(build(cfg)), (128, 192))
@@ -447,23 +429,31 @@ def test_student_that_cannot_start_from_the_teacher_is_told_so():
         init_weights(build(student_cfg(teacher=deep)))
 
 
-@pytest.mark.parametrize('wrong, error, message', [
-    (dict(neck=dict(type='mmhires.BilinearUpsample')), TypeError,
-     'SRRNeck, got BilinearUpsample'),
-    (dict(data_preprocessor=dict(type='SegDataPreProcessor')), TypeError,
-     'LowResSegDataPreProcessor'),
-    (dict(data_preprocessor=dict(LOW_RES, scale=4)), ValueError,
-     'scale=2.*same scale, got 4'),
-    (dict(
-        neck=dict(
-            type='mmhires.SRRNeck', in_channels=32, bottleneck=8, scale=3)),
-     ValueError, 'scale=3.*same scale, got 2'),
-    (dict(match_size='pad'), ValueError, "match_size.*'pad'"),
-    (dict(teacher_scale=1.5), ValueError, 'teacher_scale=1.5 enlarges'),
-    (dict(num_stages=2), TypeError, 'cascade of decode heads'),
-])
-def test_a_setting_that_cannot_work_is_named_when_it_is_built(
-        wrong, error, message):
+@pytest.mark.parametrize(
+    'wrong, error, message',
+    [
+        (
+            dict(neck=dict(type='mmhires.BilinearUpsample')),
+            TypeError,
+            'SRRNeck, got BilinearUpsample',
+        ),
+        (
+            dict(data_preprocessor=dict(type='SegDataPreProcessor')),
+            TypeError,
+            'LowResSegDataPreProcessor',
+        ),
+        (dict(data_preprocessor=dict(LOW_RES, scale=4)), ValueError, 'scale=2.*same scale, got 4'),
+        (
+            dict(neck=dict(type='mmhires.SRRNeck', in_channels=32, bottleneck=8, scale=3)),
+            ValueError,
+            'scale=3.*same scale, got 2',
+        ),
+        (dict(match_size='pad'), ValueError, "match_size.*'pad'"),
+        (dict(teacher_scale=1.5), ValueError, 'teacher_scale=1.5 enlarges'),
+        (dict(num_stages=2), TypeError, 'cascade of decode heads'),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named_when_it_is_built(wrong, error, message):
     with pytest.raises(error, match=message):
         build(student_cfg(**wrong))
 
@@ -475,10 +465,8 @@ def hrfr_streets(streets_config, tmp_path):
     plain = copy.deepcopy(cfg.model)
     plain.data_preprocessor = dict(
         type='SegDataPreProcessor',
-        **{
-            key: plain.data_preprocessor[key]
-            for key in ('mean', 'std', 'bgr_to_rgb')
-        })
+        **{key: plain.data_preprocessor[key] for key in ('mean', 'std', 'bgr_to_rgb')},
+    )
     torch.save(build(plain, seed=5).state_dict(), tmp_path / 'teacher.pth')
     cfg.model.update(
         type='mmhires.HRFR',
@@ -487,9 +475,11 @@ def hrfr_streets(streets_config, tmp_path):
             in_channels=(32, 256),
             in_index=(0, 3),
             bottleneck=8,
-            aux_channels=(64, 128)),
+            aux_channels=(64, 128),
+        ),
         teacher=plain,
-        teacher_ckpt=str(tmp_path / 'teacher.pth'))
+        teacher_ckpt=str(tmp_path / 'teacher.pth'),
+    )
     # The features of a teacher of noise are large, and so are the gradients.
     cfg.optim_wrapper.optimizer.lr = 1e-8
     cfg.model.data_preprocessor.low_res_label = False
@@ -510,8 +500,7 @@ def test_training_resumes_with_the_teacher_reloaded(hrfr_streets, tmp_path):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 3
-    assert_same(runner.model.teacher.state_dict(),
-                torch.load(tmp_path / 'teacher.pth'))
+    assert_same(runner.model.teacher.state_dict(), torch.load(tmp_path / 'teacher.pth'))
     assert not runner.model.teacher.training
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """What a teacher teaches as logits is what the student's head predicts."""
+
 import copy
 
 import pytest
@@ -14,9 +15,8 @@ from mmhires.registry import MODELS
 
 CLASSES = 5
 NORM = dict(type='BN')
-STATISTICS = dict(mean=[120., 110., 100.], std=[50., 60., 70.])
-RESNET = dict(
-    type='ResNet', depth=18, base_channels=4, stem_channels=4, norm_cfg=NORM)
+STATISTICS = dict(mean=[120.0, 110.0, 100.0], std=[50.0, 60.0, 70.0])
+RESNET = dict(type='ResNet', depth=18, base_channels=4, stem_channels=4, norm_cfg=NORM)
 CE = dict(type='CrossEntropyLoss')
 DEEP = dict(in_channels=32, in_index=3, channels=8)
 ALL = dict(in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], channels=8)
@@ -30,7 +30,7 @@ KERNEL = dict(
     feedforward_channels=16,
     in_channels=8,
     out_channels=8,
-    dropout=0.,
+    dropout=0.0,
     conv_kernel_size=1,
     ffn_act_cfg=dict(type='ReLU', inplace=True),
     with_ffn=True,
@@ -41,15 +41,17 @@ KERNEL = dict(
         feat_channels=8,
         out_channels=8,
         act_cfg=dict(type='ReLU', inplace=True),
-        norm_cfg=dict(type='LN')))
-SETTINGS = dict(
-    num_classes=CLASSES, norm_cfg=NORM, dropout_ratio=0., align_corners=False)
+        norm_cfg=dict(type='LN'),
+    ),
+)
+SETTINGS = dict(num_classes=CLASSES, norm_cfg=NORM, dropout_ratio=0.0, align_corners=False)
 PLAIN = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(type='SegDataPreProcessor', **STATISTICS),
     backbone=RESNET,
     decode_head=dict(FCN, **SETTINGS),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)
 
 
 @MODELS.register_module()
@@ -66,9 +68,8 @@ class AuxiliaryFirstHead(FCNHead):
 
     def loss_by_feat(self, seg_logits, batch_data_samples):
         auxiliary, logits = (
-            super(AuxiliaryFirstHead,
-                  self).loss_by_feat(x, batch_data_samples)
-            for x in seg_logits)
+            super(AuxiliaryFirstHead, self).loss_by_feat(x, batch_data_samples) for x in seg_logits
+        )
         return {**auxiliary, 'loss_main': logits['loss_ce']}
 
     def predict(self, inputs, batch_img_metas, test_cfg):
@@ -80,8 +81,7 @@ class SilentHead(AuxiliaryFirstHead):
     """Returns more in training, and does not say what it predicts."""
 
     def forward(self, inputs):
-        return super().forward(inputs) if self.training else \
-            FCNHead.forward(self, inputs)
+        return super().forward(inputs) if self.training else FCNHead.forward(self, inputs)
 
     predict = FCNHead.predict
 
@@ -113,8 +113,7 @@ def head(kind, layer='conv_seg', **settings):
 
 
 def dsrl(sssr, layer):
-    cfg = dict(
-        type='mmhires.DSRLHead', seg_head=dict(FCN, **SETTINGS), sssr=sssr)
+    cfg = dict(type='mmhires.DSRLHead', seg_head=dict(FCN, **SETTINGS), sssr=sssr)
     return pytest.param(cfg, layer, id=f'DSRLHead {sssr}')
 
 
@@ -122,25 +121,14 @@ HEADS = [
     head('FCNHead', num_convs=1, **DEEP),
     head('PSPHead', pool_scales=(1, 2), **DEEP),
     head('ASPPHead', dilations=(1, 2), **DEEP),
-    head(
-        'DepthwiseSeparableASPPHead',
-        dilations=(1, 2),
-        c1_in_channels=4,
-        c1_channels=4,
-        **DEEP),
+    head('DepthwiseSeparableASPPHead', dilations=(1, 2), c1_in_channels=4, c1_channels=4, **DEEP),
     head('UPerHead', pool_scales=(1, 2), **ALL),
     head('SegformerHead', **ALL),
     head('FPNHead', feature_strides=[4, 8, 16, 32], **ALL),
-    head(
-        'EncHead',
-        num_codes=4,
-        **{
-            **DEEP, 'in_channels': [16, 32],
-            'in_index': [2, 3]
-        }),
+    head('EncHead', num_codes=4, **{**DEEP, 'in_channels': [16, 32], 'in_index': [2, 3]}),
     head('DAHead', pam_channels=4, **DEEP),
     head('NLHead', reduction=2, **DEEP),
-    head('DNLHead', reduction=2, temperature=.05, **DEEP),
+    head('DNLHead', reduction=2, temperature=0.05, **DEEP),
     head('GCHead', **DEEP),
     head('ISAHead', isa_channels=4, down_factor=(2, 2), **DEEP),
     head('EMAHead', ema_channels=4, num_bases=2, num_stages=1, **DEEP),
@@ -148,21 +136,18 @@ HEADS = [
     head('DMHead', filter_sizes=(1, 3), fusion=True, **DEEP),
     head(
         'ANNHead',
-        dropout_ratio=.1,
+        dropout_ratio=0.1,
         project_channels=4,
-        query_scales=(1, ),
+        query_scales=(1,),
         key_pool_scales=(1, 2),
-        **{
-            **DEEP, 'in_channels': [16, 32],
-            'in_index': [2, 3]
-        }),
+        **{**DEEP, 'in_channels': [16, 32], 'in_index': [2, 3]},
+    ),
     head(
         'LightHamHead',
         ham_channels=8,
         ham_kwargs=dict(MD_R=2, rand_init=False),
-        **{
-            **ALL, 'norm_cfg': dict(type='GN', num_groups=2)
-        }),
+        **{**ALL, 'norm_cfg': dict(type='GN', num_groups=2)},
+    ),
     head('SETRUPHead', num_convs=1, **DEEP),
     head(
         'SegmenterMaskTransformerHead',
@@ -173,38 +158,28 @@ HEADS = [
         embed_dims=8,
         in_channels=32,
         in_index=3,
-        channels=8),
+        channels=8,
+    ),
     head('DepthwiseSeparableFCNHead', num_convs=1, **DEEP),
     head(
         'IterativeDecodeHead',
         'kernel_update_head.1.fc_mask',
         num_stages=2,
         kernel_update_head=[KERNEL] * 2,
-        kernel_generate_head=dict(FCN, **SETTINGS)),
+        kernel_generate_head=dict(FCN, **SETTINGS),
+    ),
     head('mmhires.AuxiliaryFirstHead', num_convs=1, **DEEP),
     head('mmhires.ASPPHead', dilations=(1, 2), **DEEP),
-    head(
-        'mmhires.DeepLabV2Head', dilations=(1, 2), in_channels=32, in_index=3),
-    head(
-        'mmhires.EncHead',
-        num_codes=4,
-        **{
-            **DEEP, 'in_channels': [16, 32],
-            'in_index': [2, 3]
-        }),
+    head('mmhires.DeepLabV2Head', dilations=(1, 2), in_channels=32, in_index=3),
+    head('mmhires.EncHead', num_codes=4, **{**DEEP, 'in_channels': [16, 32], 'in_index': [2, 3]}),
     head('mmhires.PreActHead', **DEEP),
-    head(
-        'mmhires.DAPPMHead',
-        in_channels=[16, 32],
-        in_index=[2, 3],
-        channels=8,
-        context=None),
+    head('mmhires.DAPPMHead', in_channels=[16, 32], in_index=[2, 3], channels=8, context=None),
     head(
         'mmhires.ESPNetv2Head',
         channels=5,
         widths=(8, 8, 8),
-        **{key: ALL[key]
-           for key in ('in_channels', 'in_index')}),
+        **{key: ALL[key] for key in ('in_channels', 'in_index')},
+    ),
     dsrl('features', 'conv_seg'),
     dsrl('logits', 'sssr'),
     dsrl('subpixel', 'sssr'),
@@ -217,13 +192,13 @@ def build(decode_head, backbone=RESNET, on='logits', **settings):
     cfg = dict(
         PLAIN,
         type='mmhires.DistilledSegmentor',
-        data_preprocessor=dict(
-            type='mmhires.LowResSegDataPreProcessor', scale=2, **STATISTICS),
+        data_preprocessor=dict(type='mmhires.LowResSegDataPreProcessor', scale=2, **STATISTICS),
         backbone=backbone,
         decode_head=decode_head,
         teacher=PLAIN,
         distill_losses=[dict(type='mmhires.KeptMapsLoss', on=on)],
-        **settings)
+        **settings,
+    )
     return MODELS.build(ConfigDict(copy.deepcopy(cfg)))
 
 
@@ -246,9 +221,11 @@ def batch(size=(128, 192)):
         data_samples=[
             SegDataSample(
                 gt_sem_seg=PixelData(data=draw(1, *size, high=CLASSES)),
-                gt_edge_map=PixelData(data=draw(1, *size, high=2)))
+                gt_edge_map=PixelData(data=draw(1, *size, high=2)),
+            )
             for _ in range(2)
-        ])
+        ],
+    )
 
 
 def check_taught(model, layer):
@@ -259,8 +236,8 @@ def check_taught(model, layer):
     assert sum(x.grad.abs().sum() for x in weights) > 0
     with torch.no_grad():
         predicted = model.eval().inference(
-            data['inputs'],
-            [dict(ori_shape=(128, 192), img_shape=(128, 192))] * 2)
+            data['inputs'], [dict(ori_shape=(128, 192), img_shape=(128, 192))] * 2
+        )
     torch.testing.assert_close(taught, predicted)
     check_unlabelled(model, data, predicted)
     return model.decode_head
@@ -284,24 +261,17 @@ def test_the_teacher_teaches_what_predict_uses(decode_head, layer):
 
 def test_pidnet_is_taught_by_its_integral_branch():
     losses = [
-        dict(CE, loss_weight=.4),
+        dict(CE, loss_weight=0.4),
         dict(type='OhemCrossEntropy', min_kept=100),
-        dict(type='BoundaryLoss', loss_weight=20.),
-        dict(type='OhemCrossEntropy', min_kept=100)
+        dict(type='BoundaryLoss', loss_weight=20.0),
+        dict(type='OhemCrossEntropy', min_kept=100),
     ]
     model = build(
-        dict(
-            SETTINGS,
-            type='PIDHead',
-            in_channels=32,
-            channels=16,
-            loss_decode=losses),
+        dict(SETTINGS, type='PIDHead', in_channels=32, channels=16, loss_decode=losses),
         backbone=dict(
-            type='PIDNet',
-            channels=8,
-            ppm_channels=16,
-            num_stem_blocks=2,
-            num_branch_blocks=3))
+            type='PIDNet', channels=8, ppm_channels=16, num_stem_blocks=2, num_branch_blocks=3
+        ),
+    )
     head = check_taught(model, 'conv_seg')
     assert head.p_cls_seg.weight.grad is None
     assert head.d_cls_seg.weight.grad is None
@@ -309,24 +279,21 @@ def test_pidnet_is_taught_by_its_integral_branch():
 
 def test_upstreams_ddrnet_is_taught_by_its_context_branch():
     model = build(
-        dict(
-            SETTINGS,
-            type='DDRHead',
-            in_channels=32,
-            channels=16,
-            loss_decode=[CE, CE]),
-        backbone=dict(
-            type='DDRNet', channels=8, ppm_channels=16, in_channels=3))
+        dict(SETTINGS, type='DDRHead', in_channels=32, channels=16, loss_decode=[CE, CE]),
+        backbone=dict(type='DDRNet', channels=8, ppm_channels=16, in_channels=3),
+    )
     head = check_taught(model, 'conv_seg')
     assert head.aux_cls_seg.weight.grad is None
 
 
-@pytest.mark.parametrize('kind, on, message', [
-    ('SilentHead', 'logits', 'SilentHead returns a tuple of 2 in training.*'
-     'does not say which'),
-    ('TwiceHead', 'logits', r'TwiceHead ran its forward\(\) 2 times'),
-    ('TwiceHead', 'features', "last layer of the student's head.*2 times"),
-])
+@pytest.mark.parametrize(
+    'kind, on, message',
+    [
+        ('SilentHead', 'logits', 'SilentHead returns a tuple of 2 in training.*does not say which'),
+        ('TwiceHead', 'logits', r'TwiceHead ran its forward\(\) 2 times'),
+        ('TwiceHead', 'features', "last layer of the student's head.*2 times"),
+    ],
+)
 def test_a_head_that_does_not_tell_is_refused(kind, on, message):
     cfg = dict(SETTINGS, type=f'mmhires.{kind}', num_convs=1, **DEEP)
     model = build(cfg, on=on)
