@@ -122,7 +122,7 @@ def test_numbers_are_those_of_the_config_s_network(method, config, lines):
         (
             'dsrl',
             'mmpose::body_2d_keypoint/dekr/coco/dekr_hrnet-w32_8xb10-140e_coco-512x512.py',
-            'BottomupPoseEstimator is no TopdownPoseEstimator',
+            'BottomupPoseEstimator is not a TopdownPoseEstimator',
         ),
         ('dsrl', f'{COCO}td-hm_mspn50_8xb32-210e_coco-256x192.py', 'MSPNHead'),
         ('jpu', f'{COCO}td-hm_res50_8xb64-210e_coco-256x192.py', 'MMPose'),

@@ -94,6 +94,8 @@ def _dataset(root, name):
         files.update(type='mmhires.CamVidDataset', metainfo={})
     if name == 'ClassBalancedSegDataset':
         files = dict(type='mmhires.ClassBalancedSegDataset', oversample_thr=0.5, dataset=files)
+    if name == 'PartlyLabelledDataset':  # its batches are in its own tests
+        files = dict(type=f'mmhires.{name}', unlabelled=str(root / 'images'), dataset=files)
     return DATASETS.build(files)
 
 
@@ -193,7 +195,7 @@ def bf16(draw, kind):
     return run
 
 
-NAMES = ('CheckedSegDataset', 'CamVidDataset', 'ClassBalancedSegDataset')
+NAMES = ('CheckedSegDataset', 'CamVidDataset', 'ClassBalancedSegDataset', 'PartlyLabelledDataset')
 SEEN = (ORDINARY, ONE_PIXEL, EMPTY, DTYPE, IGNORED)
 FILES = (ORDINARY, ONE_PIXEL, IGNORED, BAD_LABEL, BAD_FILE)
 DATA = {

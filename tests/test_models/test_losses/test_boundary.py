@@ -255,12 +255,12 @@ def test_a_setting_that_means_nothing_is_named(wrong, message):
 @pytest.mark.parametrize(
     'cfg, reason',
     [
-        (dict(type='DiceLoss'), 'no sum'),
-        (dict(type='TverskyLoss'), 'no sum'),
-        (dict(type='LovaszLoss', reduction='none'), 'no sum'),
-        (dict(type='HuasdorffDisstanceLoss'), 'no sum'),
-        (dict(type='BoundaryLoss'), 'no sum'),
-        (dict(type='SiLogLoss'), 'no sum'),
+        (dict(type='DiceLoss'), 'not a sum'),
+        (dict(type='TverskyLoss'), 'not a sum'),
+        (dict(type='LovaszLoss', reduction='none'), 'not a sum'),
+        (dict(type='HuasdorffDisstanceLoss'), 'not a sum'),
+        (dict(type='BoundaryLoss'), 'not a sum'),
+        (dict(type='SiLogLoss'), 'not a sum'),
         (dict(type='FocalLoss'), 'no weight'),
         (dict(type='CrossEntropyLoss', use_mask=True), 'use_mask'),
     ],
