@@ -51,7 +51,8 @@ def files_dataset(draw, kind, name):
                 _write(root, i, label)
             if kind == BAD_FILE:
                 _damage(root, victim, damage, labels[victim])
-            loaded = list(_dataset(root, name))
+            dataset = _dataset(root, name)
+            loaded = [dataset[i] for i in range(len(dataset))]
         found = [sample['data_samples'].gt_sem_seg.data for sample in loaded]
         assert all(any(np.array_equal(one[0], label) for label in labels) for one in found)
         return found
