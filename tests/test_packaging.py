@@ -163,7 +163,7 @@ def test_wheel_forces_neither_mmcv_nor_a_host_package(wheel):
     assert '2.6.0' in deploy['torch'].specifier
     assert 'onnx' in deploy
     assert len(meta.get_all('Classifier')) > 5 and meta.get_all('Project-URL')
-    # importing the package is no part of building it
+    # importing the package is not part of building it
     import mmhires
 
     assert meta['Version'] == mmhires.__version__

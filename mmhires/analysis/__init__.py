@@ -29,6 +29,7 @@ from .statistics import (
     bootstrap_mean_iou,
     paired_difference,
     standard_error,
+    with_error,
 )
 from .training import measure_training, random_batch
 
@@ -70,5 +71,6 @@ __all__ = [
     'start_neck',
     'test_weights',
     'train_and_test',
+    'with_error',
     'write_records',
 ]

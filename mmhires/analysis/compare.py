@@ -3,7 +3,6 @@
 
 import copy
 import itertools
-import json
 import os.path as osp
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ from mmhires.utils.files import open_whole
 from mmhires.utils.quiet import silence
 
 from .folders import claim
-from .provenance import content_hash, fits, keep, origin, say
+from .provenance import content_hash, fits, keep, keep_json, origin, say
 from .splits import on_split
 
 _NUMBERS = itertools.count()
@@ -167,10 +166,7 @@ def _test(
     runner = _build_runner(cfg, work_dir, load_from, hooks, 'test')
     metrics = {name: float(value) for name, value in runner.test().items()}
     for what, content in dict(areas=image_areas(runner.test_evaluator), metrics=metrics).items():
-        path = _file(work_dir, what, split)
-        with open_whole(path) as file:
-            json.dump(content, file)
-        keep(path, of)
+        keep_json(_file(work_dir, what, split), content, of)
     return metrics
 
 

@@ -85,6 +85,19 @@ def keep(path: str, of: dict) -> None:
         json.dump(dict(content=content_hash(path), of=of), file)
 
 
+def keep_json(path: str, content: dict, of: dict) -> None:
+    """Write JSON completely or not at all, and its origin beside it.
+
+    Args:
+        path: The file.
+        content: What it will hold.
+        of: Its :func:`origin`.
+    """
+    with open_whole(path) as file:
+        json.dump(content, file)
+    keep(path, of)
+
+
 def fits(path: str, of: dict) -> bool:
     """Return whether a file is complete and of the given origin; log why not.
 

@@ -64,7 +64,7 @@ def paired_difference(ours: Sequence[float], baseline: Sequence[float]) -> Diffe
 def block_areas(areas: np.ndarray, size: int) -> np.ndarray:
     """Add up the areas of neighbouring images.
 
-    Frames of one drive resemble their neighbours, so that single images are no independent draws;
+    Frames of one drive resemble their neighbours, so that single images are not independent draws;
     blocks of them nearly are.
 
     Args:
@@ -152,6 +152,11 @@ def standard_error(drawn: np.ndarray, blocks: int) -> float:
     if blocks < 2 or not drawn.size:
         return math.nan
     return float(drawn.std() * math.sqrt(blocks / (blocks - 1)))
+
+
+def with_error(value: float, error: float) -> str:
+    """Write a number with its standard error, if that is known and above 0."""
+    return f'{value:.1f} ± {error:.1f}' if error > 0 else f'{value:.1f}'
 
 
 def informative_blocks(

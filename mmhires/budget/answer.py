@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhires.analysis import accuracy_at, bootstrap_mean_iou, standard_error
+from mmhires.analysis import accuracy_at, bootstrap_mean_iou, standard_error, with_error
 
 # Half of the sides is a quarter of the cost, but for a few small maps.
 TOLERANCE = 1.01
@@ -127,8 +127,7 @@ def over_size_alone(rows: Sequence[Row], row: Row, metric: str) -> float:
 def _lose(full: Row, row: Row, metric: str) -> str:
     points, error = lost(full, row, metric)
     verb, points = ('lose', points) if points >= 0 else ('gain', -points)
-    error = f' ± {error:.1f}' if error > 0 else ''
-    return f'{verb} {points:.1f}{error} points'
+    return f'{verb} {with_error(points, error)} points'
 
 
 def _faster(full: Row, row: Row) -> str:

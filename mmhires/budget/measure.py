@@ -2,7 +2,6 @@
 """Accuracy and time, read back where they were measured of the same."""
 
 import copy
-import json
 import os.path as osp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ import torch
 from mmengine.fileio import load
 
 from mmhires.analysis import device_name, forward_tensor, measure_in_turns
-from mmhires.analysis.provenance import content_hash, fits, keep, origin, say
+from mmhires.analysis.provenance import content_hash, fits, keep_json, origin, say
 from mmhires.deploy import Network, strip
 from mmhires.deploy.engines import onnxruntime, openvino
 from mmhires.deploy.formats import to_onnx
 from mmhires.utils.errors import first_line
-from mmhires.utils.files import open_whole
 from mmhires.utils.progress import track
 
 from .network import InputSize, TrainedNetwork
@@ -111,10 +109,7 @@ def measure_latency(
 
 def _kept(path: str, of: dict, make: Callable[[], dict]) -> dict:
     if not fits(path, of):
-        content = make()
-        with open_whole(path) as file:
-            json.dump(content, file)
-        keep(path, of)
+        keep_json(path, make(), of)
     return load(path)
 
 

@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from mmhires.analysis import draw_pareto
+from mmhires.analysis import draw_pareto, with_error
 from mmhires.analysis.page import inline_svg, scene, write_page
 
 from .answer import Row, lost, over_size_alone
@@ -53,8 +53,7 @@ def titles(budget: Budget) -> list[str]:
 
 def lost_text(budget: Budget, row: Row) -> str:
     """Points lost, and of a student what it has over size alone."""
-    points, error = lost(budget.rows[0], row, budget.metric)
-    text = f'{points:.1f}' + (f' ± {error:.1f}' if error > 0 else '')
+    text = with_error(*lost(budget.rows[0], row, budget.metric))
     more = over_size_alone(budget.rows, row, budget.metric)
     if row.trained and not math.isnan(more):
         text += f' ({more:+.1f} at equal cost)'

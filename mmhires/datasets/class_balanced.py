@@ -42,7 +42,7 @@ class ClassBalancedSegDataset(ClassBalancedDataset):
         lazy_init: Do not read anything yet. Default: False.
 
     Raises:
-        TypeError: ``dataset`` is no ``BaseSegDataset``, for example a wrapper.
+        TypeError: ``dataset`` is not a ``BaseSegDataset``, for example a wrapper.
         ValueError: ``oversample_thr`` out of range, or the pipeline of ``dataset`` loads no labels.
     """
 

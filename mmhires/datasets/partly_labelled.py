@@ -77,8 +77,7 @@ class PartlyLabelledDataset(RepeatDataset):
             Their samples, then those of pictures.
         """
         count = pictures_in_batch(len(indices), self.ratio)
-        if len(self.pictures) < count:
-            list_pictures(self.unlabelled, count)  # raises
+        _check_count(self.unlabelled, self.pictures, count)
         # Labelled ones first: they are augmented as without pictures.
         samples = [self[index] for index in indices]
         return samples + [self._load(path) for path in random.sample(self.pictures, count)]
@@ -147,13 +146,17 @@ def list_pictures(folder: str, count: int = 1) -> list[str]:
     if not Path(folder).is_dir():
         raise NotADirectoryError(f'there is no folder {folder}')
     pictures = [str(path) for path in find_inputs(folder)]
+    _check_count(folder, pictures, count)
+    return pictures
+
+
+def _check_count(folder: str, pictures: list[str], count: int) -> None:
     if len(pictures) < count:
         raise ValueError(
             f'{folder} holds {len(pictures)} pictures, fewer than the {count} '
             'without labels that a batch has; add some, or lower batch_size '
             'or ratio of PartlyLabelledDataset'
         )
-    return pictures
 
 
 def _loads_images(step: object) -> bool:

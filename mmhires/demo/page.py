@@ -13,7 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from mmhires.analysis import accuracy_at, bootstrap_mean_iou, draw_pareto, standard_error
+from mmhires.analysis import (
+    accuracy_at,
+    bootstrap_mean_iou,
+    draw_pareto,
+    standard_error,
+    with_error,
+)
 from mmhires.analysis.page import data_uri, inline_svg, scene, write_page
 from mmhires.evaluation import SuperResolutionMetric
 
@@ -44,20 +50,20 @@ def table_rows(results: dict[str, dict]) -> list[dict]:
         images = len(of['areas'])
         lost = measured[FULL]['all'] - measured[name]['all']
         above = over_fed(results, name)
+        short = drawn_text(lost, images)
         rows.append(
             dict(
                 name=name,
                 about=ABOUT.get(name, 'the same weights, not fine-tuned'),
                 cells=[
-                    *(with_error(draws, images) for draws in measured[name].values()),
+                    *(drawn_text(draws, images) for draws in measured[name].values()),
                     f'{of["gmacs"]:.3f}',
                     f'{of["latency"]:.1f}',
                 ],
                 marked=name == 'DSRL',
                 lost=float(lost[0]),
-                lost_short=with_error(lost, images),
-                lost_text=with_error(lost, images)
-                + (f' ({above:+.1f} at equal cost)' if above else ''),
+                lost_short=short,
+                lost_text=short + (f' ({above:+.1f} at equal cost)' if above else ''),
             )
         )
     return rows
@@ -77,12 +83,16 @@ def is_fed(name: str) -> bool:
 
 def accuracies(of: dict) -> dict[str, np.ndarray]:
     """MIoU of all and of thin classes, and boundary IoU, with their draws."""
-    areas, bands = (np.array(of[key])[None] for key in ('areas', 'BIoU'))
     return dict(
-        all=bootstrap_mean_iou(areas, draws=1000),
-        thin=bootstrap_mean_iou(areas, thin_classes(of), draws=1000),
-        boundary=bootstrap_mean_iou(bands, draws=1000),
+        all=drawn_miou(of['areas']),
+        thin=drawn_miou(of['areas'], thin_classes(of)),
+        boundary=drawn_miou(of['BIoU']),
     )
+
+
+def drawn_miou(areas: list, classes: list[int] | None = None) -> np.ndarray:
+    """Mean IoU of the areas of each image, and its draws."""
+    return bootstrap_mean_iou(np.array(areas)[None], classes, draws=1000)
 
 
 def thin_classes(of: dict) -> list[int]:
@@ -90,12 +100,11 @@ def thin_classes(of: dict) -> list[int]:
     return [of['classes'].index(name) for name in of['groups']['thin']]
 
 
-def with_error(draws: np.ndarray, images: int) -> str:
-    """A number with its standard error, of which one image has none."""
+def drawn_text(draws: np.ndarray, images: int) -> str:
+    """Write a number with its standard error, of which one image has none."""
     if not np.isfinite(draws[0]):  # none of the classes
         return ''
-    text, error = f'{draws[0]:.1f}', standard_error(draws[1:], images)
-    return f'{text} ± {error:.1f}' if error > 0 else text
+    return with_error(draws[0], standard_error(draws[1:], images))
 
 
 def against_plain(results: dict[str, dict]) -> list[str]:
@@ -103,12 +112,12 @@ def against_plain(results: dict[str, dict]) -> list[str]:
     sentences = []
     for name in results.keys() & {'DSRL', 'HRFR'}:
         ours, plain = results[name], results[PLAIN]
-        more = np.subtract(*(accuracies(of)['all'] for of in (ours, plain)))
+        more = np.subtract(*(drawn_miou(of['areas']) for of in (ours, plain)))
         cost = 100 * (ours['gmacs'] / plain['gmacs'] - 1)
         word = 'more' if more[0] >= 0 else 'fewer'
         more *= np.sign(more[0])
         sentences.append(
-            f'{name} has {with_error(more, len(ours["areas"]))} points of '
+            f'{name} has {drawn_text(more, len(ours["areas"]))} points of '
             f'mIoU {word} than plain, for {cost:.0f} % more '
             'multiply-accumulates.'
         )

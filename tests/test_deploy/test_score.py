@@ -188,7 +188,7 @@ def test_keypoint_of_two_equal_peaks_is_left_out_and_counted():
     assert agreement(want, found([28, 24], [4, 8])) == (1, 1)
     # the other place is lower: that is a difference
     assert agreement(want, found([4, 8], [28, 24])) == (0.5, 0)
-    # a place that is no peak
+    # a place that is not a peak
     assert agreement(want, found([16, 16], [4, 8])) == (0.5, 0)
     # beside the peak: decoding differs
     assert agreement(want, found([6, 8], [4, 8])) == (0.5, 0)

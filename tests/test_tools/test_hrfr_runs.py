@@ -11,7 +11,7 @@ CONFIG = """
 _base_ = {base!r}
 custom_imports = dict(imports=['mmhires', 'keep_ranks'])
 custom_hooks = [dict(type='KeepRanks')]
-# The squares of 64 channels, summed up, are no small loss.
+# The squares of 64 channels, summed up, are not a small loss.
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 model = dict(
     type='mmhires.HRFR',
