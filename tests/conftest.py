@@ -21,25 +21,16 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmengine.visualization import Visualizer
 from preloaded_python import preloaded_python
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from yapf.yapflib import yapf_api
 
 # Before any test module imports mmseg or mmpose, which need its compat.
 import mmhires  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
-# Files about the repository itself: configs, pages, metafiles, packaging.
-REPOSITORY = {
-    'test_configs.py',
-    'test_contributing.py',
-    'test_dsrl_configs.py',
-    'test_licenses.py',
-    'test_metafiles.py',
-    'test_own_dataset.py',
-    'test_packaging.py',
-    'test_pose_configs.py',
-    'test_published_complexity.py',
-    'test_rooms.py',
-}
+# Folders of tests about the repository itself: configs, pages, packaging.
+REPOSITORY = {ROOT / 'tests/repository', ROOT / 'tests/maintenance'}
 # Files that take longest. They come first: no process works on one of them
 # when the others have nothing left to do.
 LONGEST = [
@@ -62,7 +53,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in REPOSITORY:
+        if REPOSITORY & {*item.path.parents}:
             item.add_marker('repository')
     items.sort(
         key=lambda item: (
@@ -257,6 +248,25 @@ def streets_config():
         return cfg
 
     return build
+
+
+@pytest.fixture(scope='session')
+def randomize():
+    """Weights and statistics that keep activations in a sane range."""
+
+    def randomize(model):
+        torch.manual_seed(0)
+        for module in model.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, _BatchNorm):
+                module.running_mean.normal_(0, 0.5)
+                module.running_var.uniform_(0.5, 1.5)
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.5)
+        return model.eval()
+
+    return randomize
 
 
 @pytest.fixture
