@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmhires.deploy import strip
 from mmhires.models.layers.encoding import Encoding
-from mmhires.models.preprocessing import ImageReduction
+from mmhires.models.low_res.reduction import ImageReduction
 from mmhires.utils.input_channels import input_channels
 
 from .build import forward_tensor

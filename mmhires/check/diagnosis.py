@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmhires.dryrun.attempts import tried
 from mmhires.dryrun.config_tree import each, part_of
 from mmhires.dryrun.meta_device import build_model, maps_of
+from mmhires.models.super_resolution import DualSuperResolution
 
 from .finding import Finding, Findings
 from .remedies import from_error
@@ -147,7 +148,8 @@ def _wrong_widths(key: str, head: nn.Module, widths: list[int]) -> Iterator[Wron
     """Compare the widths that a head and its parts expect with the maps'."""
     for name, part in head.named_modules():
         # A head that wraps another one reads what that one makes.
-        if hasattr(part, 'wrapped') or not {'in_index', 'in_channels'} <= vars(part).keys():
+        wraps = isinstance(part, DualSuperResolution)
+        if wraps or not {'in_index', 'in_channels'} <= vars(part).keys():
             continue
         where, index = f'{key}.{name}'.rstrip('.'), part.in_index
         last = len(widths) - 1

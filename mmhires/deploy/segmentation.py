@@ -39,7 +39,7 @@ class SegmentationTask(Task):
         """Return the data preprocessors that exported files support."""
         from mmseg.models import SegDataPreProcessor
 
-        from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+        from mmhires.models.low_res import LowResSegDataPreProcessor
 
         return SegDataPreProcessor, LowResSegDataPreProcessor
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from mmhires.models.preprocessing import check_reduction, reduce_images
+from mmhires.models.low_res.reduction import check_reduction, reduce_images
 from mmhires.registry import METRICS
 
 

@@ -2,9 +2,9 @@
 from . import _pose  # noqa: F401
 from .backbones import *  # noqa: F403
 from .context import *  # noqa: F403
-from .data_preprocessors import LowResSegDataPreProcessor
 from .decode_heads import *  # noqa: F403
 from .losses import *  # noqa: F403
+from .low_res import LowResSegDataPreProcessor
 from .necks import *  # noqa: F403
 from .segmentors import *  # noqa: F403
 

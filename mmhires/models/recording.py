@@ -131,23 +131,21 @@ def is_map(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() == 4
 
 
-def compare(
-    loss: nn.Module, feat: Tensor, target: Tensor, inside: Tensor | None = None, **label
-) -> Tensor:
-    """Call a loss of two maps, with what is not padding if it takes that.
+def compare(loss: nn.Module, feat: Tensor, target: Tensor, **label) -> Tensor:
+    """Call a loss of two maps, with those keyword arguments that it takes.
 
     Args:
         loss: The loss.
         feat: ``(N, C, h, w)``.
         target: ``(N, C, h, w)``.
-        inside: As of :func:`image_pixels`. Default: None.
-        **label: ``label`` and ``ignore_index``, for segmentation.
+        **label: ``label``, ``ignore_index``, ``weight``, and ``inside`` of :func:`image_pixels`.
 
     Returns:
         A scalar.
     """
-    if inside is not None:
-        taken = inspect.signature(loss.forward).parameters.values()
-        if any(x.name == 'inside' or x.kind is x.VAR_KEYWORD for x in taken):
-            label['inside'] = inside
+    taken = inspect.signature(loss.forward).parameters
+    if all(x.kind is not x.VAR_KEYWORD for x in taken.values()):
+        label = {name: value for name, value in label.items() if name in taken}
+    if label.get('inside', True) is None:  # nothing is padded
+        del label['inside']
     return loss(feat, target, **label)

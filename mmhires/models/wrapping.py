@@ -4,7 +4,9 @@
 from torch import nn
 
 
-def read_as_wrapped(wrapper: nn.Module, name: str, state_dict: dict, prefix: str) -> None:
+def read_as_wrapped(
+    wrapper: nn.Module, name: str, state_dict: dict, prefix: str, former: str = ''
+) -> None:
     """Read a plain module's weights as those of its wrapper.
 
     For ``_load_from_state_dict`` of the wrapper.
@@ -14,7 +16,9 @@ def read_as_wrapped(wrapper: nn.Module, name: str, state_dict: dict, prefix: str
         name: Attribute that holds the plain one.
         state_dict: Weights, whose keys are changed in place.
         prefix: Of the wrapper's own keys.
+        former: Name of that attribute in checkpoints of version 0.1. Default: the same.
     """
     for key in getattr(wrapper, name).state_dict():
-        if prefix + key in state_dict:
-            state_dict[f'{prefix}{name}.{key}'] = state_dict.pop(prefix + key)
+        for other in (f'{prefix}{key}', f'{prefix}{former}.{key}'):
+            if other in state_dict:
+                state_dict[f'{prefix}{name}.{key}'] = state_dict.pop(other)

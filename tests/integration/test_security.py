@@ -194,7 +194,7 @@ def by_init_cfg_of_ddrnet(path, **_):
 
 
 def by_teacher_ckpt(path, **_):
-    from mmhires.models.teacher import build_teacher
+    from mmhires.models.distillation.teacher import build_teacher
 
     build_teacher('test', dict(type='mmhires.FALoss'), path)
 

@@ -9,7 +9,7 @@ from mmseg.utils import ConfigType, SampleList
 from torch import Tensor
 
 from mmhires.models.layers.upsample import DeconvUpsample, LogitUpsample, SubpixelUpsample
-from mmhires.models.super_resolution import DualSuperResolution
+from mmhires.models.super_resolution import DualSuperResolution, build_inner_head
 from mmhires.registry import MODELS
 from mmhires.utils.ratio import as_ratio, enlarged_side
 
@@ -62,10 +62,6 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             of ``sisr_head``, or an unknown ``sssr``.
     """
 
-    wrapped = 'seg_head'
-    plain = BaseDecodeHead
-    last_layer = 'conv_seg'
-    kept = ('cls_seg', 'loss', 'loss_by_feat')
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
 
     def __init__(
@@ -93,7 +89,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         for key in ('loss_decode', 'sampler', 'dropout_ratio'):
             if key in rest:
                 own[key] = rest.pop(key)
-        inner = self.build_wrapped(rest)
+        kept = ('cls_seg', 'loss', 'loss_by_feat')
+        inner = build_inner_head(rest, 'DSRLHead', BaseDecodeHead, 'conv_seg', kept)
         for key in (
             'num_classes',
             'out_channels',
@@ -114,55 +111,58 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         self.scale = scale
         inner.conv_seg = torch.nn.Identity()
         inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
-        self.seg_head = inner
         factor = sssr_scale or scale
-        width = sssr_channels if on_features else self.out_channels
+        compared = sssr_channels if on_features else self.out_channels
         if on_features:
             cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
-            enlarge = DeconvUpsample(inner.channels, width, factor, **cfg)
+            form = DeconvUpsample(inner.channels, compared, factor, **cfg)
         elif sssr == 'logits':
-            enlarge = LogitUpsample(width, factor)
+            form = LogitUpsample(compared, factor)
         else:
-            enlarge = SubpixelUpsample(inner.channels, width, factor)
+            form = SubpixelUpsample(inner.channels, compared, factor)
         self.add_super_resolution(
-            enlarge,
+            inner,
+            form,
             inner.channels,
-            width,
+            compared,
             sisr_head,
             loss_fa,
+            former='seg_head',
             scale=factor,
             norm_cfg=self.norm_cfg,
             align_corners=self.align_corners,
         )
-        self.classify_first = not on_features
+
+    def enlarge(self, inputs: tuple[Tensor]) -> tuple[Tensor, Tensor]:
+        """Enlarge and classify the features of the wrapped head.
+
+        Args:
+            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
+
+        Returns:
+            The maps that FA compares, ``(N, C, sssr_scale * H, sssr_scale * W)``, features or class
+            maps, and the logits, ``(N, num_classes, sssr_scale * H, sssr_scale * W)``.
+        """
+        return self.sssr.enlarge(self.head_features(inputs), self.cls_seg)
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """Return SSSR's output: features, or class maps if these are enlarged.
+        """Return the first of :meth:`enlarge`."""
+        return self.enlarge(inputs)[0]
+
+    def forward(
+        self, inputs: tuple[Tensor], enlarged: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        """Return the second of :meth:`enlarge`.
 
         Args:
-            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
+            inputs: As of :meth:`enlarge`.
+            enlarged: What :meth:`enlarge` made of them. Default: None, made here.
 
         Returns:
-            ``(N, C, sssr_scale * H, sssr_scale * W)``.
+            Logits.
         """
-        if not self.classify_first:
-            return super().sssr_features(inputs)
-        feat = self.head_features(inputs)
-        return self.sssr(self.cls_seg(feat), feat)
-
-    def forward(self, inputs: tuple[Tensor], enlarged: Tensor | None = None) -> Tensor:
-        """Classify each pixel at the enlarged resolution.
-
-        Args:
-            inputs: Maps ``(N, C_i, H_i, W_i)`` of the backbone or neck.
-            enlarged: What :meth:`sssr_features` made of them. Default: None, made here.
-
-        Returns:
-            Logits ``(N, num_classes, sssr_scale * H, sssr_scale * W)``.
-        """
-        if enlarged is None:
-            enlarged = self.sssr_features(inputs)
-        return enlarged if self.classify_first else self.cls_seg(enlarged)
+        _, logits = enlarged or self.enlarge(inputs)
+        return logits
 
     def loss(
         self, inputs: tuple[Tensor], batch_data_samples: SampleList, train_cfg: ConfigType
@@ -180,12 +180,13 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         Raises:
             KeyError: A sample has no ``gt_img``.
         """
-        feat = self.sssr_features(inputs)
-        losses = self.loss_by_feat(self.forward(inputs, feat), batch_data_samples)
+        enlarged = self.enlarge(inputs)
+        # Distillation takes the prediction from the calls of forward().
+        losses = self.loss_by_feat(self.forward(inputs, enlarged), batch_data_samples)
         losses.update(
             self.super_resolution_losses(
                 inputs,
-                feat,
+                enlarged[0],
                 batch_data_samples,
                 label=self._stack_batch_gt(batch_data_samples).squeeze(1),
                 ignore_index=self.ignore_index,

@@ -2,6 +2,7 @@
 """Learned upsampling by transposed convolutions."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,8 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmhires.models.layers.resize import enlarge_to
+
+Classify = Callable[[Tensor], Tensor]
 
 
 def count_doublings(scale: float) -> int:
@@ -95,6 +98,11 @@ class DeconvUpsample(nn.Sequential):
         """Enlarge ``(N, in_channels, H, W)`` to ``(N, channels, s H, s W)``."""
         return enlarge_to(super().forward(x), x.shape[-2:], self.scale)
 
+    def enlarge(self, features: Tensor, classify: Classify) -> tuple[Tensor, Tensor]:
+        """Enlarge features and classify them, see :class:`DualSuperResolution`."""
+        enlarged = self(features)
+        return enlarged, classify(enlarged)
+
 
 class LogitUpsample(nn.Sequential):
     """Deconvolutions of class maps that start as a bilinear resize.
@@ -121,9 +129,14 @@ class LogitUpsample(nn.Sequential):
             self.append(nn.ReplicationPad2d(1))
             self.append(BilinearDeconv(channels, channels, 4, **cfg))
 
-    def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
-        """``(N, K, H, W)`` to ``(N, K, s H, s W)``; ``feat`` is not read."""
+    def forward(self, logits: Tensor) -> Tensor:
+        """Enlarge ``(N, K, H, W)`` to ``(N, K, s H, s W)``."""
         return enlarge_to(super().forward(logits), logits.shape[-2:], self.scale)
+
+    def enlarge(self, features: Tensor, classify: Classify) -> tuple[Tensor, Tensor]:
+        """Classify features and enlarge the class maps, which are compared as well."""
+        logits = self(classify(features))
+        return logits, logits
 
 
 class SubpixelUpsample(nn.Module):
@@ -152,8 +165,13 @@ class SubpixelUpsample(nn.Module):
         nn.init.zeros_(self.conv.weight)
         nn.init.zeros_(self.conv.bias)
 
+    def enlarge(self, features: Tensor, classify: Classify) -> tuple[Tensor, Tensor]:
+        """Classify features and enlarge the class maps, which are compared as well."""
+        logits = self(classify(features), features)
+        return logits, logits
+
     def forward(self, logits: Tensor, feat: Tensor) -> Tensor:
-        """``(N, K, H, W)`` and ``(N, C, H, W)`` to ``(N, K, s H, s W)``."""
+        """Enlarge ``(N, K, H, W)``, with ``(N, C, H, W)``, to ``(N, K, s H, s W)``."""
         detail = F.pixel_shuffle(self.conv(feat), self.phases)
         if self.phases != self.scale:
             size = logits.shape[-2:]

@@ -11,8 +11,9 @@ except Exception as error:
         'pip install --no-deps mmpose==1.3.2'
     ) from error
 
+from mmhires.models.distillation.pose_estimator import DistilledPoseEstimator
+
 from .data_preprocessor import LowResPoseDataPreprocessor
-from .distilled import DistilledPoseEstimator
 from .dsrl_heatmap_head import DSRLHeatmapHead
 
 __all__ = ['DSRLHeatmapHead', 'DistilledPoseEstimator', 'LowResPoseDataPreprocessor']

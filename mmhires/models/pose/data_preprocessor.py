@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmpose.models import PoseDataPreprocessor
 
-from mmhires.models.preprocessing import ImageReduction
+from mmhires.models.low_res.reduction import ImageReduction
 from mmhires.registry import MODELS
 from mmhires.utils.ratio import reduced_side
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmhires.models.layers.resize import resize_to
 from mmhires.models.layers.upsample import DeconvUpsample, count_doublings
-from mmhires.models.super_resolution import DualSuperResolution
+from mmhires.models.super_resolution import DualSuperResolution, build_inner_head
 from mmhires.registry import MODELS
 
 
@@ -56,10 +56,6 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
             that of ``sisr_head``.
     """
 
-    wrapped = 'heatmap_head'
-    plain = HeatmapHead
-    last_layer = 'final_layer'
-    kept = ('loss', 'predict', 'decode')
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
 
     def __init__(
@@ -73,7 +69,8 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         init_cfg: ConfigType | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        inner = self.build_wrapped(heatmap_head)
+        kept = ('loss', 'predict', 'decode')
+        inner = build_inner_head(heatmap_head, 'DSRLHeatmapHead', HeatmapHead, 'final_layer', kept)
         own = {
             key: copy.deepcopy(heatmap_head[key])
             for key in ('loss', 'decoder', 'final_layer')
@@ -82,11 +79,18 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         width = inner.final_layer.in_channels
         inner.final_layer = nn.Identity()
         inner.loss_module = inner.decoder = None
-        self.heatmap_head = inner
         sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg=norm_cfg)
         self.scale = scale
         self.add_super_resolution(
-            sssr, width, sssr_channels, sisr_head, loss_fa, scale=scale, norm_cfg=norm_cfg
+            inner,
+            sssr,
+            width,
+            sssr_channels,
+            sisr_head,
+            loss_fa,
+            former='heatmap_head',
+            scale=scale,
+            norm_cfg=norm_cfg,
         )
         # A whole head: final layer, loss, flip test and decoding are its.
         self.predictor = HeatmapHead(
@@ -104,7 +108,7 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
             ``(N, channels, scale * H, scale * W)``, or of the size of the codec's heatmaps if
             ``scale`` is not a power of two.
         """
-        feat = super().sssr_features(inputs)
+        feat = self.sssr(self.head_features(inputs))
         size = getattr(self.decoder, 'heatmap_size', None)
         if size is None or 2 ** count_doublings(self.scale) == self.scale:
             return feat

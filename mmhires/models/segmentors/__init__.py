@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-from .distilled import DistilledSegmentor
+from mmhires.models.distillation import DistilledSegmentor
+
 from .hrfr import HRFR
 from .super_resolving import SuperResolvingSegmentor
 

@@ -7,14 +7,13 @@ import torch.nn.functional as F
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+from mmhires.models.distillation import DistilledSegmentor
+from mmhires.models.low_res import LowResSegDataPreProcessor
 from mmhires.models.necks.srr import SRRNeck
 from mmhires.models.recording import MAPS, ReadMaps, compare, record
 from mmhires.registry import MODELS
 from mmhires.utils.errors import first_line
 from mmhires.utils.ratio import as_ratio
-
-from .distilled import DistilledSegmentor
 
 
 @MODELS.register_module()
@@ -127,7 +126,7 @@ class HRFR(DistilledSegmentor):
             auxiliary_head=getattr(self, 'auxiliary_head', None),
         )
         for name, module in student.items():
-            source = getattr(self.teacher, name, None)
+            source = getattr(self.load_teacher(), name, None)
             if source is not None and module is not None:
                 _copy_weights(name, source, module)
 

@@ -10,10 +10,44 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmhires.models.layers.resize import scaled_side
+from mmhires.models.low_res.reduction import full_size_images, restored
 from mmhires.models.padding import image_pixels
-from mmhires.models.preprocessing import full_size_images, restored
 from mmhires.models.wrapping import read_as_wrapped
 from mmhires.registry import MODELS
+
+
+def build_inner_head(
+    cfg: dict, owner: str, plain: type, last_layer: str, kept: Sequence[str]
+) -> nn.Module:
+    """Build a head that can be wrapped without losing features or losses.
+
+    Args:
+        cfg: Its config.
+        owner: Head that wraps it, for errors.
+        plain: Class of the task's head, by whose methods the owner goes.
+        last_layer: Its convolution that the owner takes off.
+        kept: Methods that the wrapped head must have from ``plain``.
+
+    Returns:
+        The head, still with its last layer.
+
+    Raises:
+        TypeError: There is no such layer, or a method of its own.
+    """
+    head = MODELS.build(copy.deepcopy(cfg))
+    name = type(head).__name__
+    if not isinstance(getattr(head, last_layer, None), nn.Conv2d):
+        raise TypeError(
+            f'{owner}: {name} has no convolution {last_layer} to '
+            'take off, so its features cannot be reached'
+        )
+    for method in kept:
+        if getattr(type(head), method) is not getattr(plain, method):
+            raise TypeError(
+                f'{owner}: {name} has a {method}() of its own, which '
+                f'would be lost; wrap a head that keeps that of {plain.__name__}'
+            )
+    return head
 
 
 class DualSuperResolution:
@@ -21,69 +55,43 @@ class DualSuperResolution:
 
     `Dual Super-Resolution Learning for Semantic Segmentation
     <https://openaccess.thecvf.com/content_CVPR_2020/html/Wang_Dual_Super-Resolution_Learning_for_Semantic_Segmentation_CVPR_2020_paper.html>`_,
-    section 3.2. The head that inherits it wraps another one of its task, whose last layer it has
-    taken off, and calls :meth:`add_super_resolution` in its constructor.
+    section 3.2. The head that inherits it wraps another one of its task, from
+    :func:`build_inner_head`, whose last layer it has taken off, and calls
+    :meth:`add_super_resolution` in its constructor. Keys of a plain head in a checkpoint are read
+    as those of the wrapped one.
+
+    All forms of SSSR have a method ``enlarge(features, classify)``: from features
+    ``(N, C, H, W)`` and the last layer it makes the maps ``(N, channels, s H, s W)`` that FA
+    compares with those of SISR, and the prediction ``(N, out_channels, s H, s W)``.
 
     Attributes:
-        wrapped (str): Name of the attribute that holds the wrapped head. Keys of a plain head in a
-            checkpoint are read as those of this one.
-        plain (type): The task's head, by whose methods this one goes.
-        last_layer (str): Its convolution that is taken off.
-        kept (Sequence[str]): What a wrapped head must have from it.
+        inner (nn.Module): The wrapped head.
         preprocessor (str): The data preprocessor that leaves ``gt_img``.
     """
 
-    wrapped: str
-    plain: type
-    last_layer: str
-    kept: Sequence[str]
     preprocessor: str
-
-    def build_wrapped(self, cfg: dict) -> nn.Module:
-        """Build a head that can be wrapped without losing features or losses.
-
-        Args:
-            cfg: Its config.
-
-        Returns:
-            The head, still with its last layer.
-
-        Raises:
-            TypeError: There is no such layer, or a method of its own.
-        """
-        head = MODELS.build(copy.deepcopy(cfg))
-        owner, name = type(self).__name__, type(head).__name__
-        if not isinstance(getattr(head, self.last_layer, None), nn.Conv2d):
-            raise TypeError(
-                f'{owner}: {name} has no convolution {self.last_layer} to '
-                'take off, so its features cannot be reached'
-            )
-        for method in self.kept:
-            if getattr(type(head), method) is not getattr(self.plain, method):
-                raise TypeError(
-                    f'{owner}: {name} has a {method}() of its own, which '
-                    'would be lost; wrap a head that keeps that of '
-                    f'{self.plain.__name__}'
-                )
-        return head
 
     def add_super_resolution(
         self,
+        inner: nn.Module,
         sssr: nn.Module,
         in_channels: int,
         channels: int,
         sisr_head: dict | None,
         loss_fa: dict | None,
+        former: str,
         **shared,
     ) -> None:
-        """Set ``sssr``, and build ``sisr_head`` and ``feature_transform``.
+        """Set ``inner`` and ``sssr``; build ``sisr_head`` and ``feature_transform``.
 
         Args:
-            sssr: Enlarges the features.
+            inner: The wrapped head, without its last layer.
+            sssr: Enlarges its features or its prediction.
             in_channels: Width of the wrapped head's features.
-            channels: Width of what SSSR makes.
+            channels: Width of the maps that FA compares.
             sisr_head: Config of :class:`SISRHead`.
             loss_fa: Config of :class:`FALoss`.
+            former: Name of ``inner`` in checkpoints of version 0.1.
             **shared: What ``sisr_head`` has unless it names it: ``scale``, by which SSSR enlarges,
                 ``norm_cfg``, ``align_corners``.
 
@@ -96,7 +104,9 @@ class DualSuperResolution:
             raise ValueError(
                 f'{name}: loss_fa compares with the features of sisr_head, which is None'
             )
+        self.inner = inner
         self.width = in_channels
+        self._former = former
         self.sssr = sssr
         self.sisr_head = self.feature_transform = self.loss_fa = None
         if sisr_head is not None:
@@ -122,19 +132,18 @@ class DualSuperResolution:
         Raises:
             TypeError: The wrapped head returned something else than its features.
         """
-        head = getattr(self, self.wrapped)
-        feat = head(inputs)
+        feat = self.inner(inputs)
         if not isinstance(feat, Tensor) or feat.shape[1] != self.width:
             got = tuple(feat.shape) if isinstance(feat, Tensor) else type(feat)
             raise TypeError(
-                f'{type(self).__name__}: {type(head).__name__} without its '
+                f'{type(self).__name__}: {type(self.inner).__name__} without its '
                 f'last layer returned {got} instead of features of '
                 f'{self.width} channels, so it cannot be wrapped'
             )
         return feat
 
     def sssr_features(self, inputs: tuple[Tensor]) -> Tensor:
-        """Return features of the wrapped head, enlarged by SSSR.
+        """Return the maps of SSSR that FA compares.
 
         Args:
             inputs: As of :meth:`head_features`.
@@ -142,7 +151,7 @@ class DualSuperResolution:
         Returns:
             ``(N, channels, sssr_scale * H, sssr_scale * W)``.
         """
-        return self.sssr(self.head_features(inputs))
+        raise NotImplementedError
 
     def super_resolve(self, inputs: tuple[Tensor], image: Tensor | None = None) -> Tensor:
         """Rebuild the image by the SISR branch, for figures and metrics.
@@ -215,5 +224,5 @@ class DualSuperResolution:
         self.sisr_head = self.feature_transform = self.loss_fa = None
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
-        read_as_wrapped(self, self.wrapped, state_dict, prefix)
+        read_as_wrapped(self, 'inner', state_dict, prefix, self._former)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

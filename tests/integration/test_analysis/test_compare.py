@@ -43,7 +43,7 @@ def test_two_configs_start_from_the_same_weights_and_finished_runs_are_read(
     start = torch.load(initial)['state_dict']
     for name, kernel in start.items():
         if name.endswith('conv.weight') or name.endswith('conv1.weight'):
-            name = name.replace('decode_head.', 'decode_head.seg_head.')
+            name = name.replace('decode_head.', 'decode_head.inner.')
             torch.testing.assert_close(state[name], kernel, rtol=0, atol=0)
 
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*')}

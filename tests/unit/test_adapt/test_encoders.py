@@ -16,7 +16,7 @@ from mmhires import load_model
 from mmhires.adapt import AdaptError, adapt
 from mmhires.check import check_config
 from mmhires.deploy import Predictor, export
-from mmhires.models.teacher import build_teacher
+from mmhires.models.distillation.teacher import build_teacher
 from mmhires.registry import MODELS
 from mmhires.utils.configs import without_weights
 

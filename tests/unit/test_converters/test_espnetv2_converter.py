@@ -67,7 +67,7 @@ def test_all_but_the_classifier_goes_into_camvids_models(repo_root, weights):
         f'decode_head.{part}' for part in ('conv_seg', 'sssr', 'sisr_head', 'feature_transform')
     }
     torch.testing.assert_close(
-        dsrl.decode_head.seg_head.poolings[3].merge.conv.weight,
+        dsrl.decode_head.inner.poolings[3].merge.conv.weight,
         weights['bu_dec_l4.merge_layer.2.cbr.0.weight'],
     )
 

@@ -8,7 +8,7 @@ from mmcv.transforms import Resize
 from mmseg.structures import SegDataSample
 
 from mmhires.deploy.preparation import Preparation, resize
-from mmhires.models.data_preprocessors import LowResSegDataPreProcessor
+from mmhires.models.low_res import LowResSegDataPreProcessor
 
 NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 

@@ -7,7 +7,7 @@ from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
 from mmhires.models import LowResSegDataPreProcessor
-from mmhires.models.preprocessing import reduce_labels
+from mmhires.models.low_res.reduction import reduce_labels
 
 STATISTICS = dict(mean=[120.0, 110.0, 100.0], std=[50.0, 60.0, 70.0], bgr_to_rgb=True)
 

@@ -3,7 +3,12 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmhires.models.preprocessing import check_images, check_reduction, reduce_images, reduce_labels
+from mmhires.models.low_res.reduction import (
+    check_images,
+    check_reduction,
+    reduce_images,
+    reduce_labels,
+)
 from mmhires.utils.ratio import as_ratio
 
 

@@ -171,7 +171,7 @@ def test_deploy_form_predicts_the_same_without_training_only_weights():
     torch.testing.assert_close(head(features()), before, rtol=0, atol=0)
     assert {name.split('.')[0] for name, _ in head.named_parameters()} == {
         'conv_seg',
-        'seg_head',
+        'inner',
         'sssr',
     }
 
@@ -183,8 +183,17 @@ def test_a_checkpoint_of_the_plain_head_fills_the_wrapped_one():
     segmentor = torch.nn.ModuleDict(dict(decode_head=head))
     missing, unexpected = segmentor.load_state_dict(state, strict=False)
     assert not unexpected
-    assert not [key for key in missing if 'seg_head.' in key]
-    torch.testing.assert_close(head.seg_head.convs[0].conv.weight, plain.convs[0].conv.weight)
+    assert not [key for key in missing if 'inner.' in key]
+    torch.testing.assert_close(head.inner.convs[0].conv.weight, plain.convs[0].conv.weight)
+
+
+def test_a_checkpoint_of_version_0_1_fills_the_wrapped_head():
+    trained, head = build(**ROWS['+SSSR']), build(**ROWS['+SSSR'])
+    old = {name.replace('inner.', 'seg_head.'): x for name, x in trained.state_dict().items()}
+    assert old.keys() != trained.state_dict().keys()
+    head.load_state_dict(old)
+    for name, value in trained.state_dict().items():
+        torch.testing.assert_close(head.state_dict()[name], value, rtol=0, atol=0)
 
 
 def test_its_own_state_dict_loads_strictly():
@@ -329,7 +338,7 @@ def test_a_head_that_returns_something_else_is_named_when_it_runs():
             return super().forward(inputs), None
 
     head = build()
-    head.seg_head.__class__ = TupleHead
+    head.inner.__class__ = TupleHead
     with pytest.raises(TypeError, match='TupleHead.*16 channels'):
         head(features())
 

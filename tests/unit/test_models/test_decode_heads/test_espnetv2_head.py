@@ -77,9 +77,9 @@ def test_every_map_and_every_parameter_has_a_part_in_the_loss():
 
 def test_features_of_dsrl_are_what_the_classifier_sees():
     plain, dsrl = build(HEAD).eval(), build(DSRL).eval()
-    dsrl.seg_head.load_state_dict(plain.state_dict(), strict=False)
+    dsrl.inner.load_state_dict(plain.state_dict(), strict=False)
     inputs = maps((32, 48))
-    features = dsrl.seg_head(inputs)
+    features = dsrl.inner(inputs)
     assert features.shape == (2, 5, 16, 24)
     torch.testing.assert_close(plain.conv_seg(features), plain(inputs))
 

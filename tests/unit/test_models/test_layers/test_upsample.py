@@ -41,11 +41,10 @@ def test_a_scale_that_enlarges_nothing_is_refused(scale):
 
 @pytest.mark.parametrize('scale', [2, 4])
 def test_untrained_logits_are_the_plain_ones_resized_up_to_the_border(scale):
-    logits, feat = torch.randn(2, 5, 6, 7), torch.randn(2, 9, 6, 7)
-    resized = logits
+    logits = resized = torch.randn(2, 5, 6, 7)
     for _ in range(scale // 2):
         resized = F.interpolate(resized, scale_factor=2, mode='bilinear')
-    torch.testing.assert_close(LogitUpsample(5, scale)(logits, feat), resized)
+    torch.testing.assert_close(LogitUpsample(5, scale)(logits), resized)
 
 
 def test_subpixel_convolution_starts_as_a_resize_and_learns_the_phases():
@@ -57,6 +56,23 @@ def test_subpixel_convolution_starts_as_a_resize_and_learns_the_phases():
     added = module(logits, feat) - resized
     # Pixel (y, x) of class k and phase (i, j) is channel k * 16 + 4 i + j.
     torch.testing.assert_close(added[:, 3, 1::4, 2::4], module.conv(feat)[:, 3 * 16 + 4 + 2])
+
+
+def test_every_form_of_sssr_makes_compared_maps_and_logits_of_features():
+    features, conv = torch.randn(2, 9, 6, 7), torch.nn.Conv2d(9, 5, 1)
+    logits = conv(features)
+    deconv, narrow = DeconvUpsample(9, 4, 2), torch.nn.Conv2d(4, 5, 1)
+    maps, classes = deconv.enlarge(features, narrow)
+    torch.testing.assert_close(maps, deconv(features))
+    torch.testing.assert_close(classes, narrow(maps))
+    resize = LogitUpsample(5, 2)
+    subpixel = SubpixelUpsample(9, 5, 2)
+    torch.nn.init.normal_(subpixel.conv.weight)
+    for form, expected in ((resize, resize(logits)), (subpixel, subpixel(logits, features))):
+        maps, classes = form.enlarge(features, conv)
+        assert maps is classes
+        torch.testing.assert_close(classes, expected)
+        assert classes.shape == (2, 5, 12, 14)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +95,6 @@ def test_any_scale_starts_where_a_resize_would_be(scale):
     rows = torch.arange(6.0)[:, None].expand(1, 5, 6, 8)
     margin = int(2 * scale)
     torch.testing.assert_close(
-        LogitUpsample(5, scale)(rows, feat)[..., margin:-margin, :],
+        LogitUpsample(5, scale)(rows)[..., margin:-margin, :],
         F.interpolate(rows, size, mode='bilinear')[..., margin:-margin, :],
     )

@@ -189,7 +189,7 @@ def test_deploy_form_predicts_the_same_without_training_only_weights():
     strip(head)
     torch.testing.assert_close(head(features()), before, rtol=0, atol=0)
     assert {name.split('.')[0] for name, _ in head.named_parameters()} == {
-        'heatmap_head',
+        'inner',
         'predictor',
         'sssr',
     }
@@ -203,7 +203,7 @@ def test_a_checkpoint_of_the_plain_head_fills_the_wrapped_one(plain):
     checkpoint = nn.ModuleDict(dict(head=trained)).state_dict()
     load_state_dict(estimator, checkpoint)  # the function of every Runner
     state = trained.state_dict()
-    for name, value in head.heatmap_head.state_dict().items():
+    for name, value in head.inner.state_dict().items():
         torch.testing.assert_close(value, state[name])
 
 
@@ -283,7 +283,7 @@ def test_a_head_that_returns_something_else_is_named_when_it_runs():
             return super().forward(feats), None
 
     head = build()
-    head.heatmap_head.__class__ = TupleHead
+    head.inner.__class__ = TupleHead
     with pytest.raises(TypeError, match='TupleHead.*16 channels'):
         head(features())
 

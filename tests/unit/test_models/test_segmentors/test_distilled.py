@@ -120,6 +120,17 @@ def test_smaller_maps_are_resized_to_those_of_the_teacher(step):
     )
 
 
+def test_a_loss_that_knows_nothing_of_labels_distils(step):
+    model = build(distill_losses=[dict(type=torch.nn.SmoothL1Loss, beta=0.5, on=-1)])
+    data, losses = step(model)
+    mine = model.extract_feat(data['inputs'])[3]
+    wanted = model.teacher.extract_feat(full_size(data))[3]
+    resized = F.interpolate(mine, wanted.shape[-2:], mode='bilinear')
+    torch.testing.assert_close(
+        losses['map_3.loss_smoothl1loss'], F.smooth_l1_loss(resized, wanted, beta=0.5)
+    )
+
+
 def test_features_are_what_the_classifiers_read(step):
     seen = []
     model = build(distill_losses=[dict(type='mmhires.FALoss', on='features', subsample=1)])

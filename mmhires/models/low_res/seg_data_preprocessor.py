@@ -12,10 +12,11 @@ from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from mmhires.models import reduced  # noqa: F401  teaches upstream's segmentors
-from mmhires.models.preprocessing import ImageReduction, reduce_labels
 from mmhires.registry import MODELS
 from mmhires.utils.ratio import as_ratio, enlarged_side, full_step
+
+from . import segmentors  # noqa: F401  teaches upstream's segmentors
+from .reduction import ImageReduction, reduce_labels
 
 
 @MODELS.register_module()
@@ -34,7 +35,7 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
 
     ``crop_size`` and ``stride`` of a segmentor's ``test_cfg=dict(mode='slide', ...)`` are in pixels
     of the full-size image, too (of the prediction, with ``low_res_input``), see
-    :func:`mmhires.models.reduced.slide_over_reduced`.
+    :func:`mmhires.models.low_res.segmentors.slide_over_reduced`.
 
     Args:
         scale: Full-size image : network input, at least 1, whole or not. The nearest fraction of a

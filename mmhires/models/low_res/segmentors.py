@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Sliding windows on images that a data preprocessor has reduced."""
+"""MMSegmentation's segmentors on images that a data preprocessor has reduced."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ from mmseg.models.segmentors import DepthEstimator, EncoderDecoder, MultimodalEn
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from mmhires.models.unlabelled import refuse_unlabelled
 from mmhires.utils.ratio import enlarged_side
 
-from .preprocessing import ImageReduction, as_in_training
-from .unlabelled import refuse_unlabelled
+from .reduction import ImageReduction, as_in_training
 
 
 def slide_over_reduced(model: nn.Module, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:

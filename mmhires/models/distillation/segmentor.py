@@ -10,11 +10,13 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from mmhires.models.distillation import LOGITS, Distillation
 from mmhires.models.padding import image_pixels
 from mmhires.models.recording import head_of, is_map, replaced
 from mmhires.models.unlabelled import is_unlabelled, labels_of
 from mmhires.registry import MODELS
+
+from .distillation import Distillation
+from .places import LOGITS
 
 
 @MODELS.register_module()
@@ -57,7 +59,6 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
     """
 
     preprocessor = 'mmhires.LowResSegDataPreProcessor'
-    default_loss = dict(type='mmhires.LogitDistillLoss')
 
     def __init__(self, *args, **kwargs) -> None:
         if 'num_stages' in kwargs or not isinstance(kwargs.get('decode_head', {}), dict):
@@ -67,33 +68,23 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
             )
         super().__init__(*args, **kwargs)
 
-    def teacher_logits(self, images: Tensor, data_samples: SampleList) -> Tensor:
-        """Return logits of the teacher at full size.
+    def default_loss(self) -> dict:
+        """Return the config of the loss of class probabilities."""
+        return dict(type='mmhires.LogitDistillLoss')
 
-        Args:
-            images: Normalised, enlarged by ``teacher_scale``.
-            data_samples: With ``gt_img``.
-
-        Returns:
-            ``(N, num_classes, H, W)``.
-        """
+    def teacher_logits(
+        self, teacher: nn.Module, images: Tensor, data_samples: SampleList
+    ) -> Tensor:
+        """Return logits of the teacher at full size, ``(N, num_classes, H, W)``."""
         size = tuple(data_samples[0].gt_img.shape)
         # A torch.Size would say that a window of a sliding test is meant.
-        return self.teacher.encode_decode(images, [dict(img_shape=size)] * len(images))
+        return teacher.encode_decode(images, [dict(img_shape=size)] * len(images))
 
     def predicted(self, args: tuple, output: Any, data_samples: SampleList) -> Tensor:
-        """Return the head's prediction, from a training pass.
-
-        Args:
-            args: What its ``forward`` was given.
-            output: What its ``forward`` returned.
-            data_samples: With ``gt_img``.
-
-        Returns:
-            Logits at full size, ``(N, num_classes, H, W)``.
+        """Return logits of the student at full size, ``(N, num_classes, H, W)``.
 
         Raises:
-            ValueError: It cannot be told from ``output``.
+            ValueError: They cannot be told from ``output``.
         """
         head = head_of(self)
         output = _without_auxiliary(head, output)
@@ -134,16 +125,7 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         return {}
 
     def label_of(self, data_samples: SampleList, taught: dict | None = None) -> dict:
-        """Return labels as keyword arguments of pixel losses.
-
-        Args:
-            data_samples: With ``gt_sem_seg``.
-            taught: Of :meth:`teach`; its predictions are the labels of images that have none.
-                Default: None.
-
-        Returns:
-            ``label`` ``(N, H, W)``, ``ignore_index`` and ``inside``.
-        """
+        """Return ``label`` ``(N, H, W)``, ``ignore_index`` and ``inside`` for pixel losses."""
         if is_unlabelled(data_samples[0]):
             label = labels_of(taught[LOGITS])
         else:  # not by the head, which need not be a BaseDecodeHead

@@ -12,12 +12,11 @@ from mmengine.runner import CheckpointLoader
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
+from mmhires.models.low_res.reduction import ImageReduction, as_in_training
 from mmhires.registry import MODELS
 from mmhires.utils.configs import without_weights
 from mmhires.utils.finite import require_finite
 from mmhires.utils.input_channels import swaps_channels
-
-from .preprocessing import ImageReduction, as_in_training
 
 
 def build_teacher(name: str, cfg: dict | str, checkpoint: str | None) -> nn.Module:

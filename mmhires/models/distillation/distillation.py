@@ -2,20 +2,20 @@
 """A frozen full-size teacher for a model of any task."""
 
 import copy
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmhires.models.low_res.reduction import full_size_images
+from mmhires.models.recording import MAPS, OUTPUTS, compare, head_of, record
+from mmhires.models.unlabelled import is_unlabelled, split_by_labels
 from mmhires.registry import MODELS
 
-from .preprocessing import full_size_images
-from .recording import FEATURES, MAPS, OUTPUTS, compare, head_of, record
+from .places import LOGITS, align, pick, read_places
 from .teacher import build_teacher, check_same_images, with_full_size
-from .unlabelled import is_unlabelled, split_by_labels
-
-LOGITS = 'logits'
 
 
 class Distillation:
@@ -43,20 +43,19 @@ class Distillation:
         distill_losses: Config of each loss, with the key ``on`` beside it: ``'logits'`` (the
             default; for pose heatmaps or SimCC's bins), ``'features'`` (what the last layer of the
             head reads), the index of a map of the neck or, without one, the backbone, or a pair of
-            such for student and teacher. Default: None, ``default_loss`` alone.
+            such for student and teacher. Default: None, that of
+            :meth:`default_loss` alone.
         teacher_scale: Enlarges the images that the teacher reads: its stride may be coarse for
             them. Default: 1.0.
         **kwargs: Of the model.
 
     Attributes:
-        default_loss (dict): Config of a loss of the logits.
         preprocessor (str): The data preprocessor that leaves ``gt_img``.
 
     Raises:
         ValueError: An unknown ``on``.
     """
 
-    default_loss: dict
     preprocessor: str
 
     def __init__(
@@ -70,28 +69,15 @@ class Distillation:
     ) -> None:
         super().__init__(*args, **kwargs)
         self.teacher_scale = teacher_scale
-        if distill_losses is None:
-            distill_losses = [self.default_loss]
         self._teacher_cfg = copy.deepcopy(teacher)
         self._teacher_ckpt = teacher_ckpt
         # In a list, so that nn.Module does not take it for a part of itself.
         self._teacher: list[nn.Module] = []
-        self._on, losses = [], []
-        for cfg in distill_losses:
-            cfg = dict(cfg)
-            on = cfg.pop('on', LOGITS)
-            pair = tuple(on) if isinstance(on, (tuple, list)) else (on, on)
-            if len(pair) != 2 or not all(
-                isinstance(place, int) or place in (LOGITS, FEATURES) for place in pair
-            ):
-                raise ValueError(
-                    f'{self._name}: on={on!r} of {cfg["type"]} must be '
-                    "'logits', 'features', the index of a map, or a pair of "
-                    'these for student and teacher'
-                )
-            self._on.append(pair)
-            losses.append(MODELS.build(cfg))
-        self.distill_losses = nn.ModuleList(losses)
+        if distill_losses is None:
+            distill_losses = [self.default_loss()]
+        cfgs = [dict(cfg) for cfg in distill_losses]
+        self._on = [read_places(self._name, cfg) for cfg in cfgs]
+        self.distill_losses = nn.ModuleList(map(MODELS.build, cfgs))
 
     @property
     def _name(self) -> str:
@@ -99,7 +85,14 @@ class Distillation:
 
     @property
     def teacher(self) -> nn.Module:
-        """The frozen teacher, made when first asked for.
+        """The frozen teacher, from :meth:`load_teacher`."""
+        return self.load_teacher()
+
+    def load_teacher(self) -> nn.Module:
+        """Build the teacher and read its weights, unless that is done.
+
+        Returns:
+            The frozen teacher.
 
         Raises:
             FileNotFoundError: No such checkpoint.
@@ -107,19 +100,19 @@ class Distillation:
             ValueError: The checkpoint does not fit the config, or the teacher wants images
                 normalised in another way or has other classes.
         """
-        if not self._teacher:
-            if self._teacher_cfg is None:
-                raise RuntimeError(
-                    f'{self._name}: the teacher is gone since '
-                    'switch_to_deploy(); build a new model to train'
-                )
-            teacher = build_teacher(self._name, self._teacher_cfg, self._teacher_ckpt)
-            self._check_teacher(teacher)
-            parameter = next(self.parameters())
-            self._teacher.append(
-                teacher.to(parameter.device, parameter.dtype).eval().requires_grad_(False)
+        if self._teacher:
+            return self._teacher[0]
+        if self._teacher_cfg is None:
+            raise RuntimeError(
+                f'{self._name}: the teacher is gone since '
+                'switch_to_deploy(); build a new model to train'
             )
-        return self._teacher[0]
+        teacher = build_teacher(self._name, self._teacher_cfg, self._teacher_ckpt)
+        self._check_teacher(teacher)
+        parameter = next(self.parameters())
+        teacher.to(parameter.device, parameter.dtype).eval().requires_grad_(False)
+        self._teacher.append(teacher)
+        return teacher
 
     def _check_teacher(self, teacher: nn.Module) -> None:
         check_same_images(self._name, teacher.data_preprocessor, self.data_preprocessor)
@@ -132,7 +125,6 @@ class Distillation:
             )
 
     def _apply(self, fn: Callable, *args, **kwargs) -> nn.Module:
-        """Move the teacher along to a device or data type."""
         for teacher in self._teacher:
             teacher._apply(fn, *args, **kwargs)
         return super()._apply(fn, *args, **kwargs)
@@ -140,7 +132,7 @@ class Distillation:
     def init_weights(self) -> None:
         """Initialise the student, and read the teacher's weights."""
         super().init_weights()
-        self.teacher  # noqa: B018  its errors belong before training
+        self.load_teacher()  # its errors belong before training
 
     @torch.compiler.disable  # its graph would not have what hooks record
     def loss(self, inputs: Tensor, data_samples: Sequence) -> dict:
@@ -164,10 +156,10 @@ class Distillation:
         for supervised, indices in parts:
             images = inputs if len(parts) == 1 else inputs[indices]
             part = [data_samples[i] for i in indices]
-            mine, found = self.losses_of(images, part, supervised)
-            own.update(mine)
-            for name, loss in found.items():
-                share = len(indices) / len(data_samples)
+            own_losses, taught_losses = self.losses_of(images, part, supervised)
+            own.update(own_losses)
+            share = len(indices) / len(data_samples)
+            for name, loss in taught_losses.items():
                 taught[name] = taught.get(name, 0) + share * loss
         return {**own, **taught}
 
@@ -205,14 +197,14 @@ class Distillation:
         images = full_size_images(self, data_samples, 'the teacher')
         scale = self.teacher_scale
         if scale != 1:
-            images = F.interpolate(images, scale_factor=scale, mode='bicubic')
-        with torch.no_grad(), record(self.teacher) as seen:
-            if is_unlabelled(data_samples[0]) or any(
-                not isinstance(place, int) for _, place in self._on
-            ):
-                seen[LOGITS] = self.teacher_logits(images, data_samples)
-            else:  # its head need not run
-                self.teacher.extract_feat(images)
+            images = nn.functional.interpolate(images, scale_factor=scale, mode='bicubic')
+        teacher = self.load_teacher()
+        maps_only = all(isinstance(place, int) for _, place in self._on)
+        with torch.no_grad(), record(teacher) as seen:
+            if maps_only and not is_unlabelled(data_samples[0]):
+                teacher.extract_feat(images)  # its head need not run
+            else:
+                seen[LOGITS] = self.teacher_logits(teacher, images, data_samples)
         return seen
 
     def distill(self, mine: dict, wanted: dict, data_samples: Sequence, label: dict) -> dict:
@@ -231,16 +223,57 @@ class Distillation:
         if any(place == LOGITS for place, _ in self._on):
             mine = dict(mine, logits=self._own_logits(mine, data_samples))
         for loss, (student, teacher) in zip(self.distill_losses, self._on):
-            target = self._pick(wanted, teacher, 'teacher')
-            feat = self._fit(self._pick(mine, student, 'student'), target, student)
+            target = pick(self._name, wanted, teacher, 'teacher')
+            feat = pick(self._name, mine, student, 'student')
+            feat = align(self._name, feat, target, student)
             name = f'map_{student % len(mine[MAPS])}' if isinstance(student, int) else student
-            losses[f'{name}.{loss.loss_name}'] = compare(
-                loss, feat, target, **self.label_at(label, student)
-            )
+            key = getattr(loss, 'loss_name', f'loss_{type(loss).__name__.lower()}')
+            labels = self.label_at(label, student)
+            losses[f'{name}.{key}'] = compare(loss, feat, target, **labels)
         return losses
 
+    @abstractmethod
+    def default_loss(self) -> dict:
+        """Return the config of a loss of the logits."""
+
+    @abstractmethod
+    def teacher_logits(self, teacher: nn.Module, images: Tensor, data_samples: Sequence) -> Tensor:
+        """Predict with the teacher.
+
+        Args:
+            teacher: The teacher.
+            images: Normalised, enlarged by ``teacher_scale``, ``(N, C, H, W)``.
+            data_samples: With ``gt_img``.
+
+        Returns:
+            A map as of :meth:`predicted`.
+        """
+
+    @abstractmethod
+    def predicted(self, args: tuple, output: Any, data_samples: Sequence) -> Tensor:
+        """Return the prediction of the student's head, from a training pass.
+
+        Args:
+            args: Arguments of its ``forward``.
+            output: Of its ``forward``.
+            data_samples: With ``gt_img``.
+
+        Returns:
+            What ``'logits'`` are of this task, ``(N, C, H, W)``.
+
+        Raises:
+            ValueError: It cannot be told from ``output``.
+        """
+
+    @abstractmethod
+    def label_of(self, data_samples: Sequence, taught: dict) -> dict:
+        """Return labels as keyword arguments of losses.
+
+        The predictions in ``taught``, of :meth:`teach`, are those of images that have none.
+        """
+
     def label_at(self, label: dict, on: int | str) -> dict:
-        """What of ``label_of`` a loss takes that compares ``on``."""
+        """Return those of ``label_of`` that a loss takes which compares ``on``."""
         return label
 
     def _own_logits(self, mine: dict, data_samples: Sequence) -> Tensor:
@@ -256,43 +289,10 @@ class Distillation:
         ((args, output),) = calls
         return self.predicted(args, output, data_samples)
 
-    def _pick(self, seen: dict, place: int | str, whose: str) -> Tensor:
-        if place == LOGITS:
-            return seen[LOGITS]
-        if place == FEATURES:
-            if len(seen[FEATURES]) != 1:
-                raise ValueError(
-                    f"{self._name}: on='features', but the last layer of the "
-                    f"{whose}'s head, a convolution conv_seg or final_layer, "
-                    f'ran {len(seen[FEATURES])} times, where one was '
-                    'expected; use the index of a map'
-                )
-            return seen[FEATURES][0]
-        try:
-            return seen[MAPS][place]
-        except IndexError:
-            raise ValueError(
-                f'{self._name}: on={place}, but the {whose} has {len(seen[MAPS])} maps'
-            ) from None
-
-    def _fit(self, feat: Tensor, target: Tensor, place: int | str) -> Tensor:
-        size, full_size = feat.shape[-2:], target.shape[-2:]
-        if any(a > b for a, b in zip(size, full_size)):
-            raise ValueError(
-                f'{self._name}: {place} of the student is {tuple(size)}, '
-                f'larger than {tuple(full_size)} of the teacher, which has to '
-                'see at least as much: compare the sizes that their data '
-                'preprocessors pad to and the strides of their networks'
-            )
-        if size == full_size:
-            return feat
-        return F.interpolate(feat, full_size, mode='bilinear')
-
     def switch_to_deploy(self, test_cfg: dict | None = None) -> None:
         """Remove the teacher and its losses permanently.
 
-        Args:
-            test_cfg: What MMPose's estimators pass; unused.
+        MMPose's estimators pass ``test_cfg``.
         """
         self._teacher_cfg = None
         self._teacher.clear()

@@ -10,9 +10,11 @@ from mmpose.models.heads import IntegralRegressionHead, RegressionHead, RLEHead
 from mmpose.utils.typing import SampleList
 from torch import Tensor, nn
 
-from mmhires.models.distillation import LOGITS, Distillation
 from mmhires.models.recording import head_of, is_map, replaced
 from mmhires.registry import MODELS
+
+from .distillation import Distillation
+from .places import LOGITS
 
 # Heads of coordinates, which have no spread to teach.
 REGRESSION = (RegressionHead, IntegralRegressionHead, RLEHead)
@@ -51,36 +53,24 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
 
     preprocessor = 'mmhires.LowResPoseDataPreprocessor'
 
-    @property
     def default_loss(self) -> dict:
         """Return the config of the loss that fits the student's head."""
         if hasattr(head_of(self), 'simcc_split_ratio'):
             return dict(type='mmhires.LogitDistillLoss')
         return dict(type='mmhires.FeatureL2Loss', reduction='mean')
 
-    def teacher_logits(self, images: Tensor, data_samples: SampleList) -> Tensor:
+    def teacher_logits(
+        self, teacher: nn.Module, images: Tensor, data_samples: SampleList
+    ) -> Tensor:
         """Return heatmaps or bins of the teacher.
 
-        Args:
-            images: Normalised crops, ``(N, C, H, W)``.
-            data_samples: Data samples.
-
-        Returns:
-            As of :meth:`predicted`.
-
         Raises:
-            ValueError: The head has neither.
+            ValueError: Its head has neither.
         """
-        feats = self.teacher.extract_feat(images)
-        return self._decoded(self.teacher, feats, data_samples)
+        return self._decoded(teacher, teacher.extract_feat(images), data_samples)
 
     def predicted(self, args: tuple, output: Any, data_samples: SampleList) -> Tensor:
-        """Return what the head would decode, from a training pass.
-
-        Args:
-            args: What its ``forward`` was given.
-            output: What its ``forward`` returned.
-            data_samples: Data samples.
+        """Return what the student's head would decode.
 
         Returns:
             Heatmaps ``(N, out_channels, h, w)``, or logits of bins ``(N, bins, K, 2)``.
@@ -129,22 +119,14 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
                 )
 
     def label_of(self, data_samples: SampleList, taught: dict) -> dict:
-        """Return the visibility of the keypoints, for losses of bins.
-
-        Args:
-            data_samples: With ``keypoint_weights``.
-            taught: Unused.
-
-        Returns:
-            ``weight`` ``(N, K, 2)`` of logits of bins; nothing of maps.
-        """
+        """Return the visibility of the keypoints as ``weight`` ``(N, K, 2)`` of bins."""
         if not hasattr(head_of(self), 'simcc_split_ratio'):
             return {}
         weight = torch.cat([sample.gt_instance_labels.keypoint_weights for sample in data_samples])
         return dict(weight=weight[..., None].expand(-1, -1, 2))
 
     def label_at(self, label: dict, on: int | str) -> dict:
-        """What of :meth:`label_of` a loss takes that compares ``on``."""
+        """Return the visibility for losses of logits only."""
         return label if on == LOGITS else {}
 
 
