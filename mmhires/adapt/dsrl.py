@@ -33,7 +33,7 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
     Raises:
         AdaptError: The head cannot be wrapped, or the model has another frame.
     """
-    if upstream.cfg.default_scope == 'mmpose':
+    if upstream.task.crops:
         yield _pose(upstream, scale, teacher_ckpt)
         return
     upstream.expect('EncoderDecoder', 'DSRL takes the place of its one decode head')
@@ -133,7 +133,7 @@ def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
     step = full_step(as_ratio(scale), 64)
     even = [-(-side // step) * step for side in upstream.size]
     size = upstream.padded(scale)
-    if upstream.cfg.default_scope == 'mmseg':
+    if not upstream.task.crops:
         with suppress(AdaptError):
             maps, size = upstream.maps(scale, even)[1], even
     with refusing(), shapes_only():

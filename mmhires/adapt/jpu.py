@@ -23,7 +23,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
         AdaptError: The backbone has no dilation that could go.
     """
     cfg = upstream.cfg.model
-    if upstream.cfg.default_scope != 'mmseg':
+    if upstream.task.crops:
         raise AdaptError('JPU replaces dilation, which MMPose does not use')
     if cfg.get('backbone') is None:
         raise AdaptError(f'{cfg.type} has no backbone')

@@ -22,7 +22,7 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
     Raises:
         AdaptError: The model has another frame, or predicts heatmaps.
     """
-    if upstream.cfg.default_scope == 'mmpose':
+    if upstream.task.crops:
         if not has_bins(upstream):
             raise AdaptError(
                 f'{upstream.cfg.model.get("head", {}).get("type")} predicts '

@@ -11,12 +11,12 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import load_checkpoint
-from mmengine.structures import PixelData
 from torch import nn
 
 from mmhires.check.datasets import find_datasets
 from mmhires.dryrun.meta_device import build_model, without_weights
 from mmhires.dryrun.random_batch import draw_batch
+from mmhires.tasks import SEGMENTATION, find_task
 from mmhires.utils.configs import walk
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio, full_step
@@ -120,7 +120,7 @@ def _build(cfg: Config) -> nn.Module:
 
 def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
     """Make images and their labels."""
-    if cfg.default_scope == 'mmpose':
+    if find_task(cfg).crops:
         meta = next(x.meta for x in find_datasets(cfg, 1) if x.meta)
         return draw_batch(cfg, meta, input_channels(model))
     preprocessor = model.data_preprocessor
@@ -139,22 +139,14 @@ def _batch(cfg: Config, model: nn.Module, size: tuple[int, ...]) -> dict:
 
 def _coloured(size: tuple[int, ...], channels: int, classes: int) -> dict:
     """Make images of 4x4 fields, each in the colour of its class, with noise."""
-    from mmseg.structures import SegDataSample
-
     random = np.random.default_rng(0)
     colours = random.integers(40, 216, (classes, channels))
     fields = random.integers(0, classes, (BATCH, 4, 4))
     rows, columns = (np.arange(side) * 4 // side for side in size)
     labels = fields[:, rows][:, :, columns]
     images = colours[labels] + random.integers(-40, 40, (*labels.shape, 1))
-    meta = dict(ori_shape=size, img_shape=size)
-    return dict(
-        inputs=list(torch.from_numpy(images).permute(0, 3, 1, 2).byte()),
-        data_samples=[
-            SegDataSample(gt_sem_seg=PixelData(data=torch.from_numpy(label)[None]), metainfo=meta)
-            for label in labels
-        ],
-    )
+    images = torch.from_numpy(images).permute(0, 3, 1, 2).byte()
+    return SEGMENTATION.batch(images, torch.from_numpy(labels))
 
 
 def _judge(history: list[dict[str, float]]) -> None:

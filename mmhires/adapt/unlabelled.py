@@ -27,7 +27,7 @@ def loader_lines(upstream: Upstream, teacher_ckpt: str | None, folder: str) -> s
             'images without labels teach nothing without a '
             'teacher: give --teacher-ckpt to dsrl, hrfr or plain'
         )
-    if upstream.cfg.default_scope == 'mmpose':
+    if upstream.task.crops:
         raise AdaptError(
             'a picture without labels does not say where its '
             'persons are: --unlabelled is of segmentation'

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmhires.dryrun.config_tree import import_scope, training_size
 from mmhires.dryrun.meta_device import build_model, maps_of, shapes_only
+from mmhires.tasks import TASKS, find_task
 from mmhires.utils.errors import first_line
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_number, as_ratio, full_step, reduced_side
@@ -52,6 +53,7 @@ class Upstream:
 
     Attributes:
         cfg (Config): The config.
+        task (Task): Of the config.
         base (str): ``_base_`` of the child.
         top_preprocessor (str): In the child, what its data preprocessor begins with: the one at the
             top level of the config, which a runner would give the model, or nothing.
@@ -72,9 +74,11 @@ class Upstream:
             path = osp.abspath(name)
         with refusing('is not a config: '):
             self.cfg = Config.fromstring(f'_base_ = {path!r}', '.py')
-        scope = self.cfg.get('default_scope')
-        if scope not in ('mmseg', 'mmpose'):
-            raise AdaptError(f'default_scope is neither mmseg nor mmpose but {scope!r}')
+        self.task = find_task(self.cfg)
+        if self.task is None or not self.task.distilled:
+            scopes = [task.scope for task in TASKS.values() if task.distilled]
+            scope = self.cfg.get('default_scope')
+            raise AdaptError(f'default_scope is neither {" nor ".join(scopes)} but {scope!r}')
         if not self.cfg.get('model'):
             raise AdaptError('has no model')
         self.top_preprocessor, self.whole_model = '', '_base_.model'
@@ -83,8 +87,8 @@ class Upstream:
             self.cfg.model.data_preprocessor = top
             self.top_preprocessor = '\n        _base_.data_preprocessor,'
             self.whole_model = 'dict(_base_.model, data_preprocessor=_base_.data_preprocessor)'
-        init_default_scope(scope)
-        import_scope(scope)
+        init_default_scope(self.task.scope)
+        import_scope(self.task.scope)
         self.size = training_size(self.cfg)
 
     @property
@@ -120,7 +124,7 @@ class Upstream:
             raise AdaptError(str(error)) from error
         if ratio == 1:
             raise AdaptError(f'scale={scale} reduces nothing: give more')
-        if ratio.denominator > 1 and self.cfg.default_scope == 'mmseg':
+        if ratio.denominator > 1 and not self.task.crops:
             ratio = Fraction(round(scale * self.stride), self.stride)
         small = min(self.size) / ratio
         if ratio == 1 or (small < 64 and small < self.stride):
@@ -149,7 +153,7 @@ class Upstream:
         Returns:
             With padding; crops of persons have none.
         """
-        if self.rounds(scale) and self.cfg.default_scope == 'mmpose':
+        if self.rounds(scale) and self.task.crops:
             return self.size
         ratio = as_ratio(scale)
         step = full_step(ratio, self.stride if self.rounds(scale) else 1)
@@ -237,9 +241,7 @@ def taught(
     start = kind = teacher = ''
     if teacher_ckpt is not None:
         start = f'load_from = {teacher_ckpt!r}\n'
-        pose = upstream.cfg.default_scope == 'mmpose'
-        name = 'DistilledPoseEstimator' if pose else 'DistilledSegmentor'
-        kind = f"\n    type='mmhires.{name}',"
+        kind = f'\n    type={upstream.task.distilled!r},'
         teacher = f',\n    teacher={upstream.whole_model},\n    teacher_ckpt={teacher_ckpt!r}'
         teacher += losses and f',\n    distill_losses=[{losses}]'
     head = head and f',\n    {head}'

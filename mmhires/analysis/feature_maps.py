@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from mmengine.visualization import Visualizer
-from mmseg.apis import inference_model
 from torch import Tensor, nn
+
+from mmhires.tasks import SEGMENTATION
 
 INPUT = ':in'
 
@@ -26,8 +27,8 @@ def default_layers(model: nn.Module) -> list[str]:
         The final segmentation features, which are what the classifier is given, and those of the
         SISR branch if there is one.
     """
-    layers = [f'decode_head.conv_seg{INPUT}', 'decode_head.sisr_head']
-    return layers if _has_sisr(model) else layers[:1]
+    classifier = f'{SEGMENTATION.head}.{SEGMENTATION.last_layer}{INPUT}'
+    return [classifier, f'{SEGMENTATION.head}.sisr_head'][: 1 + _has_sisr(model)]
 
 
 @torch.no_grad()
@@ -62,7 +63,7 @@ def capture_features(
             if not name or name not in modules:
                 raise _no_module(name, modules)
             hooks.enter_context(modules[name].register_forward_hook(partial(keep, layer)))
-        inference_model(model, image)
+        SEGMENTATION.predict(model, image)
         if _has_sisr(model):
             inputs = seen['data_preprocessor']['inputs']
             model.decode_head.super_resolve(model.extract_feat(inputs), inputs)

@@ -7,10 +7,10 @@ from functools import partial
 import torch
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
-from mmengine.structures import PixelData
 from torch import nn
 
 from mmhires.engine import BF16OptimWrapper
+from mmhires.tasks import SEGMENTATION
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio
 
@@ -34,22 +34,16 @@ def random_batch(
     Raises:
         ValueError: The model is not a segmentor.
     """
-    # Not at the top: without mmhires it cannot be imported beside mmcv-lite.
-    from mmseg.models import BaseSegmentor
-    from mmseg.structures import SegDataSample
-
-    if not isinstance(model, BaseSegmentor):
+    if not SEGMENTATION.made(model):
         raise ValueError(
             f'only segmentors can be given random labels to train on, got a {type(model).__name__}'
         )
     size, classes = tuple(image_size), model.decode_head.num_classes
-    labels = torch.randint(classes, (batch_size, 1, *size), device=device)
-    meta = dict(img_path='noise', ori_shape=size, img_shape=size)
-    samples = [SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta) for label in labels]
+    labels = torch.randint(classes, (batch_size, *size), device=device)
     images = torch.randint(
         256, (batch_size, input_channels(model), *size), dtype=torch.uint8, device=device
     )
-    return dict(inputs=list(images), data_samples=samples)
+    return SEGMENTATION.batch(images, labels)
 
 
 def in_training(model: nn.Module, image_size: Sequence[int]) -> nn.Module:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mmhires.tasks import TASKS
+
 # An argument that is not an option, such as ``a=b.py``.
 CONFIG = re.compile(r'[^=]+\.(py|json|yml|yaml)')
-# By scope, what to install.
-HOSTS = dict(mmseg='mmsegmentation', mmpose='mmpose', mmpretrain='"mmhires[pretrain]"')
 
 
 def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
@@ -44,14 +44,15 @@ def host_main(tool: str, argv: Sequence[str]) -> Callable[[], None]:
     if config:
         cfg = Config.fromfile(config, import_custom_modules=False)
         scope = cfg.get('default_scope', scope)
-    if scope not in HOSTS:
+    if scope not in TASKS:
         raise ValueError(
-            f'{config}: default_scope must be one of {", ".join(HOSTS)}, got {scope!r}'
+            f'{config}: default_scope must be one of {", ".join(TASKS)}, got {scope!r}'
         )
     package = importlib.util.find_spec(scope)
     if package is None:
         raise ModuleNotFoundError(
-            f'{config or tool} needs {scope}, which is not installed: pip install {HOSTS[scope]}'
+            f'{config or tool} needs {scope}, which is not installed: '
+            f'pip install {TASKS[scope].install}'
         )
 
     folder = Path(package.origin).parent

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmhires.utils.boxes import BoxFile, check_boxes
+from mmhires.tasks import task_of
+from mmhires.utils.boxes import BoxFile
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import refuse_overwriting
 from mmhires.utils.images import read_image, write_image
@@ -54,65 +55,7 @@ def make_painter(
     """
     if opacity is not None and not 0 < opacity <= 1:
         raise ValueError(f'opacity must be in (0, 1], got {opacity}')
-    if hasattr(model, 'decode_head'):
-        return _paint_classes(model, opacity or 0.5, with_labels)
-    if model.cfg.get('default_scope') == 'mmpose':
-        from mmpose.models import TopdownPoseEstimator
-
-        if isinstance(model, TopdownPoseEstimator):
-            return _paint_skeletons(model, opacity or 1)
-    raise ValueError(
-        f'a {type(model).__name__} is neither a segmentor nor a '
-        'top-down pose estimator: nothing to paint'
-    )
-
-
-def _paint_classes(
-    model: 'BaseModel', opacity: float, with_labels: bool
-) -> Callable[..., np.ndarray]:
-    """Paint classes as MMSegmentation does."""
-    import mmcv
-    from mmseg.apis import inference_model
-    from mmseg.visualization import SegLocalVisualizer
-
-    visualizer = SegLocalVisualizer(alpha=opacity)
-    visualizer.dataset_meta = model.dataset_meta
-
-    def paint(image: np.ndarray, boxes: None = None) -> np.ndarray:
-        if boxes is not None:
-            raise ValueError('boxes are of pose estimators')
-        sample = inference_model(model, image)
-        height, width = sample.pred_sem_seg.shape
-        if image.shape[:2] != (height, width):
-            image = mmcv.imresize(image, (width, height), interpolation='bicubic')
-        rgb = mmcv.bgr2rgb(image)
-        visualizer.add_datasample('', rgb, sample, with_labels=with_labels)
-        return mmcv.rgb2bgr(visualizer.get_image())
-
-    return paint
-
-
-def _paint_skeletons(model: 'BaseModel', opacity: float) -> Callable[..., np.ndarray]:
-    """Paint skeletons as MMPose's inferencer does."""
-    import mmcv
-    from mmpose.apis import inference_topdown
-    from mmpose.structures import merge_data_samples
-    from mmpose.visualization import PoseLocalVisualizer
-
-    visualizer = PoseLocalVisualizer(alpha=opacity)
-    visualizer.set_dataset_meta(model.dataset_meta)
-
-    def paint(image: np.ndarray, boxes: list | None = None) -> np.ndarray:
-        boxes = check_boxes(boxes, *image.shape[:2])
-        if not len(boxes):  # nobody in the picture
-            return image
-        samples = inference_topdown(model, image, boxes)
-        visualizer.add_datasample(
-            '', mmcv.bgr2rgb(image), merge_data_samples(samples), draw_gt=False, draw_bbox=False
-        )
-        return mmcv.rgb2bgr(visualizer.get_image())
-
-    return paint
+    return task_of(model).painter(model, opacity, with_labels)
 
 
 def overlay(

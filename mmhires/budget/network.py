@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from mmhires.analysis import count_macs, image_areas, network_input
 from mmhires.deploy.original import own_scope
 from mmhires.registry import DATASETS, MODELS
+from mmhires.tasks import find_task
 from mmhires.utils.progress import track
 from mmhires.utils.quiet import silence
 from mmhires.utils.ratio import as_ratio, full_step
@@ -66,7 +67,8 @@ class TrainedNetwork:
     """
 
     def __init__(self, cfg: Config, name: str, checkpoint: str) -> None:
-        if cfg.get('default_scope') != 'mmseg':
+        task = find_task(cfg)
+        if task is None or task.crops:
             raise ValueError(
                 f'{name}: only segmentors can be tried at other sizes: the '
                 'codec of a pose network is bound to the size of its crops. '

@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope
 
 from mmhires.dryrun.attempts import tried
 from mmhires.dryrun.config_tree import part_of
+from mmhires.tasks import TASKS
 from mmhires.utils.errors import error_line
 from mmhires.utils.quiet import silence
 
@@ -15,7 +16,6 @@ from .context import Context
 from .finding import Finding, Findings
 from .rules import all_findings
 
-SCOPES = ('mmseg', 'mmpose', 'mmpretrain')
 # Nothing can be looked up in other ones. Outer ones stand first.
 DICTS = (
     'model',
@@ -71,8 +71,8 @@ def check_config(path: str, options: dict | None = None, samples: int = 8) -> li
 def _unusable(cfg: Config) -> Findings:
     """Yield what makes a config impossible to check."""
     scope = cfg.get('default_scope')
-    if scope not in SCOPES or find_spec(scope) is None:
-        remedy = f'set it to one of {", ".join(SCOPES)}, and install that'
+    if scope not in TASKS or find_spec(scope) is None:
+        remedy = f'set it to one of {", ".join(TASKS)}, and install that'
         yield Finding('config', 'default_scope', repr(scope), remedy)
     if cfg.get('model') is None:
         yield Finding('config', 'model', 'there is none', 'give one')

@@ -12,9 +12,10 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch import nn
 
 from mmhires.dryrun.attempts import tried
-from mmhires.dryrun.config_tree import component, first, import_scope, is_topdown, part_of
+from mmhires.dryrun.config_tree import component, first, import_scope, part_of
 from mmhires.dryrun.meta_device import build_model
 from mmhires.dryrun.random_batch import cropped, draw_batch, reduced_size, take_through
+from mmhires.tasks import find_task
 from mmhires.utils.input_channels import input_channels
 
 from .components import misfits
@@ -46,11 +47,13 @@ class Context:
 
     Attributes:
         cfg: The whole config.
+        task: Of the config.
         import_errors: Errors of ``custom_imports``.
     """
 
     def __init__(self, cfg: Config, labels: int = 1) -> None:
         self.cfg, self.labels = cfg, labels
+        self.task = find_task(cfg)
         import_scope(cfg.default_scope)
         tries = (tried(import_module, name) for name in self.imports)
         self.import_errors = [error for _, error in tries if error]
@@ -143,7 +146,7 @@ class Context:
             return None
         batch = self.draw(min(self.smallest_batch(), 2))
         return batch and Trial(
-            self.model, self.cfg.model, batch, self.tests or [_first_image(batch)]
+            self.task, self.model, self.cfg.model, batch, self.tests or [_first_image(batch)]
         )
 
     @cached_property
@@ -161,7 +164,7 @@ class Context:
         if batch and pad:
             model.data_preprocessor.size = reduced_size(pad, LARGEST)
         batch = batch or self.trial.batch
-        return Trial(model, self.cfg.model, batch, [_first_image(batch)])
+        return Trial(self.task, model, self.cfg.model, batch, [_first_image(batch)])
 
     @cached_property
     def training_findings(self) -> list[Finding]:
@@ -177,11 +180,11 @@ class Context:
     def tests(self) -> list[dict]:
         """Batches of one image or crop as validation and test give them.
 
-        Of the data sets where their files are there, otherwise drawn; empty where the config tests
-        neither segmentation nor the pose of one person.
+        Of the data sets where their files are there, otherwise drawn; empty where drawn images do
+        not suit the model.
         """
         cfg = self.cfg
-        if cfg.default_scope != 'mmseg' and not is_topdown(cfg.model):
+        if not self.task.suits_drawn_images(cfg.model):
             return []
         samples = self._fitting(self.samples('val', 'test'))
         for split in ('val', 'test'):
@@ -191,7 +194,7 @@ class Context:
                 and isinstance(steps, (list, tuple))
                 and any('Load' in str(step.get('type')) for step in steps)
             ):
-                samples = self._fitting(take_through(steps, self.meta, self.channels))
+                samples = self._fitting(take_through(self.task, steps, self.meta, self.channels))
         tests = [pseudo_collate([sample]) for sample in samples]
         test_cfg = cfg.model.get('test_cfg') or {}
         if test_cfg.get('mode') == 'slide' and 'crop_size' in test_cfg:

@@ -14,6 +14,7 @@ from mmhires.dryrun.attempts import tried
 from mmhires.dryrun.config_tree import each, part_of
 from mmhires.dryrun.meta_device import build_model, maps_of
 from mmhires.models.super_resolution import DualSuperResolution
+from mmhires.tasks import HEADS
 
 from .finding import Finding, Findings
 from .remedies import from_error
@@ -87,13 +88,13 @@ def _diagnose_parts(trial: Trial) -> Findings:
 
 
 def _diagnose_heads(trial: Trial, maps: Any, samples: list) -> Findings:
-    for name in ('decode_head', 'auxiliary_head', 'head'):
+    for name in HEADS:
         previous, heads = (), getattr(trial.model, name, None)
         for key, head in each(f'model.{name}', heads):
             part = _Head(key, head, maps, previous, samples)
             findings = list(part.findings(part_of(dict(model=trial.cfg), key)))
             yield from findings
-            if name == 'decode_head' and head is not heads:  # a cascade
+            if name == trial.task.head and head is not heads:  # a cascade
                 if findings:
                     break
                 previous = (head(maps, *previous),)

@@ -17,6 +17,7 @@ from mmhires.dryrun.attempts import attempt, tried
 from mmhires.dryrun.config_tree import each
 from mmhires.dryrun.meta_device import shapes_only
 from mmhires.models.recording import replaced
+from mmhires.tasks import HEADS, Task
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -41,14 +42,17 @@ class Trial:
     """A model with images to train on and to predict.
 
     Args:
+        task: Of the model.
         model: On the meta device, or with real weights.
         cfg: ``model`` of the config.
         batch: What the data preprocessor gets in training.
         tests: Batches of one image, as it gets them in testing.
     """
 
-    def __init__(self, model: nn.Module, cfg: Config, batch: dict, tests: list[dict]) -> None:
-        self.model, self.cfg = model, cfg
+    def __init__(
+        self, task: Task, model: nn.Module, cfg: Config, batch: dict, tests: list[dict]
+    ) -> None:
+        self.task, self.model, self.cfg = task, model, cfg
         self.batch, self.tests = batch, tests
 
     def running(self) -> AbstractContextManager:
@@ -59,8 +63,8 @@ class Trial:
     @cached_property
     def wrong_heatmap(self) -> tuple[int, int] | None:
         """Width and height of heatmaps that the decoder does not expect."""
-        decoder = getattr(getattr(self.model, 'head', None), 'decoder', None)
-        size, heatmaps = getattr(decoder, 'heatmap_size', None), None
+        codec, heatmaps = self.task.codec(self.model), None
+        size = getattr(codec, 'heatmap_size', None)
         if size is not None:
             with attempt('heatmaps of a drawn image'), self.running():
                 data = self.preprocess(self.batch, training=False)
@@ -123,7 +127,7 @@ def _recorded(model: nn.Module, step: Step) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(register_module_forward_pre_hook(record_norm))
-        for name in ('decode_head', 'auxiliary_head'):
+        for name in HEADS:
             for key, head in each(f'model.{name}', getattr(model, name, None)):
                 if hasattr(head, 'loss_by_feat'):
                     method = partial(record_loss, key, head.loss_by_feat)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 
+from mmhires.tasks import task_of
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole, refuse_overwriting
 from mmhires.utils.images import read_image, write_image
@@ -115,18 +116,18 @@ def export(
     model.eval()
     for path in images:
         read_image(path)  # names a damaged one before the work begins
-    kind = 'segmentation' if hasattr(model, 'decode_head') else 'pose'
-    if dynamic and kind == 'pose':
+    task = task_of(model)
+    if dynamic and task.crops:
         raise ValueError(
             'a pose network takes crops of one size, whatever '
             'that of the image: export it without dynamic'
         )
-    if labels and (dynamic or kind == 'pose'):
+    if labels and (dynamic or task.crops):
         raise ValueError(
             'labels inside the file are those of a segmentor, '
             'for images of one size: export without them'
         )
-    spec = task_class(kind).describe(model)
+    spec = task_class(task.name).describe(model)
     spec.update(precision=precision, mmhires=__version__)
     # Channels last binds a dynamic program to sizes at which maps that have a
     # single pixel, or more, have so again.
@@ -170,7 +171,7 @@ def export(
         if dynamic:
             pictures += _other_sizes(images[0], before.decoding, folder)
         results = list(_compare(model, predictor, track(pictures), batch, way_out, precision))
-    _check_agreement(results, kind, precision, way_out)
+    _check_agreement(results, task.units, precision, way_out)
     with open_whole(out, 'wb') as stream:
         stream.write(content)
     return results
@@ -201,7 +202,7 @@ def _compare(
         yield Agreement(name, share, uncertain)
 
 
-def _check_agreement(results: list[Agreement], kind: str, precision: str, way_out: str) -> None:
+def _check_agreement(results: list[Agreement], units: str, precision: str, way_out: str) -> None:
     """Raise an error if the file predicts something else."""
     for result in results:
         if math.isnan(result.share):
@@ -213,10 +214,9 @@ def _check_agreement(results: list[Agreement], kind: str, precision: str, way_ou
             )
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
-        what = 'pixels' if kind == 'segmentation' else 'keypoints'
         raise ValueError(
             f'not written: on {worst.image} only {worst.share:.3%} of the '
-            f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
+            f'{units} are as before the export, {AGREEMENT[precision]:.1%} '
             f'were asked for{way_out}'
         )
 

@@ -8,6 +8,8 @@ from types import NoneType
 import torch
 from torch import Tensor, nn
 
+from mmhires.tasks import task_of
+
 from .fold import fold_bn
 from .strip import strip
 
@@ -40,7 +42,7 @@ class Network(nn.Module):
         super().__init__()
         if precision not in PRECISIONS:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
-        self.head = 'decode_head' if hasattr(model, 'decode_head') else 'head'
+        self.head = task_of(model).head
         if isinstance(getattr(model, self.head, None), (NoneType, nn.ModuleList)):
             raise ValueError(
                 f'{type(model).__name__} has no head, or a cascade of heads: it cannot be exported'

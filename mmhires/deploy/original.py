@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmhires.tasks import task_of
+
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import nn
@@ -29,14 +31,7 @@ def original_prediction(model: 'nn.Module', path: str):
     """
     path = str(path)
     with _own_config(model):
-        if hasattr(model, 'decode_head'):
-            from mmseg.apis import inference_model
-
-            sample = inference_model(model, path)
-            return sample.pred_sem_seg.data[0].cpu().numpy()
-        from mmpose.apis import inference_topdown
-
-        return inference_topdown(model, path)[0]
+        return task_of(model).predict(model, path)
 
 
 def agreement(want, found, precision: str = 'fp32') -> tuple[float, int]:
@@ -96,16 +91,14 @@ def own_scope(cfg: 'Config') -> AbstractContextManager:
 
 @contextmanager
 def _own_config(model: 'nn.Module') -> Iterator[None]:
-    """Give a model a config for files for a while, and ask for heatmaps."""
-    cfg, test_cfg = model.cfg, model.test_cfg
+    """Give a model a config for files for a while."""
+    cfg = model.cfg
     model.cfg = copy.deepcopy(cfg)
     for step in model.cfg.get('test_pipeline', ()):
         if step['type'] in _LOADERS:
             step['type'] = 'LoadImageFromFile'
-    if not hasattr(model, 'decode_head'):
-        model.test_cfg = dict(test_cfg or {}, output_heatmaps=True)
     try:
         with own_scope(cfg):
             yield
     finally:
-        model.cfg, model.test_cfg = cfg, test_cfg
+        model.cfg = cfg

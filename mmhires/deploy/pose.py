@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mmhires.tasks import POSE
+
 from .bins import SimCCLabel
 from .crops import Crop, PersonCropper
 from .heatmaps import flip_back, make_codec
@@ -71,8 +73,7 @@ class PoseTask(Task):
             ValueError: The model tests in a way that cannot be exported.
         """
         pipeline = cls.read_pipeline(model.cfg.test_dataloader.dataset.pipeline)
-        head = model.cfg.model.head
-        head = head.get('heatmap_head', head)
+        head = POSE.plain_head(model.cfg.model)
         if 'TopdownAffine' not in pipeline or not head.get('decoder'):
             raise ValueError(
                 'only top-down pose estimators of heatmaps or '

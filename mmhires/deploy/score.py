@@ -15,6 +15,8 @@ from mmengine.registry import DATASETS, METRICS, Registry
 from mmengine.structures import PixelData
 from torch import nn
 
+from mmhires.tasks import task_of
+
 from .original import agreement, original_prediction, own_scope
 from .predictor import Predictor
 
@@ -60,7 +62,7 @@ def make_score(
 def has_labelled_pictures(model: nn.Module, cfg: ConfigDict) -> bool:
     """Return whether a config has labelled test pictures and an mIoU."""
     loader = cfg.get('test_dataloader')
-    if not hasattr(model, 'decode_head') or not loader:
+    if task_of(model).crops or not loader:
         return False
     metrics = cfg.get('test_evaluator') or ()
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]

@@ -68,7 +68,7 @@ def import_scope(scope: str) -> None:
     """Import everything that a package registers.
 
     Args:
-        scope: ``'mmseg'``, ``'mmpose'`` or ``'mmpretrain'``.
+        scope: Such as ``'mmseg'``.
     """
     import_module(f'{scope}.utils').register_all_modules(False)
 
@@ -90,21 +90,6 @@ def component(name: str | type) -> type | None:
                 if kind := scope.get(name):
                     return kind
     return None
-
-
-def is_topdown(model_cfg: Mapping) -> bool:
-    """Return whether a model estimates the pose of one person in a crop.
-
-    Args:
-        model_cfg: ``model`` of a config.
-
-    Returns:
-        True for MMPose's ``TopdownPoseEstimator`` and its subclasses.
-    """
-    kind = component(model_cfg.get('type', ''))
-    return kind is not None and any(
-        base.__name__ == 'TopdownPoseEstimator' for base in kind.__mro__
-    )
 
 
 def training_size(cfg: Config) -> tuple[int, int]:

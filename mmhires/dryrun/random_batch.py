@@ -8,17 +8,16 @@ from contextlib import contextmanager
 from itertools import product
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.structures import PixelData
 
+from mmhires.tasks import Task, find_task
+
 from .attempts import attempt
-from .config_tree import first, is_topdown, training_size
+from .config_tree import first, training_size
 
 SIZE = 512, 1024
-# Side of the squares of one class in a drawn label.
-SQUARE = 32
 # An image as the files of most data sets hold it.
 COLOURS = 3
 
@@ -40,7 +39,7 @@ def draw_batch(
         meta: Meta information of the training data.
         channels: Channels of the images that the model takes.
         count: Number of images.
-        limit: Crop images of segmentation, as :func:`reduced_size` says.
+        limit: Crop images of tasks that take any size, as :func:`reduced_size` says.
         pad: Size that the data preprocessor pads images to. Images are cropped as that is, so that
             the batch is what it stands for.
 
@@ -48,24 +47,19 @@ def draw_batch(
         ``inputs`` and ``data_samples`` of the images; None where the config trains in a way that
         random people do not fit.
     """
-    scope, size = cfg.get('default_scope'), training_size(cfg)
-    if scope == 'mmpretrain':
-        return _classified(size, channels, count)
-    if scope == 'mmpose' and not is_topdown(cfg.model):
+    task, size = find_task(cfg), training_size(cfg)
+    if not task.suits_drawn_images(cfg.model):
         return None
     steps = first(cfg.get('train_dataloader'), 'pipeline')
-    pipelines = [steps] if isinstance(steps, (list, tuple)) and steps else []
+    pipelines = task.pipelines(steps if isinstance(steps, (list, tuple)) else [], size)
     # Where nothing is loaded, the data set draws images of its own size.
-    drawn = SIZE
-    if scope == 'mmseg':
-        loads = any(map(_loads, pipelines[0])) if pipelines else False
-        drawn = SIZE if loads else size
-        pipelines.append([dict(type='Resize', scale=tuple(size[::-1])), dict(type='PackSegInputs')])
+    loads = any(_loads(step) for steps in pipelines[:1] for step in steps)
+    drawn = SIZE if loads else size
     # Two images that are compared make one of twice the channels.
     for pipeline, width in product(pipelines, dict.fromkeys((channels, COLOURS))):
-        samples = take_through(pipeline, meta, width, count, drawn)
+        samples = take_through(task, pipeline, meta, width, count, drawn)
         if samples and len(samples[0].get('inputs', ())) == channels:
-            if limit is not None and scope == 'mmseg':
+            if limit is not None and not task.crops:
                 padded = pad or samples[0]['inputs'].shape[-2:]
                 samples = [cropped(sample, reduced_size(padded, limit)) for sample in samples]
             return pseudo_collate(samples)
@@ -73,11 +67,17 @@ def draw_batch(
 
 
 def take_through(
-    steps: Sequence[dict], meta: dict, channels: int, count: int = 1, size: tuple[int, int] = SIZE
+    task: Task,
+    steps: Sequence[dict],
+    meta: dict,
+    channels: int,
+    count: int = 1,
+    size: tuple[int, int] = SIZE,
 ) -> list[dict]:
-    """Take drawn images, of classes or of a person, through a pipeline.
+    """Take images that a task draws through a pipeline.
 
     Args:
+        task: Of the pipeline.
         steps: Transforms of a config; those that load are left out.
         meta: Meta information of the data.
         channels: Channels of the drawn images.
@@ -87,10 +87,9 @@ def take_through(
     Returns:
         A sample of each image; empty where the pipeline does not take them.
     """
-    draw = _with_keypoints if 'num_keypoints' in meta else _segmented
     transforms = _built([step for step in steps if not _loads(step)])
     with attempt(f'a pipeline on a drawn image of {channels} channels'), _fixed_seed():
-        return [transforms(draw(meta, channels, size)) for _ in range(count)]
+        return [transforms(task.draw(meta, channels, size)) for _ in range(count)]
     return []
 
 
@@ -143,62 +142,3 @@ def cropped(sample: dict, size: tuple[int, int]) -> dict:
             data_sample.set_data({name: field[:height, :width]})
     data_sample.set_metainfo(dict(img_shape=(height, width)))
     return dict(inputs=sample['inputs'][..., :height, :width], data_samples=data_sample)
-
-
-def _image(channels: int, size: tuple[int, int]) -> dict:
-    # A loader of grey images gives no axis of channels.
-    shape = size if channels == 1 else (*size, channels)
-    image = np.random.randint(0, 256, shape, dtype=np.uint8)
-    return dict(
-        img=image,
-        img2=image,  # for the detection of changes
-        img_shape=size,
-        ori_shape=size,
-        img_path='drawn',
-        img_id=0,
-    )
-
-
-def _segmented(meta: dict, channels: int, size: tuple[int, int]) -> dict:
-    """An image of squares of all classes; all of depth 1."""
-    classes = len(meta.get('classes') or range(2))
-    squares = np.random.randint(0, classes, [side // SQUARE + 1 for side in size])
-    label = squares.astype(np.uint8).repeat(SQUARE, 0).repeat(SQUARE, 1)
-    return dict(
-        _image(channels, size),
-        gt_seg_map=label[: size[0], : size[1]],
-        gt_depth_map=np.ones(size, np.float32),
-        seg_map_path='drawn',
-        seg_fields=['gt_seg_map', 'gt_depth_map'],
-        reduce_zero_label=False,
-        label_map=None,
-    )
-
-
-def _with_keypoints(meta: dict, channels: int, size: tuple[int, int]) -> dict:
-    """A person that fills a part of the image."""
-    keypoints = meta['num_keypoints']
-    low, high = np.array([[400, 100], [600, 400]])
-    points = np.random.uniform(low, high, (1, keypoints, 2))
-    return dict(
-        _image(channels, size),
-        **meta,
-        id=0,
-        category_id=1,
-        bbox=np.array([[*low, *high]], np.float32),
-        bbox_score=np.ones(1, np.float32),
-        keypoints=points.astype(np.float32),
-        keypoints_visible=np.ones((1, keypoints), np.float32),
-        area=np.float32(60000),
-        iscrowd=0,
-        head_size=np.array([[60.0]], np.float32),
-    )
-
-
-def _classified(size: tuple[int, int], channels: int, count: int) -> dict:
-    from mmpretrain.structures import DataSample
-
-    return dict(
-        inputs=torch.randint(0, 256, (count, channels, *size)),
-        data_samples=[DataSample().set_gt_label(0) for _ in range(count)],
-    )

@@ -19,6 +19,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import BaseLoop, Runner
 
 from mmhires.registry import HOOKS
+from mmhires.tasks import find_task
 from mmhires.utils.files import open_whole
 from mmhires.utils.locks import claim_folder, release_folder
 
@@ -205,10 +206,10 @@ def _is_argument(path: str) -> bool:
 def _dropped_load_from(runner: Runner) -> str | None:
     """Return the config file's ``load_from`` that ``--resume`` dropped.
 
-    ``train.py`` of these packages sets it to None, that of MMSegmentation does not.
+    ``train.py`` of some packages sets it to None.
     """
     file = runner.cfg.filename or ''
-    drops = runner.cfg.get('default_scope') in ('mmpose', 'mmpretrain')
-    if not drops or not os.path.isfile(file):
+    task = find_task(runner.cfg)
+    if task is None or not task.drops_load_from or not os.path.isfile(file):
         return None
     return Config.fromfile(file, import_custom_modules=False).get('load_from')

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mmhires.tasks import task_of
+
 MAPS, FEATURES, OUTPUTS = 'maps', 'features', 'outputs'
 
 
@@ -21,7 +23,7 @@ def head_of(model: nn.Module) -> nn.Module:
     Returns:
         The head.
     """
-    head = model.decode_head if hasattr(model, 'decode_head') else model.head
+    head = getattr(model, task_of(model).head)
     if isinstance(head, nn.ModuleList):
         head = head[-1]
     return head.predictor if hasattr(head, 'predictor') else head
@@ -47,16 +49,16 @@ class ReadMaps(tuple):
 
 
 def read_maps(model: nn.Module, maps: Sequence[Tensor]) -> set[int]:
-    """Run the decode head of a segmentor to see which maps it reads.
+    """Run the head of a model to see which maps it reads.
 
     Args:
-        model: A segmentor; of a cascade all decode heads run.
+        model: The model; of a cascade all heads run.
         maps: ``(N, C_i, H_i, W_i)``.
 
     Returns:
         Indices from 0.
     """
-    recorded, previous, heads = ReadMaps(maps), (), model.decode_head
+    recorded, previous, heads = ReadMaps(maps), (), getattr(model, task_of(model).head)
     for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
         previous = (head(recorded, *previous),)
     return recorded.read
@@ -91,8 +93,8 @@ def record(model: nn.Module) -> Iterator[dict[str, Any]]:
     source = getattr(model, 'neck', None) or model.backbone
     with ExitStack() as stack:
         stack.enter_context(source.register_forward_hook(keep_maps))
-        last_layer = _last_layer(head)
-        if last_layer is not None:
+        last_layer = getattr(head, task_of(model).last_layer, None)
+        if isinstance(last_layer, nn.Conv2d):
             stack.enter_context(last_layer.register_forward_pre_hook(keep_features))
         # Heads call their forward() by name, which runs no hook.
         stack.enter_context(replaced(head, forward=partial(keep_outputs, head.forward)))
@@ -115,15 +117,6 @@ def replaced(module: nn.Module, **methods) -> Iterator[None]:
         for name in methods:
             del module.__dict__[name]
         module.__dict__.update(before)
-
-
-def _last_layer(head: nn.Module) -> nn.Module | None:
-    """Return the convolution that ends a head."""
-    for name in ('conv_seg', 'final_layer'):
-        layer = getattr(head, name, None)
-        if isinstance(layer, nn.Conv2d):
-            return layer
-    return None
 
 
 def is_map(value: Any) -> bool:

@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from mmhires.tasks import task_of
 from mmhires.utils.configs import without_weights
 from mmhires.utils.errors import first_line
 from mmhires.utils.finite import require_finite
@@ -65,16 +66,14 @@ def load_model(
         from mmhires.deploy.student import extract_student
 
         cfg, weights = extract_student(cfg, weights)
-    if scope == 'mmseg' and not any('LoadImage' in str(step['type']) for step in cfg.test_pipeline):
+    steps = cfg.get('test_pipeline')
+    if steps and not any('LoadImage' in str(step['type']) for step in steps):
         # a dataset that makes its images
-        cfg.test_pipeline.insert(0, dict(type='LoadImageFromFile'))
+        steps.insert(0, dict(type='LoadImageFromFile'))
     cfg.model = without_weights(cfg.model)
     model = importlib.import_module(f'{scope}.apis').init_model(cfg, device='cpu')
     _load(model, weights, str(checkpoint))
-    if scope == 'mmseg':
-        model.dataset_meta = _named_classes(model, saved)
-    elif saved:
-        model.dataset_meta = saved
+    model.dataset_meta = task_of(model).named_outputs(model, saved)
     return model.to(get_device() if device == 'auto' else device)
 
 
@@ -137,29 +136,3 @@ def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
             f'{len(missing)} weights, {missing[0]} among them'
         )
     require_finite(needed, checkpoint)
-
-
-def _named_classes(model: nn.Module, saved: dict) -> dict:
-    """Return names and colours for the classes of a segmentor."""
-    from mmseg.registry import DATASETS
-
-    cfg, counts = model.cfg, []
-    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
-    cls = DATASETS.get(dataset.get('type', ''))
-    tested = getattr(cls, 'METAINFO', {}) | dataset.get('metainfo', {})
-    sources = {
-        'the checkpoint': saved,
-        'dataset_meta of the config': cfg.get('dataset_meta', {}),
-        'its test dataset': tested,
-    }
-    for where, meta in sources.items():
-        names, colors = meta.get('classes') or (), meta.get('palette') or ()
-        if names and len(names) == len(colors):
-            if len(names) == model.num_classes:
-                return dict(meta)
-            counts.append(f'{len(names)} by {where}')
-    raise ValueError(
-        f'the network tells {model.num_classes} classes apart, but there are '
-        f'names and colours of {", ".join(counts) or "none"}: add '
-        'dataset_meta=dict(classes=..., palette=...) to the config'
-    )

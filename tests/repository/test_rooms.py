@@ -14,6 +14,7 @@ FILES = sorted(
 FLOORS = (
     {'version', 'compat'},
     {'utils', 'registry'},
+    {'tasks'},
     {'models', 'datasets', 'engine'},
     {'evaluation', 'converters', 'deploy'},
     {'zoo', 'analysis', 'dryrun'},

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from mmhires.dryrun.config_tree import first, is_topdown
+from mmhires.dryrun.config_tree import first
 from mmhires.utils.configs import walk
 
 from ..context import Context
@@ -23,10 +23,9 @@ def findings(ctx: Context) -> Findings:
 
 
 def _keypoints(ctx: Context, dataset: str) -> Findings:
-    if not is_topdown(ctx.cfg.model):
+    if not ctx.task.suits_drawn_images(ctx.cfg.model):
         return
-    head, keypoints = ctx.cfg.model.get('head'), ctx.meta['num_keypoints']
-    head = (head or {}).get('heatmap_head', head or {})
+    head, keypoints = ctx.task.plain_head(ctx.cfg.model), ctx.meta['num_keypoints']
     # Combined heatmaps of UDP have two maps of offsets for each.
     maps = keypoints * (3 if 'combined' in str(head.get('decoder')) else 1)
     yield from _compare(

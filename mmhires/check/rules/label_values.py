@@ -19,6 +19,7 @@ from mmhires.dryrun.attempts import LOGGER, tried
 from mmhires.dryrun.config_tree import first, part_of, training_size
 from mmhires.dryrun.meta_device import Unallocated, without_weights
 from mmhires.dryrun.random_batch import cropped
+from mmhires.tasks import SEGMENTATION
 from mmhires.utils.configs import walk
 from mmhires.utils.errors import error_line
 
@@ -85,7 +86,7 @@ class _Loss:
         Args:
             voids: Where values come from that are not a class, by value.
         """
-        key, classes = f'{self.key}.loss_decode', self.head.num_classes
+        key, classes = f'{self.key}.{SEGMENTATION.loss}', self.head.num_classes
         one_channel = getattr(self.head, 'out_channels', classes) == 1
         error = self.error(PATTERN % classes)
         if error:
@@ -101,7 +102,7 @@ class _Loss:
 
     def _class_findings(self, one_channel: bool) -> Findings:
         """Yield losses that labels do not change as they should."""
-        key, classes = f'{self.key}.loss_decode', self.head.num_classes
+        key, classes = f'{self.key}.{SEGMENTATION.loss}', self.head.num_classes
         halves = (PATTERN // SIDE * 2 // SIDE) % classes
         stripes = self.value(PATTERN % min(classes, 2))
         if classes > 1 and stripes == self.value(halves) != 0:

@@ -7,12 +7,13 @@ from mmengine.registry import MODELS
 
 from mmhires.dryrun.attempts import tried
 from mmhires.dryrun.config_tree import each
+from mmhires.tasks import HEADS
 
 from ..context import Context
 from ..finding import Findings
 from ..remedies import from_error
 
-PARTS = ('data_preprocessor', 'backbone', 'neck', 'decode_head', 'auxiliary_head', 'head')
+PARTS = ('data_preprocessor', 'backbone', 'neck', *HEADS)
 
 
 def findings(ctx: Context) -> Findings:

@@ -41,11 +41,9 @@ def _failures(trial: Trial) -> Findings:
         error = trial.prediction_error(test)
         if error is not None:
             height, width = test['inputs'][0].shape[-2:]
-            # Crops of persons are not padded.
-            padded = hasattr(trial.model.data_preprocessor, 'test_cfg')
             yield Finding(
                 'size',
-                'model.test_cfg' if padded else 'val_dataloader',
+                'val_dataloader' if trial.task.crops else 'model.test_cfg',
                 f'a test image of {height}x{width}: {error_line(error)}',
                 _padding(trial, test),
             )
@@ -53,8 +51,7 @@ def _failures(trial: Trial) -> Findings:
 
 def _crops(trial: Trial) -> Findings:
     """Compare test crops of persons with the codec, which decodes any."""
-    decoder = getattr(getattr(trial.model, 'head', None), 'decoder', None)
-    decoded = getattr(decoder, 'input_size', None)
+    decoded = getattr(trial.task.codec(trial.model), 'input_size', None)
     for test in trial.tests:
         crop = test['data_samples'][0].metainfo.get('input_size')
         if None not in (decoded, crop) and tuple(decoded) != tuple(crop):
@@ -72,7 +69,7 @@ def _padding(trial: Trial, test: dict) -> str:
     """Return the padding with which the prediction works, if any."""
     preprocessor = trial.model.data_preprocessor
     before = getattr(preprocessor, 'test_cfg', None)
-    if not hasattr(preprocessor, 'test_cfg') or (before or {}).get('size'):
+    if trial.task.crops or (before or {}).get('size'):
         return ''
     factor = getattr(preprocessor, 'factor', Fraction(1))
     try:

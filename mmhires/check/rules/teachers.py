@@ -13,8 +13,6 @@ from ..context import Context
 from ..finding import Finding, Findings
 from ..remedies import from_error
 
-PARTS = ('backbone', 'neck', 'decode_head', 'head')
-
 
 def findings(ctx: Context) -> Findings:
     """Warn of teachers of which nothing gives a part its weights."""
@@ -29,7 +27,7 @@ def findings(ctx: Context) -> Findings:
             teacher = cfg and cfg.get('model')
         if not isinstance(teacher, Mapping):
             continue
-        names = PARTS[:2] if _maps_only(model) else PARTS
+        names = ['backbone', 'neck'] + [ctx.task.head] * (not _maps_only(model))
         random = list(_random_parts(teacher, names))
         if random:
             yield Finding(

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmhires.models.layers.upsample import DeconvUpsample, LogitUpsample, SubpixelUpsample
 from mmhires.models.super_resolution import DualSuperResolution, build_inner_head
 from mmhires.registry import MODELS
+from mmhires.tasks import SEGMENTATION
 from mmhires.utils.ratio import as_ratio, enlarged_side
 
 
@@ -62,8 +63,6 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             of ``sisr_head``, or an unknown ``sssr``.
     """
 
-    preprocessor = 'mmhires.LowResSegDataPreProcessor'
-
     def __init__(
         self,
         seg_head: ConfigType,
@@ -86,11 +85,11 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             )
         # Losses, sampler and dropout belong to where the classifier is.
         own, rest = {}, dict(seg_head)
-        for key in ('loss_decode', 'sampler', 'dropout_ratio'):
+        for key in (SEGMENTATION.loss, 'sampler', 'dropout_ratio'):
             if key in rest:
                 own[key] = rest.pop(key)
         kept = ('cls_seg', 'loss', 'loss_by_feat')
-        inner = build_inner_head(rest, 'DSRLHead', BaseDecodeHead, 'conv_seg', kept)
+        inner = build_inner_head(rest, 'DSRLHead', SEGMENTATION, BaseDecodeHead, kept)
         for key in (
             'num_classes',
             'out_channels',
@@ -121,13 +120,13 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         else:
             form = SubpixelUpsample(inner.channels, compared, factor)
         self.add_super_resolution(
+            SEGMENTATION,
             inner,
             form,
             inner.channels,
             compared,
             sisr_head,
             loss_fa,
-            former='seg_head',
             scale=factor,
             norm_cfg=self.norm_cfg,
             align_corners=self.align_corners,
@@ -217,7 +216,7 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             if meta['img_shape'] != meta.get('pad_shape', meta['img_shape']):
                 raise NotImplementedError(
                     "DSRLHead: test_cfg=dict(mode='slide') needs "
-                    f"data_preprocessor=dict(type='{self.preprocessor}', "
+                    f"data_preprocessor=dict(type='{SEGMENTATION.preprocessor}', "
                     f'scale={self.scale}); with another one windows are added '
                     'up at the size of the small image'
                 )

@@ -13,6 +13,7 @@ from mmhires.models.low_res.reduction import full_size_images
 from mmhires.models.recording import MAPS, OUTPUTS, compare, head_of, record
 from mmhires.models.unlabelled import is_unlabelled, split_by_labels
 from mmhires.registry import MODELS
+from mmhires.tasks import task_of
 
 from .places import LOGITS, align, pick, read_places
 from .teacher import build_teacher, check_same_images, with_full_size
@@ -49,14 +50,9 @@ class Distillation:
             them. Default: 1.0.
         **kwargs: Of the model.
 
-    Attributes:
-        preprocessor (str): The data preprocessor that leaves ``gt_img``.
-
     Raises:
         ValueError: An unknown ``on``.
     """
-
-    preprocessor: str
 
     def __init__(
         self,
@@ -194,7 +190,7 @@ class Distillation:
         Returns:
             As of :func:`record`, with ``'logits'``, as far as the teacher's modules run.
         """
-        images = full_size_images(self, data_samples, 'the teacher')
+        images = full_size_images(self, data_samples, 'the teacher', task_of(self).preprocessor)
         scale = self.teacher_scale
         if scale != 1:
             images = nn.functional.interpolate(images, scale_factor=scale, mode='bicubic')

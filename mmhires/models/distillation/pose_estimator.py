@@ -51,8 +51,6 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
         ValueError: An unknown ``on``.
     """
 
-    preprocessor = 'mmhires.LowResPoseDataPreprocessor'
-
     def default_loss(self) -> dict:
         """Return the config of the loss that fits the student's head."""
         if hasattr(head_of(self), 'simcc_split_ratio'):

@@ -58,8 +58,6 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         ValueError: An unknown ``on``.
     """
 
-    preprocessor = 'mmhires.LowResSegDataPreProcessor'
-
     def __init__(self, *args, **kwargs) -> None:
         if 'num_stages' in kwargs or not isinstance(kwargs.get('decode_head', {}), dict):
             raise TypeError(

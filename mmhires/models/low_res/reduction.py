@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor, nn
 
+from mmhires.tasks import TASKS
 from mmhires.utils.ratio import as_number, as_ratio, reduced_side
 
 _KEPT = '_full_size'
@@ -102,10 +103,8 @@ class ImageReduction:
 
         If so, its full-size image is kept.
         """
-        return any(
-            key in sample and sample.get(key).keys()
-            for key in ('gt_sem_seg', 'gt_fields', 'gt_instance_labels')
-        )
+        fields = [field for task in TASKS.values() for field in task.labels]
+        return any(field in sample and sample.get(field).keys() for field in fields)
 
     def as_in_training(self, sample: BaseDataElement) -> BaseDataElement:
         """Return a sample with the labels that training would give it.
@@ -179,14 +178,14 @@ def check_images(owner: object, images: Sequence[Tensor], samples: Sequence | No
             )
 
 
-def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
+def full_size_images(owner: object, samples: Sequence, reader: str, preprocessor: str) -> Tensor:
     """Return the full-size images that a data preprocessor kept.
 
     Args:
-        owner: Who wants them, for the error; its ``preprocessor`` is the name of one that keeps
-            them.
+        owner: Module that wants them, for the error.
         samples: Data samples.
         reader: What they are for, for the error.
+        preprocessor: Type of a data preprocessor that keeps them, for the error.
 
     Returns:
         Normalised, ``(N, C, H, W)``.
@@ -200,7 +199,7 @@ def full_size_images(owner: object, samples: Sequence, reader: str) -> Tensor:
             raise KeyError(
                 f"{type(owner).__name__}: a data sample has no 'gt_img' for "
                 f'{reader}; use data_preprocessor=dict('
-                f"type='{owner.preprocessor}', scale=...), which keeps it of "
+                f"type='{preprocessor}', scale=...), which keeps it of "
                 'samples with labels'
             )
     return torch.stack([sample.gt_img.data for sample in samples])

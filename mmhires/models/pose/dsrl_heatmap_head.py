@@ -12,6 +12,7 @@ from mmhires.models.layers.resize import resize_to
 from mmhires.models.layers.upsample import DeconvUpsample, count_doublings
 from mmhires.models.super_resolution import DualSuperResolution, build_inner_head
 from mmhires.registry import MODELS
+from mmhires.tasks import POSE
 
 
 @MODELS.register_module()
@@ -56,8 +57,6 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
             that of ``sisr_head``.
     """
 
-    preprocessor = 'mmhires.LowResPoseDataPreprocessor'
-
     def __init__(
         self,
         heatmap_head: ConfigType,
@@ -70,10 +69,10 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
     ) -> None:
         super().__init__(init_cfg)
         kept = ('loss', 'predict', 'decode')
-        inner = build_inner_head(heatmap_head, 'DSRLHeatmapHead', HeatmapHead, 'final_layer', kept)
+        inner = build_inner_head(heatmap_head, 'DSRLHeatmapHead', POSE, HeatmapHead, kept)
         own = {
             key: copy.deepcopy(heatmap_head[key])
-            for key in ('loss', 'decoder', 'final_layer')
+            for key in (POSE.loss, 'decoder', POSE.last_layer)
             if key in heatmap_head
         }
         width = inner.final_layer.in_channels
@@ -82,13 +81,13 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg=norm_cfg)
         self.scale = scale
         self.add_super_resolution(
+            POSE,
             inner,
             sssr,
             width,
             sssr_channels,
             sisr_head,
             loss_fa,
-            former='heatmap_head',
             scale=scale,
             norm_cfg=norm_cfg,
         )
@@ -186,6 +185,6 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
                 f'DSRLHeatmapHead: the codec has heatmap_size={wanted} (width,'
                 f' height), the head predicts {size}. Codec and pipeline must '
                 'be those of the full-size model, and data_preprocessor '
-                f"dict(type='{self.preprocessor}', scale={self.scale})"
+                f"dict(type='{POSE.preprocessor}', scale={self.scale})"
             )
         return feat

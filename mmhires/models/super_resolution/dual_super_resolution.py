@@ -14,18 +14,19 @@ from mmhires.models.low_res.reduction import full_size_images, restored
 from mmhires.models.padding import image_pixels
 from mmhires.models.wrapping import read_as_wrapped
 from mmhires.registry import MODELS
+from mmhires.tasks import Task
 
 
 def build_inner_head(
-    cfg: dict, owner: str, plain: type, last_layer: str, kept: Sequence[str]
+    cfg: dict, owner: str, task: Task, plain: type, kept: Sequence[str]
 ) -> nn.Module:
     """Build a head that can be wrapped without losing features or losses.
 
     Args:
         cfg: Its config.
         owner: Head that wraps it, for errors.
+        task: Says which convolution the owner takes off.
         plain: Class of the task's head, by whose methods the owner goes.
-        last_layer: Its convolution that the owner takes off.
         kept: Methods that the wrapped head must have from ``plain``.
 
     Returns:
@@ -36,9 +37,9 @@ def build_inner_head(
     """
     head = MODELS.build(copy.deepcopy(cfg))
     name = type(head).__name__
-    if not isinstance(getattr(head, last_layer, None), nn.Conv2d):
+    if not isinstance(getattr(head, task.last_layer, None), nn.Conv2d):
         raise TypeError(
-            f'{owner}: {name} has no convolution {last_layer} to '
+            f'{owner}: {name} has no convolution {task.last_layer} to '
             'take off, so its features cannot be reached'
         )
     for method in kept:
@@ -66,32 +67,29 @@ class DualSuperResolution:
 
     Attributes:
         inner (nn.Module): The wrapped head.
-        preprocessor (str): The data preprocessor that leaves ``gt_img``.
     """
-
-    preprocessor: str
 
     def add_super_resolution(
         self,
+        task: Task,
         inner: nn.Module,
         sssr: nn.Module,
         in_channels: int,
         channels: int,
         sisr_head: dict | None,
         loss_fa: dict | None,
-        former: str,
         **shared,
     ) -> None:
         """Set ``inner`` and ``sssr``; build ``sisr_head`` and ``feature_transform``.
 
         Args:
+            task: Of the head.
             inner: The wrapped head, without its last layer.
             sssr: Enlarges its features or its prediction.
             in_channels: Width of the wrapped head's features.
             channels: Width of the maps that FA compares.
             sisr_head: Config of :class:`SISRHead`.
             loss_fa: Config of :class:`FALoss`.
-            former: Name of ``inner`` in checkpoints of version 0.1.
             **shared: What ``sisr_head`` has unless it names it: ``scale``, by which SSSR enlarges,
                 ``norm_cfg``, ``align_corners``.
 
@@ -106,7 +104,7 @@ class DualSuperResolution:
             )
         self.inner = inner
         self.width = in_channels
-        self._former = former
+        self._task = task
         self.sssr = sssr
         self.sisr_head = self.feature_transform = self.loss_fa = None
         if sisr_head is not None:
@@ -202,7 +200,8 @@ class DualSuperResolution:
         if self.sisr_head is None:
             return {}
         batch_data_samples = [restored(x) for x in batch_data_samples]
-        target = full_size_images(self, batch_data_samples, 'the super-resolution branch')
+        reader, preprocessor = 'the super-resolution branch', self._task.preprocessor
+        target = full_size_images(self, batch_data_samples, reader, preprocessor)
         small = None
         if self.sisr_head.residual:
             small = torch.stack([x.input_img.data for x in batch_data_samples])
@@ -224,5 +223,5 @@ class DualSuperResolution:
         self.sisr_head = self.feature_transform = self.loss_fa = None
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
-        read_as_wrapped(self, 'inner', state_dict, prefix, self._former)
+        read_as_wrapped(self, 'inner', state_dict, prefix, self._task.wrapped)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
