@@ -143,9 +143,8 @@ def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
     upscale = round(strides[0])
     if upscale < 1 or round(strides[1]) != upscale:
         raise AdaptError(
-            f'the features of the head are 1/{strides[0]:.3g} and '
-            f'1/{strides[1]:.3g} as high and wide as the image of '
-            f'{tuple(size)}, so no image can be made of them: give training '
+            f'the features of the head are 1/{strides[0]:.3g} and 1/{strides[1]:.3g} as high and '
+            f'wide as the image of {tuple(size)}, so no image can be made of them: give training '
             f'crops that {step} divides'
         )
     return upscale

@@ -48,9 +48,8 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
     heights = [x.shape[2] for x in maps_of(maps).values()]
     if [round(max(heights[-3:]) / x) for x in heights[-3:]] != [1, 2, 4]:
         raise AdaptError(
-            'JPU needs the maps of stride 8, 16 and 32; the '
-            f'backbone gives maps of height {heights} for an image '
-            f'of {upstream.size[0]}'
+            'JPU needs the maps of stride 8, 16 and 32; the backbone gives maps of height '
+            f'{heights} for an image of {upstream.size[0]}'
         )
     widths = [x.shape[1] for x in maps[-3:]]
     norm = (

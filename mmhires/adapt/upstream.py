@@ -130,9 +130,8 @@ class Upstream:
         if ratio == 1 or (small < 64 and small < self.stride):
             least, most = 1 + 1 / self.stride, min(self.size) / self.stride
             raise AdaptError(
-                f'scale={scale} is of no use for images of {self.size} and a '
-                f'network of stride {self.stride}; give a scale from '
-                f'{least:.3g} to {most:g}'
+                f'scale={scale} is of no use for images of {self.size} and a network of stride '
+                f'{self.stride}; give a scale from {least:.3g} to {most:g}'
             )
         return as_number(ratio)
 

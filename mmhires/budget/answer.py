@@ -89,10 +89,9 @@ def answer(rows: Sequence[Row], budget: float, metric: str) -> Answer:
         trained = None
     before, after = (row.metrics[metric] for row in (full, alone))
     text = (
-        f'At {100 * budget:g} % of the cost you '
-        f'{_lose(full, alone, metric)} of {metric} ({before:.1f} to '
-        f'{after:.1f}): images reduced by {alone.scale:g}, {alone.size} '
-        f'for the network{_faster(full, alone)}.'
+        f'At {100 * budget:g} % of the cost you {_lose(full, alone, metric)} of {metric} '
+        f'({before:.1f} to {after:.1f}): images reduced by {alone.scale:g}, {alone.size} for the '
+        f'network{_faster(full, alone)}.'
     )
     if trained:
         text += (

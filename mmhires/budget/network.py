@@ -70,10 +70,9 @@ class TrainedNetwork:
         task = find_task(cfg)
         if task is None or task.crops:
             raise ValueError(
-                f'{name}: only segmentors can be tried at other sizes: the '
-                'codec of a pose network is bound to the size of its crops. '
-                'Train one for smaller crops (mmhires adapt dsrl) and compare '
-                '(mmhires compare)'
+                f'{name}: only segmentors can be tried at other sizes: the codec of a pose network '
+                'is bound to the size of its crops. Train one for smaller crops (mmhires adapt '
+                'dsrl) and compare (mmhires compare)'
             )
         for key in ('test_dataloader', 'test_evaluator'):
             if not cfg.get(key):
@@ -86,8 +85,7 @@ class TrainedNetwork:
             self.own, 'low_res_input', False
         ):
             raise ValueError(
-                f'{name}: images are not reduced by '
-                f'{type(self.own).__name__}, but by '
+                f'{name}: images are not reduced by {type(self.own).__name__}, but by '
                 f'{" or ".join(PREPROCESSORS)}'
             )
         self.scale = getattr(self.own, 'scale', 1)

@@ -45,9 +45,8 @@ def choose_sizes(
     for budget in budgets:
         if not within(least.macs / own.macs, budget):
             raise ValueError(
-                f'--cost {budget:g}: no size reaches it; the smallest, '
-                f'{least.name}, costs {least.macs / own.macs:.3g} of '
-                f'{own.name}'
+                f'--cost {budget:g}: no size reaches it; the smallest, {least.name}, costs '
+                f'{least.macs / own.macs:.3g} of {own.name}'
             )
     others = (size for size in sizes.values() if size is not own)
     return [own, *sorted(others, key=lambda size: -size.macs)]

@@ -117,9 +117,8 @@ def against_plain(results: dict[str, dict]) -> list[str]:
         word = 'more' if more[0] >= 0 else 'fewer'
         more *= np.sign(more[0])
         sentences.append(
-            f'{name} has {drawn_text(more, len(ours["areas"]))} points of '
-            f'mIoU {word} than plain, for {cost:.0f} % more '
-            'multiply-accumulates.'
+            f'{name} has {drawn_text(more, len(ours["areas"]))} points of mIoU {word} than plain, '
+            f'for {cost:.0f} % more multiply-accumulates.'
         )
     return sorted(sentences)
 

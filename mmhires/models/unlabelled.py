@@ -45,10 +45,9 @@ def refuse_unlabelled(model: nn.Module, samples: Sequence) -> None:
     """
     if any(map(is_unlabelled, samples)):
         raise ValueError(
-            f'{type(model).__name__}: images without labels teach nothing '
-            "without a teacher; use type='mmhires.DistilledSegmentor' with "
-            'teacher and teacher_ckpt, or remove mmhires.'
-            'PartlyLabelledDataset from train_dataloader.dataset'
+            f'{type(model).__name__}: images without labels teach nothing without a teacher; use '
+            "type='mmhires.DistilledSegmentor' with teacher and teacher_ckpt, or remove "
+            'mmhires.PartlyLabelledDataset from train_dataloader.dataset'
         )
 
 

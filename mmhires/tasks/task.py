@@ -35,8 +35,8 @@ class Task:
     scope: str
     install: str
     units: str
-    heads: tuple[str, ...] = ('head',)
     last_layer: str
+    heads: tuple[str, ...] = ('head',)
     loss: str = 'loss'
     labels: tuple[str, ...] = ()
     wrapped: str = ''

@@ -120,9 +120,8 @@ class _Loss:
                 yield Finding(
                     'classes',
                     key,
-                    f'out_channels=1, but the loss is {right:.4g} where class '
-                    f'1 is predicted rightly, and {wrong:.4g} where it is '
-                    'wrong',
+                    f'out_channels=1, but the loss is {right:.4g} where class 1 is predicted '
+                    f'rightly, and {wrong:.4g} where it is wrong',
                     'take a loss of one channel, such as CrossEntropyLoss(use_sigmoid=True)',
                 )
 

@@ -38,9 +38,8 @@ def findings(ctx: Context) -> Findings:
         yield Finding(
             'size',
             'model.data_preprocessor.test_cfg',
-            f'a test image gets to the network as {_text(image)}, whose '
-            f'maps are {", ".join(map(_text, tested))}; in training each '
-            'is a multiple of the next one',
+            f'a test image gets to the network as {_text(image)}, whose maps are '
+            f'{", ".join(map(_text, tested))}; in training each is a multiple of the next one',
             f'add size_divisor={full_step(factor, stride)}, which is more accurate as a rule',
             'warning',
         )

@@ -58,9 +58,8 @@ def _crops(trial: Trial) -> Findings:
             yield Finding(
                 'size',
                 'val_dataloader',
-                f'crops of {tuple(crop)} (width, '
-                'height), but model.head.decoder has input_size='
-                f'{tuple(decoded)}',
+                f'crops of {tuple(crop)} (width, height), but model.head.decoder has '
+                f'input_size={tuple(decoded)}',
                 'give TopdownAffine that input_size',
             )
 

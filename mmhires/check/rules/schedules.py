@@ -27,9 +27,8 @@ def findings(ctx: Context) -> Findings:
             yield Finding(
                 'build',
                 f'{key}.by_epoch',
-                f'{"True" if "by_epoch" in part else "not set, which is True"}'
-                f', but the training counts iterations: {part["type"]} never '
-                'changes anything',
+                f'{"True" if "by_epoch" in part else "not set, which is True"}, but the training '
+                f'counts iterations: {part["type"]} never changes anything',
                 'set by_epoch=False, and count in iterations',
             )
         elif by_epoch != by_iters and isinstance(total, int):

@@ -66,9 +66,8 @@ class BiSeNetV1(UpstreamBiSeNetV1):
     ) -> None:
         if len(spatial_channels) != 4 or len(context_channels) != 3:
             raise ValueError(
-                'BiSeNetV1: spatial_channels must be four widths and '
-                f'context_channels three, got {tuple(spatial_channels)} and '
-                f'{tuple(context_channels)}'
+                'BiSeNetV1: spatial_channels must be four widths and context_channels three, got '
+                f'{tuple(spatial_channels)} and {tuple(context_channels)}'
             )
         # Upstream's own constructor would build the parts without cfg.
         BaseModule.__init__(self, init_cfg)

@@ -132,9 +132,8 @@ class DDRNet(BaseModule):
         settings = cls.arch_settings.get(str(arch), arch)
         if not {'channels', 'depths'} <= set(settings):
             raise KeyError(
-                f'DDRNet: arch {arch!r} is neither one of '
-                f'{", ".join(cls.arch_settings)} nor a dict of '
-                'channels and depths'
+                f'DDRNet: arch {arch!r} is neither one of {", ".join(cls.arch_settings)} nor a '
+                'dict of channels and depths'
             )
         depths = tuple(settings['depths'])
         if len(depths) < 4 or min(depths) < 1:

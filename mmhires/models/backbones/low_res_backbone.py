@@ -81,10 +81,9 @@ class LowResBackbone(BaseModule):
         small = self.reduce(images)
         if min(small.shape[-2:]) < self.min_size:
             raise ValueError(
-                f'LowResBackbone: images of {tuple(images.shape[-2:])} pixels '
-                f'are {tuple(small.shape[-2:])} at scale={self.scale}, fewer '
-                f'than min_size={self.min_size}; give larger images or pad '
-                'them by the data preprocessor'
+                f'LowResBackbone: images of {tuple(images.shape[-2:])} pixels are '
+                f'{tuple(small.shape[-2:])} at scale={self.scale}, fewer than '
+                f'min_size={self.min_size}; give larger images or pad them by the data preprocessor'
             )
         return with_image(self.backbone(small), images)
 

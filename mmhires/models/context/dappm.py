@@ -112,16 +112,14 @@ def _resolve_scales(
         or list(scales) not in (strides, [*strides, GLOBAL])
     ):
         raise ValueError(
-            "DAPPM: scales must be 'auto' or ascending strides of at least 2, "
-            f"'{GLOBAL}' last, for example (2, 4, 8, '{GLOBAL}'); got "
-            f'{scales!r}'
+            f"DAPPM: scales must be 'auto' or ascending strides of at least 2, '{GLOBAL}' last, "
+            f"for example (2, 4, 8, '{GLOBAL}'); got {scales!r}"
         )
     too_large = [s for s in strides if s >= shortest]
     if too_large:
         raise ValueError(
-            f'DAPPM: scales {too_large} do not fit the map of '
-            f'{size[0]}x{size[1]} that an input of {input_size[0]}x'
-            f'{input_size[1]} leaves at stride {map_stride}; a stride must be '
+            f'DAPPM: scales {too_large} do not fit the map of {size[0]}x{size[1]} that an input of '
+            f'{input_size[0]}x{input_size[1]} leaves at stride {map_stride}; a stride must be '
             f"below {shortest}, or use scales='auto'"
         )
     return tuple(scales)

@@ -101,12 +101,8 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
         ):
             own[key] = getattr(inner, key)
         on_features = sssr == 'features'
-        super().__init__(
-            inner.channels,
-            sssr_channels if on_features else inner.channels,
-            **copy.deepcopy(own),
-            **kwargs,
-        )
+        classified = sssr_channels if on_features else inner.channels
+        super().__init__(inner.channels, classified, **copy.deepcopy(own), **kwargs)
         self.scale = scale
         inner.conv_seg = torch.nn.Identity()
         inner.dropout = torch.nn.Identity()  # ANN's head calls it itself
@@ -119,17 +115,9 @@ class DSRLHead(DualSuperResolution, BaseDecodeHead):
             form = LogitUpsample(compared, factor)
         else:
             form = SubpixelUpsample(inner.channels, compared, factor)
+        shared = dict(scale=factor, norm_cfg=self.norm_cfg, align_corners=self.align_corners)
         self.add_super_resolution(
-            SEGMENTATION,
-            inner,
-            form,
-            inner.channels,
-            compared,
-            sisr_head,
-            loss_fa,
-            scale=factor,
-            norm_cfg=self.norm_cfg,
-            align_corners=self.align_corners,
+            SEGMENTATION, inner, form, inner.channels, compared, sisr_head, loss_fa, shared
         )
 
     def enlarge(self, inputs: tuple[Tensor]) -> tuple[Tensor, Tensor]:

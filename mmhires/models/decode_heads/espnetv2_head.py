@@ -55,9 +55,8 @@ class ESPNetv2Head(BaseDecodeHead):
     ) -> None:
         if not len(in_channels) == len(in_index) == len(widths) + 1:
             raise ValueError(
-                f'ESPNetv2Head: in_channels={in_channels} and in_index='
-                f'{in_index} must be of one length, widths={widths} one '
-                'shorter'
+                f'ESPNetv2Head: in_channels={in_channels} and in_index={in_index} must be of one '
+                f'length, widths={widths} one shorter'
             )
         kwargs = REAL_TIME_HEAD | kwargs
         super().__init__(

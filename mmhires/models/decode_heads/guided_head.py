@@ -122,9 +122,8 @@ class GuidedHead(BaseModule):
         if getattr(inputs, 'image', None) is None:
             raise TypeError(
                 'GuidedHead: there is no full-size image beside the maps; use '
-                "backbone=dict(type='mmhires.LowResBackbone', backbone=...) "
-                "and, with a neck, neck=dict(type='mmhires.LowResNeck', "
-                'neck=...)'
+                "backbone=dict(type='mmhires.LowResBackbone', backbone=...) and, with a neck, "
+                "neck=dict(type='mmhires.LowResNeck', neck=...)"
             )
         self._inputs, self._added = inputs, False
         try:

@@ -277,10 +277,9 @@ class Distillation:
         calls = mine[OUTPUTS]
         if len(calls) != 1:
             raise ValueError(
-                f"{self._name}: on='logits', but "
-                f'{type(head_of(self)).__name__} ran its forward() '
-                f'{len(calls)} times for its losses, where one was expected: '
-                'what it would predict is not known; use the index of a map'
+                f"{self._name}: on='logits', but {type(head_of(self)).__name__} ran its forward() "
+                f'{len(calls)} times for its losses, where one was expected: what it would predict '
+                'is not known; use the index of a map'
             )
         ((args, output),) = calls
         return self.predicted(args, output, data_samples)

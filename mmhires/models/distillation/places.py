@@ -28,8 +28,7 @@ def read_places(owner: str, loss: dict) -> tuple[int | str, int | str]:
     if len(places) != 2 or not all(known):
         raise ValueError(
             f'{owner}: on={on!r} of {loss["type"]} must be '
-            "'logits', 'features', the index of a map, or a pair of "
-            'these for student and teacher'
+            "'logits', 'features', the index of a map, or a pair of these for student and teacher"
         )
     return places
 
@@ -54,9 +53,8 @@ def pick(owner: str, outputs: dict, place: int | str, whose: str) -> Tensor:
     if place == FEATURES:
         if len(outputs[FEATURES]) != 1:
             raise ValueError(
-                f"{owner}: on='features', but the last layer of the "
-                f"{whose}'s head, a convolution conv_seg or final_layer, "
-                f'ran {len(outputs[FEATURES])} times, where one was '
+                f"{owner}: on='features', but the last layer of the {whose}'s head, a convolution "
+                f'conv_seg or final_layer, ran {len(outputs[FEATURES])} times, where one was '
                 'expected; use the index of a map'
             )
         return outputs[FEATURES][0]
@@ -86,9 +84,8 @@ def align(owner: str, feat: Tensor, target: Tensor, place: int | str) -> Tensor:
     size, full_size = feat.shape[-2:], target.shape[-2:]
     if any(side > full for side, full in zip(size, full_size)):
         raise ValueError(
-            f'{owner}: {place} of the student is {tuple(size)}, '
-            f'larger than {tuple(full_size)} of the teacher, which has to '
-            'see at least as much: compare the sizes that their data '
+            f'{owner}: {place} of the student is {tuple(size)}, larger than {tuple(full_size)} of '
+            'the teacher, which has to see at least as much: compare the sizes that their data '
             'preprocessors pad to and the strides of their networks'
         )
     if size == full_size:

@@ -109,11 +109,9 @@ class DistilledPoseEstimator(Distillation, TopdownPoseEstimator):
         for key in given.keys() & asked.keys():
             if given[key] != asked[key]:
                 raise ValueError(
-                    f'{self._name}: {key} of the student is {given[key]} '
-                    f"({type(mine).__name__}), the teacher's "
-                    f'{type(wanted).__name__} asks for {asked[key]}; a loss '
-                    'on logits needs the same keypoints, codec and bins of '
-                    'the full-size crop'
+                    f'{self._name}: {key} of the student is {given[key]} ({type(mine).__name__}), '
+                    f"the teacher's {type(wanted).__name__} asks for {asked[key]}; a loss on "
+                    'logits needs the same keypoints, codec and bins of the full-size crop'
                 )
 
     def label_of(self, data_samples: SampleList, taught: dict) -> dict:

@@ -92,11 +92,9 @@ class DistilledSegmentor(Distillation, EncoderDecoder):
         def resize(seg_logits: Tensor, *args, **kwargs) -> Tensor:
             if not is_map(seg_logits):
                 raise ValueError(
-                    f"{self._name}: on='logits', but forward() of "
-                    f'{type(head).__name__} returns {_kinds(seg_logits)} in '
-                    'training, and its predict() does not say which of them '
-                    'it would take; have predict() choose, or use the index '
-                    'of a map'
+                    f"{self._name}: on='logits', but forward() of {type(head).__name__} returns "
+                    f'{_kinds(seg_logits)} in training, and its predict() does not say which of '
+                    'them it would take; have predict() choose, or use the index of a map'
                 )
             return by_feat(seg_logits, *args, **kwargs)
 

@@ -99,12 +99,10 @@ def check_same_images(name: str, teacher: nn.Module, student: nn.Module) -> None
         wanted, given = (_setting(x, key) for x in (teacher, student))
         if wanted != given:
             raise ValueError(
-                f'{name}: {key} of the data preprocessor must be that of the '
-                f"teacher's {type(teacher).__name__}, {wanted}, got {given}; "
-                'give the teacher the data_preprocessor that it was trained '
-                "with (in its config's model or, in a config file, at the top "
-                'level), and the student the same mean, std and order of '
-                'channels'
+                f"{name}: {key} of the data preprocessor must be that of the teacher's "
+                f'{type(teacher).__name__}, {wanted}, got {given}; give the teacher the '
+                "data_preprocessor that it was trained with (in its config's model or, in a config "
+                'file, at the top level), and the student the same mean, std and order of channels'
             )
 
 

@@ -29,9 +29,8 @@ class AreaReduction(nn.Module):
         ratio = exact.limit_denominator(8)
         if abs(ratio - exact) > 1e-3:
             raise ValueError(
-                'LowResBackbone: scale must be a ratio of whole numbers with '
-                f'a denominator of at most 8, got {scale!r}; the nearest is '
-                f'{ratio}'
+                'LowResBackbone: scale must be a ratio of whole numbers with a denominator of at '
+                f'most 8, got {scale!r}; the nearest is {ratio}'
             )
         self.block, self.cells = ratio.numerator, ratio.denominator
         edges = torch.arange(self.block + 1.0)

@@ -41,9 +41,8 @@ class EESP(nn.Module):
         groups = len(dilations)
         if in_channels % groups or out_channels % groups**2:
             raise ValueError(
-                f'EESP: {groups} dilations need in_channels that are a '
-                f'multiple of {groups} and out_channels of {groups**2}, got '
-                f'{in_channels} and {out_channels}'
+                f'EESP: {groups} dilations need in_channels that are a multiple of {groups} and '
+                f'out_channels of {groups**2}, got {in_channels} and {out_channels}'
             )
         width = out_channels // groups
         self.stride = stride

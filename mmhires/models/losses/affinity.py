@@ -99,9 +99,8 @@ def feature_affinity_loss(
     """
     if (seg_feat.shape[0], *seg_feat.shape[2:]) != (sisr_feat.shape[0], *sisr_feat.shape[2:]):
         raise ValueError(
-            'FALoss compares maps of equal batch and size, got segmentation '
-            f'features {tuple(seg_feat.shape)} and super-resolution features '
-            f'{tuple(sisr_feat.shape)}'
+            'FALoss compares maps of equal batch and size, got segmentation features '
+            f'{tuple(seg_feat.shape)} and super-resolution features {tuple(sisr_feat.shape)}'
         )
     if seg_feat.numel() == 0:
         raise ValueError('FALoss: the batch is empty')

@@ -136,9 +136,8 @@ class BoundaryReweightedLoss(nn.Module):
             )
         if not any(gamma[radius == 0 :]):
             raise ValueError(
-                f'BoundaryReweightedLoss: radius={radius} with gamma={gamma!r}'
-                ' gives every pixel a weight of 0: the loss would be 0 at '
-                'every step'
+                f'BoundaryReweightedLoss: radius={radius} with gamma={gamma!r} gives every pixel a '
+                'weight of 0: the loss would be 0 at every step'
             )
         self.loss = MODELS.build(loss)
         name = type(self.loss).__name__
@@ -207,9 +206,8 @@ class BoundaryReweightedLoss(nn.Module):
         if 'weight' not in self._accepts:
             if label is not target:
                 raise TypeError(
-                    f'BoundaryReweightedLoss: {type(self.loss).__name__} '
-                    'compares maps and takes no weight of each pixel; remove '
-                    'the BoundaryReweightedLoss round it'
+                    f'BoundaryReweightedLoss: {type(self.loss).__name__} compares maps and takes '
+                    'no weight of each pixel; remove the BoundaryReweightedLoss round it'
                 )
             if weight is not None:
                 raise TypeError(

@@ -55,9 +55,8 @@ class ChannelWiseDistillLoss(DistanceLoss):
             )
         elif student.shape[2:].numel() == 1:
             raise ValueError(
-                'ChannelWiseDistillLoss: maps of one pixel, '
-                f'{tuple(student.shape)}, are the same distribution whatever '
-                'their values: the loss would be 0 at every step; compare '
+                f'ChannelWiseDistillLoss: maps of one pixel, {tuple(student.shape)}, are the same '
+                'distribution whatever their values: the loss would be 0 at every step; compare '
                 'larger maps, or use a mmhires.FeatureL2Loss'
             )
         return divergence(student.flatten(2), teacher.flatten(2), self.tau, 2).sum(2)

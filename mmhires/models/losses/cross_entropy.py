@@ -79,10 +79,9 @@ class WeightedCrossEntropyLoss(nn.Module):
         classes = cls_score.shape[1]
         if classes == 1:
             raise ValueError(
-                f'{type(self).__name__}: logits of one class are always right '
-                'by softmax, so the loss would be 0 at every step; for a head '
-                "of out_channels=1 take mmseg's CrossEntropyLoss with "
-                'use_sigmoid=True'
+                f'{type(self).__name__}: logits of one class are always right by softmax, so the '
+                "loss would be 0 at every step; for a head of out_channels=1 take mmseg's "
+                'CrossEntropyLoss with use_sigmoid=True'
             )
         if self.class_weight is not None and len(self.class_weight) != classes:
             raise ValueError(

@@ -52,8 +52,7 @@ class DistanceLoss(nn.Module):
         """
         if feat.shape != target.shape:
             raise ValueError(
-                f'{type(self).__name__} compares maps of equal '
-                f'shape, got {tuple(feat.shape)} and '
+                f'{type(self).__name__} compares maps of equal shape, got {tuple(feat.shape)} and '
                 f'{tuple(target.shape)}'
             )
         dtype = torch.promote_types(feat.dtype, torch.float32)

@@ -142,17 +142,14 @@ class FALoss(nn.Module):
                 else f'set subsample={fitting_subsample(size)}'
             )
             raise ValueError(
-                f'FALoss(subsample={self.subsample}) leaves one pixel of maps '
-                f'of {size}, whose affinity is 1 whatever the features: the '
-                f'loss would be 0 at every step; {do}'
+                f'FALoss(subsample={self.subsample}) leaves one pixel of maps of {size}, whose '
+                f'affinity is 1 whatever the features: the loss would be 0 at every step; {do}'
             )
         if feat.shape[1] == 1:
             raise ValueError(
-                'FALoss: segmentation features of one channel, '
-                f'{tuple(feat.shape)}, have similarities of 1 or -1 whatever '
-                'their values, so nothing would learn; compare wider features '
-                "(DSRLHead(sssr='features'), on='features' of a distillation "
-                'loss)'
+                f'FALoss: segmentation features of one channel, {tuple(feat.shape)}, have '
+                'similarities of 1 or -1 whatever their values, so nothing would learn; compare '
+                "wider features (DSRLHead(sssr='features'), on='features' of a distillation loss)"
             )
 
     def _draw(

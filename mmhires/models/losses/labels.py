@@ -36,9 +36,8 @@ def checked_label(
         bad = ((label < 0) | (label >= num_classes)) & (label != ignore_index)
         if bad.any():
             raise ValueError(
-                f'{name}: {int(bad.sum())} labels are none of the '
-                f'{num_classes} classes nor ignore_index={ignore_index}: '
-                f'{torch.unique(label[bad])[:8].tolist()}; compare '
+                f'{name}: {int(bad.sum())} labels are none of the {num_classes} classes nor '
+                f'ignore_index={ignore_index}: {torch.unique(label[bad])[:8].tolist()}; compare '
                 'num_classes, reduce_zero_label and the label files'
             )
     return label

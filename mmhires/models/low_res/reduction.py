@@ -197,9 +197,8 @@ def full_size_images(owner: object, samples: Sequence, reader: str, preprocessor
     for sample in samples:
         if 'gt_img' not in sample:
             raise KeyError(
-                f"{type(owner).__name__}: a data sample has no 'gt_img' for "
-                f'{reader}; use data_preprocessor=dict('
-                f"type='{preprocessor}', scale=...), which keeps it of "
+                f"{type(owner).__name__}: a data sample has no 'gt_img' for {reader}; use "
+                f"data_preprocessor=dict(type='{preprocessor}', scale=...), which keeps it of "
                 'samples with labels'
             )
     return torch.stack([sample.gt_img.data for sample in samples])

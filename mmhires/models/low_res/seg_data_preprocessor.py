@@ -127,9 +127,8 @@ class LowResSegDataPreProcessor(ImageReduction, SegDataPreProcessor):
         if min(size) < self.min_size:
             name = samples[0].metainfo.get('img_path') or 'an image'
             raise ValueError(
-                f'{name}: the network would get {size} pixels (scale '
-                f'{self.scale}), fewer than min_size={self.min_size}; give '
-                'larger images or pad them through size / test_cfg'
+                f'{name}: the network would get {size} pixels (scale {self.scale}), fewer than '
+                f'min_size={self.min_size}; give larger images or pad them through size / test_cfg'
             )
         if self.low_res_input:
             _enlarge_meta(samples, self.ratio)

@@ -124,9 +124,8 @@ def _refuse_flipped_windows(segmentor: type) -> None:
     def slide_flip_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         if getattr(self.data_preprocessor, 'scale', 1) != 1:
             raise NotImplementedError(
-                f"{type(self).__name__}: test_cfg=dict(mode='slide_flip') "
-                'would glue windows at the size of the reduced image; use '
-                "mode='slide'"
+                f"{type(self).__name__}: test_cfg=dict(mode='slide_flip') would glue windows at "
+                "the size of the reduced image; use mode='slide'"
             )
         return slide_flip(self, inputs, batch_img_metas)
 

@@ -42,9 +42,8 @@ class DDRNetClsNeck(BaseModule):
         high, low = in_channels
         if low != 4 * high:
             raise ValueError(
-                'DDRNetClsNeck: the low-resolution map must be four times as '
-                'wide as the high-resolution one, got in_channels '
-                f'{in_channels}'
+                'DDRNetClsNeck: the low-resolution map must be four times as wide as the '
+                f'high-resolution one, got in_channels {in_channels}'
             )
         down = dict(kernel_size=3, stride=2, padding=1, norm_cfg=norm_cfg)
         self.down = nn.Sequential(

@@ -6,9 +6,8 @@ try:
 # An mmcv of the wrong version is an AssertionError.
 except Exception as error:
     raise ImportError(
-        "mmhires' components for human pose need MMPose, which cannot be "
-        f'imported ({error}): pip install "mmhires[pose]" && '
-        'pip install --no-deps mmpose==1.3.2'
+        f"mmhires' components for human pose need MMPose, which cannot be imported ({error}): pip "
+        'install "mmhires[pose]" && pip install --no-deps mmpose==1.3.2'
     ) from error
 
 from mmhires.models.distillation.pose_estimator import DistilledPoseEstimator

@@ -80,8 +80,7 @@ class LowResPoseDataPreprocessor(ImageReduction, PoseDataPreprocessor):
             if not (np.isfinite(scale) & (scale > 0)).all():
                 raise ValueError(
                     f'{meta.get("img_path") or "an image"}: the box round '
-                    f'{meta.get("input_center")} has a width and height of '
-                    f'{scale}; give boxes as x1, y1, x2, y2 with x2 > x1 and '
-                    'y2 > y1'
+                    f'{meta.get("input_center")} has a width and height of {scale}; give boxes as '
+                    'x1, y1, x2, y2 with x2 > x1 and y2 > y1'
                 )
         return super().forward(data, training)

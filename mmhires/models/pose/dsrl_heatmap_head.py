@@ -80,16 +80,9 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         inner.loss_module = inner.decoder = None
         sssr = DeconvUpsample(width, sssr_channels, scale, norm_cfg=norm_cfg)
         self.scale = scale
+        shared = dict(scale=scale, norm_cfg=norm_cfg)
         self.add_super_resolution(
-            POSE,
-            inner,
-            sssr,
-            width,
-            sssr_channels,
-            sisr_head,
-            loss_fa,
-            scale=scale,
-            norm_cfg=norm_cfg,
+            POSE, inner, sssr, width, sssr_channels, sisr_head, loss_fa, shared
         )
         # A whole head: final layer, loss, flip test and decoding are its.
         self.predictor = HeatmapHead(
@@ -182,9 +175,8 @@ class DSRLHeatmapHead(DualSuperResolution, BaseHead):
         wanted = getattr(self.decoder, 'heatmap_size', size)
         if tuple(wanted) != size:
             raise ValueError(
-                f'DSRLHeatmapHead: the codec has heatmap_size={wanted} (width,'
-                f' height), the head predicts {size}. Codec and pipeline must '
-                'be those of the full-size model, and data_preprocessor '
-                f"dict(type='{POSE.preprocessor}', scale={self.scale})"
+                f'DSRLHeatmapHead: the codec has heatmap_size={wanted} (width, height), the head '
+                f'predicts {size}. Codec and pipeline must be those of the full-size model, and '
+                f"data_preprocessor dict(type='{POSE.preprocessor}', scale={self.scale})"
             )
         return feat

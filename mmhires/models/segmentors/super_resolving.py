@@ -36,10 +36,9 @@ class SuperResolvingSegmentor(EncoderDecoder):
         super().__init__(*args, **kwargs)
         if getattr(self.decode_head, 'sisr_head', None) is None:
             raise ValueError(
-                f'{type(self).__name__}: decode_head '
-                f'{type(self.decode_head).__name__} has no sisr_head to '
-                'rebuild an image with; take the config of a mmhires.DSRLHead '
-                'with sisr_head'
+                f'{type(self).__name__}: decode_head {type(self.decode_head).__name__} has no '
+                'sisr_head to rebuild an image with; take the config of a mmhires.DSRLHead with '
+                'sisr_head'
             )
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:

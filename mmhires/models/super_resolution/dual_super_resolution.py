@@ -78,7 +78,7 @@ class DualSuperResolution:
         channels: int,
         sisr_head: dict | None,
         loss_fa: dict | None,
-        **shared,
+        shared: dict,
     ) -> None:
         """Set ``inner`` and ``sssr``; build ``sisr_head`` and ``feature_transform``.
 
@@ -90,7 +90,7 @@ class DualSuperResolution:
             channels: Width of the maps that FA compares.
             sisr_head: Config of :class:`SISRHead`.
             loss_fa: Config of :class:`FALoss`.
-            **shared: What ``sisr_head`` has unless it names it: ``scale``, by which SSSR enlarges,
+            shared: What ``sisr_head`` has unless it names it: ``scale``, by which SSSR enlarges,
                 ``norm_cfg``, ``align_corners``.
 
         Raises:

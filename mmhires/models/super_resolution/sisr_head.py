@@ -151,16 +151,14 @@ class SISRHead(BaseModule):
         there = [-len(widths) <= i < len(widths) for i in self.in_index]
         if not all(there):
             raise ValueError(
-                f'SISRHead(in_index={list(self.in_index)}): there are '
-                f'{len(widths)} maps, of widths {widths}; choose from 0 to '
-                f'{len(widths) - 1}'
+                f'SISRHead(in_index={list(self.in_index)}): there are {len(widths)} maps, of '
+                f'widths {widths}; choose from 0 to {len(widths) - 1}'
             )
         wanted = [widths[i] for i in self.in_index]
         if wanted != list(self.in_channels):
             raise ValueError(
                 f'SISRHead(in_channels={list(self.in_channels)}): the maps of '
-                f'in_index={list(self.in_index)} are {wanted} wide; set '
-                f'in_channels={wanted}'
+                f'in_index={list(self.in_index)} are {wanted} wide; set in_channels={wanted}'
             )
 
     def loss(self, image: Tensor, target: Tensor, inside: Tensor | None = None) -> Tensor:
@@ -197,9 +195,8 @@ class SISRHead(BaseModule):
         height, width = full.shape[-2:]
         if full.shape[1] != self.image_channels:
             raise ValueError(
-                f'SISRHead(image_channels={self.image_channels}): the '
-                f'full-size images are {tuple(full.shape)}; set '
-                f'image_channels={full.shape[1]}'
+                f'SISRHead(image_channels={self.image_channels}): the full-size images are '
+                f'{tuple(full.shape)}; set image_channels={full.shape[1]}'
             )
         # The encoder rounds sizes up to its stride, upscale * scale pixels of
         # the full-size image at most for the maps compared here; SSSR rounds
@@ -210,9 +207,8 @@ class SISRHead(BaseModule):
         if min(surplus) < 0 or max(surplus) >= limit:
             fitting = self.upscale * height / image.shape[-2]
             raise ValueError(
-                f'SISRHead(upscale={self.upscale}) rebuilt '
-                f'{tuple(image.shape[-2:])} pixels for full-size images of '
-                f'{(height, width)}: set upscale to about {fitting:.3g}, the '
+                f'SISRHead(upscale={self.upscale}) rebuilt {tuple(image.shape[-2:])} pixels for '
+                f'full-size images of {(height, width)}: set upscale to about {fitting:.3g}, the '
                 "stride of the segmentation head's features"
             )
         return image[..., :height, :width]
