@@ -2,32 +2,22 @@
 """Everything that differs between the tasks that networks are made for."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .classification import Classification
-from .pose import Pose
-from .segmentation import Segmentation
 from .task import Task
 
 if TYPE_CHECKING:
     from torch import nn
 
-SEGMENTATION, POSE, CLASSIFICATION = Segmentation(), Pose(), Classification()
+# Modules of this package with a TASK each.
+_MODULES = ('segmentation', 'pose', 'classification')
+_tasks = [import_module(f'.{name}', __package__).TASK for name in _MODULES]
+SEGMENTATION, POSE, CLASSIFICATION, *_ = _tasks
 # By the scope of their configs.
-TASKS = {task.scope: task for task in (SEGMENTATION, POSE, CLASSIFICATION)}
+TASKS = {task.scope: task for task in _tasks}
 # Attributes of models that hold heads, of all tasks.
-HEADS = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.heads))
-
-__all__ = [
-    'CLASSIFICATION',
-    'HEADS',
-    'POSE',
-    'SEGMENTATION',
-    'TASKS',
-    'Task',
-    'find_task',
-    'task_of',
-]
+HEADS = tuple(dict.fromkeys(name for task in _tasks for name in task.heads))
 
 
 def find_task(cfg: Mapping) -> Task | None:

@@ -22,3 +22,6 @@ class Classification(Task):
     def pipelines(self, steps: Sequence[dict], size: tuple[int, int]) -> list[Sequence[dict]]:
         """Return the last step alone: the others crop to ``size``."""
         return [[dict(type='PackInputs')]]
+
+
+TASK = Classification()

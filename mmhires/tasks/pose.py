@@ -99,3 +99,6 @@ class Pose(Task):
             return mmcv.rgb2bgr(visualizer.get_image())
 
         return paint
+
+
+TASK = Pose()

@@ -33,6 +33,10 @@ class Segmentation(Task):
     crops = False
     drops_load_from = False
 
+    def made(self, model: 'nn.Module') -> bool:
+        """Return whether a model has a decode head, whatever package it is of."""
+        return hasattr(model, self.head)
+
     def draw(self, meta: Mapping, channels: int, size: tuple[int, int]) -> dict:
         """Draw an image of squares of all classes; all of depth 1."""
         classes = len(meta.get('classes') or range(2))
@@ -124,3 +128,6 @@ class Segmentation(Task):
             return mmcv.rgb2bgr(visualizer.get_image())
 
         return paint
+
+
+TASK = Segmentation()

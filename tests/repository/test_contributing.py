@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 import mmhires
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / 'CONTRIBUTING.md').read_text()
+# A new rule, backbone, distillation loss and file format.
+DIFFS = re.findall(r'```diff\n(.*?--- /dev/null\n.*?)```', TEXT, re.S)
 STEPS = re.findall(r'^\d+\. `([\w/.]+)`, `([\w.]+)`:', TEXT, re.M)
 
 
@@ -28,6 +31,39 @@ def defines(body, names):
         ):
             return len(names) == 1
     return False
+
+
+def parts(diff):
+    """Lines of a diff by its files, and those of its new file without the plus."""
+    changed, new = (part.splitlines() for part in diff.split('--- /dev/null\n'))
+    return changed, new[0].removeprefix('+++ b/'), '\n'.join(line[1:] for line in new[1:])
+
+
+@pytest.mark.parametrize('diff', DIFFS, ids=[parts(diff)[1] for diff in DIFFS])
+def test_an_extension_is_one_new_file_and_one_line_that_fits_where_it_goes(diff):
+    changed, path, code = parts(diff)
+    assert not (ROOT / path).exists()
+    ast.parse(code)
+    assert code.startswith('"""')
+    place = (ROOT / changed[0].removeprefix('--- a/')).read_text()
+    assert ''.join(f'{line[1:]}\n' for line in changed[3:-1]) in place
+    assert [line[0] for line in changed[3:]] == [' '] * (len(changed) - 4) + ['+']
+
+
+def test_backbone_and_loss_of_the_diffs_compute_what_they_say():
+    modules = {}
+    for diff in DIFFS:
+        _, path, code = parts(diff)
+        if path.startswith('mmhires/models/'):
+            names = dict(__package__='.'.join(Path(path).parts[:-1]))
+            exec(code.replace('@MODELS.register_module()', ''), names)
+            modules.update(names)
+    maps = modules['PlainNet']()(torch.zeros(2, 3, 16, 24))
+    assert [x.shape for x in maps] == [(2, 32, 8, 12), (2, 64, 4, 6), (2, 128, 2, 3)]
+    feat, target = torch.randn(2, 2, 4, 3, 5)
+    cosine = (feat * target).sum(1) / (feat.norm(dim=1) * target.norm(dim=1))
+    loss = modules['CosineDistillLoss'](loss_weight=2.0)(feat, target)
+    torch.testing.assert_close(loss, 2 * (1 - cosine).mean())
 
 
 def test_both_walks_have_their_steps():

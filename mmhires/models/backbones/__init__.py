@@ -5,4 +5,4 @@ from .ddrnet import DDRNet
 from .espnetv2 import ESPNetv2
 from .low_res_backbone import LowResBackbone
 
-__all__ = ['BiSeNetV1', 'DABNet', 'DDRNet', 'ESPNetv2', 'LowResBackbone']
+__all__ = [name for name in globals() if name[0].isupper()]

@@ -4,4 +4,4 @@
 from .dappm import DAPPM
 from .ppm import SimplifiedPPM
 
-__all__ = ['DAPPM', 'SimplifiedPPM']
+__all__ = [name for name in globals() if name[0].isupper()]

@@ -11,15 +11,4 @@ from .espnetv2_head import ESPNetv2Head
 from .guided_head import GuidedHead
 from .pre_act_head import PreActHead
 
-__all__ = [
-    'ASPPHead',
-    'DABNetHead',
-    'DAPPMHead',
-    'DSRLHead',
-    'DeepLabV2Head',
-    'ESPNetv2Head',
-    'EncHead',
-    'GuidedHead',
-    'PreActHead',
-    'SISRHead',
-]
+__all__ = [name for name in globals() if name[0].isupper()]

@@ -8,14 +8,4 @@ from .feature_l2 import FeatureL2Loss
 from .logit_distill import LogitDistillLoss
 from .ohem_cross_entropy import OhemCrossEntropyLoss
 
-__all__ = [
-    'BoundaryReweightedLoss',
-    'ChannelWiseDistillLoss',
-    'FALoss',
-    'FeatureL2Loss',
-    'LogitDistillLoss',
-    'OhemCrossEntropyLoss',
-    'WeightedCrossEntropyLoss',
-    'boundary_mask',
-    'feature_affinity_loss',
-]
+__all__ = [name for name in globals() if name[0].isupper()]

@@ -6,4 +6,4 @@ from .jpu import JPU
 from .low_res_neck import LowResNeck
 from .srr import SRRNeck
 
-__all__ = ['JPU', 'BilinearUpsample', 'DDRNetClsNeck', 'FPNUpsample', 'LowResNeck', 'SRRNeck']
+__all__ = [name for name in globals() if name[0].isupper()]

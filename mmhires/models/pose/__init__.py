@@ -2,7 +2,7 @@
 """DSRL for MMPose; can be imported only where MMPose can."""
 
 try:
-    import mmpose.models  # noqa: F401
+    import mmpose.models
 # An mmcv of the wrong version is an AssertionError.
 except Exception as error:
     raise ImportError(

@@ -4,4 +4,4 @@ from mmhires.models.distillation import DistilledSegmentor
 from .hrfr import HRFR
 from .super_resolving import SuperResolvingSegmentor
 
-__all__ = ['HRFR', 'DistilledSegmentor', 'SuperResolvingSegmentor']
+__all__ = [name for name in globals() if name[0].isupper()]
