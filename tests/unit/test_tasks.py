@@ -18,7 +18,7 @@ from mmhires.tasks import CLASSIFICATION, HEADS, POSE, SEGMENTATION, TASKS, find
 RESNET = dict(type='ResNet', depth=18, base_channels=4, stem_channels=4)
 SEGMENTOR = dict(
     type='mmhires.DistilledSegmentor',
-    data_preprocessor=dict(type='SegDataPreProcessor'),
+    data_preprocessor=dict(type='SegDataPreProcessor', size=(256, 256)),
     backbone=RESNET,
     decode_head=dict(type='FCNHead', in_channels=32, in_index=3, channels=8, num_classes=3),
     teacher=dict(),
@@ -59,7 +59,8 @@ def test_model_and_config_have_one_task(scope, model):
     task = TASKS[scope]
     assert find_task(dict(default_scope=scope)) is task
     assert task_of(model) is task
-    assert task.suits_drawn_images(MODELS[scope])
+    with DefaultScope.overwrite_default_scope(scope):
+        assert task.suits_drawn_images(MODELS[scope])
 
 
 def test_last_layer_of_the_head_that_predicts_is_known(scope, model):
