@@ -27,6 +27,7 @@ RULES = (
     'metrics',
     'checkpoints',
     'teachers',
+    'unlabelled',
 )
 
 
