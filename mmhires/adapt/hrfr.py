@@ -18,8 +18,9 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
 
     The losses are those of the configs that were measured: with the sum over wide maps that the
     paper prints, training diverges at usual learning rates. Gradients are clipped, as features far
-    from the teacher's would have it diverge, too. A second form is without the teacher's logits,
-    for heads that show none.
+    from the teacher's would have it diverge, too. From the teacher's weights the student starts as
+    the network fed small images, and training begins with the enlarged maps. A second form is
+    without the teacher's logits, for heads that show none.
 
     Args:
         upstream: The config.
@@ -40,14 +41,15 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
     neck = (
         f"dict(\n        type='mmhires.SRRNeck', scale={scale},\n        "
         f'in_channels={number(widths)}, in_index={number(index)},\n'
-        f'        bottleneck={number([width // 4 for width in widths])})'
+        f'        bottleneck={number([width // 4 for width in widths])}, residual=True)'
     )
     if cfg.get('neck') is not None:
         neck = f'[_base_.model.neck, {neck}]'
     preprocessor = preprocessing(upstream, scale)
+    start = f'load_from = {teacher_ckpt!r}\n' if teacher_ckpt else ''
     pretrained = '\n    pretrained=None,' if cfg.get('pretrained') else ''
     for logits in (f'\n    distill_losses=[{LOGITS}],', ''):
-        yield f"""{_clipping(upstream.cfg)}model = dict(
+        yield f"""{start}{_clipping(upstream.cfg)}model = dict(
     type='mmhires.HRFR',{pretrained}
     data_preprocessor={preprocessor},
     neck={neck},

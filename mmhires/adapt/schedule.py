@@ -96,7 +96,6 @@ def _hooks(cfg: Config, method: str, by_epoch: bool, length: int, interval: int)
     hooks['checkpoint'] = (
         f'by_epoch={by_epoch}, interval={interval}, save_best={metric!r}, rule={rule!r}'
     )
-    of = ", of='teacher'" if method == 'hrfr' else ''
     less = '' if rule == 'greater' else ', greater=False'
-    hooks['step_zero'] = f"type='mmhires.StepZeroHook', metric={metric!r}{of}{less}"
+    hooks['step_zero'] = f"type='mmhires.StepZeroHook', metric={metric!r}{less}"
     return hooks
