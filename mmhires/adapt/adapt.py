@@ -11,6 +11,19 @@ from mmhires.utils.quiet import silence
 # Modules with a function changes(), which yields the lines of the child in one
 # form or several: the first that trains is given. They import PyTorch.
 METHODS = ('dsrl', 'hrfr', 'jpu', 'plain')
+# Rules of the check about the model, of which a child differs from its base.
+RULES = (
+    'classes',
+    'keypoints',
+    'sizes',
+    'model_parts',
+    'image_channels',
+    'training',
+    'predictions',
+    'batch_norms',
+    'checkpoints',
+    'teachers',
+)
 
 
 def adapt(
@@ -113,7 +126,7 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
         file.write(text)
         file.flush()
-        for finding in check_config(file.name, samples=1):
+        for finding in check_config(file.name, samples=1, rules=RULES):
             remedy = finding.remedy and f'; {finding.remedy}'
             text = f'{finding.key}: {finding.message}{remedy}'
             if finding.severity == 'warning':

@@ -6,7 +6,6 @@ import logging
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from mmhires.registry import HOOKS
 
@@ -52,17 +51,16 @@ class StepZeroHook(Hook):
         runner.logger.info(f'Step 0, small images without training: {self.metric} {score:.4g}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remove weights that the start leaves out.
+        """Leave out of the weights what the start leaves out.
 
         Args:
             runner: The runner.
             checkpoint: What will be saved.
         """
-        state = checkpoint['state_dict']
-        for name, module in _unwrapped(runner.model).named_modules():
-            if not getattr(module, 'recovers', True):
-                for key in [key for key in state if key.startswith(f'{name}.')]:
-                    del state[key]
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for name, module in model.named_modules():
+            if hasattr(module, 'leave_out_untrained'):
+                module.leave_out_untrained(checkpoint['state_dict'], f'{name}.')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember the best validation after the first step.
@@ -117,7 +115,3 @@ class StepZeroHook(Hook):
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
                 hook.ema_model.module.load_state_dict(hook.src_model.state_dict())
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

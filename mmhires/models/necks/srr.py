@@ -18,6 +18,9 @@ KAIMING = dict(
     type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], distribution='normal', mode='fan_in'
 )
 
+# In weights: that the neck is left out.
+LEFT_OUT = 'left_out'
+
 
 @MODELS.register_module()
 class SRRNeck(BaseModule):
@@ -34,8 +37,8 @@ class SRRNeck(BaseModule):
     runs in training and nothing else does: :meth:`forward` leaves those maps as they are, so that
     heads read the same in training and testing, and :meth:`switch_to_deploy` removes the modules.
 
-    A checkpoint without weights of the neck, such as that of the plain network, leaves it out until
-    the first training step: the network is the plain one, fed small images.
+    Weights without those of the neck, such as the plain network's as ``load_from``, leave it out
+    until the first training step: the network is the plain one, fed small images.
 
     Args:
         in_channels: Width of each map to recover. Default: 2048.
@@ -109,10 +112,23 @@ class SRRNeck(BaseModule):
             nn.init.zeros_(module[-1].conv.weight)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        left_out = state_dict.pop(prefix + LEFT_OUT, None) is not None
         self.recovers = any(key.startswith(prefix) for key in state_dict)
-        if not self.recovers:  # which is not an error
+        if left_out:
             state_dict.update(self.state_dict(prefix=prefix))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def leave_out_untrained(self, state_dict: dict, prefix: str) -> None:
+        """Mark weights in which the neck is left out, to be a whole checkpoint of that network.
+
+        Args:
+            state_dict: Of the whole model, which is changed if the neck is left out.
+            prefix: Of the neck's keys.
+        """
+        if not self.recovers:
+            for key in [key for key in state_dict if key.startswith(prefix)]:
+                del state_dict[key]
+            state_dict[prefix + LEFT_OUT] = torch.tensor(True)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Recover the maps of ``in_index``.

@@ -212,7 +212,7 @@ def test_from_plain_weights_it_predicts_as_the_plain_network_fed_small_images(
     model = init_weights(build(cfg)).eval()
     batch = random_batch(5, (97, 131))
     own = model.test_step(copy.deepcopy(batch))[0].seg_logits.data
-    load_checkpoint(model, str(tmp_path / 'plain.pth'), 'cpu', strict=True)
+    load_checkpoint(model, str(tmp_path / 'plain.pth'), 'cpu')
     got, want = (net.test_step(copy.deepcopy(batch))[0].seg_logits.data for net in (model, network))
     torch.testing.assert_close(got, want, rtol=0, atol=0)
     assert (own - want).abs().max() > 1e-3
