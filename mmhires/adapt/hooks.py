@@ -13,7 +13,7 @@ def hook_kinds(cfg: Config) -> set[str]:
     """Return the names of the classes of a config's hooks, and of those that they inherit."""
     hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
     kinds = set()
-    for name in [hook['type'] for hook in hooks if hook]:
+    for name in [hook['type'] for hook in hooks if (hook or {}).get('type')]:
         bases = getattr(component(name), '__mro__', ())
         kinds |= {base.__name__ for base in bases} or {str(name).rpartition('.')[2]}
     return kinds
