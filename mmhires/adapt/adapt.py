@@ -8,9 +8,22 @@ from pathlib import Path
 
 from mmhires.utils.quiet import silence
 
-# Modules with a function changes(), which yields the lines of the child in one
+# Modules with a function changes(), which yields settings of the child in one
 # form or several: the first that trains is given. They import PyTorch.
 METHODS = ('dsrl', 'hrfr', 'jpu', 'plain')
+# Rules of the check about the model, of which a child differs from its base.
+RULES = (
+    'classes',
+    'keypoints',
+    'sizes',
+    'model_parts',
+    'image_channels',
+    'training',
+    'predictions',
+    'batch_norms',
+    'checkpoints',
+    'teachers',
+)
 
 
 def adapt(
@@ -54,10 +67,11 @@ def adapt(
         AdaptError: The method cannot go there; the message says why.
         OSError: There is no such config, no folder of ``out``, or no picture in ``unlabelled``.
     """
-    from .hooks import hook_lines
-    from .schedule import schedule_lines
-    from .unlabelled import loader_lines
+    from .hooks import child_hooks
+    from .schedule import fine_tuning
+    from .unlabelled import partly_labelled
     from .upstream import AdaptError, Upstream
+    from .writing import merge_settings, write_settings
 
     if out and not out.parent.is_dir():
         raise FileNotFoundError(f'no folder {out.parent} to write {out} to')
@@ -68,20 +82,17 @@ def adapt(
         teacher_ckpt = teacher_ckpt if reduces else None
         if reduces:
             scale = upstream.fitting_scale(scale)
-        start = (
-            f'_base_ = {upstream.base!r}\n'
-            f'custom_imports = dict(imports={upstream.imports!r}, '
-            'allow_failed_imports=False)\n'
-        )
+        imports = dict(imports=upstream.imports, allow_failed_imports=False)
+        start = dict(_base_=upstream.base, custom_imports=imports)
         if unlabelled is not None:
-            start += loader_lines(upstream, teacher_ckpt, unlabelled)
+            start |= partly_labelled(upstream, teacher_ckpt, unlabelled)
         first_error = None
         for part in changes(upstream, scale, teacher_ckpt):
-            hooks = {}
-            if teacher_ckpt and schedule != 'base':
-                lines, hooks = schedule_lines(upstream.cfg, method, part, iters)
-                part += lines
-            text = f'{start}{part}{hook_lines(upstream.cfg, hooks)}'
+            tuned = teacher_ckpt and schedule != 'base'
+            tuning = fine_tuning(upstream.cfg, method, iters) if tuned else {}
+            hooks = child_hooks(upstream.cfg, tuning.pop('default_hooks', None))
+            settings = merge_settings(start, part, tuning, dict(default_hooks=hooks))
+            text = write_settings({name: value for name, value in settings.items() if value})
             try:
                 advice = _try(text, out, steps)
                 break
@@ -113,14 +124,14 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
         file.write(text)
         file.flush()
-        for finding in check_config(file.name, samples=1):
+        for finding in check_config(file.name, samples=1, rules=RULES):
             remedy = finding.remedy and f'; {finding.remedy}'
             text = f'{finding.key}: {finding.message}{remedy}'
-            if finding.severity == 'warning':
-                if finding.key == 'model.teacher_ckpt':
-                    advice.append(text)
-            elif finding.kind != 'missing' and finding.key.startswith(('model', 'file')):
+            refusable = finding.severity != 'warning' and finding.kind != 'missing'
+            if refusable and finding.key.startswith(('model', 'file')):
                 raise AdaptError(text)
+            if finding.key == 'model.teacher_ckpt':
+                advice.append(text)
         if steps:
             check_training(file.name, steps)
     return advice

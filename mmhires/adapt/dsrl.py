@@ -16,10 +16,11 @@ from mmhires.utils.ratio import as_ratio, full_step
 from . import pose
 from .pose import has_bins, reduced_bins
 from .upstream import LOGITS, AdaptError, Upstream, number, refusing, taught
+from .writing import BASE, Code
 
 
-def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[str]:
-    """Yield the part ``model`` of a child config.
+def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[dict]:
+    """Yield settings of a child config.
 
     Args:
         upstream: The config.
@@ -28,7 +29,7 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
             SISR and FA.
 
     Yields:
-        Python text.
+        Settings by name.
 
     Raises:
         AdaptError: The head cannot be wrapped, or the model has another frame.
@@ -37,51 +38,36 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
         yield _pose(upstream, scale, teacher_ckpt)
         return
     upstream.expect('EncoderDecoder', 'DSRL takes the place of its one decode head')
-    if teacher_ckpt is not None:
-        # Sub-pixel SSSR, started and taught by the full-size network.
-        head = f"""decode_head=dict(
-        _delete_=True, type='mmhires.DSRLHead',
-        seg_head=_base_.model.decode_head,
-        scale={scale},
-        sssr='subpixel')"""
-        yield taught(upstream, preprocessing(upstream, scale), head, teacher_ckpt, LOGITS)
-        return
-    cfg = upstream.cfg.model
-    dsrl = dict(type='mmhires.DSRLHead', seg_head=cfg.decode_head, scale=scale)
-    yield f"""model = dict(
-    data_preprocessor={preprocessing(upstream, scale)},
-    decode_head=dict(
-        _delete_=True, type='mmhires.DSRLHead',
-        seg_head=_base_.model.decode_head,{_other_scale(scale)}
-        {_super_resolution(upstream, scale, dsrl)}))
-"""
+    head = dict(
+        _delete_=True,
+        type='mmhires.DSRLHead',
+        seg_head=Code('_base_.model.decode_head'),
+        scale=scale,
+    )
+    if teacher_ckpt is not None:  # sub-pixel SSSR, started and taught by the full-size network
+        head['sssr'] = 'subpixel'
+    else:
+        dsrl = dict(type=head['type'], seg_head=upstream.cfg.model.decode_head, scale=scale)
+        head.update(_super_resolution(upstream, scale, dsrl))
+    head = dict(decode_head=head)
+    yield taught(upstream, preprocessing(upstream, scale), head, teacher_ckpt, [LOGITS])
 
 
-def _other_scale(scale: float) -> str:
-    return '' if scale == 2 else f'\n        scale={scale},'
-
-
-def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
-    """Return the lines for DSRL of heatmaps, or of bins, which stay as they are."""
+def _pose(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> dict:
+    """Return settings for DSRL of heatmaps, or of bins, which stay as they are."""
     if has_bins(upstream):
         return reduced_bins(upstream, scale, teacher_ckpt)
     preprocessor = pose.preprocessing(upstream, scale)
     wrapped, weight = _heatmap_head(upstream)
     dsrl = dict(type='mmhires.DSRLHeatmapHead', heatmap_head=upstream.cfg.model.head, scale=scale)
-    more = losses = ''
+    head = dict(dsrl, _delete_=True, heatmap_head=wrapped)
     if teacher_ckpt is None:
-        more = f'\n        {_super_resolution(upstream, scale, dsrl)}'
-    else:
-        losses = f"""dict(
-        type='mmhires.FeatureL2Loss', reduction='mean',
-        loss_weight={weight!r})"""
-    head = f"""head=dict(
-        _delete_=True, type='mmhires.DSRLHeatmapHead',
-        heatmap_head={wrapped},{_other_scale(scale)}{more})"""
-    return taught(upstream, preprocessor, head, teacher_ckpt, losses)
+        head.update(_super_resolution(upstream, scale, dsrl))
+    losses = [dict(type='mmhires.FeatureL2Loss', reduction='mean', loss_weight=weight)]
+    return taught(upstream, preprocessor, dict(head=head), teacher_ckpt, losses)
 
 
-def _heatmap_head(upstream: Upstream) -> tuple[str, float]:
+def _heatmap_head(upstream: Upstream) -> tuple[Code | dict, float]:
     """Return the head that DSRL can wrap, and the weight of its loss."""
     from mmpose.models.heads import HeatmapHead
 
@@ -92,35 +78,35 @@ def _heatmap_head(upstream: Upstream) -> tuple[str, float]:
             f'{head.get("type")} predicts no heatmaps as '
             'HeatmapHead does, so there is nothing to enlarge'
         )
-    loss, wrapped = head.get('loss'), '_base_.model.head'
+    loss, wrapped = head.get('loss'), Code('_base_.model.head')
     if not isinstance(loss, dict) or 'MSE' not in loss.type:
         return wrapped, 1.0
     # As a mean over nearly empty heatmaps it is about 1/1000 of the
     # cross-entropy that the other weights were chosen for.
     weight = 1000.0 * loss.get('loss_weight', 1.0)
-    return (
-        f'dict(\n            {wrapped},\n            loss=dict('
-        f'{wrapped}.loss, loss_weight={weight!r}))'
-    ), weight
+    loss = {BASE: Code(f'{wrapped}.loss'), 'loss_weight': weight}
+    return {BASE: wrapped, 'loss': loss}, weight
 
 
-def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> str:
-    """Return the lines of SISR and FA, which depend on the network."""
+def _super_resolution(upstream: Upstream, scale: float, dsrl: dict) -> dict:
+    """Return SISR and FA, which depend on the network."""
     model, maps = upstream.maps(scale)
     upscale = _stride(upstream, scale, dsrl, maps)
     pixels = {i: x[0, 0].numel() for i, x in maps_of(maps).items()}
     # Of the finest and the coarsest; of maps of one size the last is deepest.
     index = sorted({max(pixels, key=pixels.get), min(reversed(pixels), key=pixels.get)})
     channels = input_channels(model)
-    image = '' if channels == 3 else (f',\n            image_channels={channels}')
-    subsample = fitting_subsample([-(-x // upscale) for x in upstream.size])
-    pooling = '' if subsample == 8 else f', subsample={subsample}'
-    return (
-        f"sisr_head=dict(\n            type='mmhires.SISRHead',\n"
-        f'            in_channels={number([maps[i].shape[1] for i in index])}'
-        f', in_index={number(index)}, upscale={upscale}{image}),\n'
-        f"        loss_fa=dict(type='mmhires.FALoss'{pooling})"
+    sisr_head = dict(
+        type='mmhires.SISRHead',
+        in_channels=number([maps[i].shape[1] for i in index]),
+        in_index=number(index),
+        upscale=upscale,
     )
+    if channels != 3:
+        sisr_head['image_channels'] = channels
+    subsample = fitting_subsample([-(-x // upscale) for x in upstream.size])
+    pooling = {} if subsample == 8 else dict(subsample=subsample)
+    return dict(sisr_head=sisr_head, loss_fa=dict(type='mmhires.FALoss', **pooling))
 
 
 def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
@@ -150,8 +136,8 @@ def _stride(upstream: Upstream, scale: float, dsrl: dict, maps: list) -> int:
     return upscale
 
 
-def preprocessing(upstream: Upstream, scale: float) -> str:
-    """Return the lines of the data preprocessor and its padding.
+def preprocessing(upstream: Upstream, scale: float) -> dict:
+    """Return the data preprocessor with its padding.
 
     In testing each map has to be the double of the next one, as it is for the crops of training:
     odd sides can cost several points.
@@ -164,16 +150,12 @@ def preprocessing(upstream: Upstream, scale: float) -> str:
         raise AdaptError(f'data preprocessor {cfg.get("type")} is not that of MMSegmentation')
     divisor = full_step(as_ratio(scale), upstream.stride)
     step = divisor if upstream.rounds(scale) else scale
-    text = (
-        f"{upstream.top_preprocessor}\n        type='mmhires."
-        f"LowResSegDataPreProcessor', scale={scale}"
-    )
+    changes = dict(upstream.top_preprocessor, type='mmhires.LowResSegDataPreProcessor', scale=scale)
     size = cfg.get('size')
     if size and any(side % step for side in size):
-        text += f', size={tuple(-(-side // step) * step for side in size)}'
+        changes['size'] = tuple(-(-side // step) * step for side in size)
     elif upstream.rounds(scale) and not size:
-        text += f', size_divisor={step}'
+        changes['size_divisor'] = step
     merged = cfg.get('test_cfg') and not upstream.top_preprocessor
-    anew = '_delete_=True, ' if merged else ''
-    text += f',\n        test_cfg=dict({anew}size_divisor={divisor})'
-    return f'dict({text})'
+    anew = dict(_delete_=True) if merged else {}
+    return dict(changes, test_cfg=dict(anew, size_divisor=divisor))

@@ -11,15 +11,17 @@ from mmhires.models.recording import read_maps
 
 from .dsrl import preprocessing
 from .upstream import LOGITS, AdaptError, Upstream, number, refusing
+from .writing import Code
 
 
-def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[str]:
-    """Yield the part ``model`` of a child config.
+def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[dict]:
+    """Yield settings of a child config.
 
     The losses are those of the configs that were measured: with the sum over wide maps that the
     paper prints, training diverges at usual learning rates. Gradients are clipped, as features far
-    from the teacher's would have it diverge, too. A second form is without the teacher's logits,
-    for heads that show none.
+    from the teacher's would have it diverge, too. From the teacher's weights the student starts as
+    the network fed small images, and training begins with the enlarged maps. A second form is
+    without the teacher's logits, for heads that show none.
 
     Args:
         upstream: The config.
@@ -27,7 +29,7 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
         teacher_ckpt: Weights of the config's model.
 
     Yields:
-        Python text.
+        Settings by name.
 
     Raises:
         AdaptError: The model has another frame, or its head reads no maps.
@@ -37,33 +39,42 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
     model, maps = upstream.maps(scale)
     index = _maps_read(model, maps)
     widths = [maps[i].shape[1] for i in index]
-    neck = (
-        f"dict(\n        type='mmhires.SRRNeck', scale={scale},\n        "
-        f'in_channels={number(widths)}, in_index={number(index)},\n'
-        f'        bottleneck={number([width // 4 for width in widths])})'
+    neck = dict(
+        type='mmhires.SRRNeck',
+        scale=scale,
+        in_channels=number(widths),
+        in_index=number(index),
+        bottleneck=number([width // 4 for width in widths]),
+        residual=True,
     )
     if cfg.get('neck') is not None:
-        neck = f'[_base_.model.neck, {neck}]'
-    preprocessor = preprocessing(upstream, scale)
-    pretrained = '\n    pretrained=None,' if cfg.get('pretrained') else ''
-    for logits in (f'\n    distill_losses=[{LOGITS}],', ''):
-        yield f"""{_clipping(upstream.cfg)}model = dict(
-    type='mmhires.HRFR',{pretrained}
-    data_preprocessor={preprocessor},
-    neck={neck},
-    loss_srr=dict(type='mmhires.FeatureL2Loss', reduction='relative'),{logits}
-    teacher={upstream.whole_model},
-    teacher_ckpt={teacher_ckpt!r})
-"""
+        neck = [Code('_base_.model.neck'), neck]
+    settings = _clipping(upstream.cfg)
+    if teacher_ckpt is not None:
+        settings['load_from'] = teacher_ckpt
+    for logits in (dict(distill_losses=[LOGITS]), {}):
+        yield dict(
+            settings,
+            model=dict(
+                type='mmhires.HRFR',
+                **(dict(pretrained=None) if cfg.get('pretrained') else {}),
+                data_preprocessor=preprocessing(upstream, scale),
+                neck=neck,
+                loss_srr=dict(type='mmhires.FeatureL2Loss', reduction='relative'),
+                **logits,
+                teacher=upstream.whole_model,
+                teacher_ckpt=teacher_ckpt,
+            ),
+        )
 
 
-def _clipping(cfg: Config) -> str:
-    """Return the line that clips gradients, if the config has none."""
+def _clipping(cfg: Config) -> dict:
+    """Return settings that clip gradients, if the config does not."""
     wrapper = cfg.get('optim_wrapper') or {}
     if wrapper.get('clip_grad'):
-        return ''
-    anew = '_delete_=True, ' if 'clip_grad' in wrapper else ''
-    return f'optim_wrapper = dict(clip_grad=dict({anew}max_norm=10.0, norm_type=2))\n'
+        return {}
+    anew = dict(_delete_=True) if 'clip_grad' in wrapper else {}
+    return dict(optim_wrapper=dict(clip_grad=dict(anew, max_norm=10.0, norm_type=2)))
 
 
 def _maps_read(model: nn.Module, maps: list) -> list[int]:

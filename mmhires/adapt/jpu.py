@@ -8,16 +8,17 @@ from mmhires.dryrun.config_tree import component
 from mmhires.dryrun.meta_device import maps_of
 
 from .upstream import AdaptError, Upstream
+from .writing import Code
 
 
-def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
-    """Yield the part ``model`` of a child config.
+def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[dict]:
+    """Yield settings of a child config.
 
     Args:
         upstream: The config.
 
     Yields:
-        Python text.
+        Settings by name.
 
     Raises:
         AdaptError: The backbone has no dilation that could go.
@@ -43,7 +44,6 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
             'the backbone has no stride replaced by dilation, so there is '
             'nothing for JPU to replace'
         )
-    backbone = ', '.join(f'{name}={value}' for name, value in changed.items())
     _, maps = upstream.maps(1, backbone=changed)
     heights = [x.shape[2] for x in maps_of(maps).values()]
     if [round(max(heights[-3:]) / x) for x in heights[-3:]] != [1, 2, 4]:
@@ -52,13 +52,7 @@ def changes(upstream: Upstream, _scale=None, _=None) -> Iterator[str]:
             f'{heights} for an image of {upstream.size[0]}'
         )
     widths = [x.shape[1] for x in maps[-3:]]
-    norm = (
-        ',\n        norm_cfg=_base_.model.backbone.norm_cfg' if cfg.backbone.get('norm_cfg') else ''
-    )
-    yield f"""model = dict(
-    backbone=dict({backbone}),
-    neck=dict(
-        type='mmhires.JPU',
-        in_channels={tuple(widths)},
-        mid_channels={widths[-1] // 4}{norm}))
-"""
+    neck = dict(type='mmhires.JPU', in_channels=tuple(widths), mid_channels=widths[-1] // 4)
+    if cfg.backbone.get('norm_cfg'):
+        neck['norm_cfg'] = Code('_base_.model.backbone.norm_cfg')
+    yield dict(model=dict(backbone=changed, neck=neck))

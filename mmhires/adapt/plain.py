@@ -8,8 +8,8 @@ from .pose import has_bins, reduced_bins
 from .upstream import LOGITS, AdaptError, Upstream, taught
 
 
-def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[str]:
-    """Yield the part ``model`` of a child config.
+def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[dict]:
+    """Yield settings of a child config.
 
     Args:
         upstream: The config.
@@ -17,7 +17,7 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
         teacher_ckpt: Weights of the config's model, to start from and to be taught by.
 
     Yields:
-        Python text.
+        Settings by name.
 
     Raises:
         AdaptError: The model has another frame, or predicts heatmaps.
@@ -32,4 +32,4 @@ def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Itera
         yield reduced_bins(upstream, scale, teacher_ckpt)
         return
     upstream.expect('EncoderDecoder', 'images are reduced for one decode head')
-    yield taught(upstream, preprocessing(upstream, scale), '', teacher_ckpt, LOGITS)
+    yield taught(upstream, preprocessing(upstream, scale), {}, teacher_ckpt, [LOGITS])

@@ -4,8 +4,8 @@
 from .upstream import AdaptError, Upstream, taught
 
 
-def preprocessing(upstream: Upstream, scale: float) -> str:
-    """Return the lines of the data preprocessor that reduces crops.
+def preprocessing(upstream: Upstream, scale: float) -> dict:
+    """Return the data preprocessor that reduces crops.
 
     Args:
         upstream: The config.
@@ -18,11 +18,8 @@ def preprocessing(upstream: Upstream, scale: float) -> str:
     rounds = upstream.rounds(scale)
     if not rounds and any(side % scale for side in upstream.size):
         raise AdaptError(f'crops of {upstream.size} are not a multiple of {scale}')
-    divisor = f', size_divisor={upstream.stride}' if rounds else ''
-    return (
-        f'dict({upstream.top_preprocessor}\n        type='
-        f"'mmhires.LowResPoseDataPreprocessor', scale={scale}{divisor})"
-    )
+    kind = dict(upstream.top_preprocessor, type='mmhires.LowResPoseDataPreprocessor', scale=scale)
+    return dict(kind, size_divisor=upstream.stride) if rounds else kind
 
 
 def has_bins(upstream: Upstream) -> bool:
@@ -31,8 +28,8 @@ def has_bins(upstream: Upstream) -> bool:
     return 'in_featuremap_size' in head and 'simcc_split_ratio' in head
 
 
-def reduced_bins(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> str:
-    """Return the lines of a SimCC head on smaller maps, with the same bins.
+def reduced_bins(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> dict:
+    """Return settings of a SimCC head on smaller maps, with the same bins.
 
     Args:
         upstream: The config.
@@ -40,10 +37,10 @@ def reduced_bins(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> 
         teacher_ckpt: Weights of the config's model, to start from and to be taught by.
 
     Returns:
-        Python text.
+        Settings by name.
     """
     preprocessor = preprocessing(upstream, scale)
     _, maps = upstream.maps(scale)
     height, width = maps[-1].shape[2:]
-    head = f'head=dict(in_featuremap_size=({width}, {height}))'
+    head = dict(head=dict(in_featuremap_size=(width, height)))
     return taught(upstream, preprocessor, head, teacher_ckpt)

@@ -4,10 +4,11 @@
 from mmhires.datasets.partly_labelled import list_pictures, pictures_in_batch
 
 from .upstream import AdaptError, Upstream
+from .writing import Code
 
 
-def loader_lines(upstream: Upstream, teacher_ckpt: str | None, folder: str) -> str:
-    """Write the data loader of a student that learns from a folder as well.
+def partly_labelled(upstream: Upstream, teacher_ckpt: str | None, folder: str) -> dict:
+    """Choose the data loader of a student that learns from a folder as well.
 
     Args:
         upstream: The config.
@@ -15,7 +16,7 @@ def loader_lines(upstream: Upstream, teacher_ckpt: str | None, folder: str) -> s
         folder: With the pictures.
 
     Returns:
-        Python text.
+        Settings by name.
 
     Raises:
         AdaptError: There is no teacher, or the config is of poses.
@@ -32,13 +33,14 @@ def loader_lines(upstream: Upstream, teacher_ckpt: str | None, folder: str) -> s
             'a picture without labels does not say where its '
             'persons are: --unlabelled is of segmentation'
         )
-    loader = upstream.cfg.get('train_dataloader') or {}
-    if 'dataset' not in loader:
+    base = upstream.cfg.get('train_dataloader') or {}
+    if 'dataset' not in base:
         raise AdaptError('has no train_dataloader that pictures could join')
-    list_pictures(folder, pictures_in_batch(loader.get('batch_size', 1)))
-    return f"""train_dataloader = dict(
-    dataset=dict(
-        _delete_=True, type='mmhires.PartlyLabelledDataset',
-        dataset=_base_.train_dataloader.dataset,
-        unlabelled={folder!r}))
-"""
+    list_pictures(folder, pictures_in_batch(base.get('batch_size', 1)))
+    dataset = dict(
+        _delete_=True,
+        type='mmhires.PartlyLabelledDataset',
+        dataset=Code('_base_.train_dataloader.dataset'),
+        unlabelled=folder,
+    )
+    return dict(train_dataloader=dict(dataset=dataset))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -22,8 +23,10 @@ from mmhires.utils.errors import first_line
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_number, as_ratio, full_step, reduced_side
 
+from .writing import BASE, Code
+
 # Of segmentation: the loss that a full-size teacher is compared by.
-LOGITS = "dict(type='mmhires.LogitDistillLoss', loss_weight=3.)"
+LOGITS = dict(type='mmhires.LogitDistillLoss', loss_weight=3.0)
 
 
 class AdaptError(ValueError):
@@ -55,9 +58,9 @@ class Upstream:
         cfg (Config): The config.
         task (Task): Of the config.
         base (str): ``_base_`` of the child.
-        top_preprocessor (str): In the child, what its data preprocessor begins with: the one at the
-            top level of the config, which a runner would give the model, or nothing.
-        whole_model (str): In the child, the model of the config.
+        top_preprocessor (dict): In the child, what its data preprocessor begins with: the one at
+            the top level of the config, which a runner would give the model, or nothing.
+        whole_model (Code): In the child, the model of the config.
         size (tuple[int, int]): Height and width of training images.
 
     Raises:
@@ -81,12 +84,14 @@ class Upstream:
             raise AdaptError(f'default_scope is neither {" nor ".join(scopes)} but {scope!r}')
         if not self.cfg.get('model'):
             raise AdaptError('has no model')
-        self.top_preprocessor, self.whole_model = '', '_base_.model'
+        self.top_preprocessor, self.whole_model = {}, Code('_base_.model')
         top = self.cfg.get('data_preprocessor')
         if top and not self.cfg.model.get('data_preprocessor'):
             self.cfg.model.data_preprocessor = top
-            self.top_preprocessor = '\n        _base_.data_preprocessor,'
-            self.whole_model = 'dict(_base_.model, data_preprocessor=_base_.data_preprocessor)'
+            self.top_preprocessor = {BASE: Code('_base_.data_preprocessor')}
+            self.whole_model = Code(
+                'dict(_base_.model, data_preprocessor=_base_.data_preprocessor)'
+            )
         init_default_scope(self.task.scope)
         import_scope(self.task.scope)
         self.size = training_size(self.cfg)
@@ -216,32 +221,36 @@ class Upstream:
             raise AdaptError(f'{self.cfg.model.type} is not {article} {frame}: {why}')
 
 
-def number(values: list) -> str:
+def number(values: list) -> Any:
     """Return a single value as it is, several values as a list."""
-    return repr(values[0] if len(values) == 1 else values)
+    return values[0] if len(values) == 1 else values
 
 
 def taught(
-    upstream: Upstream, preprocessor: str, head: str, teacher_ckpt: str | None, losses: str = ''
-) -> str:
-    """Return the part ``model`` of a child, with or without a teacher.
+    upstream: Upstream,
+    preprocessor: dict,
+    head: dict,
+    teacher_ckpt: str | None,
+    losses: list[dict] | None = None,
+) -> dict[str, Any]:
+    """Return settings of a child, with or without a teacher.
 
     Args:
         upstream: The config.
-        preprocessor: Python text of its value.
-        head: Python text, with its name; empty: that of the base.
+        preprocessor: The data preprocessor.
+        head: The head by its name; empty: that of the base.
         teacher_ckpt: Weights of the config's model, to start from and to be taught by. None: no
             teacher.
-        losses: Python text of ``distill_losses``, if not the default.
+        losses: ``distill_losses``, if not the default.
 
     Returns:
-        Python text.
+        Settings by name.
     """
-    start = kind = teacher = ''
-    if teacher_ckpt is not None:
-        start = f'load_from = {teacher_ckpt!r}\n'
-        kind = f'\n    type={upstream.task.distilled!r},'
-        teacher = f',\n    teacher={upstream.whole_model},\n    teacher_ckpt={teacher_ckpt!r}'
-        teacher += losses and f',\n    distill_losses=[{losses}]'
-    head = head and f',\n    {head}'
-    return f'{start}model = dict({kind}\n    data_preprocessor={preprocessor}{head}{teacher})\n'
+    model = dict(data_preprocessor=preprocessor, **head)
+    if teacher_ckpt is None:
+        return dict(model=model)
+    model = dict(type=upstream.task.distilled, **model)
+    model.update(teacher=upstream.whole_model, teacher_ckpt=teacher_ckpt)
+    if losses:
+        model['distill_losses'] = losses
+    return dict(load_from=teacher_ckpt, model=model)

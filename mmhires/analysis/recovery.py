@@ -94,8 +94,16 @@ def start_neck(model: HRFR, moments: list[Moments], way: str) -> dict[int, float
 
     Returns:
         By index of the map, the explained share of the variance of the teacher's features.
+
+    Raises:
+        ValueError: The neck adds to enlarged features.
     """
     neck, found = model.srr_neck, {}
+    if neck.srr.residual:
+        raise ValueError(
+            'SRRNeck(residual=True) starts from the enlarged features; leave it out to start from '
+            'a linear map of them'
+        )
     for moment, (index, module) in zip(moments, neck.modules_by_index()):
         conv = module[0].conv
         if way == 'bilinear':

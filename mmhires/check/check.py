@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Check of a config before training."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from mmengine.config import Config
@@ -14,7 +15,7 @@ from mmhires.utils.quiet import silence
 
 from .context import Context
 from .finding import Finding, Findings
-from .rules import all_findings
+from .rules import RULES, all_findings
 
 # Nothing can be looked up in other ones. Outer ones stand first.
 DICTS = (
@@ -37,7 +38,9 @@ DICTS = (
 )
 
 
-def check_config(path: str, options: dict | None = None, samples: int = 8) -> list[Finding]:
+def check_config(
+    path: str, options: dict | None = None, samples: int = 8, rules: Sequence[str] = RULES
+) -> list[Finding]:
     """Find what would fail in a training.
 
     Files are looked for, labels sampled, numbers of classes, sizes and widths compared; the model
@@ -49,6 +52,7 @@ def check_config(path: str, options: dict | None = None, samples: int = 8) -> li
         path: Config of MMSegmentation, MMPose or MMPretrain.
         options: Overrides, as ``--cfg-options``.
         samples: Labels of each data set to look into.
+        rules: Names of the rules, modules of ``rules/``. Default: all.
 
     Returns:
         Problems and warnings.
@@ -65,7 +69,7 @@ def check_config(path: str, options: dict | None = None, samples: int = 8) -> li
         if cfg.get('data_preprocessor') is not None:  # as the Runner does
             cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
-            return list(all_findings(Context(cfg, samples)))
+            return list(all_findings(Context(cfg, samples), rules))
 
 
 def _unusable(cfg: Config) -> Findings:

@@ -80,7 +80,7 @@ def epoch_length(cfg: Mapping, key: str, lengths: Mapping[str, int]) -> int | No
     if key in lengths or not isinstance(part, Mapping):
         return lengths.get(key)
     kind = str(part.get('type')).rpartition('.')[2]
-    if kind == 'RepeatDataset':
+    if kind in ('RepeatDataset', 'PartlyLabelledDataset'):
         inner = epoch_length(cfg, f'{key}.dataset', lengths)
         return inner and inner * part.get('times', 1)
     if kind == 'ConcatDataset':

@@ -2,6 +2,7 @@
 """Labelled images with pictures beside them that have no labels."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ class PartlyLabelledDataset(RepeatDataset):
     through the same pipeline with labels that are all ignored. With :class:`ExactResumeHook` a
     resumed training draws the same.
 
-    It has to be the outermost data set, as it makes whole batches::
+    It makes whole batches, so it has to be the outermost data set; asked for single samples, as
+    wrappers ask, it raises an error instead of leaving out the pictures::
 
         train_dataloader = dict(
             dataset=dict(
@@ -46,7 +48,8 @@ class PartlyLabelledDataset(RepeatDataset):
         OSError: There is no such folder, or no picture in it.
         ValueError: ``ratio`` is not above 0 or, when a batch is loaded, there are fewer pictures
             than it needs.
-        TypeError: When a batch is loaded, the pipeline packs no samples.
+        TypeError: The labelled images are not of segmentation. When a batch is loaded: the pipeline
+            packs no samples, or a wrapper or a loader asks for single ones.
     """
 
     def __init__(
@@ -56,15 +59,10 @@ class PartlyLabelledDataset(RepeatDataset):
         ratio: float = 1.0,
         lazy_init: bool = False,
     ) -> None:
-        if not ratio > 0:
-            raise ValueError(f'PartlyLabelledDataset: ratio must be above 0, got {ratio}')
         self.unlabelled, self.ratio = unlabelled, ratio
-        self.pictures = list_pictures(unlabelled)
+        self.pictures = list_pictures(unlabelled, pictures_in_batch(1, ratio))
         super().__init__(dataset, times=1, lazy_init=lazy_init)
-        self._labelled = self.dataset
-        while not isinstance(self._labelled, BaseSegDataset):
-            inner = getattr(self._labelled, 'datasets', None)
-            self._labelled = inner[0] if inner else self._labelled.dataset
+        self._labelled = _innermost(self.dataset)
         self._pipeline = Compose(self._without_labels())
 
     def __getitems__(self, indices: list[int]) -> list[dict]:
@@ -79,8 +77,20 @@ class PartlyLabelledDataset(RepeatDataset):
         count = pictures_in_batch(len(indices), self.ratio)
         _check_count(self.unlabelled, self.pictures, count)
         # Labelled ones first: they are augmented as without pictures.
-        samples = [self[index] for index in indices]
+        samples = [super(PartlyLabelledDataset, self).__getitem__(index) for index in indices]
         return samples + [self._load(path) for path in random.sample(self.pictures, count)]
+
+    def __getitem__(self, index: int) -> dict:
+        """Refuse to load a single sample, which would be a labelled one."""
+        raise TypeError(
+            'PartlyLabelledDataset: a single sample was asked for, but it makes whole batches, or '
+            'its pictures would be left out; put wrappers inside it, as its dataset, and give the '
+            'loader a batch_size (PyTorch 2.0 or later)'
+        )
+
+    def __iter__(self) -> Iterator[dict]:
+        """Iterate over the labelled samples, to look at them."""
+        return map(super().__getitem__, range(len(self)))
 
     def _load(self, path: str) -> dict:
         sample = self._pipeline(
@@ -125,7 +135,12 @@ def pictures_in_batch(labelled: int, ratio: float = 1.0) -> int:
     Args:
         labelled: Number of its labelled images.
         ratio: Of :class:`PartlyLabelledDataset`.
+
+    Raises:
+        ValueError: ``ratio`` is not above 0.
     """
+    if not ratio > 0:
+        raise ValueError(f'PartlyLabelledDataset: ratio must be above 0, got {ratio}')
     return max(1, round(ratio * labelled))
 
 
@@ -157,6 +172,19 @@ def _check_count(folder: str, pictures: list[str], count: int) -> None:
             'without labels that a batch has; add some, or lower batch_size '
             'or ratio of PartlyLabelledDataset'
         )
+
+
+def _innermost(dataset: BaseDataset) -> BaseSegDataset:
+    """Return the data set in wrappers, the first of several."""
+    while not isinstance(dataset, BaseSegDataset):
+        inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+        if inner[0] is None:
+            raise TypeError(
+                'PartlyLabelledDataset: give it a data set of segmentation, such as '
+                f'CheckedSegDataset, or a wrapper of one, got {type(dataset).__name__}'
+            )
+        dataset = inner[0]
+    return dataset
 
 
 def _loads_images(step: object) -> bool:

@@ -37,7 +37,31 @@ class _DummyValues(TorchFunctionMode):
                 raise RuntimeError(f'{x.shape[1]} channels instead of {len(weight)}')
             if func is F.batch_norm:
                 return x.clone()
+        if func is F.interpolate:
+            return func(**_resize_arguments(*args, **(kwargs or {})))
         return func(*args, **(kwargs or {}))
+
+
+def _resize_arguments(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = 'nearest',
+    align_corners: bool | None = None,
+    **others: bool,
+) -> dict:
+    """Return arguments of ``F.interpolate`` with the same shape, of which PyTorch knows it fast."""
+    smooth = mode in ('bilinear', 'bicubic')
+    if smooth and input.is_meta and input.ndim == 4 and input.is_floating_point():
+        mode, align_corners, others = 'nearest', None, {**others, 'antialias': False}
+    return dict(
+        input=input,
+        size=size,
+        scale_factor=scale_factor,
+        mode=mode,
+        align_corners=align_corners,
+        **others,
+    )
 
 
 class Unallocated(_DummyValues):

@@ -3,7 +3,6 @@
 
 import logging
 
-import torch
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -19,26 +18,20 @@ class StepZeroHook(Hook):
 
     A network that is fed small images without any training is often hard to beat with few images.
     Its score is logged as that of step 0. The student is validated by the runner's own loop, so
-    that a ``CheckpointHook`` with ``save_best`` keeps its start unless training beats it.
+    that a ``CheckpointHook`` with ``save_best`` keeps its start unless training beats it. Layers
+    that the weights of the start lack and that are left out until then, such as :class:`SRRNeck`,
+    are left out of that checkpoint, too.
 
     Args:
         metric: Name among what the validation returns.
-        of: What step 0 is: the ``'student'`` before training, or its ``'teacher'``, fed the
-            student's images, for students that start as another network. Of a segmentor only.
-            Default: ``'student'``.
         greater: Whether more is better. Default: True.
-
-    Raises:
-        ValueError: An unknown ``of``.
     """
 
     # After hooks that prepare to save and to average.
     priority = 'LOWEST'
 
-    def __init__(self, metric: str, of: str = 'student', greater: bool = True) -> None:
-        if of not in ('student', 'teacher'):
-            raise ValueError(f"StepZeroHook: of must be 'student' or 'teacher', got {of!r}")
-        self.metric, self.of, self.greater = metric, of, greater
+    def __init__(self, metric: str, greater: bool = True) -> None:
+        self.metric, self.greater = metric, greater
 
     def before_train(self, runner: Runner) -> None:
         """Validate, unless training is resumed.
@@ -52,14 +45,22 @@ class StepZeroHook(Hook):
         known = runner.message_hub.runtime_info
         if runner.iter > 0 or runner.val_loop is None or _START in known:
             return
-        if self.of == 'teacher':
-            metrics = self._validate_teacher(runner)
-        else:
-            self._start_averages(runner)
-            metrics = runner.val_loop.run()
-        score = self._score(metrics)
+        self._start_averages(runner)
+        score = self._score(runner.val_loop.run())
         runner.message_hub.update_info(_START, score)
         runner.logger.info(f'Step 0, small images without training: {self.metric} {score:.4g}')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Leave out of the weights what the start leaves out.
+
+        Args:
+            runner: The runner.
+            checkpoint: What will be saved.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for name, module in model.named_modules():
+            if hasattr(module, 'leave_out_untrained'):
+                module.leave_out_untrained(checkpoint['state_dict'], f'{name}.')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember the best validation after the first step.
@@ -104,21 +105,6 @@ class StepZeroHook(Hook):
 
     def _better(self, score: float, than: float) -> bool:
         return score > than if self.greater else score < than
-
-    def _validate_teacher(self, runner: Runner) -> dict[str, float]:
-        """Return scores of the teacher's prediction from the student's images."""
-        model, loop = runner.model, runner.val_loop
-        student = model.module if is_model_wrapper(model) else model
-        teacher = student.teacher
-        own = teacher.data_preprocessor
-        teacher.data_preprocessor = student.data_preprocessor
-        try:
-            with torch.no_grad():
-                for batch in loop.dataloader:
-                    loop.evaluator.process(data_samples=teacher.val_step(batch), data_batch=batch)
-        finally:
-            teacher.data_preprocessor = own
-        return loop.evaluator.evaluate(len(loop.dataloader.dataset))
 
     @staticmethod
     def _start_averages(runner: Runner) -> None:

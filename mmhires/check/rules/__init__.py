@@ -1,6 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Rules of the check: one module each, with ``findings(ctx)``."""
 
+from collections.abc import Sequence
 from importlib import import_module
 
 from ..context import Context
@@ -27,10 +28,11 @@ RULES = (
     'metrics',
     'checkpoints',
     'teachers',
+    'unlabelled',
 )
 
 
-def all_findings(ctx: Context) -> Findings:
-    """Apply each rule to a config."""
-    for name in RULES:
+def all_findings(ctx: Context, rules: Sequence[str] = RULES) -> Findings:
+    """Apply rules to a config."""
+    for name in rules:
         yield from import_module(f'.{name}', __name__).findings(ctx)

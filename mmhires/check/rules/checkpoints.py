@@ -13,6 +13,7 @@ from torch import nn
 from mmhires.dryrun.attempts import attempt, tried
 from mmhires.dryrun.meta_device import build_model, without_weights
 from mmhires.models.layers.upsample import LogitUpsample, SubpixelUpsample
+from mmhires.models.necks import SRRNeck
 from mmhires.utils.configs import walk
 from mmhires.utils.errors import error_line
 
@@ -74,11 +75,11 @@ def _read(path: str) -> Mapping:
 
 
 def _plain_starts(module: nn.Module) -> tuple[str, ...]:
-    """Return prefixes of layers that start as a resize, so need no weights."""
+    """Return prefixes of layers that start as a resize or left out, so need no weights."""
     return tuple(
         f'{name}.'
         for name, part in module.named_modules()
-        if isinstance(part, (LogitUpsample, SubpixelUpsample))
+        if isinstance(part, (LogitUpsample, SubpixelUpsample, SRRNeck))
     )
 
 

@@ -9,7 +9,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmhires.models.layers.resize import enlarge_to
+from mmhires.models.layers.resize import enlarge_to, resize_to
 from mmhires.models.layers.upsample import bilinear_kernel, count_doublings
 from mmhires.registry import MODELS
 
@@ -17,6 +17,9 @@ from mmhires.registry import MODELS
 KAIMING = dict(
     type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], distribution='normal', mode='fan_in'
 )
+
+# In weights: that the neck is left out.
+LEFT_OUT = 'left_out'
 
 
 @MODELS.register_module()
@@ -33,6 +36,9 @@ class SRRNeck(BaseModule):
     The maps of ``aux_index`` have modules of their own (section 3.3), which :class:`mmhires.HRFR`
     runs in training and nothing else does: :meth:`forward` leaves those maps as they are, so that
     heads read the same in training and testing, and :meth:`switch_to_deploy` removes the modules.
+
+    Weights without those of the neck, such as the plain network's as ``load_from``, leave it out
+    until the first training step: the network is the plain one, fed small images.
 
     Args:
         in_channels: Width of each map to recover. Default: 2048.
@@ -54,14 +60,21 @@ class SRRNeck(BaseModule):
         norm_cfg: After each layer but the last. Default: None, as the paper speaks of convolutions
             and deconvolutions only and counts nothing else.
         act_cfg: Likewise. Default: None.
+        residual: Add what is recovered to the enlarged map, from zero on, so that training starts
+            from that map instead of noise. Default: False, as the paper has it.
         init_cfg: The paper says Gaussian without a deviation. Default: Kaiming's, with which the
             recovered features start at about the size of those they come from, at any width;
             ``dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'], std=0.01)`` fixes it.
 
+    Attributes:
+        recovers (bool): Whether it has weights of its own, given or trained.
+
     Raises:
         ValueError: ``scale`` is not above 1, the lengths of widths, indices and bottlenecks differ,
-            or a bottleneck is not below the width of its map.
+            a bottleneck is not below the width of its map, or ``out_act_cfg`` with ``residual``.
     """
+
+    recovers = True
 
     def __init__(
         self,
@@ -72,12 +85,18 @@ class SRRNeck(BaseModule):
         aux_channels: Sequence[int] = (),
         aux_index: Sequence[int] = (1, 2),
         aux_bottleneck: int | Sequence[int] | None = None,
+        residual: bool = False,
         init_cfg: dict | None = KAIMING,
         **cfg: dict | None,
     ) -> None:
         super().__init__(init_cfg)
+        if residual and cfg.get('out_act_cfg'):
+            raise ValueError(
+                'SRRNeck: residual=True adds to a map that has its activation, and what starts '
+                'at zero behind another one learns nothing; leave out out_act_cfg'
+            )
         self.scale = scale
-        cfg.update(scale=scale)
+        cfg.update(scale=scale, residual=residual)
         self.in_channels = _as_tuple(in_channels)
         self.in_index = _as_tuple(in_index)
         self.srr = _Modules('in', self.in_channels, self.in_index, bottleneck, **cfg)
@@ -85,6 +104,31 @@ class SRRNeck(BaseModule):
             aux_bottleneck = [width // 4 for width in aux_channels]
         self.aux_index = tuple(aux_index) if aux_channels else ()
         self.aux_srr = _Modules('aux', tuple(aux_channels), self.aux_index, aux_bottleneck, **cfg)
+
+    def init_weights(self) -> None:
+        """Initialise the modules; what is added to a map starts at zero."""
+        super().init_weights()
+        for _, module in self.modules_by_index() if self.srr.residual else ():
+            nn.init.zeros_(module[-1].conv.weight)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        left_out = state_dict.pop(prefix + LEFT_OUT, None) is not None
+        self.recovers = any(key.startswith(prefix) for key in state_dict)
+        if left_out:
+            state_dict.update(self.state_dict(prefix=prefix))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def leave_out_untrained(self, state_dict: dict, prefix: str) -> None:
+        """Mark weights in which the neck is left out, to be a whole checkpoint of that network.
+
+        Args:
+            state_dict: Of the whole model, which is changed if the neck is left out.
+            prefix: Of the neck's keys.
+        """
+        if not self.recovers:
+            for key in [key for key in state_dict if key.startswith(prefix)]:
+                del state_dict[key]
+            state_dict[prefix + LEFT_OUT] = torch.tensor(True)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Recover the maps of ``in_index``.
@@ -98,6 +142,10 @@ class SRRNeck(BaseModule):
         Raises:
             ValueError: A map is missing or does not have its width.
         """
+        if self.training and not self.recovers:
+            self.recovers = True
+        if not self.recovers:
+            return tuple(inputs)
         maps = list(inputs)
         for index, feat in self.srr(inputs).items():
             maps[index] = feat
@@ -143,6 +191,7 @@ class _Modules(nn.ModuleList):
         indices: Which maps.
         bottleneck: Of all or of each.
         scale: By how much maps are enlarged. Default: 2.
+        residual: Whether the enlarged map is added. Default: False.
         **cfg: Of :func:`_recovering`.
     """
 
@@ -153,6 +202,7 @@ class _Modules(nn.ModuleList):
         indices: Sequence[int],
         bottleneck: int | Sequence[int] | None,
         scale: float = 2,
+        residual: bool = False,
         **cfg,
     ) -> None:
         necks = bottleneck
@@ -175,7 +225,7 @@ class _Modules(nn.ModuleList):
             _recovering(width, neck, steps, **cfg) for width, neck in zip(widths, necks)
         )
         self.kind, self.widths, self.indices = kind, widths, indices
-        self.scale = scale
+        self.scale, self.residual = scale, residual
 
     def forward(self, inputs: Sequence[Tensor]) -> dict[int, Tensor]:
         given = [x.shape[1] for x in inputs]
@@ -187,9 +237,12 @@ class _Modules(nn.ModuleList):
                     f'have {given}'
                 )
         return {
-            index: enlarge_to(module(inputs[index]), inputs[index].shape[-2:], self.scale)
-            for index, module in zip(self.indices, self)
+            index: self._recover(module, inputs[index]) for index, module in zip(self.indices, self)
         }
+
+    def _recover(self, module: nn.Sequential, feat: Tensor) -> Tensor:
+        recovered = enlarge_to(module(feat), feat.shape[-2:], self.scale)
+        return recovered + resize_to(feat, recovered.shape[-2:]) if self.residual else recovered
 
 
 def _recovering(

@@ -36,8 +36,9 @@ class HRFR(DistilledSegmentor):
         init_student: Start from the teacher's backbone, neck, decode head and auxiliary heads,
             which must have the same layers, as the paper does. False: each has its own
             ``init_cfg``. Default: True.
-        loss_srr: lambda 1 is its ``loss_weight``. Default: :class:`FeatureL2Loss`.
-        loss_aux: lambda 3 is its ``loss_weight``. Default: :class:`FeatureL2Loss` of weight 0.5.
+        loss_srr: lambda 1 is its ``loss_weight``. Default: :class:`FeatureL2Loss`, relative to the
+            teacher's features; with the paper's ``reduction='sum'`` usual rates diverge.
+        loss_aux: lambda 3 is its ``loss_weight``. Default: the same of weight 0.5.
         distill_losses: Further losses against the same teacher, as of :class:`DistilledSegmentor`,
             for instance of its logits. Default: (), none.
         match_size: How a recovered map gets the size of the teacher's, where the stride does not
@@ -64,8 +65,8 @@ class HRFR(DistilledSegmentor):
         *args,
         teacher_ckpt: str | None,
         init_student: bool = True,
-        loss_srr: dict = dict(type='mmhires.FeatureL2Loss'),
-        loss_aux: dict = dict(type='mmhires.FeatureL2Loss', loss_weight=0.5),
+        loss_srr: dict = dict(type='mmhires.FeatureL2Loss', reduction='relative'),
+        loss_aux: dict = dict(type='mmhires.FeatureL2Loss', reduction='relative', loss_weight=0.5),
         distill_losses: Sequence[dict] = (),
         match_size: str = 'crop',
         **kwargs,
@@ -129,6 +130,15 @@ class HRFR(DistilledSegmentor):
             source = getattr(self.load_teacher(), name, None)
             if source is not None and module is not None:
                 _copy_weights(name, source, module)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
+        neck, first = f'{prefix}neck.', f'{prefix}neck.0.'
+        keys = [key for key in state_dict if key.startswith(neck)]
+        # Of the plain network, whose neck is the first of two here.
+        if len(self._necks()) == 2 and not any(key.startswith(first) for key in keys):
+            for key in keys:
+                state_dict[first + key.removeprefix(neck)] = state_dict.pop(key)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def losses_of(
         self, inputs: Tensor, data_samples: SampleList, supervised: bool

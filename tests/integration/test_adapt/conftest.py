@@ -15,7 +15,7 @@ def mine(repo_root, tmp_path, monkeypatch):
     """A folder with ``mine.py``, ``mine.pth`` and a picture."""
     (tmp_path / 'mine.py').write_text(f"""_base_ = {str(repo_root / FULL_SIZE)!r}
 model = dict(data_preprocessor=dict(size=(96, 192), min_size=16))
-train_dataloader = dict(batch_size=2, {LOADER}length=4))
+train_dataloader = dict(batch_size=2, {LOADER}length=24))
 val_dataloader = dict({LOADER}length=3))
 test_dataloader = val_dataloader
 """)

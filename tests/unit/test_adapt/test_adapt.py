@@ -9,8 +9,11 @@ from mmengine.runner import load_checkpoint
 
 from mmhires.adapt import AdaptError, adapt, trial
 from mmhires.adapt.__main__ import main
-from mmhires.adapt.hooks import hook_lines
+from mmhires.adapt.hooks import child_hooks
+from mmhires.adapt.writing import BASE, Code, merge_settings, write_settings
 from mmhires.dryrun.meta_device import build_model
+from mmhires.engine import FiniteLossHook
+from mmhires.registry import HOOKS
 
 PSPNET = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
 COCO = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/'
@@ -55,7 +58,7 @@ MOBILENET = f'{COCO}td-hm_mobilenetv2_8xb64-210e_coco-256x192.py'
                 'size_divisor=16',
                 'teacher=_base_.model',
                 "reduction='relative'",
-                "LogitDistillLoss', loss_weight=3.)",
+                "LogitDistillLoss', loss_weight=3.0)",
                 'max_norm=10.0',
             ],
         ),
@@ -313,7 +316,8 @@ def hook_types(tmp_path, **base):
     )
     cfg = Config.fromfile(tmp_path / 'base.py')
     init_default_scope('mmseg')
-    (tmp_path / 'child.py').write_text(f"_base_ = 'base.py'\n{hook_lines(cfg)}")
+    settings = dict(_base_='base.py', default_hooks=child_hooks(cfg))
+    (tmp_path / 'child.py').write_text(write_settings(settings))
     return Config.fromfile(tmp_path / 'child.py').get('default_hooks', {})
 
 
@@ -339,3 +343,26 @@ def test_hooks_that_are_there_are_neither_doubled_nor_switched_on(tmp_path, chec
         default_hooks=dict(checkpoint=checkpoint),
         custom_hooks=[dict(type='mmhires.FiniteLossHook'), dict(type='mmhires.ExactResumeHook')],
     ) == dict(checkpoint=checkpoint)
+
+
+def test_hooks_that_inherit_one_of_ours_are_not_doubled(tmp_path):
+    kind = type('MyFiniteLossHook', (FiniteLossHook,), {})
+    HOOKS.register_module(module=kind, force=True)
+    found = hook_types(tmp_path, custom_hooks=[dict(type='mmhires.MyFiniteLossHook')])
+    assert found.keys() == {'checkpoint', 'exact_resume'}
+
+
+def test_settings_are_written_as_python_that_reads_back(tmp_path):
+    long = [f'{"x" * 30}{i}' for i in range(5)]
+    settings = dict(
+        a=1.0,
+        b=dict(c=(1, 2), d=[dict(e=None), dict(long=long)], f={'g.h': dict(lr_mult=5.0)}),
+        j={BASE: Code('b'), 'k': Code("b['c']")},
+    )
+    text = write_settings(settings)
+    assert all(len(line) <= 100 for line in text.splitlines())
+    (tmp_path / 'x.py').write_text(text)
+    cfg = Config.fromfile(tmp_path / 'x.py').to_dict()
+    assert cfg == {**settings, 'j': {**settings['b'], 'k': (1, 2)}}
+    merged = merge_settings(dict(a=dict(b=1, c=2)), dict(a=dict(b=3), d=4), dict(d=dict(e=5)))
+    assert merged == dict(a=dict(b=3, c=2), d=dict(e=5))

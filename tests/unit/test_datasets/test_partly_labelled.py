@@ -5,9 +5,11 @@ import random
 
 import numpy as np
 import pytest
+from mmengine.dataset import BaseDataset
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from PIL import Image
+from torch.utils.data import Subset
 
 import mmhires  # noqa: F401  (compat before mmseg)
 from mmhires.registry import DATASETS
@@ -147,6 +149,43 @@ def test_any_labelled_data_set_may_be_inside(root, dataset):
     assert 100 < picture['inputs'][0, 0, 0] < 106
 
 
+WRAPPERS = {
+    'repeated': lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+    'several': lambda inner: dict(type='ConcatDataset', datasets=[inner, inner]),
+    'mixed': lambda inner: dict(type='MultiImageMixDataset', dataset=inner, pipeline=[]),
+    'twice': lambda inner: dict(
+        type='mmhires.PartlyLabelledDataset', dataset=inner, unlabelled=inner['unlabelled']
+    ),
+}
+
+
+@pytest.mark.parametrize('wrapper', WRAPPERS.values(), ids=WRAPPERS)
+def test_no_wrapper_leaves_the_pictures_out_in_silence(root, wrapper):
+    inner = dict(
+        type='mmhires.PartlyLabelledDataset',
+        dataset=labelled(root),
+        unlabelled=str(root / 'pictures'),
+    )
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=wrapper(inner),
+            batch_size=2,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+        seed=0,
+    )
+    with pytest.raises(TypeError, match='single sample.*put wrappers inside it, as its dataset'):
+        next(iter(loader))
+
+
+def test_a_part_of_it_has_pictures_and_a_look_at_it_has_labels(root):
+    dataset = build(root)
+    batch, samples = Subset(dataset, [2, 0]).__getitems__([1]), list(dataset)
+    assert [sample['data_samples'].metainfo.get('unlabelled') for sample in batch] == [None, True]
+    assert len(samples) == 3 and all((sample['inputs'] == 0).all() for sample in samples)
+
+
 def test_workers_draw_pictures_of_their_own(root):
     batches = list(load(root, batch_size=1, num_workers=2))
     assert [len(batch['inputs']) for batch in batches] == [2, 2, 2]
@@ -164,6 +203,8 @@ def test_what_cannot_be_loaded_is_named(root):
             build(root, unlabelled=str(root / name))
     with pytest.raises(ValueError, match='ratio must be above 0, got 0'):
         build(root, ratio=0)
+    with pytest.raises(TypeError, match='data set of segmentation.*got BaseDataset'):
+        build(root, dataset=BaseDataset(lazy_init=True), lazy_init=True)
     with pytest.raises(ValueError, match='pictures holds 5 pictures, fewer than the 6'):
         next(iter(load(root, ratio=3)))
     (root / 'pictures/day/1.png').write_bytes(b'torn')

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmhires.dryrun.meta_device import Unallocated, build_model
+from mmhires.dryrun.meta_device import Unallocated, build_model, shapes_only
 from mmhires.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -57,3 +58,26 @@ def test_known_values_stay_where_only_weights_have_no_memory():
         weights = torch.tensor([1.0, 2.0])
     assert layer.weight.is_meta
     assert weights.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize('mode', ['bilinear', 'bicubic', 'nearest'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(size=(7, 5)),
+        dict(scale_factor=1.7),
+        dict(scale_factor=(2.0, 0.5), recompute_scale_factor=True),
+        dict(size=9, antialias=True),
+    ],
+)
+def test_a_resized_map_has_the_shape_of_a_real_one(mode, options):
+    if mode == 'nearest' and 'antialias' in options:
+        return
+    image = torch.rand(2, 3, 11, 6)
+    real = F.interpolate(image, mode=mode, **options)
+    with shapes_only():
+        resized = F.interpolate(image.to('meta'), mode=mode, **options)
+        assert F.interpolate(image.to('meta'), (4, 4), None, mode).shape == (2, 3, 4, 4)
+        with pytest.raises(RuntimeError, match='greater than 0|> 0'):
+            F.interpolate(image.to('meta'), (0, 4), mode=mode)
+    assert resized.shape == real.shape and resized.dtype == real.dtype and resized.is_meta

@@ -1,6 +1,9 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -152,9 +155,48 @@ def test_norm_and_activation_go_between_the_layers():
     ]
 
 
+@pytest.mark.parametrize('scale', [2, 1.5])
+@pytest.mark.parametrize('bottleneck', [4, None])
+def test_a_residual_neck_starts_with_the_enlarged_maps_and_learns(scale, bottleneck):
+    inputs = maps()
+    neck = build(scale=scale, bottleneck=bottleneck, residual=True)
+    size = [math.ceil(scale * side) for side in inputs[2].shape[-2:]]
+    recovered = neck(inputs)[2]
+    torch.testing.assert_close(
+        recovered, F.interpolate(inputs[2], size, mode='bilinear'), rtol=0, atol=0
+    )
+    recovered.square().sum().backward()
+    assert neck.srr[0][-1].conv.weight.grad.abs().sum() > 0
+
+
+def test_weights_without_a_neck_leave_it_out_until_it_is_trained():
+    inputs, neck = maps(), build(aux_channels=(8,), aux_index=(1,))
+    whole = nn.Sequential(nn.Identity(), neck)
+    own = {key: value.clone() for key, value in whole.state_dict().items()}
+    assert len(whole.load_state_dict({}, strict=False).missing_keys) == len(own)
+    for _ in range(2):
+        assert all(out is x for out, x in zip(neck.eval()(inputs), inputs))
+        assert all(torch.equal(value, own[key]) for key, value in whole.state_dict().items())
+        # What is saved meanwhile is whole, and says so.
+        saved = dict(own, other=torch.zeros(1))
+        neck.leave_out_untrained(saved, '1.')
+        assert saved.keys() == {'1.left_out', 'other'}
+        del saved['other']
+        whole.load_state_dict(saved)  # strictly
+    assert neck.train()(inputs)[2].shape == (2, 16, 6, 10)
+    trained = neck.eval()(inputs)[2]
+    assert trained.shape == (2, 16, 6, 10)
+    saved = dict(own)
+    neck.leave_out_untrained(saved, '1.')
+    assert saved.keys() == own.keys()
+    whole.load_state_dict(saved)
+    torch.testing.assert_close(neck(inputs)[2], trained, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     'wrong, message',
     [
+        (dict(residual=True, out_act_cfg=dict(type='ReLU')), 'leave out out_act_cfg'),
         (dict(scale=0.5), 'above 1.*0.5'),
         (dict(scale=1), 'above 1.*1'),
         (dict(bottleneck=16), 'bottleneck 16.*width 16'),

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, load_checkpoint
 
 from mmhires.deploy import strip
 from mmhires.models.losses import boundary_mask
@@ -32,6 +32,10 @@ HEAD = dict(
     dropout_ratio=0.0,
     num_classes=5,
     loss_decode=dict(type='mmhires.WeightedCrossEntropyLoss'),
+)
+PAPER = dict(
+    loss_srr=dict(type='mmhires.FeatureL2Loss'),
+    loss_aux=dict(type='mmhires.FeatureL2Loss', loss_weight=0.5),
 )
 REWEIGHTED = dict(type='mmhires.BoundaryReweightedLoss', loss=dict(type='mmhires.FeatureL2Loss'))
 LOW_RES = dict(type='mmhires.LowResSegDataPreProcessor', scale=2, min_size=16, **STATISTICS)
@@ -80,6 +84,23 @@ def init_weights(model):
     finally:
         logger.setLevel(level)
     return model
+
+
+JPU_TEACHER = teacher_cfg(
+    dict(RESNET, dilations=(1, 1, 1, 1), strides=(1, 2, 2, 2)),
+    dict(HEAD, in_channels=16),
+    neck=dict(type='mmhires.JPU', in_channels=(8, 16, 32), mid_channels=4, norm_cfg=NORM),
+    auxiliary_head=dict(
+        type='FCNHead',
+        in_channels=16,
+        in_index=2,
+        channels=4,
+        num_convs=1,
+        num_classes=5,
+        norm_cfg=NORM,
+        loss_decode=dict(type='CrossEntropyLoss'),
+    ),
+)
 
 
 @pytest.fixture
@@ -176,8 +197,37 @@ def test_teacher_follows_to_another_data_type_and_device(teacher_file):
     assert {p.dtype for p in later.teacher.parameters()} == {torch.float64}
 
 
+@pytest.mark.parametrize('plain', [teacher_cfg(), JPU_TEACHER], ids=['plain', 'JPU'])
+def test_from_plain_weights_it_predicts_as_the_plain_network_fed_small_images(
+    plain, tmp_path, random_batch
+):
+    network = build(dict(plain, data_preprocessor=LOW_RES), seed=1).eval()
+    torch.save(network.state_dict(), tmp_path / 'plain.pth')
+    neck = dict(
+        type='mmhires.SRRNeck', in_channels=plain['decode_head']['in_channels'], bottleneck=4
+    )
+    if 'neck' in plain:
+        neck = [plain['neck'], neck]
+    cfg = student_cfg(plain, neck=neck, teacher_ckpt=str(tmp_path / 'plain.pth'))
+    model = init_weights(build(cfg)).eval()
+    batch = random_batch(5, (97, 131))
+    own = model.test_step(copy.deepcopy(batch))[0].seg_logits.data
+    load_checkpoint(model, str(tmp_path / 'plain.pth'), 'cpu')
+    got, want = (net.test_step(copy.deepcopy(batch))[0].seg_logits.data for net in (model, network))
+    torch.testing.assert_close(got, want, rtol=0, atol=0)
+    assert (own - want).abs().max() > 1e-3
+
+
+def test_the_default_losses_do_not_grow_with_the_width_and_the_scale_of_the_features():
+    model = build(student_cfg())
+    for loss, weight in ((model.loss_srr, 1.0), (model.loss_aux, 0.5)):
+        for scale in (1.0, 100.0):
+            target = scale * torch.randn(2, 512, 4, 4)
+            torch.testing.assert_close(loss(0 * target, target), torch.tensor(weight))
+
+
 def test_losses_are_equation_10(teacher_file, step):
-    model = init_weights(build(student_cfg(teacher_ckpt=str(teacher_file))))
+    model = init_weights(build(student_cfg(teacher_ckpt=str(teacher_file), **PAPER)))
     torch.nn.init.normal_(model.backbone.conv1.weight)
     data, losses = step(model.eval())
     images = torch.stack([x.gt_img.data for x in data['data_samples']])
@@ -234,6 +284,7 @@ def test_odd_sizes_get_the_grid_of_the_teacher(match_size, scale, teacher_file, 
             student_cfg(
                 teacher_ckpt=str(teacher_file),
                 match_size=match_size,
+                **PAPER,
                 data_preprocessor=dict(LOW_RES, scale=scale),
                 neck=dict(type='mmhires.SRRNeck', in_channels=32, bottleneck=8, scale=scale),
             )
@@ -274,21 +325,6 @@ def test_strip_removes_what_training_needs_and_keeps_the_prediction(teacher_file
         step(model)
 
 
-JPU_TEACHER = teacher_cfg(
-    dict(RESNET, dilations=(1, 1, 1, 1), strides=(1, 2, 2, 2)),
-    dict(HEAD, in_channels=16),
-    neck=dict(type='mmhires.JPU', in_channels=(8, 16, 32), mid_channels=4, norm_cfg=NORM),
-    auxiliary_head=dict(
-        type='FCNHead',
-        in_channels=16,
-        in_index=2,
-        channels=4,
-        num_convs=1,
-        num_classes=5,
-        norm_cfg=NORM,
-        loss_decode=dict(type='CrossEntropyLoss'),
-    ),
-)
 DDRNET_TEACHER = teacher_cfg(
     dict(type='mmhires.DDRNet', arch=dict(channels=4, depths=(1, 1, 1, 1)), norm_cfg=NORM),
     dict(
