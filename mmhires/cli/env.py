@@ -12,7 +12,7 @@ from mmhires.version import __version__
 ENGINES = ('torch', 'onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
 HELP = """
 mmhires --help                   the commands
-python -m mmhires.check CONFIG   what would stop a training, all at once
+mmhires check CONFIG             what would stop a training, all at once
 python -m mmhires.compat         what the compatibility layer does here
 docs/index.md                    guides, FAQ, reference; make docs builds it
 CONTRIBUTING.md                  where things are, how to add one
