@@ -80,5 +80,5 @@ endif
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info mmhires/.mim demo_out \
-	  docs/_build docs/reference/generated .pytest_cache .ruff_cache
+	  docs/_build docs/reference/generated .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
