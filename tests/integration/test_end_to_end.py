@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_ordinary_test_loop_scores_sliding_windows(streets_config, tmp_path)
 
 
 @pytest.mark.slow
-def test_mim_trains_and_tests_on_real_camvid(shared_dir, python, tmp_path):
+def test_mim_trains_and_tests_on_real_camvid(shared_dir, tmp_path):
     camvid = shared_dir / 'data' / 'camvid'
     options = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'train_dataloader.batch_size=2']
     for loader, split in (('train', 'train'), ('val', 'val'), ('test', 'val')):
@@ -61,12 +62,11 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, python, tmp_path):
             f'{dataset}.data_prefix.img_path={split}',
             f'{dataset}.data_prefix.seg_map_path={split}annot',
         ]
-    mim(python, 'train', '--work-dir', str(tmp_path), '--cfg-options', *options)
+    mim('train', '--work-dir', str(tmp_path), '--cfg-options', *options)
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert 0 <= records[-1]['mIoU'] <= 100
     mim(
-        python,
         'test',
         '--checkpoint',
         str(tmp_path / 'iter_2.pth'),
@@ -77,10 +77,10 @@ def test_mim_trains_and_tests_on_real_camvid(shared_dir, python, tmp_path):
     )
 
 
-def mim(python, command, *args):
+def mim(command, *args):
     host = installed_fork('mmsegmentation') or 'mmsegmentation'
     done = subprocess.run(
-        [python, '-m', 'mim', command, host, str(CAMVID), *args],
+        [sys.executable, '-m', 'mim', command, host, str(CAMVID), *args],
         capture_output=True,
         text=True,
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
