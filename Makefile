@@ -31,8 +31,9 @@ help:
 demo: $(STAMP)
 	$(RUN) -m mmhires demo $(ARGS)
 
+# Bytecode is kept, whatever the shell says: dozens of processes import the same.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
@@ -80,5 +81,5 @@ endif
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info mmhires/.mim demo_out \
-	  docs/_build docs/reference/generated .pytest_cache .ruff_cache
+	  docs/_build docs/reference/generated .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

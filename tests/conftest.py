@@ -1,5 +1,6 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 import contextlib
+import functools
 import gc
 import io
 import os
@@ -18,6 +19,7 @@ from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
+from mmengine.runner import runner as mmengine_runner
 from mmengine.structures import PixelData
 from mmengine.visualization import Visualizer
 from preloaded_python import preloaded_python
@@ -34,14 +36,30 @@ REPOSITORY = {ROOT / 'tests/repository', ROOT / 'tests/maintenance'}
 # Files that take longest. They come first: no process works on one of them
 # when the others have nothing left to do.
 LONGEST = [
-    'test_demo.py',
-    'test_exportability.py',
     'test_engines.py',
+    'test_exportability.py',
     'test_pose_end_to_end.py',
-    'test_compare_upstream.py',
+    'test_demo.py',
+    'test_budget.py',
+    'test_processes.py',
     'test_properties.py',
+    'test_export.py',
     'test_configs.py',
+    'test_adapt.py',
+    'test_own_dataset.py',
+    'test_exact_resume_hook.py',
+    'test_interrupted.py',
+    'test_upstream.py',
+    'test_adapt_unlabelled.py',
+    'test_train_and_test.py',
+    'test_quantize.py',
+    'test_end_to_end.py',
+    'test_compare_upstream.py',
+    'test_docs.py',
+    'test_compare.py',
+    'test_published_complexity.py',
     'test_dist_methods.py',
+    'test_packaging.py',
 ]
 torch.set_num_threads(1)
 
@@ -89,6 +107,15 @@ def configs_are_formatted_once():
     owner.FormatCode = format_once
     yield
     owner.FormatCode = format_code
+
+
+@pytest.fixture(scope='session', autouse=True)
+def environment_is_described_once():
+    """A runner asks the compiler and the libraries for their versions."""
+    describe = mmengine_runner.collect_env
+    mmengine_runner.collect_env = functools.cache(describe)
+    yield
+    mmengine_runner.collect_env = describe
 
 
 def copy_of(value, copies):

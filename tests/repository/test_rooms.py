@@ -1,95 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The package as a house: what may know what, and how large a file may be."""
 
-import ast
-from pathlib import Path
+import sys
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(
-    path.relative_to(ROOT) for path in (ROOT / 'mmhires').rglob('*.py') if '.mim' not in path.parts
-)
-# A room imports from the floors below its own only.
-FLOORS = (
-    {'version', 'compat'},
-    {'utils', 'registry'},
-    {'tasks'},
-    {'models', 'datasets', 'engine'},
-    {'evaluation', 'converters', 'deploy'},
-    {'zoo', 'analysis', 'dryrun'},
-    {'apis', 'check', 'upstream'},
-    {'adapt', 'demo'},
-    {'budget'},
-    {'cli'},
-    {'__main__', '__init__'},
-)
-# Nothing but the old name of what has moved up.
-ALIASES = {
-    Path('mmhires/deploy/load.py'),
-    Path('mmhires/adapt/__main__.py'),
-    Path('mmhires/check/__main__.py'),
-}
+from importlinter.cli import lint_imports
 
 
-def room_of(module):
-    """The part of ``mmhires.models.losses`` after the package's name."""
-    return module.split('.')[1] if '.' in module else '__init__'
+def test_no_file_imports_from_a_room_beside_or_above_its_own(repo_root, monkeypatch, capsys):
+    monkeypatch.chdir(repo_root)
+    monkeypatch.setattr(sys, 'path', [*sys.path])  # the linter adds this folder
+    assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
 
 
-def imported_modules(path):
-    """Full names of what a file imports from mmhires, also in functions."""
-    package = path.parts[:-1]
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] * bool(node.level)
-            base = '.'.join([*start, *filter(None, [node.module])])
-            names = (
-                [base] if base != 'mmhires' else [f'mmhires.{alias.name}' for alias in node.names]
-            )
-        else:
-            continue
-        yield from (name for name in names if name.split('.')[0] == 'mmhires')
-
-
-def floor_of(room):
-    floors = [i for i, rooms in enumerate(FLOORS) if room in rooms]
-    assert floors, f'{room} is on no floor: give it one in {__file__}'
-    return floors[0]
-
-
-@pytest.mark.parametrize('path', FILES, ids=str)
-def test_file_imports_from_no_room_beside_or_above_its_own(path):
-    room = room_of('.'.join(path.with_suffix('').parts))
-    above = {
-        name
-        for name in imported_modules(path)
-        if room_of(name) != room and floor_of(room_of(name)) >= floor_of(room)
-    }
-    assert path in ALIASES or not above
-
-
-def test_imports_of_every_kind_are_seen(tmp_path, monkeypatch):
-    monkeypatch.setitem(globals(), 'ROOT', tmp_path)
-    path = Path('mmhires/models/losses/x.py')
-    (tmp_path / path.parent).mkdir(parents=True)
-    (tmp_path / path).write_text(
-        'import mmhires.check.data, torch\n'
-        'from mmhires import zoo\n'
-        'from ...deploy import strip\n'
-        'def f():\n'
-        '    from ..necks.jpu import JPU\n'
-    )
-    assert list(imported_modules(path)) == [
-        'mmhires.check.data',
-        'mmhires.zoo',
-        'mmhires.deploy',
-        'mmhires.models.necks.jpu',
-    ]
-
-
-@pytest.mark.parametrize('path', FILES, ids=str)
-def test_file_is_read_in_one_sitting(path):
-    assert len((ROOT / path).read_text().splitlines()) <= 300
+def test_files_are_read_in_one_sitting(repo_root):
+    files = [path for path in (repo_root / 'mmhires').rglob('*.py') if '.mim' not in path.parts]
+    lengths = {str(path): len(path.read_text().splitlines()) for path in files}
+    assert not {path: length for path, length in lengths.items() if length > 300}

@@ -54,6 +54,14 @@ def weights(checkpoint):
     }
 
 
+def close_workers(runner):
+    """End them now.
+
+    The garbage collector closes their queues first, and waits five seconds for each worker.
+    """
+    runner.train_loop.dataloader_iterator = runner.train_dataloader._iterator = None
+
+
 @pytest.fixture
 def train_streets(streets_config):
     """Trains DSRL with crops, flips, dropout and a validation between."""
@@ -69,7 +77,9 @@ def train_streets(streets_config):
         cfg.resume = resume
         cfg.log_level = 'ERROR'
         cfg.model.decode_head.seg_head.dropout_ratio = 0.5
-        Runner.from_cfg(cfg).train()
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        close_workers(runner)
         (work_dir / 'iter_4.pth').rename(work_dir / 'last.pth')
 
     return train
@@ -160,6 +170,7 @@ def train_numbers():
         )
         Noisy.loaded.clear()
         runner.train()
+        close_workers(runner)
         name = 'epoch_4.pth' if by_epoch else 'iter_4.pth'
         (work_dir / name).rename(work_dir / 'last.pth')
         return runner.model.seen

@@ -37,10 +37,10 @@ NETWORKS = ['full size', *FED, 'plain', 'DSRL', 'HRFR']
     [('--test-images', 0), ('--train-images', -3), ('--iters', 0), ('--seed', -1)],
 )
 def test_numbers_that_cannot_be_are_refused_before_anything_is_measured(
-    option, value, run, repo_root, tmp_path
+    option, value, run, python, repo_root, tmp_path
 ):
     done = run(
-        sys.executable,
+        python,
         repo_root / 'tools/demo.py',
         option,
         value,

@@ -70,7 +70,7 @@ def test_dist_train_trains_in_as_many_processes_as_asked(two_processes):
 
 @pytest.mark.slow
 def test_dist_test_measures_what_mim_test_does(
-    tiny, run, repo_root, free_port, two_processes, tmp_path
+    tiny, run, python, repo_root, free_port, two_processes, tmp_path
 ):
     checkpoint = two_processes[0] / 'iter_2.pth'
     run(
@@ -83,7 +83,9 @@ def test_dist_test_measures_what_mim_test_does(
         PORT=free_port(),
     )
     run(
-        MIM,
+        python,
+        '-m',
+        'mim',
         'test',
         'mmsegmentation',
         tiny / 'tiny.py',
@@ -141,8 +143,8 @@ def test_resume_continues_from_the_last_iteration(tiny, two_processes, run_here)
 
 
 @pytest.mark.parametrize('tool', ['train.py', 'test.py'])
-def test_missing_config_is_one_line_naming_it(tool, run, repo_root):
-    done = run(sys.executable, repo_root / 'tools' / tool, 'no/such.py', 'x.pth', check=False)
+def test_missing_config_is_one_line_naming_it(tool, run, python, repo_root):
+    done = run(python, repo_root / 'tools' / tool, 'no/such.py', 'x.pth', check=False)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith(f'{tool}: ')
     assert 'no/such.py' in done.stdout and 'Traceback' not in done.stdout
