@@ -7,16 +7,7 @@ mmhires convert checkpoint theirs.pth ours.pth --source ddrnet
 import argparse
 import sys
 
-# Of mmhires.converters, which takes seconds to import.
-SOURCES = (
-    'dabnet',
-    'ddrnet',
-    'ddrnet-imagenet',
-    'espnetv2',
-    'fastfcn',
-    'mmseg-ddrnet',
-    'mmseg-fastfcn',
-)
+from mmhires.converters.sources import SOURCES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

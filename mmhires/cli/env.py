@@ -5,14 +5,14 @@ import argparse
 import platform
 import sys
 
-from mmhires.compat.__main__ import PACKAGES, _version
+from mmhires.compat.__main__ import PACKAGES, version_of
 from mmhires.version import __version__
 
 # Packages that run an exported file.
 ENGINES = ('torch', 'onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
 HELP = """
 mmhires --help                   the commands
-python -m mmhires.check CONFIG   what would stop a training, all at once
+python -m mmhires check CONFIG   what would stop a training, all at once
 python -m mmhires.compat         what the compatibility layer does here
 docs/index.md                    guides, FAQ, reference; make docs builds it
 CONTRIBUTING.md                  where things are, how to add one
@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from mmengine.device import get_device
 
+    from mmhires.utils.bf16_convolution import describe
+
     device = get_device()
     what = (
         torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads'
@@ -35,10 +37,11 @@ def run(args: argparse.Namespace) -> None:
     groups = (
         ('mmhires', __version__),
         ('python', platform.python_version()),
-        *((name, _version(name)) for name in PACKAGES),
+        *((name, version_of(name)) for name in PACKAGES),
         ('\ndevice', f' {device}, {what}'),
+        ('bf16 convolutions', describe()),
         ('\nengine', ''),
-        *((name, _version(name)) for name in ENGINES),
+        *((name, version_of(name)) for name in ENGINES),
     )
     for name, value in groups:
         sys.stdout.write(f'{name:<24}{value}\n')

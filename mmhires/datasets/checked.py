@@ -17,6 +17,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, UnidentifiedImageError
 
 from mmhires.registry import DATASETS
+from mmhires.utils.images import refuse_values
 
 from .label_census import remedy, take_census
 
@@ -24,25 +25,6 @@ from .label_census import remedy, take_census
 EIGHT_BITS = ('1', 'L', 'P')
 # A training starts with a look at this many, a second of work at most.
 CENSUS_PIXELS = 3e7
-
-
-def refuse_values(path, label: np.ndarray, bad: np.ndarray, allowed: str) -> None:
-    """Raise a ``ValueError`` that names the first bad pixel.
-
-    Args:
-        path: File of the label.
-        label: ``(H, W)`` or, of colours, ``(H, W, 3)``.
-        bad: ``(H, W)``, bool.
-        allowed: The values that are not bad.
-    """
-    if bad.any():
-        y, x = np.argwhere(bad)[0]
-        value = label[y, x]
-        value = value.tolist() if value.ndim else str(value)  # 1.9 of float32
-        raise ValueError(
-            f'label {path} has the value {value} at x={x}, '
-            f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}'
-        )
 
 
 def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:

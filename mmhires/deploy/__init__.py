@@ -7,13 +7,13 @@ imported when it is used.
 
 from mmhires.utils.lazy import lazy_names
 
-from .export import export
-from .labels import labels
+from .exporting import export
+from .labelling import labels
 from .predictor import Pipeline, Predictor
-from .strip import strip
+from .stripping import strip
 
 __getattr__ = lazy_names(
-    __name__, dict(Network='network', extract_student='student', fold_bn='fold', load_model='load')
+    __name__, dict(Network='network', extract_student='student', fold_bn='fold')
 )
 
 __all__ = [
@@ -24,6 +24,5 @@ __all__ = [
     'extract_student',
     'fold_bn',
     'labels',
-    'load_model',
     'strip',
 ]

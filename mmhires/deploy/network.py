@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .fold import fold_bn
-from .strip import strip
+from .stripping import strip
 
 PRECISIONS = dict(fp32=torch.float32, fp16=torch.float16, bf16=torch.bfloat16)
 

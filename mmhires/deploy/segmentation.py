@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .labels import labels
+from .labelling import labels
 from .preparation import Preparation, resize
 from .task import Array, Task, is_floating, to_array
 

@@ -110,3 +110,22 @@ def write_image(image: np.ndarray, file: str | Path) -> None:
         )
     with open_whole(file, 'wb') as stream:
         stream.write(content)
+
+
+def refuse_values(path: str | Path, label: np.ndarray, bad: np.ndarray, allowed: str) -> None:
+    """Raise a ``ValueError`` that names the first bad pixel.
+
+    Args:
+        path: File of the label.
+        label: ``(H, W)`` or, of colours, ``(H, W, 3)``.
+        bad: ``(H, W)``, bool.
+        allowed: The values that are not bad.
+    """
+    if bad.any():
+        y, x = np.argwhere(bad)[0]
+        value = label[y, x]
+        value = value.tolist() if value.ndim else str(value)  # 1.9 of float32
+        raise ValueError(
+            f'label {path} has the value {value} at x={x}, '
+            f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}'
+        )

@@ -116,7 +116,7 @@ def test_a_json_config_has_a_module_imported(tmp_path, ran, monkeypatch):
     assert ran.exists()
 
 
-@holds('`python -m mmhires.check` and')
+@holds('`python -m mmhires check` and')
 @pytest.mark.parametrize('module', ['check', 'adapt'])
 def test_check_and_adapt_run_the_code_of_a_config(module, tmp_path, ran, monkeypatch):
     config = tmp_path / 'c.py'
@@ -188,7 +188,7 @@ def by_init_cfg(path, **_):
 
 
 def by_init_cfg_of_ddrnet(path, **_):
-    from mmhires.models.backbones.ddrnet_keys import load_pretrained
+    from mmhires.converters.ddrnet_keys import load_pretrained
 
     load_pretrained(nn.Linear(1, 1), path)
 

@@ -231,7 +231,7 @@ def table(tried: dict, done: dict) -> str:
         'each backbone among the top-down heatmaps of COCO at 256x192 of '
         'MMPose, and there all of SimCC and RTMPose-t, -s and -m. "yes" under '
         'a method: the '
-        'child config that `python -m mmhires.adapt METHOD CONFIG` gives '
+        'child config that `python -m mmhires adapt METHOD CONFIG` gives '
         'predicts, and trains ten steps on two small images, from random '
         "weights, with the config's own optimizer at its full learning rate: "
         'all losses are finite, and the mean of the last three totals is '

@@ -86,5 +86,5 @@ def test_python_m_mmhires_says_versions_device_engines_and_where_help_is():
     engines = done.stdout.partition('engine')[2]
     for engine in ('torch', 'onnxruntime', 'openvino', 'tensorrt'):
         assert re.search(rf'^{engine} +(\d|not installed)', engines, re.M)
-    assert 'python -m mmhires.check' in done.stdout
+    assert 'python -m mmhires check' in done.stdout
     assert 'CONTRIBUTING.md' in done.stdout

@@ -14,10 +14,11 @@ pytest.importorskip('onnxruntime')
 
 @pytest.fixture(scope='module')
 def predictor(files_of, image, tmp_path_factory):
-    from mmhires.deploy import Predictor, export, load_model
+    from mmhires import load_model
+    from mmhires.deploy import Predictor, export
 
     file = tmp_path_factory.mktemp('pose') / 'm.onnx'
-    export(load_model(*files_of('pose')), file, [image])
+    export(load_model(*files_of('pose'), 'cpu'), file, [image])
     return Predictor(file)
 
 

@@ -16,7 +16,7 @@ from mmhires.utils.files import open_whole, refuse_overwriting
 from mmhires.utils.images import read_image, write_image
 from mmhires.version import __version__
 
-from .labels import plain_labels
+from .labelling import plain_labels
 from .original import agreement, original_prediction
 from .predictor import Pipeline, Predictor
 from .task import task_class
@@ -83,7 +83,7 @@ def export(
         ValueError: An argument out of range, a model that cannot be exported or has nan or infinite
             weights, or predictions that differ, of other sizes too if ``dynamic``.
     """
-    from mmhires.compat.bf16_convolution import warn_of_narrow_maps
+    from mmhires.utils.bf16_convolution import warn_of_narrow_maps
     from mmhires.utils.finite import require_finite
     from mmhires.utils.input_channels import input_channels
 
