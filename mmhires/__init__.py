@@ -19,7 +19,7 @@ compat.apply()
 mmengine_names.teach()
 
 
-__getattr__ = lazy_names(__name__, dict(list_models='zoo', load_model='zoo'))
+__getattr__, _ = lazy_names(__name__, zoo='list_models load_model')
 
 
 __all__ = ['__version__', 'compat', 'list_models', 'load_model']

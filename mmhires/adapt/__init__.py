@@ -8,6 +8,6 @@ from mmhires.utils.lazy import lazy_names
 
 from .adapt import METHODS, adapt
 
-__getattr__ = lazy_names(__name__, dict(AdaptError='upstream'))
+__getattr__, _ = lazy_names(__name__, upstream='AdaptError')
 
 __all__ = ['METHODS', 'AdaptError', 'adapt']

@@ -5,8 +5,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhires.utils.progress import track
-
 from .overlay import say
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ def export_float(
         precision='fp32' if args.precision == 'int8' else args.precision,
         dynamic=args.dynamic,
         opset=args.opset,
-        track=track,
         batch=args.batch,
         labels=args.labels,
     )
@@ -56,7 +53,7 @@ def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list, fold
     export_float(model, args, images, floats)
     name, score = make_score(model, images, args.max_images)
     limit = 0.5 if name == 'mIoU' else 1
-    before, after, kept = quantize(floats, args.out, pictures, score, limit, track)
+    before, after, kept = quantize(floats, args.out, pictures, score, limit)
     text = f'{name} {before:.2f} before, {after:.2f} in int8'
     return f'{text}; in float for that: {", ".join(kept)}' if kept else text
 

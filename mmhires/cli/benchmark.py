@@ -55,7 +55,6 @@ def run(args: argparse.Namespace) -> None:
 
     from mmhires.analysis import count_macs, measure_latency, measure_training, network_input
     from mmhires.deploy import strip
-    from mmhires.utils.progress import track
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -66,11 +65,7 @@ def run(args: argparse.Namespace) -> None:
     }
     macs = {name: count_macs(model, shapes[name][1:]) for name, model in models.items()}
     options = dict(
-        repeats=args.repeats,
-        warmup=args.warmup,
-        device=args.device,
-        bf16=args.precision == 'bf16',
-        track=track,
+        repeats=args.repeats, warmup=args.warmup, device=args.device, bf16=args.precision == 'bf16'
     )
     if args.train:
         measured = measure_training(models, images, args.batch, **options)

@@ -20,16 +20,18 @@ import os.path as osp
 import sys
 import tempfile
 
+from mmhires.deploy.formats import FORMATS
+
 from .options import add_model, load_model
 
-SUFFIXES = dict(onnx='.onnx', torch='.pt2')
+SUFFIXES = {form.name: suffix for suffix, form in FORMATS.items()}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add_model(parser)
     add = parser.add_argument
-    add('out', help='file to write, .onnx or .pt2')
+    add('out', help=f'file to write, {" or ".join(FORMATS)}')
     add(
         '--images',
         nargs='+',

@@ -17,16 +17,15 @@ import sys
 import time
 from pathlib import Path
 
-from .options import BOXES, INPUTS, at_least
+from mmhires.deploy.formats import FORMATS, RUNTIMES
 
-# Of mmhires.deploy, which imports NumPy and OpenCV.
-RUNTIMES = ('openvino', 'onnxruntime', 'torch')
+from .options import BOXES, INPUTS, at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add = parser.add_argument
-    add('model', help='.onnx or .pt2 that `mmhires export` wrote')
+    add('model', help=f'{" or ".join(FORMATS)} that `mmhires export` wrote')
     add('input', nargs='+', help=INPUTS)
     add('--out-dir', default='predictions', help='where the files go')
     add('--boxes', help=BOXES)

@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
-from ._import_hook import StandIn
+from .import_hook import StandIn
 from .onedl import installed_fork
 
 LITE = 'mmcv-lite'

@@ -14,7 +14,7 @@ import sys
 from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 
-from ._import_hook import Execute, intercept
+from .import_hook import Execute, intercept
 
 # By upstream's name of a distribution, the fork's.
 FORKS = {

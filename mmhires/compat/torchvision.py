@@ -18,7 +18,7 @@ from enum import Enum
 from importlib.util import find_spec
 from types import ModuleType
 
-from ._import_hook import StandIn, forget, intercept
+from .import_hook import StandIn, forget, intercept
 
 # What is imported of it, by whom, and what of them names it only later.
 NAMES = (

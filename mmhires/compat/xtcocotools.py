@@ -10,7 +10,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 
-from ._import_hook import forget
+from .import_hook import forget
 
 
 def install() -> tuple[bool, str]:

@@ -6,19 +6,9 @@ They build networks by the registry: models, which know their weights by other n
 
 from mmhires.utils.lazy import lazy_names
 
-from .sources import SOURCES
-
-__getattr__ = lazy_names(
+__getattr__, __all__ = lazy_names(
     __name__,
-    dict.fromkeys(['convert', 'convert_checkpoint', 'convert_file', 'dataset_meta'], 'conversion')
-    | dict(map_classes='class_mapping'),
+    sources='SOURCES',
+    conversion='convert convert_checkpoint convert_file dataset_meta',
+    class_mapping='map_classes',
 )
-
-__all__ = [
-    'SOURCES',
-    'convert',
-    'convert_checkpoint',
-    'convert_file',
-    'dataset_meta',
-    'map_classes',
-]

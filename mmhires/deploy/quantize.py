@@ -3,7 +3,7 @@
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ import numpy as np
 
 from mmhires.utils.extras import import_extra
 from mmhires.utils.files import open_whole, refuse_overwriting
+from mmhires.utils.progress import track
 
 from .predictor import Predictor
 from .score import make_score
@@ -40,7 +41,6 @@ def quantize(
     calibration: Sequence[str | Path],
     score: Callable[[Predictor], float],
     limit: float = 0.5,
-    track: Callable[[Sequence], Iterable] = iter,
 ) -> Quantized:
     """Quantize a float file by ONNX Runtime's static quantizer.
 
@@ -55,7 +55,6 @@ def quantize(
         calibration: Pictures like those to come, some tens of them.
         score: Of a :class:`Predictor`, in percent: mIoU, or agreement with the model.
         limit: By how much the score may fall. Default: 0.5.
-        track: Wraps the sequence of layers that is gone through, for a progress bar. Default: none.
 
     Returns:
         Quantized: What it was, what it is, and the layers kept in float.
@@ -103,7 +102,7 @@ def quantize(
         order, tries = [], {}
         for share in SHARES:
             if share and not order:
-                order = _by_disturbance(layers, write, reference, calibration[0], track)
+                order = _by_disturbance(layers, write, reference, calibration[0])
             kept = order[: round(share * len(layers))]
             after = score(write(nodes_to_exclude=kept))
             tries[after] = kept
@@ -120,7 +119,7 @@ def quantize(
 
 
 def _by_disturbance(
-    layers: list[str], write: Callable, reference: Predictor, image: str | Path, track: Callable
+    layers: list[str], write: Callable, reference: Predictor, image: str | Path
 ) -> list[str]:
     """Order the layers by how much int8 changes the output, largest first."""
     job = reference.prepare(image)

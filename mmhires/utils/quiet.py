@@ -32,7 +32,7 @@ def hide_harmless() -> None:
 
     Importing mmhires does this, unless ``MMHIRES_SHOW_WARNINGS`` is set.
     """
-    from mmhires.compat._import_hook import when_imported
+    from mmhires.compat.import_hook import when_imported
 
     if os.environ.get('MMHIRES_SHOW_WARNINGS', '') not in ('', '0'):
         return

@@ -6,10 +6,6 @@ Nothing is imported here: ``import mmhires`` tells MMEngine the names.
 
 from mmhires.utils.lazy import lazy_names
 
-__getattr__ = lazy_names(
-    __name__,
-    dict.fromkeys(['Published', 'list_models', 'load_published'], 'published')
-    | dict(load_model='load'),
+__getattr__, __all__ = lazy_names(
+    __name__, published='Published list_models load_published', load='load_model'
 )
-
-__all__ = ['Published', 'list_models', 'load_model', 'load_published']

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from mmhires.compat._import_hook import when_imported
+from mmhires.compat.import_hook import when_imported
 
 
 def teach() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mmhires.converters import SOURCES
-from mmhires.deploy.formats import to_onnx
+from mmhires.deploy.writers.onnx import write as to_onnx
 
 HEAVY = (
     'mmcv',

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmhires.utils.extras import import_extra
 
+from ..onnx_file import check_onnx
 from . import Loaded, parse_fields
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def load(
         ValueError: ``device`` or ``precision`` is not there.
     """
     onnxruntime = import_extra('onnxruntime', 'deploy')
+    check_onnx(file)
     providers = providers_of(device, precision)
     name = providers[0][0]
     if name not in onnxruntime.get_available_providers():

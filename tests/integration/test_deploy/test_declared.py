@@ -11,7 +11,7 @@ from torch import nn
 from mmhires.deploy import Predictor, export
 from mmhires.deploy.engines import onnxruntime as engine
 from mmhires.deploy.engines import openvino
-from mmhires.deploy.formats import to_onnx
+from mmhires.deploy.writers.onnx import write as to_onnx
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')

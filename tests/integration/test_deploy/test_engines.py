@@ -13,7 +13,7 @@ import torch
 from mmhires import load_model
 from mmhires.deploy import Predictor, export
 from mmhires.deploy.engines.onnxruntime import providers_of
-from mmhires.deploy.runtimes import RUNTIMES
+from mmhires.deploy.formats import RUNTIMES
 
 METHODS = (
     'dsrl',

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmhires import load_model
 from mmhires.deploy import Predictor, export
-from mmhires.deploy.runtimes import RUNTIMES
+from mmhires.deploy.formats import RUNTIMES
 
 SIZE = 47, 65
 fork = pytest.mark.skipif(

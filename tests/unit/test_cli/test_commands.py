@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from mmhires.cli import COMMANDS, main, options
-from mmhires.cli.predict import RUNTIMES
 from mmhires.version import __version__
 
 # By the path below tools/, or the module, of old.
@@ -148,9 +147,3 @@ def test_a_name_of_the_zoo_is_a_config():
     assert path.endswith('configs/dsrl/dabnet_4xb2-372k_cityscapes-512x1024.py')
     given = dict(configs=['a.py'], model=['dabnet_cityscapes'])
     assert options.read_configs(SimpleNamespace(**given)) == ['a.py', path]
-
-
-def test_choices_that_save_imports_are_complete():
-    from mmhires.deploy import runtimes
-
-    assert (*runtimes.RUNTIMES,) == RUNTIMES

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 from mmhires import compat
-from mmhires.compat import _import_hook
+from mmhires.compat import import_hook
 
 
 def run_python(*args, **env):
@@ -85,7 +85,7 @@ def later(tmp_path, monkeypatch):
 def test_callbacks_run_in_order_once_after_the_module_is_complete(later):
     calls = []
     for number in (1, 2):
-        _import_hook.when_imported(
+        import_hook.when_imported(
             later, lambda number=number: calls.append((number, sys.modules[later].value))
         )
     assert find_spec(later) is not None  # looking is not importing
@@ -100,5 +100,5 @@ def test_callbacks_run_in_order_once_after_the_module_is_complete(later):
 
 def test_callback_runs_at_once_for_an_imported_module():
     calls = []
-    _import_hook.when_imported('sys', lambda: calls.append('sys'))
+    import_hook.when_imported('sys', lambda: calls.append('sys'))
     assert calls == ['sys']
