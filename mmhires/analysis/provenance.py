@@ -138,11 +138,8 @@ def misfit(path: str, of: dict) -> str:
     differences = [text for key, text in _differences(theirs, of) if key.partition('.')[0] != _CODE]
     if differences:
         more = len(differences) - 3
-        return (
-            'is of something else: '
-            + ', '.join(differences[:3])
-            + (f' and {more} more' if more > 0 else '')
-        )
+        rest = f' and {more} more' if more > 0 else ''
+        return f'is of something else: {", ".join(differences[:3])}{rest}'
     if theirs.get(_CODE) != of.get(_CODE):
         say(
             f'{path} was made by other code; it is used, since config and '
@@ -160,17 +157,10 @@ def say(message: str) -> None:
 def _plain(value, key: str = ''):
     """Convert a config value to JSON, files to their hashes."""
     if isinstance(value, Mapping):
-        root = value.get('data_root') or ''
-        return {
-            str(name): _plain(
-                osp.join(root, part)
-                if name == 'ann_file' and isinstance(part, str) and part
-                else part,
-                str(name),
-            )
-            for name, part in value.items()
-            if name != 'cache'
-        }
+        value = {str(name): part for name, part in value.items() if name != 'cache'}
+        if isinstance(value.get('ann_file'), str) and value['ann_file']:
+            value['ann_file'] = osp.join(value.get('data_root') or '', value['ann_file'])
+        return {name: _plain(part, name) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, str):

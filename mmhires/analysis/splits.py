@@ -87,11 +87,7 @@ def _move(dataset: dict, split: str) -> None:
             f'be replaced: {named}. Name the split by --cfg-options '
             'test_dataloader.dataset..., without --split'
         )
-    left = {
-        key: path
-        for key, path in after.items()
-        if path == before.get(key) and _LIKE_VAL.search(path)
-    }
+    left = [key for key in after if after[key] == before.get(key) and _LIKE_VAL.search(after[key])]
     if left:
         raise ValueError(
             f'--split {split} would test {after}, in which {sorted(left)} is '

@@ -17,25 +17,15 @@ def export_float(
     """Export, and describe how well the file agrees with the model."""
     from mmhires.deploy import export
 
-    results = export(
-        model,
-        out,
-        images,
-        precision='fp32' if args.precision == 'int8' else args.precision,
-        dynamic=args.dynamic,
-        opset=args.opset,
-        batch=args.batch,
-        labels=args.labels,
-    )
+    precision = 'fp32' if args.precision == 'int8' else args.precision
+    options = args.dynamic, args.opset, args.batch, args.labels
+    results = export(model, out, images, precision, *options)
     worst = min(result.share for result in results)
     text = f'as the model on {worst:.4%} or more of each of {len(results)} images'
     uncertain = sum(result.uncertain for result in results)
-    return (
-        f'{text}, but for {uncertain} keypoints of which its heatmaps '
-        'have several peaks of one height'
-        if uncertain
-        else text
-    )
+    if not uncertain:
+        return text
+    return f'{text}, but for {uncertain} keypoints of which its heatmaps have several equal peaks'
 
 
 def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list, folder: str) -> str:

@@ -71,16 +71,8 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.budget.page import print_table, write_budget_page
 
     out_dir = args.out_dir or str(Path('work_dirs', 'budget', Path(config).stem))
-    budget = Budget(
-        config,
-        checkpoint,
-        out_dir,
-        args.students,
-        args.cost or (),
-        args.scales or (),
-        args.images,
-        args.threads,
-    )
+    sizes = args.cost or (), args.scales or ()
+    budget = Budget(config, checkpoint, out_dir, args.students, *sizes, args.images, args.threads)
     try:
         budget.measure()
     except KeyboardInterrupt as error:

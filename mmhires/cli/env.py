@@ -31,18 +31,12 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.utils.bf16_convolution import describe
 
     device = get_device()
-    what = (
-        torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads'
-    )
-    groups = (
-        ('mmhires', __version__),
-        ('python', platform.python_version()),
-        *((name, version_of(name)) for name in PACKAGES),
-        ('\ndevice', f' {device}, {what}'),
-        ('bf16 convolutions', describe()),
-        ('\nengine', ''),
-        *((name, version_of(name)) for name in ENGINES),
-    )
-    for name, value in groups:
+    what = f'{torch.get_num_threads()} threads'
+    if device == 'cuda':
+        what = torch.cuda.get_device_name()
+    rows = {'mmhires': __version__, 'python': platform.python_version()}
+    rows |= {name: version_of(name) for name in PACKAGES}
+    rows |= {'\ndevice': f' {device}, {what}', 'bf16 convolutions': describe(), '\nengine': ''}
+    for name, value in [*rows.items(), *((name, version_of(name)) for name in ENGINES)]:
         sys.stdout.write(f'{name:<24}{value}\n')
     sys.stdout.write(HELP)

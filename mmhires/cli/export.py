@@ -83,8 +83,7 @@ def run(args: argparse.Namespace) -> None:
         sys.stderr.write(f'load {args.model or args.checkpoint}\n')
         model = load_model(args, 'cpu')
         sys.stderr.write(f'export {args.out}\n')
-        if args.precision == 'int8':
-            said = export_int8(model, args, images, folder)
-        else:
-            said = export_float(model, args, images, args.out)
+        is_int8 = args.precision == 'int8'
+        write, where = (export_int8, folder) if is_int8 else (export_float, args.out)
+        said = write(model, args, images, where)
     sys.stdout.write(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; {said}\n')

@@ -67,13 +67,11 @@ def run(args: argparse.Namespace) -> list[str]:
     say([f'{args.model} runs on {predictor.runtime}, {args.device}'])
     say_shared(shared)
     Path(args.out_dir).mkdir(parents=True, exist_ok=True)
-    items = list(zip(inputs, stems, strict=True))
-    problems = []
+    items, problems = list(zip(inputs, stems, strict=True)), []
     if pictures := [item for item in items if not item[0].is_video]:
         begin = time.perf_counter()
         found = predict_pictures(predictor, pictures, boxes)
-        total = len(pictures)
-        report(args, total - len(found), total, 'pictures', begin)
+        report(args, len(pictures) - len(found), len(pictures), 'pictures', begin)
         problems += found
     for given, stem in items:
         if given.is_video:

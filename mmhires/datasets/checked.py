@@ -121,12 +121,8 @@ class CheckedLoadLabel(_CheckedLoad):
         bad = label >= self.num_classes
         if label.dtype.kind in 'if':
             bad |= (label < 0) | (label != np.floor(label))
-        refuse_values(
-            path,
-            label,
-            bad & (label != self.ignore_index),
-            f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)',
-        )
+        allowed = f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)'
+        refuse_values(path, label, bad & (label != self.ignore_index), allowed)
         return results
 
 
@@ -210,11 +206,8 @@ class CheckedSegDataset(BaseSegDataset):
             return
         census = take_census(self, load, CENSUS_PIXELS)
         if message := census.absent_classes():
-            print_log(
-                f'{type(self).__name__}: {message}; {remedy(self)}',
-                logger='current',
-                level=logging.WARNING,
-            )
+            text = f'{type(self).__name__}: {message}; {remedy(self)}'
+            print_log(text, 'current', logging.WARNING)
 
 
 def _label_loads(pipeline: Compose) -> Iterator[CheckedLoadLabel]:

@@ -83,20 +83,12 @@ class PartlyLabelledDataset(RepeatDataset):
         return samples + [self._load(path) for path in random.sample(self.pictures, count)]
 
     def _load(self, path: str) -> dict:
-        sample = self._pipeline(
-            dict(
-                img_path=path,
-                seg_map_path=None,
-                label_map=None,
-                reduce_zero_label=False,
-                seg_fields=[],
-            )
-        )
+        empty = dict(seg_map_path=None, label_map=None, reduce_zero_label=False, seg_fields=[])
+        sample = self._pipeline(dict(empty, img_path=path))
         if 'data_samples' not in sample:
             raise TypeError(
-                'PartlyLabelledDataset: the pipeline of '
-                f'{type(self._labelled).__name__} packs no data samples; give '
-                'it one that ends in PackSegInputs, and no wrapper that mixes '
+                f'PartlyLabelledDataset: the pipeline of {type(self._labelled).__name__} packs no '
+                'data samples; give it one that ends in PackSegInputs, and no wrapper that mixes '
                 'images'
             )
         sample['data_samples'].set_metainfo(dict(unlabelled=True))

@@ -19,17 +19,8 @@ _CLASSES = re.findall(
 _CALLED = {*_FUNCTIONS, *_CLASSES}
 _OF_TENSORS = ('size', 'shape', 'dim', 'ndim', 'numel', 'stride', 'storage_offset')
 _NODES = (
-    ast.Expression,
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.BoolOp,
-    ast.Compare,
-    ast.operator,
-    ast.unaryop,
-    ast.boolop,
-    ast.cmpop,
-    ast.Load,
-    ast.IfExp,
+    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp),
+    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load),
 )
 
 
@@ -88,17 +79,15 @@ def _is_of_tensor(node: ast.AST) -> bool:
 
 def _is_symbol(node: ast.AST) -> bool:
     """Return whether it is ``Symbol('s0', integer=True)``."""
+    words = [word.value for word in getattr(node, 'keywords', ())]
     return (
         isinstance(node, ast.Call)
         and _is_name(node.func)
         and node.func.id == 'Symbol'
         and len(node.args) == 1
-        and isinstance(node.args[0], ast.Constant)
+        and all(isinstance(x, ast.Constant) for x in (*node.args, *words))
         and str(node.args[0].value).isidentifier()
-        and all(
-            isinstance(word.value, ast.Constant) and isinstance(word.value.value, bool)
-            for word in node.keywords
-        )
+        and all(isinstance(word.value, bool) for word in words)
     )
 
 

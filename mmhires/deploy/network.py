@@ -48,11 +48,8 @@ class Network(nn.Module):
         self.dtype = PRECISIONS[precision]
         self.finish: Callable[[Tensor], Tensor] | None = None
         layout = torch.channels_last if channels_last else None
-        self.model = (
-            fold_bn(strip(copy.deepcopy(model)))
-            .to(self.dtype, memory_format=layout)
-            .requires_grad_(False)
-        )
+        folded = fold_bn(strip(copy.deepcopy(model)))
+        self.model = folded.to(self.dtype, memory_format=layout).requires_grad_(False)
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:

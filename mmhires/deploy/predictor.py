@@ -158,10 +158,8 @@ class Pipeline:
             if not self.arrays:
                 import torch
 
-                tensors = [
-                    torch.from_numpy(np.ascontiguousarray(tensor)).to(self.device)
-                    for tensor in tensors
-                ]
+                tensors = map(torch.from_numpy, map(np.ascontiguousarray, tensors))
+                tensors = [tensor.to(self.device) for tensor in tensors]
         want = self.input_shape[2:]
         for inputs in tensors:
             if want[0] is not None and list(inputs.shape[2:]) != want:
@@ -180,14 +178,10 @@ class Pipeline:
         for i, tensor in enumerate(inputs):
             alike[tensor.shape].append(i)
         size = self.batch_size if self.input_shape[0] is None else 1
-        batches = [
-            numbers[start : start + size]
-            for numbers in alike.values()
-            for start in range(0, len(numbers), size)
-        ]
+        starts = ((numbers, n) for numbers in alike.values() for n in range(0, len(numbers), size))
         try:
             with computing():
-                for batch in batches:
+                for batch in (numbers[start : start + size] for numbers, start in starts):
                     out = self._compute([inputs[i] for i in batch])
                     self._check_names(out)
                     outputs.update((i, out[place : place + 1]) for place, i in enumerate(batch))

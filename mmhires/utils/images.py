@@ -69,12 +69,8 @@ def _read(file: Path) -> bytes:
             raise OSError(f'{file} is not a regular file')
         return file.read_bytes()
     except FileNotFoundError:
-        why = (
-            f'links to {os.readlink(file)}, which does not exist'
-            if file.is_symlink()
-            else 'does not exist'
-        )
-        raise FileNotFoundError(f'{file} {why}') from None
+        link = f'links to {os.readlink(file)}, which ' if file.is_symlink() else ''
+        raise FileNotFoundError(f'{file} {link}does not exist') from None
     except MemoryError:
         raise MemoryError(f'{file}: no memory to read it') from None
 

@@ -114,11 +114,9 @@ def exchange(
             expected = build(lambda key: len(state_dict[given(key)]))
         weights = take(expected.state_dict(), state_dict, given)
     except (KeyError, ValueError) as error:
-        reason = (
-            f'there is no {error}, but {list(state_dict)[:3]} ...'
-            if isinstance(error, KeyError)
-            else error
-        )
+        reason = error
+        if isinstance(error, KeyError):
+            reason = f'there is no {error}, but {list(state_dict)[:3]} ...'
         raise ValueError(f'not the weights of {network}: {reason}') from error
     if reverse:
         return {name(key): value for key, value in weights.items()}

@@ -101,14 +101,8 @@ def screen(
     bars = (along % pitch < bar) | (up % 0.42 < 0.07)
     solid = (along % 2.2 < 0.1) | (up > 0.05) & bars
     tone = np.where(along % pitch < bar * 0.4, np.uint8(144), np.uint8(112))
-    canvas.paste(
-        corners,
-        np.tile(tone, (len(up), 1)),
-        _RAILS[style % 4],
-        'fence',
-        normal,
-        solid * np.uint8(255),
-    )
+    tone, opacity = np.tile(tone, (len(up), 1)), solid * np.uint8(255)
+    canvas.paste(corners, tone, _RAILS[style % 4], 'fence', normal, opacity)
 
 
 def crown(rng: Generator, noise: np.ndarray, sun: np.ndarray) -> np.ndarray:

@@ -41,13 +41,8 @@ def draw_sky(canvas: Canvas, rng: Generator) -> None:
         for x in range(-260, 260, spacing):
             shift, tall, wide, tone = rng.random(4)
             size = spacing * (0.4 + wide * 0.5), 4 + tall**2 * (high - 4)
-            canvas.flat(
-                x + shift * spacing,
-                z,
-                np.array(shape) * size,
-                np.array(colour) * (0.8 + 0.4 * tone),
-                label,
-            )
+            hazy = np.array(colour) * (0.8 + 0.4 * tone)
+            canvas.flat(x + shift * spacing, z, np.array(shape) * size, hazy, label)
 
 
 def _outline(canvas: Canvas, points: Sequence[tuple[float, float]]) -> list[np.ndarray]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import Generator
 
 from . import buildings, furniture, traffic
-from .canvas import NEAR, Colour, View, disc, pick, rect, tint
+from .canvas import NEAR, Colour, disc, pick, rect, tint
 from .ground import FAR
+from .view import View
 
 Range = tuple[float, float]  # to draw a number from
 END = 110.0  # no house stands beyond, metres
@@ -76,9 +77,8 @@ class Street:
         points = np.concatenate([points, points + self.reach * height])
         if points[:, 1].min() < 60:  # further off it is lost in the picture
             hull = cv2.convexHull(points.astype(np.float32))[:, 0]
-            self.shadows.append(
-                (hull.astype(np.float64), depth if self.view.sunny else depth * 0.4)
-            )
+            depth *= 1 if self.view.sunny else 0.4
+            self.shadows.append((hull.astype(np.float64), depth))
 
     def _strip(
         self, x0: float, x1: float, z0: float, z1: float, colour: Colour, label: str = 'road'
@@ -155,13 +155,8 @@ class Street:
         for _ in range(rng.integers(1, 5)):
             z = rng.uniform(z0, z1)
             # Before the fence, which is drawn at z1, but in their own order.
-            self._tree(
-                x + way * rng.uniform(2.5, 14),
-                z,
-                rng.uniform(4, 10),
-                pick(rng, (1.0, 1.0, 0.55)),
-                z1 + z * 1e-3,
-            )
+            aside, height = way * rng.uniform(2.5, 14), rng.uniform(4, 10)
+            self._tree(x + aside, z, height, pick(rng, (1.0, 1.0, 0.55)), z1 + z * 1e-3)
         self._add(z1, furniture.screen, way, x, z0, z1, rng.uniform(0.8, 1.8), rng.integers(-6, 12))
 
     def _tree(
@@ -180,28 +175,16 @@ class Street:
         if rng.random() < 0.5:
             height, slim = rng.uniform(5, 9), pick(rng, (1.0, 0.6))
             for z in self._steps((4, 14), (50, 70), (7, 15)):
-                self._tree(
-                    x + way * 0.3, z + rng.uniform(-1, 1), height * rng.uniform(0.8, 1.2), slim
-                )
+                z, tall = z + rng.uniform(-1, 1), height * rng.uniform(0.8, 1.2)
+                self._tree(x + way * 0.3, z, tall, slim)
         height, reach = rng.uniform(5, 8), -way * rng.uniform(0.8, 2.2)
         for z in self._steps((5, 20), (75, 75), (15, 28)):
             self._stand(furniture.post, x, z, 0.08, height, height, reach)
         for _ in range(rng.integers(2, 6)):
-            self._stand(
-                furniture.sign,
-                x + way * rng.uniform(-0.2, 0.3),
-                7 + 34 * rng.random() ** 1.2,
-                0.06,
-                2.6,
-            )
-        self._stand(
-            furniture.signal,
-            x,
-            self.crossing - 0.5,
-            0.1,
-            3.4,
-            -way * pick(rng, (0.0, rng.uniform(2.5, 4))),
-        )
+            aside, z = way * rng.uniform(-0.2, 0.3), 7 + 34 * rng.random() ** 1.2
+            self._stand(furniture.sign, x + aside, z, 0.06, 2.6)
+        reach = -way * pick(rng, (0.0, rng.uniform(2.5, 4)))
+        self._stand(furniture.signal, x, self.crossing - 0.5, 0.1, 3.4, reach)
         if rng.random() < 0.35:
             for z in self._steps((4, 14), (15, 30), (1.4, 2.2)):
                 self._stand(furniture.post, x - way * 0.3, z, 0.07, 1, 1, 0)
@@ -227,14 +210,8 @@ class Street:
                 z += rng.uniform(9, 60)
         for _ in range(rng.integers(0, 4)):
             x = pick(rng, (self.edge - 0.5,) * 3 + (abs(kerb) + 1,))
-            self._stand(
-                traffic.bicyclist,
-                way * x + rng.uniform(-0.3, 0.3),
-                rng.uniform(5, 37),
-                0.3,
-                1.2,
-                rng.uniform(-1, 1),
-            )
+            x, z = way * x + rng.uniform(-0.3, 0.3), rng.uniform(5, 37)
+            self._stand(traffic.bicyclist, x, z, 0.3, 1.2, rng.uniform(-1, 1))
 
     def _car(self, x: float, z: float, away: bool) -> None:
         """Add a car, unless it would stand on the crossing."""

@@ -35,12 +35,8 @@ _CLOTHES = rgb('22242C 3C4664 8C282C BEBAB2 506046 C8A03C 5A3C5A DCDCE0 2E5A78 D
 _REAR, _SEAT, _PEDAL = (-0.52, 0.34, 0), (-0.2, 0.95, 0), (-0.02, 0.3, 0)
 _BARS, _FRONT = (0.4, 1.02, 0), (0.52, 0.34, 0)
 _FRAME = (
-    (_REAR, _PEDAL),
-    (_REAR, _SEAT),
-    (_PEDAL, _SEAT),
-    (_PEDAL, _BARS),
-    (_SEAT, _BARS),
-    (_FRONT, _BARS),
+    *((_REAR, _PEDAL), (_REAR, _SEAT), (_PEDAL, _SEAT)),
+    *((_PEDAL, _BARS), (_SEAT, _BARS), (_FRONT, _BARS)),
 )
 _SKIN = rgb('DEB496 BA8868 76523E')
 
@@ -74,24 +70,16 @@ def car(canvas: Canvas, rng: Generator, x: float, z: float, kind: int, away: boo
         show([(*a, -1), (*b, -1), (*b, 1), (*a, 1)], body, normal)
         if panel in glass:
             a, b = ((a[0] + ahead * t, a[1] + up * t) for t in (0.12, 0.88))
-            show(
-                [(*a, -0.86), (*b, -0.86), (*b, 0.86), (*a, 0.86)],
-                tint(_GLASS, 0.8 + 0.9 * max(0.0, normal[1])),
-            )
+            glaze = tint(_GLASS, 0.8 + 0.9 * max(0.0, normal[1]))
+            show([(*a, -0.86), (*b, -0.86), (*b, 0.86), (*a, 0.86)], glaze)
     show([(*p, side / 1.01) for p in outline], body, (side, 0.0, 0.0))
     if canvas.scale(z) < 10:
         return  # the rest would be specks
     cabin = [ahead for ahead, up in outline if up > waist + 0.2]
     start, size = cabin[0], cabin[-1] - cabin[0]
     for low, high in (((-0.05, 0.48), (0.48, 0.04)), ((0.52, 1.08), (0.97, 0.52))):
-        show(
-            [
-                (start + size * part, up, side)
-                for parts, up in ((low, waist + 0.06), (high, roof - 0.12))
-                for part in parts
-            ],
-            _GLASS,
-        )
+        rows = (low, waist + 0.06), (high, roof - 0.12)
+        show([(start + size * part, up, side) for parts, up in rows for part in parts], _GLASS)
     for ahead in (length * 0.19, length * 0.8):
         for radius, colour in ((0.34, _TYRE), (0.2, (150, 152, 154))):
             wheel = disc(ahead, 0.34, radius, radius)
@@ -156,21 +144,14 @@ def bicyclist(canvas: Canvas, rng: Generator, x: float, z: float, turn: float) -
     for start, end in _FRAME:
         limb(start, end, 0.05, steel)
     for way in (-1, 1):
-        foot = (
-            -0.02 + way * 0.16 * math.cos(crank),
-            0.3 + way * 0.16 * math.sin(crank),
-            way * wide * 0.8,
-        )
+        ahead, up = way * 0.16 * math.cos(crank), way * 0.16 * math.sin(crank)
+        foot = -0.02 + ahead, 0.3 + up, way * wide * 0.8
         knee = (0.18 + foot[0] * 0.5, 0.72 + (foot[1] - 0.3) * 0.6, way * wide)
         tone = tint(legs, 0.85 + 0.1 * way)
         limb((-0.18, 0.98, way * wide * 0.6), knee, 0.15, tone)
         limb(knee, foot, 0.11, tone)
-        limb(
-            (0.1, 1.42, way * wide),
-            (0.38, 1.05, way * wide * 1.4),
-            0.09,
-            tint(top, 0.9 + 0.1 * way),
-        )
+        hand = (0.38, 1.05, way * wide * 1.4)
+        limb((0.1, 1.42, way * wide), hand, 0.09, tint(top, 0.9 + 0.1 * way))
     limb((-0.2, 0.93, 0), (0.08, 1.46, 0), 0.3 + 0.3 * wide, top)
     show(disc(0.2 * turn, 1.61, 0.11, 0.13), skin)
     show(disc(0.2 * turn, 1.68, 0.12, 0.08), steel)
