@@ -10,7 +10,7 @@ from torch import nn
 from mmhires.utils.extras import import_extra
 
 from ..pooling import PoolingAsMatmul
-from . import quiet
+from .exporter_output import quiet
 
 INPUT_AXES = {0: 'batch', 2: 'height', 3: 'width'}
 OUTPUT_AXES = {0: 'batch', 2: 'out_height', 3: 'out_width'}

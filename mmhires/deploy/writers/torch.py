@@ -10,7 +10,7 @@ from torch import nn
 from torch.fx.experimental import _config
 
 from ..engines import SPEC_FILE
-from . import quiet
+from .exporter_output import quiet
 
 
 def write(
