@@ -98,7 +98,7 @@ def export(
     spec.update(precision=precision, mmhires=__version__)
     # Channels last binds a dynamic program to sizes at which maps that have a
     # single pixel, or more, have so again.
-    network = Network(model, precision, form.channels_last and not dynamic).cpu()
+    network = Network(model, precision, form.tensors and not dynamic).cpu()
     # The size of the first image goes through the same preparation.
     before = Pipeline(dict(spec, input_shape=[1, 3, None, None]), network)
     first = before.prepare(images[0])

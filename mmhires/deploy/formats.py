@@ -18,7 +18,8 @@ class Format(NamedTuple):
         engines: Modules in ``engines/`` that run the file, the best first.
         precisions: That a file may compute in.
         batches: A file can take several images at once.
-        channels_last: Weights keep the layout that is faster on most devices.
+        tensors: Takes PyTorch's tensors on a CPU too, and keeps weights with their channels last,
+            which is faster on most devices.
     """
 
     name: str
@@ -26,15 +27,13 @@ class Format(NamedTuple):
     engines: tuple[str, ...]
     precisions: tuple[str, ...] = ('fp32', 'fp16')
     batches: bool = False
-    channels_last: bool = False
+    tensors: bool = False
 
 
 # By suffix.
 FORMATS = {
     '.onnx': Format('onnx', 'writers.onnx', ('openvino', 'onnxruntime'), batches=True),
-    '.pt2': Format(
-        'torch', 'writers.torch', ('torch',), ('fp32', 'fp16', 'bf16'), channels_last=True
-    ),
+    '.pt2': Format('torch', 'writers.torch', ('torch',), ('fp32', 'fp16', 'bf16'), tensors=True),
 }
 # Suffix of what an engine runs.
 RUNTIMES = {engine: suffix for suffix, form in FORMATS.items() for engine in form.engines}

@@ -16,6 +16,7 @@ from mmhires.utils.images import read_image
 from .ahead import predict_ahead
 from .arguments import device_name, is_file_name, thread_count
 from .forks import computing
+from .formats import FORMATS
 from .metadata import check_enlarged, check_metadata
 from .runtimes import load_network
 from .sources import check_counts, join_boxes, open_source, own_images
@@ -268,7 +269,7 @@ class Predictor(Pipeline):
         network, spec, self.runtime = load_network(
             Path(file), runtime, device, precision, thread_count(threads)
         )
-        arrays = device == 'cpu' and self.runtime != 'torch'
+        arrays = device == 'cpu' and not FORMATS[Path(file).suffix.lower()].tensors
         where = 'cpu'
         if not arrays:
             import torch
