@@ -62,9 +62,8 @@ def _entries(config: str, path: str) -> list[dict]:
         return [dict(entry, config=entry['config']) for entry in content]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: expected JSON, a list of objects with 'config' and "
-            "numbers, an object with such a list as 'results', or an object "
-            f'of the numbers of one config; got {error!r}'
+            f"{path}: expected JSON, a list of objects with 'config' and numbers, an object with "
+            f"such a list as 'results', or an object of the numbers of one config; got {error!r}"
         ) from error
 
 

@@ -10,15 +10,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 INPUTS = (
-    'a picture or a video, a directory of pictures (those of '
-    "directories within too), a pattern ('streets/*/*.png'), the "
-    'address of a stream (rtsp://..., http://...) or the number of a '
+    'a picture or a video, a directory of pictures (those of directories within too), a pattern '
+    "('streets/*/*.png'), the address of a stream (rtsp://..., http://...) or the number of a "
     'camera, which Ctrl-C ends'
 )
 BOXES = (
-    'JSON of the persons, for a pose model: a list of x1, y1, x2, y2 for '
-    'all pictures, or an object of such lists by names of pictures; '
-    'without it one person fills the picture'
+    'JSON of the persons, for a pose model: a list of x1, y1, x2, y2 for all pictures, or an '
+    'object of such lists by names of pictures; without it one person fills the picture'
 )
 
 

@@ -175,9 +175,8 @@ def split_of(path: Path) -> str:
     frame = frame.removeprefix('f')
     if sequence not in _SEQUENCE_SPLITS or not frame.isdecimal():
         raise ValueError(
-            f'{path} is of none of the sequences '
-            f'{", ".join(_SEQUENCE_SPLITS)}: give the split as lists '
-            '(--split-dir)'
+            f'{path} is of none of the sequences {", ".join(_SEQUENCE_SPLITS)}: give the split as '
+            'lists (--split-dir)'
         )
     return next(split for last, split in _SEQUENCE_SPLITS[sequence] if int(frame) <= last)
 

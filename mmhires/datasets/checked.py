@@ -182,9 +182,8 @@ class CheckedSegDataset(BaseSegDataset):
         data_list = super().load_data_list()
         if not data_list:
             raise FileNotFoundError(
-                f'no *{self.img_suffix} image in '
-                f'{self.data_prefix.get("img_path")} '
-                f'(ann_file: {self.ann_file or "none"})'
+                f'no *{self.img_suffix} image in {self.data_prefix.get("img_path")} (ann_file: '
+                f'{self.ann_file or "none"})'
             )
         return data_list
 

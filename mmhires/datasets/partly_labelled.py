@@ -145,9 +145,8 @@ def list_pictures(folder: str, count: int = 1) -> list[str]:
 def _check_count(folder: str, pictures: list[str], count: int) -> None:
     if len(pictures) < count:
         raise ValueError(
-            f'{folder} holds {len(pictures)} pictures, fewer than the {count} '
-            'without labels that a batch has; add some, or lower batch_size '
-            'or ratio of PartlyLabelledDataset'
+            f'{folder} holds {len(pictures)} pictures, fewer than the {count} without labels that '
+            'a batch has; add some, or lower batch_size or ratio of PartlyLabelledDataset'
         )
 
 

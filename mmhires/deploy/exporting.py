@@ -211,18 +211,16 @@ def _check_agreement(results: list[Agreement], kind: str, precision: str, remedy
     for result in results:
         if math.isnan(result.share):
             raise ValueError(
-                f'not written: on {result.image} the heatmaps of all '
-                f'{result.uncertain} keypoints have several peaks of one '
-                'height, so that there is nothing to compare: train the model '
-                'longer, or give a picture of a person'
+                f'not written: on {result.image} the heatmaps of all {result.uncertain} keypoints '
+                'have several peaks of one height, so that there is nothing to compare: train the '
+                'model longer, or give a picture of a person'
             )
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
         what = 'pixels' if kind == 'segmentation' else 'keypoints'
         raise ValueError(
-            f'not written: on {worst.image} only {worst.share:.3%} of the '
-            f'{what} are as before the export, {AGREEMENT[precision]:.1%} '
-            f'were asked for{remedy}'
+            f'not written: on {worst.image} only {worst.share:.3%} of the {what} are as before the '
+            f'export, {AGREEMENT[precision]:.1%} were asked for{remedy}'
         )
 
 

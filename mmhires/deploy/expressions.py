@@ -8,13 +8,11 @@ import re
 _FUNCTIONS = ('ceiling', 'floor', 'max', 'min', 'abs', 'int', 'float', 'bool')
 _CLASSES = re.findall(
     r'\w+',
-    'Abs Add And BitwiseFn_bitwise_and BitwiseFn_bitwise_or CeilDiv CeilToInt '
-    'CleanDiv Equality Eq FloatPow FloatTrueDiv Float FloorDiv FloorToInt Ge '
-    'GreaterThan Gt Identity IntTrueDiv Integer LShift Le LessThan Lt Max Min '
-    'Mod ModularIndexing Mul Ne Not Or PowByNatural Pow PythonMod RShift '
-    'Rational RoundDecimal RoundToInt StrictGreaterThan StrictLessThan '
-    'ToFloat TruncToFloat TruncToInt Unequality Where '
-    'IsNonOverlappingAndDenseIndicator',
+    'Abs Add And BitwiseFn_bitwise_and BitwiseFn_bitwise_or CeilDiv CeilToInt CleanDiv Equality '
+    'Eq FloatPow FloatTrueDiv Float FloorDiv FloorToInt Ge GreaterThan Gt Identity IntTrueDiv '
+    'Integer LShift Le LessThan Lt Max Min Mod ModularIndexing Mul Ne Not Or PowByNatural Pow '
+    'PythonMod RShift Rational RoundDecimal RoundToInt StrictGreaterThan StrictLessThan ToFloat '
+    'TruncToFloat TruncToInt Unequality Where IsNonOverlappingAndDenseIndicator',
 )
 _CALLED = {*_FUNCTIONS, *_CLASSES}
 _OF_TENSORS = ('size', 'shape', 'dim', 'ndim', 'numel', 'stride', 'storage_offset')

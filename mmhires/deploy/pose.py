@@ -75,9 +75,8 @@ class PoseTask(Task):
         head = head.get('heatmap_head', head)
         if 'TopdownAffine' not in pipeline or not head.get('decoder'):
             raise ValueError(
-                'only top-down pose estimators of heatmaps or '
-                'SimCC, with TopdownAffine and a decoder, can be '
-                'exported'
+                'only top-down pose estimators of heatmaps or SimCC, with TopdownAffine and a '
+                'decoder, can be exported'
             )
         meta, test_cfg = model.dataset_meta, model.test_cfg
         flip = dict(

@@ -166,9 +166,8 @@ class Pipeline:
             if want[0] is not None and list(inputs.shape[2:]) != want:
                 got = 'x'.join(map(str, inputs.shape[2:]))
                 raise ValueError(
-                    f'{source}: the network would get {got} pixels, but '
-                    f'{self.name} takes {want[0]}x{want[1]}; export with a '
-                    'dynamic size, or resize the image'
+                    f'{source}: the network would get {got} pixels, but {self.name} takes '
+                    f'{want[0]}x{want[1]}; export with a dynamic size, or resize the image'
                 )
         return _Job(tensors, metas, source)
 

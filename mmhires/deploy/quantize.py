@@ -112,9 +112,8 @@ def quantize(
                 return Quantized(before, after, kept)
     best = max(tries)
     raise ValueError(
-        f'not written: in int8 the score falls from {before:.2f} to '
-        f'{best:.2f} even with {len(tries[best])} of {len(layers)} '
-        f'layers in float: {", ".join(tries[best])}'
+        f'not written: in int8 the score falls from {before:.2f} to {best:.2f} even with '
+        f'{len(tries[best])} of {len(layers)} layers in float: {", ".join(tries[best])}'
     )
 
 

@@ -57,8 +57,7 @@ class Task:
             kind = step.pop('type')
             if kind in found or kind not in cls.neutral + cls.steps:
                 raise ValueError(
-                    f'test_pipeline has a step {kind}, which '
-                    f'cannot be exported; one each of '
+                    f'test_pipeline has a step {kind}, which cannot be exported; one each of '
                     f'{" and ".join(cls.steps)} can'
                 )
             found[kind] = step
@@ -77,10 +76,8 @@ class Task:
         color = loading['color_type']
         if color not in COLOR_TYPES:
             raise ValueError(
-                f'test_pipeline has {name} with color_type='
-                f'{color!r}, but exported networks take pictures '
-                'of three channels: set it to '
-                f'{" or ".join(map(repr, COLOR_TYPES))}'
+                f'test_pipeline has {name} with color_type={color!r}, but exported networks take '
+                f'pictures of three channels: set it to {" or ".join(map(repr, COLOR_TYPES))}'
             )
         found['loading'] = dict(
             flag=color, backend=loading['imdecode_backend'], to_float32=loading['to_float32']

@@ -119,10 +119,9 @@ class AtomicCheckpointHook(CheckpointHook):
         path = path or _dropped_load_from(runner)
         if path is not None:
             log.warning(
-                f'{runner.work_dir} has no checkpoint to resume from: this is '
-                f'a first start, from iteration 0 with the weights of '
-                f'load_from={path!r}. To go on with the training that wrote '
-                'that file, copy it into the work directory.'
+                f'{runner.work_dir} has no checkpoint to resume from: this is a first start, from '
+                f'iteration 0 with the weights of load_from={path!r}. To go on with the training '
+                'that wrote that file, copy it into the work directory.'
             )
         return False, path
 

@@ -166,11 +166,9 @@ class ExactResumeHook(Hook):
         )
         if not endless and not isinstance(loop, EpochBasedTrainLoop):
             runner.logger.warning(
-                f'ExactResumeHook: {type(loop).__name__} with '
-                f'{type(sampler).__name__} and '
-                f'{type(loader.batch_sampler).__name__} will not load exactly '
-                'the same after resuming; IterBasedTrainLoop with '
-                'InfiniteSampler and BatchSampler would.'
+                f'ExactResumeHook: {type(loop).__name__} with {type(sampler).__name__} and '
+                f'{type(loader.batch_sampler).__name__} will not load exactly the same after '
+                'resuming; IterBasedTrainLoop with InfiniteSampler and BatchSampler would.'
             )
             return
         sampler.seed = self._seed

@@ -107,10 +107,9 @@ class FiniteLossHook(Hook):
         said = ', '.join(f'{name} is {value}' for name, value in bad.items())
         message = (
             f'iteration {runner.iter + 1} of {runner.max_iters}: '
-            f'{said or "a loss of another process is not finite"}. Training '
-            'stops here, its weights are spoilt. Take a lower learning rate, '
-            'a longer warm-up or optim_wrapper.clip_grad, and see that the '
-            "loss's weight and reduction fit"
+            f'{said or "a loss of another process is not finite"}. Training stops here, its '
+            'weights are spoilt. Take a lower learning rate, a longer warm-up or '
+            "optim_wrapper.clip_grad, and see that the loss's weight and reduction fit"
         )
         runner.logger.error(message)
         raise FloatingPointError(message)

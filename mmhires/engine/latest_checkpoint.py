@@ -98,9 +98,8 @@ def find_latest_checkpoint(
             return file
     if last is not None:
         raise FileNotFoundError(
-            f'{path}/last_checkpoint names "{last}", which is not a whole '
-            'checkpoint, and there is no other to resume from. Delete '
-            'last_checkpoint to start anew.'
+            f'{path}/last_checkpoint names "{last}", which is not a whole checkpoint, and there is '
+            'no other to resume from. Delete last_checkpoint to start anew.'
         )
     return None
 

@@ -127,9 +127,8 @@ class ClasswiseIoUMetric(IoUMetric):
         """
         if not self.format_only and not sum(float(areas[3].sum()) for areas in results):
             raise ValueError(
-                f'{type(self).__name__}: none of the {len(results)} pictures '
-                'has a labelled pixel; look at the labels, reduce_zero_label '
-                'and ignore_index'
+                f'{type(self).__name__}: none of the {len(results)} pictures has a labelled pixel; '
+                'look at the labels, reduce_zero_label and ignore_index'
             )
         metrics = super().compute_metrics(results)
         if self.format_only:

@@ -71,17 +71,15 @@ class SuperResolutionMetric(BaseMetric):
         for truth, sample in zip(data_batch['inputs'], data_samples):
             if 'pred_img' not in sample:
                 raise KeyError(
-                    "SuperResolutionMetric: a prediction has no 'pred_img'; "
-                    'set model.type=mmhires.SuperResolvingSegmentor, and test '
-                    'without --tta'
+                    "SuperResolutionMetric: a prediction has no 'pred_img'; set "
+                    'model.type=mmhires.SuperResolvingSegmentor, and test without --tta'
                 )
             image = sample['pred_img']['data']
             if image.shape != truth.shape:
                 raise ValueError(
-                    f'SuperResolutionMetric: pred_img is {tuple(image.shape)}'
-                    f', the loaded image {tuple(truth.shape)}; that image is '
-                    'the truth, so the data preprocessor has to reduce it: '
-                    'low_res_input=False'
+                    f'SuperResolutionMetric: pred_img is {tuple(image.shape)}, the loaded image '
+                    f'{tuple(truth.shape)}; that image is the truth, so the data preprocessor has '
+                    'to reduce it: low_res_input=False'
                 )
             result = self._measure(truth, image)
             if self.scale is not None:

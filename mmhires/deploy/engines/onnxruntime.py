@@ -60,8 +60,7 @@ def load(
     session = onnxruntime.InferenceSession(file, options, providers)
     if name not in session.get_providers():
         raise ValueError(
-            f'onnxruntime fell back to '
-            f'{session.get_providers()[0]}: {name}, which device '
+            f'onnxruntime fell back to {session.get_providers()[0]}: {name}, which device '
             f'{device!r} needs, does not start here'
         )
     spec = parse_fields(session.get_modelmeta().custom_metadata_map)
