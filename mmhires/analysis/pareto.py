@@ -103,14 +103,11 @@ def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
     Returns:
         Names, the cheapest first.
     """
-    front = [
-        name
-        for name, point in points.items()
-        if not any(
-            other[0] <= point[0] and other[1] >= point[1] and other != point
-            for other in points.values()
-        )
-    ]
+
+    def dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
+        return other[0] <= point[0] and other[1] >= point[1] and other != point
+
+    front = (x for x in points if not any(dominates(y, points[x]) for y in points.values()))
     return sorted(front, key=points.get)
 
 
@@ -125,9 +122,8 @@ def accuracy_at(cost: float, curve: Sequence[tuple[float, float]]) -> float:
         Nan outside the costs of the curve.
     """
     costs, accuracies = zip(*sorted(curve))
-    return float(
-        np.interp(math.log(cost), np.log(costs), accuracies, left=math.nan, right=math.nan)
-    )
+    outside = dict(left=math.nan, right=math.nan)
+    return float(np.interp(math.log(cost), np.log(costs), accuracies, **outside))
 
 
 def draw_pareto(

@@ -51,12 +51,8 @@ def origin(cfg: Config | dict, **parts) -> dict:
     content = {key: value for key, value in cfg.items() if key not in _PLACES}
     imported = (cfg.get('custom_imports') or {}).get('imports') or []
     imported = [imported] if isinstance(imported, str) else imported
-    return dict(
-        config=_plain(content),
-        **parts,
-        version=__version__,
-        code=_code_of(tuple(sorted({*imported} - {'mmhires'}))),
-    )
+    code = _code_of(tuple(sorted({*imported} - {'mmhires'})))
+    return dict(config=_plain(content), **parts, version=__version__, code=code)
 
 
 def content_hash(path: str | None) -> str | None:

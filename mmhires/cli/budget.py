@@ -33,16 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--scales',
         nargs='+',
         type=float,
-        help='full-size image : network input, instead of a row of sizes',
+        help='full-size image : network input, for a row of sizes',
     )
-    add(
-        '--students',
-        nargs='+',
-        default=[],
-        type=student,
-        metavar='CONFIG:CHECKPOINT',
-        help='trained ones for the same front',
-    )
+    students = dict(nargs='+', type=student, metavar='CONFIG:CHECKPOINT')
+    add('--students', default=[], help='trained ones for the same front', **students)
     add('--images', type=at_least(1), default=100, help='test images, evenly spread')
     add('--threads', type=at_least(1), default=1, help='of the engines that are timed')
     add('--out-dir', help='without it work_dirs/budget/CONFIG')

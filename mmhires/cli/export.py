@@ -40,12 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add('--max-images', type=int, default=8, help='compare on no more')
     add('--format', choices=SUFFIXES, help='default: what the suffix of OUT says')
-    add(
-        '--precision',
-        choices=('fp32', 'fp16', 'bf16', 'int8'),
-        default='fp32',
-        help='of the weights and of computing',
-    )
+    precisions = ('fp32', 'fp16', 'bf16', 'int8')
+    add('--precision', choices=precisions, default='fp32', help='of the weights and of computing')
     add(
         '--calibration',
         help='for int8: directory of pictures like those to come, of which '

@@ -76,12 +76,8 @@ def read_configs(args: argparse.Namespace) -> list[str]:
 
 
 def _add_name(parser: argparse.ArgumentParser, instead_of: str, **options) -> None:
-    parser.add_argument(
-        '--model',
-        metavar='NAME',
-        help=f'instead of {instead_of}: a name that `mmhires zoo` lists',
-        **options,
-    )
+    text = f'instead of {instead_of}: a name that `mmhires zoo` lists'
+    parser.add_argument('--model', metavar='NAME', help=text, **options)
 
 
 def _require_one(config: str | None, name: str | None, what: str) -> None:
@@ -107,14 +103,9 @@ class Overrides(argparse.Action):
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options``."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=Overrides,
-        default={},
-        metavar='KEY=VALUE',
-        help='overrides for all configs, as in tools/train.py',
-    )
+    text = 'overrides for all configs, as in tools/train.py'
+    options = dict(nargs='+', action=Overrides, default={}, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', help=text, **options)
 
 
 def at_least(least: int) -> Callable[[str], int]:

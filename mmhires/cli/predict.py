@@ -30,17 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--out-dir', default='predictions', help='where the files go')
     add('--boxes', help=BOXES)
     add('--device', default='cpu', help="'cpu', 'cuda', 'cuda:1' or, for .onnx, 'tensorrt'")
-    add(
-        '--runtime',
-        default='auto',
-        choices=('auto', *RUNTIMES),
-        help='what runs the model; auto is the best that is installed',
-    )
-    add(
-        '--precision',
-        choices=('fp32', 'fp16', 'bf16'),
-        help='to compute in (default: that of the model)',
-    )
+    runtimes = ('auto', *RUNTIMES)
+    add('--runtime', default='auto', choices=runtimes, help='auto is the best that is installed')
+    precisions = ('fp32', 'fp16', 'bf16')
+    add('--precision', choices=precisions, help='to compute in (default: that of the model)')
     add('--threads', type=at_least(1), help='of the network')
 
 

@@ -157,12 +157,8 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
     for name in splits:
         if name not in images:
             raise ValueError(f'label {labels[name]} has no image {name}.png below {src}')
-    return [
-        (split, images[name], labels[name])
-        for split in SPLITS
-        for name in sorted(splits)
-        if splits[name] == split
-    ]
+    names = sorted(splits, key=lambda name: (SPLITS.index(splits[name]), name))
+    return [(splits[name], images[name], labels[name]) for name in names]
 
 
 def split_of(path: Path) -> str:

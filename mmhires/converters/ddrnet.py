@@ -64,11 +64,8 @@ def _rules(source: str, groups: int) -> Rules:
 
 def _check_source(state_dict: StateDict, source: str) -> None:
     """Raise an error that names the source if it is another one."""
-    present = [
-        name
-        for name, (_, _, signs) in _LAYOUTS.items()
-        if any(key.startswith(signs) for key in state_dict)
-    ]
+    signs = {name: signs for name, (_, _, signs) in _LAYOUTS.items()}
+    present = [name for name in signs if any(key.startswith(signs[name]) for key in state_dict)]
     if source in present:
         return
     if present:

@@ -105,11 +105,8 @@ def convert(state_dict: StateDict, source: str, reverse: bool) -> StateDict:
     network = 'our ESPNetv2' if reverse else "EdgeNets' ESPNetv2"
     if reverse or 'level5_0.act.weight' not in state_dict:
         return exchange(state_dict, _network, _RULES, network, reverse)
-    backbone = {
-        f'base_net.{key}': value
-        for key, value in state_dict.items()
-        if not key.startswith(_CLASSIFIER)
-    }
+    keys = (key for key in state_dict if not key.startswith(_CLASSIFIER))
+    backbone = {f'base_net.{key}': state_dict[key] for key in keys}
     build = partial(_network, head=False)
     backbone = exchange(backbone, build, _RULES, f'{network} of ImageNet')
     return {k.removeprefix('backbone.'): v for k, v in backbone.items()}

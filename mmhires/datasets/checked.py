@@ -49,12 +49,8 @@ def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
     stored = mmcv.imfrombytes(content, flag='unchanged', backend=load.imdecode_backend).squeeze()
     with np.errstate(invalid='ignore'):  # nan
         wrapped = stored != stored.astype(np.uint8)
-    refuse_values(
-        path,
-        stored,
-        wrapped,
-        f'whole numbers from 0 to 255, as LoadAnnotations turns {stored.dtype} into uint8',
-    )
+    allowed = f'whole numbers from 0 to 255, as LoadAnnotations turns {stored.dtype} into uint8'
+    refuse_values(path, stored, wrapped, allowed)
 
 
 class _CheckedLoad:

@@ -82,11 +82,8 @@ def quantize(
         ort.shape_inference.quant_pre_process(str(file), str(clean), skip_symbolic_shape=True)
         nodes = onnx.load(clean).graph.node
         layers = [node.name for node in nodes if node.op_type in OPERATORS]
-        options = dict(
-            per_channel=True,
-            op_types_to_quantize=list(OPERATORS),
-            extra_options=dict(ActivationSymmetric=True),
-        )
+        options = dict(per_channel=True, op_types_to_quantize=list(OPERATORS))
+        options['extra_options'] = dict(ActivationSymmetric=True)
         if 'calibration_cache_path' in inspect.signature(ort.quantize_static).parameters:
             options['calibration_cache_path'] = folder / 'ranges.json'
 

@@ -38,10 +38,7 @@ def _teach_inferencers() -> None:
         for entry in published().values():
             if entry.config:
                 # an absolute path, which joined to their folder stays what it is
-                yield dict(
-                    Name=entry.name,
-                    Config=str(config_folder() / entry.config),
-                    Weights=f'mmhires://{entry.name}',
-                )
+                config = str(config_folder() / entry.config)
+                yield dict(Name=entry.name, Config=config, Weights=f'mmhires://{entry.name}')
 
     BaseInferencer._get_models_from_metafile = staticmethod(models)
