@@ -22,7 +22,7 @@ from .formats import FORMATS, check_format
 from .labelling import plain_labels
 from .original import agreement, original_prediction
 from .predictor import Pipeline, Predictor
-from .task import task_class
+from .processor import processor_class
 
 # Running a file, which this package does too, needs no PyTorch.
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def export(
     kind = 'segmentation' if hasattr(model, 'decode_head') else 'pose'
     _check_inputs(model, out, images)
     _check_options(kind, dynamic, labels)
-    spec = task_class(kind).describe(model.eval())
+    spec = processor_class(kind).describe(model.eval())
     spec.update(precision=precision, mmhires=__version__)
     # Channels last binds a dynamic program to sizes at which maps that have a
     # single pixel, or more, have so again.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from numbers import Real
 
-from .task import COLOR_TYPES
+from .processor import COLOR_TYPES
 
 # Pixels that an image is enlarged to at most, and the sides of it.
 MAX_PIXELS = 2**26

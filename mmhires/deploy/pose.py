@@ -9,7 +9,7 @@ from .bins import SimCCLabel
 from .crops import Crop, PersonCropper
 from .heatmaps import flip_back, make_codec
 from .preparation import Preparation
-from .task import Array, Task, to_array
+from .processor import Array, Processor, to_array
 
 # An exported file runs without PyTorch and MMPose.
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Keypoints(NamedTuple):
     scores: np.ndarray
 
 
-class PoseTask(Task):
+class PoseProcessor(Processor):
     """From boxes to network inputs, and from outputs to keypoints.
 
     Args:

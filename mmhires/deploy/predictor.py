@@ -18,9 +18,9 @@ from .arguments import device_name, is_file_name, thread_count
 from .forks import computing
 from .formats import FORMATS
 from .metadata import check_enlarged, check_metadata
+from .processor import Array, is_floating, processor_class
 from .runtimes import load_network
 from .sources import check_counts, join_boxes, open_source, own_images
-from .task import Array, is_floating, task_class
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Pipeline:
     ) -> None:
         try:
             check_metadata(spec, name)
-            self.task = task_class(spec['task'])(spec)
+            self.processor = processor_class(spec['task'])(spec)
             self.takes_boxes = spec['task'] == 'pose'
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
@@ -145,7 +145,7 @@ class Pipeline:
                     source, *image.shape[:2], self.name, *self.image_shape
                 )
             )
-        check_enlarged(self.task.spec, *image.shape[:2], source)
+        check_enlarged(self.processor.spec, *image.shape[:2], source)
         image = image.astype(self.dtype, copy=False)
         try:
             if self.takes_boxes:
@@ -155,7 +155,7 @@ class Pipeline:
         except ValueError as error:
             raise ValueError(f'{source}: {error}') from error
         with computing():
-            tensors, metas = self.task.prepare(image, boxes, self.device)
+            tensors, metas = self.processor.prepare(image, boxes, self.device)
             if not self.arrays:
                 import torch
 
@@ -219,7 +219,7 @@ class Pipeline:
     def finish(self, job: '_Job'):
         """Make the result from the network's output."""
         with computing():
-            return self.task.finish(job.tensors, job.metas)
+            return self.processor.finish(job.tensors, job.metas)
 
 
 class Predictor(Pipeline):

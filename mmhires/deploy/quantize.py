@@ -16,8 +16,8 @@ from mmhires.utils.files import open_whole, refuse_overwriting
 from mmhires.utils.progress import track
 
 from .predictor import Predictor
+from .processor import is_floating
 from .score import make_score
-from .task import is_floating
 
 __all__ = ['Quantized', 'make_score', 'quantize']
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from .labelling import labels
 from .preparation import Preparation, resize
-from .task import Array, Task, is_floating, to_array
+from .processor import Array, Processor, is_floating, to_array
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class SegmentationTask(Task):
+class SegmentationProcessor(Processor):
     """From an image to the network's input, and from logits to labels.
 
     Args:

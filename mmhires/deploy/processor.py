@@ -19,10 +19,10 @@ COLOR_TYPES = ('color', 'color_ignore_orientation')
 _PLACES = ('_scope_', 'backend_args', 'file_client_args', 'ignore_empty')
 # What loading a picture is like if a config does not say.
 _LOADING = dict(color_type='color', imdecode_backend='cv2', to_float32=False)
-_TASKS = dict(segmentation='SegmentationTask', pose='PoseTask')
+_PROCESSORS = dict(segmentation='SegmentationProcessor', pose='PoseProcessor')
 
 
-class Task:
+class Processor:
     """Base class of the steps before and after a network.
 
     Args:
@@ -127,7 +127,7 @@ def to_array(array: Array) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.cpu().numpy()
 
 
-def task_class(name: str) -> type[Task]:
+def processor_class(name: str) -> type[Processor]:
     """Return the task of a name, ``'segmentation'`` or ``'pose'``."""
     module = importlib.import_module(f'.{name}', __package__)
-    return getattr(module, _TASKS[name])
+    return getattr(module, _PROCESSORS[name])
