@@ -6,8 +6,8 @@
 
 from mmhires.utils.lazy import lazy_names
 
-from .adapt import METHODS, adapt
+from .adapting import METHODS, adapt
 
-__getattr__, _ = lazy_names(__name__, upstream='AdaptError')
+__getattr__, _ = lazy_names(__name__, host_config='AdaptError')
 
 __all__ = ['METHODS', 'AdaptError', 'adapt']

@@ -55,9 +55,9 @@ def adapt(
         OSError: There is no such config, no folder of ``out``, or no picture in ``unlabelled``.
     """
     from .hooks import hook_lines
+    from .host_config import AdaptError, Upstream
     from .schedule import schedule_lines
     from .unlabelled import loader_lines
-    from .upstream import AdaptError, Upstream
 
     if out and not out.parent.is_dir():
         raise FileNotFoundError(f'no folder {out.parent} to write {out} to')
@@ -106,8 +106,8 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
     """Train and predict; return what to report about the teacher."""
     from mmhires.check import check_config
 
+    from .host_config import AdaptError
     from .trial import check_training
-    from .upstream import AdaptError
 
     folder, advice = out.parent if out else '.', []
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
