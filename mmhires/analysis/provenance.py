@@ -198,11 +198,9 @@ def _differences(before, now, key: str = '') -> Iterator[tuple[str, str]]:
     """Name the keys that differ, with both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in {**before, **now}:
-            yield from _differences(
-                before.get(name), now.get(name), f'{key}.{name}' if key else name
-            )
+            inner = f'{key}.{name}' if key else name
+            yield from _differences(before.get(name), now.get(name), inner)
     elif before != now:
-        before, now = (
-            text if len(text := repr(value)) <= 40 else f'{text[:37]}...' for value in (before, now)
-        )
+        texts = [repr(value) for value in (before, now)]
+        before, now = (text if len(text) <= 40 else f'{text[:37]}...' for text in texts)
         yield key, f'{key} was {before}, is {now}'

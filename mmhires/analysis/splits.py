@@ -103,9 +103,8 @@ def _move(dataset: dict, split: str) -> None:
 
 def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
     """Return the relative paths of a dataset by key."""
-    for key, path in dict(
-        dataset.get('data_prefix') or {}, ann_file=dataset.get('ann_file')
-    ).items():
+    paths = dict(dataset.get('data_prefix') or {}, ann_file=dataset.get('ann_file'))
+    for key, path in paths.items():
         if isinstance(path, str) and path:
             yield key, path
 

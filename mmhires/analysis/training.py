@@ -46,9 +46,8 @@ def random_batch(
     labels = torch.randint(classes, (batch_size, 1, *size), device=device)
     meta = dict(img_path='noise', ori_shape=size, img_shape=size)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta) for label in labels]
-    images = torch.randint(
-        256, (batch_size, input_channels(model), *size), dtype=torch.uint8, device=device
-    )
+    shape = batch_size, input_channels(model), *size
+    images = torch.randint(256, shape, dtype=torch.uint8, device=device)
     return dict(inputs=list(images), data_samples=samples)
 
 

@@ -79,11 +79,9 @@ class PoseProcessor(Processor):
                 'decoder, can be exported'
             )
         meta, test_cfg = model.dataset_meta, model.test_cfg
-        flip = dict(
-            flip_indices=list(map(int, meta['flip_indices'])),
-            flip_mode=test_cfg.get('flip_mode', 'heatmap'),
-            shift_heatmap=test_cfg.get('shift_heatmap', False),
-        )
+        flip = dict(flip_indices=list(map(int, meta['flip_indices'])))
+        flip['flip_mode'] = test_cfg.get('flip_mode', 'heatmap')
+        flip['shift_heatmap'] = test_cfg.get('shift_heatmap', False)
         return dict(
             task='pose',
             loading=pipeline['loading'],

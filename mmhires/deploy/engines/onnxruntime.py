@@ -95,18 +95,12 @@ def load(
         if image.is_cuda:
             torch.cuda.current_stream(image.device).synchronize()
         binding = session.io_binding()
-        for bind, name, tensor in (
+        for bind, name, x in (
             (binding.bind_input, 'image', image),
             (binding.bind_output, 'out', out),
         ):
-            bind(
-                name,
-                tensor.device.type,
-                tensor.device.index or 0,
-                tensor.new_empty(0).cpu().numpy().dtype,
-                tensor.shape,
-                tensor.data_ptr(),
-            )
+            kind = x.new_empty(0).cpu().numpy().dtype
+            bind(name, x.device.type, x.device.index or 0, kind, x.shape, x.data_ptr())
         session.run_with_iobinding(binding)
         return out
 
@@ -134,12 +128,8 @@ def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
     gpu = dict(device_id=index or '0')
     # Engines take minutes to build.
     cache = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
-    tensorrt = dict(
-        gpu,
-        trt_engine_cache_enable='True',
-        trt_timing_cache_enable='True',
-        trt_engine_cache_path=str(cache / 'mmhires/tensorrt'),
-    )
+    tensorrt = dict(gpu, trt_engine_cache_enable='True', trt_timing_cache_enable='True')
+    tensorrt['trt_engine_cache_path'] = str(cache / 'mmhires/tensorrt')
     if precision in ('fp16', 'bf16', 'int8'):
         tensorrt[f'trt_{precision}_enable'] = 'True'
     every = list(zip(_PROVIDERS.values(), ({}, gpu, tensorrt)))

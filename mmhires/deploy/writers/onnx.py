@@ -60,10 +60,7 @@ def write(
     proto = onnx.load_model_from_string(buffer.getvalue())
     # Some of what is fixed is not in the exporter's eyes.
     declared = proto.graph.output[0].type.tensor_type.shape
-    declared.CopyFrom(
-        onnx.helper.make_tensor_type_proto(
-            1, [out_names.get(axis, n) for axis, n in enumerate(shape)]
-        ).tensor_type.shape
-    )
+    sides = [out_names.get(axis, n) for axis, n in enumerate(shape)]
+    declared.CopyFrom(onnx.helper.make_tensor_type_proto(1, sides).tensor_type.shape)
     onnx.helper.set_model_props(proto, fields)
     return proto.SerializeToString()

@@ -13,8 +13,8 @@ import pytest
 import torch
 from mmengine.device import get_device
 
-from mmhires.apis.host_tools import host_main
 from mmhires.cli import main
+from mmhires.cli.host_tools import host_main
 
 pytestmark = pytest.mark.skipif(
     get_device() != 'cpu' or not os.path.isdir('/proc/self'),
