@@ -3,7 +3,7 @@
 
 import sys
 
-from mmhires.apis.host_tools import host_main
+from mmhires.cli.host_tools import host_main
 
 if __name__ == '__main__':
     try:

@@ -4,7 +4,7 @@
 import os
 import sys
 
-from mmhires.apis.host_tools import host_main
+from mmhires.cli.host_tools import host_main
 from mmhires.utils.processes import end_with_parent
 
 if __name__ == '__main__':

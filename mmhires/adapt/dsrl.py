@@ -14,8 +14,8 @@ from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio, full_step
 
 from . import pose
+from .host_config import LOGITS, AdaptError, Upstream, number, refusing, taught
 from .pose import has_bins, reduced_bins
-from .upstream import LOGITS, AdaptError, Upstream, number, refusing, taught
 from .writing import BASE, Code
 
 

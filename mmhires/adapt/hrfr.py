@@ -10,7 +10,7 @@ from mmhires.dryrun.meta_device import maps_of, shapes_only
 from mmhires.models.recording import read_maps
 
 from .dsrl import preprocessing
-from .upstream import LOGITS, AdaptError, Upstream, number, refusing
+from .host_config import LOGITS, AdaptError, Upstream, number, refusing
 from .writing import Code
 
 

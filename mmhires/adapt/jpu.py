@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mmhires.dryrun.config_tree import component
 from mmhires.dryrun.meta_device import maps_of
 
-from .upstream import AdaptError, Upstream
+from .host_config import AdaptError, Upstream
 from .writing import Code
 
 

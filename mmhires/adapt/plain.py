@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 
 from .dsrl import preprocessing
+from .host_config import LOGITS, AdaptError, Upstream, taught
 from .pose import has_bins, reduced_bins
-from .upstream import LOGITS, AdaptError, Upstream, taught
 
 
 def changes(upstream: Upstream, scale: float, teacher_ckpt: str | None) -> Iterator[dict]:

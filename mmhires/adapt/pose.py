@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Parts that children of top-down pose configs share."""
 
-from .upstream import AdaptError, Upstream, taught
+from .host_config import AdaptError, Upstream, taught
 
 
 def preprocessing(upstream: Upstream, scale: float) -> dict:

@@ -21,7 +21,7 @@ from mmhires.utils.configs import walk
 from mmhires.utils.input_channels import input_channels
 from mmhires.utils.ratio import as_ratio, full_step
 
-from .upstream import AdaptError, refusing, training_size
+from .host_config import AdaptError, refusing, training_size
 
 # What the network sees of an image, in pixels a side: its coarsest maps still
 # have more than one pixel.

@@ -3,7 +3,7 @@
 
 from mmhires.datasets.partly_labelled import list_pictures, pictures_in_batch
 
-from .upstream import AdaptError, Upstream
+from .host_config import AdaptError, Upstream
 from .writing import Code
 
 

@@ -59,11 +59,8 @@ def initial_weights(cfg: Config, seed: int, path: str) -> None:
         seed: As there.
         path: The file, which is written unless it is just that.
     """
-    of = origin(
-        {key: cfg.get(key) for key in ('model', 'custom_imports')},
-        start=content_hash(cfg.get('load_from')),
-        seed=seed,
-    )
+    parts = {key: cfg.get(key) for key in ('model', 'custom_imports')}
+    of = origin(parts, start=content_hash(cfg.get('load_from')), seed=seed)
     if not fits(path, of):
         save_initial_weights(cfg, seed, path)
         keep(path, of)

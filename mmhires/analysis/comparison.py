@@ -117,10 +117,8 @@ def _over_blocks(runs: list, baseline: list, metric: str) -> tuple[Difference | 
         more = f'{lacking} more blocks of test images'
         if 'images' in first:
             size, blocks = first['block'], len(first[key])
-            more = (
-                f'{(lacking + blocks) * size - first["images"]} more test '
-                f'images in blocks of {size}'
-            )
+            images = (lacking + blocks) * size - first['images']
+            more = f'{images} more test images in blocks of {size}'
         note = (
             f'has no interval over blocks: {MIN_BLOCKS - lacking} have '
             f'its classes, {MIN_BLOCKS} are needed ({more})'

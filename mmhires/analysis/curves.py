@@ -78,8 +78,5 @@ def _read_entries(log: Path) -> Iterator[dict]:
                 raise ValueError(f'{entry!r} is not an entry')
             yield entry
         except ValueError as error:
-            print_log(
-                f'{log}, line {number} is skipped, it is torn: {error}',
-                logger='current',
-                level=logging.WARNING,
-            )
+            text = f'{log}, line {number} is skipped, it is torn: {error}'
+            print_log(text, 'current', logging.WARNING)

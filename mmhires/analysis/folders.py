@@ -43,11 +43,8 @@ def claim(work_dir: str, of: dict, start: str | None = None) -> None:
     ]
     if any(name == MARKER or name.endswith(('.pth', '.json')) for name in found):
         claim_folder(work_dir)
-        aside = next(
-            path
-            for number in itertools.count(1)
-            if not osp.exists(path := f'{work_dir}-old{number}')
-        )
+        names = (f'{work_dir}-old{number}' for number in itertools.count(1))
+        aside = next(name for name in names if not osp.exists(name))
         os.mkdir(aside)
         for name in found:
             os.replace(osp.join(work_dir, name), osp.join(aside, name))

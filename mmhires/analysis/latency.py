@@ -2,13 +2,15 @@
 """Time and memory of models, measured in turns."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import quantiles
 from typing import NamedTuple
 
 import torch
 from torch import nn
+
+from mmhires.utils.progress import track
 
 from .build import forward_tensor
 from .memory import PeakMemory
@@ -32,11 +34,7 @@ class Latency(NamedTuple):
 
 
 def measure_in_turns(
-    steps: dict[str, Callable],
-    repeats: int = 20,
-    warmup: int = 3,
-    device: str = 'cpu',
-    track: Callable[[Sequence], Iterable] = iter,
+    steps: dict[str, Callable], repeats: int = 20, warmup: int = 3, device='cpu', text: str = ''
 ) -> dict[str, Latency]:
     """Time several functions in turns, then measure their memory.
 
@@ -48,7 +46,7 @@ def measure_in_turns(
         repeats: Timed calls of each, at least 2. Default: 20.
         warmup: Calls of each before that. Default: 3.
         device: Where they compute. Default: ``'cpu'``.
-        track: Wraps the sequence of turns, for a progress bar. Default: none.
+        text: What stands before the progress bar. Default: nothing.
 
     Returns:
         By the names of ``steps``.
@@ -59,7 +57,7 @@ def measure_in_turns(
     if repeats < 2:
         raise ValueError(f'repeats must be at least 2, got {repeats}')
     times = {name: [] for name in steps}
-    for turn in track(range(warmup + repeats)):
+    for turn in track(range(warmup + repeats), text=text):
         for name, step in steps.items():
             _wait(device)
             start = time.perf_counter()
@@ -93,7 +91,7 @@ def measure_latency(
         input_shape: Network input ``(N, C, H, W)``, of all models or by name.
         device: Default: ``'cpu'``.
         bf16: Under bfloat16 autocast. Default: False.
-        **turns: ``repeats``, ``warmup`` and ``track`` of :func:`measure_in_turns`.
+        **turns: ``repeats`` and ``warmup`` of :func:`measure_in_turns`.
 
     Returns:
         By the names of ``models``.

@@ -40,16 +40,9 @@ def write_page(path: str, template: str | Path, docs: Sequence[str] = (), **valu
     ).get_template(template.name)
     # A wheel has no documentation.
     links = {name: (_ROOT / name).as_uri() if (_ROOT / name).is_file() else '' for name in docs}
+    values.update(date=datetime.date.today().isoformat(), machine=device_name())
     with open_whole(path, encoding='utf-8') as file:
-        file.write(
-            page.render(
-                date=datetime.date.today().isoformat(),
-                machine=device_name(),
-                version=__version__,
-                docs=links,
-                **values,
-            )
-        )
+        file.write(page.render(version=__version__, docs=links, **values))
 
 
 def inline_svg(path: str | Path) -> str:
@@ -111,11 +104,8 @@ def scene(
     pictures = dict(image=image, truth=colors[truth]) | {
         name: colors[label] for name, label in labels.items()
     }
-    return dict(
-        title=title,
-        pictures={name: data_uri(pixels) for name, pixels in pictures.items()},
-        changes=changes,
-    )
+    pictures = {name: data_uri(pixels) for name, pixels in pictures.items()}
+    return dict(title=title, pictures=pictures, changes=changes)
 
 
 def data_uri(pixels: np.ndarray) -> str:

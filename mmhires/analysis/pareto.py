@@ -62,9 +62,8 @@ def _entries(config: str, path: str) -> list[dict]:
         return [dict(entry, config=entry['config']) for entry in content]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: expected JSON, a list of objects with 'config' and "
-            "numbers, an object with such a list as 'results', or an object "
-            f'of the numbers of one config; got {error!r}'
+            f"{path}: expected JSON, a list of objects with 'config' and numbers, an object with "
+            f"such a list as 'results', or an object of the numbers of one config; got {error!r}"
         ) from error
 
 
@@ -104,14 +103,11 @@ def pareto_front(points: dict[str, tuple[float, float]]) -> list[str]:
     Returns:
         Names, the cheapest first.
     """
-    front = [
-        name
-        for name, point in points.items()
-        if not any(
-            other[0] <= point[0] and other[1] >= point[1] and other != point
-            for other in points.values()
-        )
-    ]
+
+    def dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
+        return other[0] <= point[0] and other[1] >= point[1] and other != point
+
+    front = (x for x in points if not any(dominates(y, points[x]) for y in points.values()))
     return sorted(front, key=points.get)
 
 
@@ -126,9 +122,8 @@ def accuracy_at(cost: float, curve: Sequence[tuple[float, float]]) -> float:
         Nan outside the costs of the curve.
     """
     costs, accuracies = zip(*sorted(curve))
-    return float(
-        np.interp(math.log(cost), np.log(costs), accuracies, left=math.nan, right=math.nan)
-    )
+    outside = dict(left=math.nan, right=math.nan)
+    return float(np.interp(math.log(cost), np.log(costs), accuracies, **outside))
 
 
 def draw_pareto(

@@ -51,12 +51,8 @@ def origin(cfg: Config | dict, **parts) -> dict:
     content = {key: value for key, value in cfg.items() if key not in _PLACES}
     imported = (cfg.get('custom_imports') or {}).get('imports') or []
     imported = [imported] if isinstance(imported, str) else imported
-    return dict(
-        config=_plain(content),
-        **parts,
-        version=__version__,
-        code=_code_of(tuple(sorted({*imported} - {'mmhires'}))),
-    )
+    code = _code_of(tuple(sorted({*imported} - {'mmhires'})))
+    return dict(config=_plain(content), **parts, version=__version__, code=code)
 
 
 def content_hash(path: str | None) -> str | None:
@@ -138,11 +134,8 @@ def misfit(path: str, of: dict) -> str:
     differences = [text for key, text in _differences(theirs, of) if key.partition('.')[0] != _CODE]
     if differences:
         more = len(differences) - 3
-        return (
-            'is of something else: '
-            + ', '.join(differences[:3])
-            + (f' and {more} more' if more > 0 else '')
-        )
+        rest = f' and {more} more' if more > 0 else ''
+        return f'is of something else: {", ".join(differences[:3])}{rest}'
     if theirs.get(_CODE) != of.get(_CODE):
         say(
             f'{path} was made by other code; it is used, since config and '
@@ -160,17 +153,10 @@ def say(message: str) -> None:
 def _plain(value, key: str = ''):
     """Convert a config value to JSON, files to their hashes."""
     if isinstance(value, Mapping):
-        root = value.get('data_root') or ''
-        return {
-            str(name): _plain(
-                osp.join(root, part)
-                if name == 'ann_file' and isinstance(part, str) and part
-                else part,
-                str(name),
-            )
-            for name, part in value.items()
-            if name != 'cache'
-        }
+        value = {str(name): part for name, part in value.items() if name != 'cache'}
+        if isinstance(value.get('ann_file'), str) and value['ann_file']:
+            value['ann_file'] = osp.join(value.get('data_root') or '', value['ann_file'])
+        return {name: _plain(part, name) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, str):
@@ -212,11 +198,9 @@ def _differences(before, now, key: str = '') -> Iterator[tuple[str, str]]:
     """Name the keys that differ, with both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in {**before, **now}:
-            yield from _differences(
-                before.get(name), now.get(name), f'{key}.{name}' if key else name
-            )
+            inner = f'{key}.{name}' if key else name
+            yield from _differences(before.get(name), now.get(name), inner)
     elif before != now:
-        before, now = (
-            text if len(text := repr(value)) <= 40 else f'{text[:37]}...' for value in (before, now)
-        )
+        texts = [repr(value) for value in (before, now)]
+        before, now = (text if len(text) <= 40 else f'{text[:37]}...' for text in texts)
         yield key, f'{key} was {before}, is {now}'

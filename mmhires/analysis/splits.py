@@ -83,20 +83,14 @@ def _move(dataset: dict, split: str) -> None:
     own = re.compile(rf'(?<![a-zA-Z]){re.escape(split)}(?![a-zA-Z])')
     if not replaced and not any(map(own.search, named.values())):
         raise ValueError(
-            f'--split {split}: nothing in the test dataset is called val, to '
-            f'be replaced: {named}. Name the split by --cfg-options '
-            'test_dataloader.dataset..., without --split'
+            f'--split {split}: nothing in the test dataset is called val, to be replaced: {named}. '
+            'Name the split by --cfg-options test_dataloader.dataset..., without --split'
         )
-    left = {
-        key: path
-        for key, path in after.items()
-        if path == before.get(key) and _LIKE_VAL.search(path)
-    }
+    left = [key for key in after if after[key] == before.get(key) and _LIKE_VAL.search(after[key])]
     if left:
         raise ValueError(
-            f'--split {split} would test {after}, in which {sorted(left)} is '
-            'still of val. Name the split by --cfg-options '
-            'test_dataloader.dataset..., without --split'
+            f'--split {split} would test {after}, in which {sorted(left)} is still of val. Name '
+            'the split by --cfg-options test_dataloader.dataset..., without --split'
         )
     for key, path in after.items():
         if key in ('ann_file', 'data_root'):
@@ -109,9 +103,8 @@ def _move(dataset: dict, split: str) -> None:
 
 def _paths(dataset: dict) -> Iterator[tuple[str, str]]:
     """Return the relative paths of a dataset by key."""
-    for key, path in dict(
-        dataset.get('data_prefix') or {}, ann_file=dataset.get('ann_file')
-    ).items():
+    paths = dict(dataset.get('data_prefix') or {}, ann_file=dataset.get('ann_file'))
+    for key, path in paths.items():
         if isinstance(path, str) and path:
             yield key, path
 

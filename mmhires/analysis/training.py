@@ -86,7 +86,7 @@ def measure_training(
         batch_size: Default: 2.
         device: Default: ``'cpu'``.
         bf16: With :class:`BF16OptimWrapper`. Default: False.
-        **turns: ``repeats``, ``warmup`` and ``track`` of :func:`measure_in_turns`.
+        **turns: ``repeats`` and ``warmup`` of :func:`measure_in_turns`.
 
     Returns:
         By the names of ``models``. The memory is that of activations and gradients, beside weights

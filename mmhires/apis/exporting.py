@@ -5,8 +5,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhires.utils.progress import track
-
 from .overlay import say
 
 if TYPE_CHECKING:
@@ -19,26 +17,15 @@ def export_float(
     """Export, and describe how well the file agrees with the model."""
     from mmhires.deploy import export
 
-    results = export(
-        model,
-        out,
-        images,
-        precision='fp32' if args.precision == 'int8' else args.precision,
-        dynamic=args.dynamic,
-        opset=args.opset,
-        track=track,
-        batch=args.batch,
-        labels=args.labels,
-    )
+    precision = 'fp32' if args.precision == 'int8' else args.precision
+    options = args.dynamic, args.opset, args.batch, args.labels
+    results = export(model, out, images, precision, *options)
     worst = min(result.share for result in results)
     text = f'as the model on {worst:.4%} or more of each of {len(results)} images'
     uncertain = sum(result.uncertain for result in results)
-    return (
-        f'{text}, but for {uncertain} keypoints of which its heatmaps '
-        'have several peaks of one height'
-        if uncertain
-        else text
-    )
+    if not uncertain:
+        return text
+    return f'{text}, but for {uncertain} keypoints of which its heatmaps have several equal peaks'
 
 
 def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list, folder: str) -> str:
@@ -56,7 +43,7 @@ def export_int8(model: 'nn.Module', args: argparse.Namespace, images: list, fold
     export_float(model, args, images, floats)
     name, score = make_score(model, images, args.max_images)
     limit = 0.5 if name == 'mIoU' else 1
-    before, after, kept = quantize(floats, args.out, pictures, score, limit, track)
+    before, after, kept = quantize(floats, args.out, pictures, score, limit)
     text = f'{name} {before:.2f} before, {after:.2f} in int8'
     return f'{text}; in float for that: {", ".join(kept)}' if kept else text
 

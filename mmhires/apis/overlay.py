@@ -14,7 +14,7 @@ from mmhires.utils.boxes import BoxFile
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import refuse_overwriting
 from mmhires.utils.images import read_image, write_image
-from mmhires.utils.inputs import Input, find_inputs, name_outputs
+from mmhires.utils.inputs import Input, name_outputs
 from mmhires.utils.progress import track
 from mmhires.utils.video_reading import Frame, read_video, stop_on_interrupt
 from mmhires.utils.video_writing import write_video
@@ -22,16 +22,6 @@ from mmhires.utils.video_writing import write_video
 # predict.py, which runs without MMSegmentation, takes its words from here.
 if TYPE_CHECKING:
     from mmengine.model import BaseModel
-
-__all__ = ['find_inputs', 'make_painter', 'overlay']
-
-
-def __getattr__(name: str) -> object:
-    if name == 'load_model':  # it was here in 0.1
-        from mmhires.zoo import load_model
-
-        return load_model
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
 def make_painter(

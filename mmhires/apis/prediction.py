@@ -56,7 +56,7 @@ def predict_pictures(
                 write_labels(result, predictor.palette, f'{stem}.png')
             else:
                 image = read_image(given.source, **predictor.decoding)
-                painted = paint_keypoints(image, *result, predictor.task.spec)
+                painted = paint_keypoints(image, *result, predictor.processor.spec)
                 write_image(painted, f'{stem}.png')
                 write_json(as_lists(result), f'{stem}.json')
         except FAULTS as error:
@@ -92,7 +92,7 @@ def predict_video(
                 image = paint_labels(image, result, predictor.palette)
             else:
                 keypoints.append(as_lists(result))
-                image = paint_keypoints(image, *result, predictor.task.spec)
+                image = paint_keypoints(image, *result, predictor.processor.spec)
             yield Frame(image, times.popleft())
 
     try:

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.config import Config
 
 from mmhires.adapt.dsrl import changes
-from mmhires.adapt.upstream import AdaptError, Upstream
+from mmhires.adapt.host_config import AdaptError, Upstream
 from mmhires.analysis import distinct_names
 from mmhires.utils.files import open_whole
 from mmhires.utils.locks import FolderInUseError, claim_folder

@@ -15,9 +15,8 @@ from mmhires.analysis import device_name, forward_tensor, measure_in_turns
 from mmhires.analysis.provenance import content_hash, fits, keep_json, origin, say
 from mmhires.deploy import Network, strip
 from mmhires.deploy.engines import onnxruntime, openvino
-from mmhires.deploy.formats import to_onnx
+from mmhires.deploy.writers.onnx import write as to_onnx
 from mmhires.utils.errors import first_line
-from mmhires.utils.progress import track
 
 from .network import InputSize, TrainedNetwork
 
@@ -124,7 +123,7 @@ def _time(candidates: Sequence[Candidate], engine: str, threads: int) -> dict[st
         return {}
     else:
         with torch.no_grad():
-            times = measure_in_turns(steps, track=partial(track, text=f'time in {engine}'))
+            times = measure_in_turns(steps, text=f'time in {engine}')
     finally:
         torch.set_num_threads(before)
     return {name: time.median for name, time in times.items()}

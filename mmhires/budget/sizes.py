@@ -4,7 +4,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from mmhires.adapt.upstream import AdaptError, Upstream
+from mmhires.adapt.host_config import AdaptError, Upstream
 from mmhires.utils.ratio import as_number, as_ratio
 
 from .answer import within

@@ -6,6 +6,4 @@
 
 from mmhires.utils.lazy import lazy_names
 
-__getattr__ = lazy_names(__name__, dict(Finding='finding', check_config='check'))
-
-__all__ = ['Finding', 'check_config']
+__getattr__, __all__ = lazy_names(__name__, finding='Finding', check='check_config')

@@ -83,6 +83,6 @@ def _unusable(cfg: Config) -> Findings:
     for key in DICTS:
         part = part_of(cfg, key)
         if not isinstance(part or {}, dict):
-            yield Finding('config', key, f'{part!r} is no dict')
+            yield Finding('config', key, f'{part!r} is not a dict')
     if 'type' not in (cfg.get('model') or {}):
         yield Finding('config', 'model', 'has no type', 'give one')

@@ -85,7 +85,7 @@ def unregistered(key: str, name: str, what: str = 'component', kind: str = 'buil
     return Finding(
         kind,
         key,
-        f'{name!r} is no registered {what}',
+        f'{name!r} is not a registered {what}',
         nearest(name.split('.')[-1], dict(_components()))
         or 'correct the name, or install and import what registers it (custom_imports)',
     )

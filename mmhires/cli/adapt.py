@@ -29,17 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='full-size image : network input, not of jpu; made one of which maps halve evenly',
     )
     add('--teacher-ckpt', help="weights of the config's model, which is the teacher")
-    add(
-        '--unlabelled',
-        metavar='FOLDER',
-        help='pictures without labels that the teacher teaches as well',
-    )
-    add(
-        '--steps',
-        type=at_least(0),
-        default=10,
-        help='training steps of the trial, 0 for shapes alone',
-    )
+    add('--unlabelled', metavar='FOLDER', help='pictures without labels that the teacher teaches')
+    add('--steps', type=at_least(0), default=10, help='steps of the trial, 0 for shapes alone')
     add(
         '--schedule',
         choices=('fine-tune', 'base'),

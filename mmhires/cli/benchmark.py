@@ -55,7 +55,6 @@ def run(args: argparse.Namespace) -> None:
 
     from mmhires.analysis import count_macs, measure_latency, measure_training, network_input
     from mmhires.deploy import strip
-    from mmhires.utils.progress import track
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -66,32 +65,19 @@ def run(args: argparse.Namespace) -> None:
     }
     macs = {name: count_macs(model, shapes[name][1:]) for name, model in models.items()}
     options = dict(
-        repeats=args.repeats,
-        warmup=args.warmup,
-        device=args.device,
-        bf16=args.precision == 'bf16',
-        track=track,
+        repeats=args.repeats, warmup=args.warmup, device=args.device, bf16=args.precision == 'bf16'
     )
     if args.train:
         measured = measure_training(models, images, args.batch, **options)
     else:
         models = {name: strip(model) for name, model in models.items()}
         measured = measure_latency(models, shapes, **options)
-    report(
-        args,
-        [
-            dict(
-                config=name,
-                input='x'.join(map(str, shapes[name][2:])),
-                gmacs=macs[name] / 1e9,
-                median_ms=cost.median,
-                low_ms=cost.low,
-                high_ms=cost.high,
-                peak_mib=cost.memory / 2**20,
-            )
-            for name, cost in measured.items()
-        ],
-    )
+    results = []
+    for name, cost in measured.items():
+        row = dict(config=name, input='x'.join(map(str, shapes[name][2:])), gmacs=macs[name] / 1e9)
+        row.update(median_ms=cost.median, low_ms=cost.low, high_ms=cost.high)
+        results.append(dict(row, peak_mib=cost.memory / 2**20))
+    report(args, results)
 
 
 def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
@@ -100,18 +86,11 @@ def build_models(args: argparse.Namespace) -> tuple[dict, dict]:
     from mmhires.utils.ratio import as_ratio, enlarged_side
 
     configs = read_configs(args)
-    models = {
-        name: build_model(path, args.cfg_options)
-        for name, path in zip(distinct_names(configs), configs)
-    }
-    images = {
-        name: args.image
-        or [
-            enlarged_side(side, as_ratio(getattr(model.data_preprocessor, 'scale', 1)))
-            for side in args.shape
-        ]
-        for name, model in models.items()
-    }
+    models, images = {}, {}
+    for name, path in zip(distinct_names(configs), configs):
+        models[name] = build_model(path, args.cfg_options)
+        ratio = as_ratio(getattr(models[name].data_preprocessor, 'scale', 1))
+        images[name] = args.image or [enlarged_side(side, ratio) for side in args.shape]
     if args.full_size:
         first = next(iter(models))
         full = f'{first}, full size'
@@ -136,26 +115,18 @@ def report(args: argparse.Namespace, results: list[dict]) -> None:
     )
     first = results[0]
     for row in results:
+        quartiles = f'{row["low_ms"]:.1f} - {row["high_ms"]:.1f}'
         table.add_row(
-            row['config'],
-            row['input'],
-            f'{row["gmacs"]:.3f}',
-            f'{row["median_ms"]:.1f}',
-            f'{row["low_ms"]:.1f} - {row["high_ms"]:.1f}',
-            f'{row["peak_mib"]:.1f}',
+            *(row['config'], row['input'], f'{row["gmacs"]:.3f}'),
+            *(f'{row["median_ms"]:.1f}', quartiles, f'{row["peak_mib"]:.1f}'),
             *(f'{first[key] / row[key]:.2f}x' for key in ('gmacs', 'median_ms', 'peak_mib')),
         )
     console = Console(width=160)
     console.print(table)
     what = 'training' if args.train else 'inference'
-    settings = dict(
-        size='x'.join(map(str, args.image or args.shape))
-        + (' images' if args.image else ' inputs'),
-        batch=f'batch {args.batch}',
-        device=device_name(args.device),
-        precision=args.precision,
-        torch=f'torch {torch.__version__}',
-    )
+    size = f'{"x".join(map(str, args.image or args.shape))} {"images" if args.image else "inputs"}'
+    settings = dict(size=size, batch=f'batch {args.batch}', device=device_name(args.device))
+    settings.update(precision=args.precision, torch=f'torch {torch.__version__}')
     console.print(', '.join((what, *settings.values(), f'{args.repeats} repeats')))
     if args.out:
         name = first['config'].replace('/', '-')

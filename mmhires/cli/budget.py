@@ -33,16 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--scales',
         nargs='+',
         type=float,
-        help='full-size image : network input, instead of a row of sizes',
+        help='full-size image : network input, for a row of sizes',
     )
-    add(
-        '--students',
-        nargs='+',
-        default=[],
-        type=student,
-        metavar='CONFIG:CHECKPOINT',
-        help='trained ones for the same front',
-    )
+    students = dict(nargs='+', type=student, metavar='CONFIG:CHECKPOINT')
+    add('--students', default=[], help='trained ones for the same front', **students)
     add('--images', type=at_least(1), default=100, help='test images, evenly spread')
     add('--threads', type=at_least(1), default=1, help='of the engines that are timed')
     add('--out-dir', help='without it work_dirs/budget/CONFIG')
@@ -71,16 +65,8 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.budget.page import print_table, write_budget_page
 
     out_dir = args.out_dir or str(Path('work_dirs', 'budget', Path(config).stem))
-    budget = Budget(
-        config,
-        checkpoint,
-        out_dir,
-        args.students,
-        args.cost or (),
-        args.scales or (),
-        args.images,
-        args.threads,
-    )
+    sizes = args.cost or (), args.scales or ()
+    budget = Budget(config, checkpoint, out_dir, args.students, *sizes, args.images, args.threads)
     try:
         budget.measure()
     except KeyboardInterrupt as error:

@@ -45,9 +45,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'{config}: {finding.message}')
         counts[finding.severity] += 1
         remedy = finding.remedy and f'    do:   {finding.remedy}\n'
-        sys.stdout.write(
-            f'{finding.severity} ({finding.kind}) {finding.key}\n'
-            f'    seen: {finding.message}\n{remedy}'
-        )
+        sys.stdout.write(f'{finding.severity} ({finding.kind}) {finding.key}\n')
+        sys.stdout.write(f'    seen: {finding.message}\n{remedy}')
     sys.stdout.write(f'{config}: {counts["problem"]} problems, {counts["warning"]} warnings\n')
     return int(counts['problem'] > 0)

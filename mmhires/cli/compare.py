@@ -63,14 +63,8 @@ def run(args: argparse.Namespace) -> None:
     results = read_results(args.results) if args.results else None
     study = Study(
         dict(zip(results or distinct_names(paths), paths)),
-        args.seeds,
-        args.work_dir,
-        args.jobs,
-        args.threads,
-        args.split,
-        args.block,
-        args.own_start,
-        args.cfg_options,
+        *(args.seeds, args.work_dir, args.jobs, args.threads, args.split, args.block),
+        *(args.own_start, args.cfg_options),
     )
     names = [*(results or study.configs)]
     baseline = find_baseline(args.baseline, names, paths) if args.baseline else names[0]
@@ -81,11 +75,8 @@ def run(args: argparse.Namespace) -> None:
             json.dump(results, file)
     print_table(results, args.metrics, baseline)
     if args.curves:
-        draw_curves(
-            {name: [study.run_dir(name, seed) for seed in args.seeds] for name in results},
-            args.metrics[0],
-            args.curves,
-        )
+        runs = {name: [study.run_dir(name, seed) for seed in args.seeds] for name in results}
+        draw_curves(runs, args.metrics[0], args.curves)
 
 
 def read_results(path: str) -> dict:
@@ -118,10 +109,8 @@ def print_table(results: dict, metrics: list[str], baseline: str) -> None:
     from mmhires.analysis.comparison import COLUMNS, compare_records
 
     rows, notes = compare_records(results, metrics, baseline)
-    table = Table(
-        Column('config', overflow='fold'),
-        *(column for metric in metrics for column in (metric, *COLUMNS)),
-    )
+    columns = [column for metric in metrics for column in (metric, *COLUMNS)]
+    table = Table(Column('config', overflow='fold'), *columns)
     for row in rows:
         table.add_row(*row)
     console = Console(width=max(160, 115 * len(metrics)))

@@ -27,11 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='folder of train.txt, val.txt and, if wanted, test.txt for the '
         "original layout (default: SegNet's split)",
     )
-    add(
-        '--allow-partial',
-        action='store_true',
-        help='accept other counts than 367 train, 101 val and 233 test',
-    )
+    add('--allow-partial', action='store_true', help='accept other counts than 367, 101 and 233')
     add('--force', action='store_true', help='replace a dst that has content')
 
 

@@ -7,16 +7,7 @@ mmhires convert checkpoint theirs.pth ours.pth --source ddrnet
 import argparse
 import sys
 
-# Of mmhires.converters, which takes seconds to import.
-SOURCES = (
-    'dabnet',
-    'ddrnet',
-    'ddrnet-imagenet',
-    'espnetv2',
-    'fastfcn',
-    'mmseg-ddrnet',
-    'mmseg-fastfcn',
-)
+from mmhires.converters.sources import SOURCES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('src', help='checkpoint to read')
     add('dst', help='checkpoint to write')
-    add(
-        '--source',
-        required=True,
-        choices=SOURCES,
-        metavar='SOURCE',
-        help='who published it: %(choices)s',
-    )
+    known = dict(choices=SOURCES, metavar='SOURCE', help='who published it: %(choices)s')
+    add('--source', required=True, **known)
     add('--reverse', action='store_true', help='src is ours, dst gets the names of the source')
 
 

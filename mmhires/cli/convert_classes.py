@@ -35,11 +35,9 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'{args.dataset} is not in the dataset registry')
     refuse_overwriting([args.dst], [args.src, *config_files(args.class_map)])
     try:
-        weights = map_classes(
-            read_checkpoint(args.src)[0],
-            Config.fromfile(args.class_map).class_map,
-            dataset.METAINFO['classes'],
-        )
+        class_map = Config.fromfile(args.class_map).class_map
+        old = read_checkpoint(args.src)[0]
+        weights = map_classes(old, class_map, dataset.METAINFO['classes'])
     except (AttributeError, KeyError) as error:
         raise ValueError(error.args[0]) from error  # str() of one is quoted
     meta = dict(dataset_meta=dict(dataset.METAINFO))

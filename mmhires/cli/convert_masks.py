@@ -21,15 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('dst', help='folder to write, e.g. data/mine/labels')
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument('--palette', help='file of classes, a line each')
-    which.add_argument(
-        '--classes',
-        nargs='+',
-        metavar='VALUE',
-        help='the same as arguments: 0 255, or 0,0,0 128,64,128,road',
-    )
-    add(
-        '--ignore-others', action='store_true', help='values that are not in the palette become 255'
-    )
+    text = 'the same as arguments: 0 255, or 0,0,0 128,64,128,road'
+    which.add_argument('--classes', nargs='+', metavar='VALUE', help=text)
+    add('--ignore-others', action='store_true', help='values not in the palette become 255')
     add('--force', action='store_true', help='replace a dst that has content')
 
 
@@ -44,14 +38,9 @@ def run(args: argparse.Namespace) -> None:
         palette = read_palette(args.classes)
     # As Ctrl-C does, a plain kill takes the unfinished folder away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    count, pixels = convert_masks(
-        args.src,
-        args.dst,
-        palette,
-        args.ignore_others,
-        args.force,
-        [args.palette] if args.palette else [],
-    )
+    read = [args.palette] if args.palette else []
+    options = args.ignore_others, args.force, read
+    count, pixels = convert_masks(args.src, args.dst, palette, *options)
     sys.stdout.write(f'{args.dst}: {count} masks\n')
     names = [f'{i} {name}' for i, name in enumerate(palette.names)]
     for name, share in zip([*names, '255 ignored'], pixels / pixels.sum()):

@@ -19,11 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--seed', type=at_least(0), default=0, help='of the training')
     add('--iters', type=at_least(1), help='training steps of each')
-    add(
-        '--train-longer',
-        action='store_true',
-        help='four times as many steps, and a plain network between the sizes',
-    )
+    longer = 'four times as many steps, and a plain network between the sizes'
+    add('--train-longer', action='store_true', help=longer)
     add('--test-images', type=at_least(1), default=400, help='streets to test on')
     add('--quick', action='store_true', help='measure, but train nothing')
     add('--train-images', type=at_least(1), default=400, help='streets to train on')

@@ -5,7 +5,7 @@ import argparse
 import platform
 import sys
 
-from mmhires.compat.__main__ import PACKAGES, _version
+from mmhires.compat.__main__ import PACKAGES, version_of
 from mmhires.version import __version__
 
 # Packages that run an exported file.
@@ -28,18 +28,15 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from mmengine.device import get_device
 
+    from mmhires.utils.bf16_convolution import describe
+
     device = get_device()
-    what = (
-        torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads'
-    )
-    groups = (
-        ('mmhires', __version__),
-        ('python', platform.python_version()),
-        *((name, _version(name)) for name in PACKAGES),
-        ('\ndevice', f' {device}, {what}'),
-        ('\nengine', ''),
-        *((name, _version(name)) for name in ENGINES),
-    )
-    for name, value in groups:
+    what = f'{torch.get_num_threads()} threads'
+    if device == 'cuda':
+        what = torch.cuda.get_device_name()
+    rows = {'mmhires': __version__, 'python': platform.python_version()}
+    rows |= {name: version_of(name) for name in PACKAGES}
+    rows |= {'\ndevice': f' {device}, {what}', 'bf16 convolutions': describe(), '\nengine': ''}
+    for name, value in [*rows.items(), *((name, version_of(name)) for name in ENGINES)]:
         sys.stdout.write(f'{name:<24}{value}\n')
     sys.stdout.write(HELP)

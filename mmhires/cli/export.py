@@ -20,16 +20,18 @@ import os.path as osp
 import sys
 import tempfile
 
+from mmhires.deploy.formats import FORMATS
+
 from .options import add_model, load_model
 
-SUFFIXES = dict(onnx='.onnx', torch='.pt2')
+SUFFIXES = {form.name: suffix for suffix, form in FORMATS.items()}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add_model(parser)
     add = parser.add_argument
-    add('out', help='file to write, .onnx or .pt2')
+    add('out', help=f'file to write, {" or ".join(FORMATS)}')
     add(
         '--images',
         nargs='+',
@@ -38,12 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add('--max-images', type=int, default=8, help='compare on no more')
     add('--format', choices=SUFFIXES, help='default: what the suffix of OUT says')
-    add(
-        '--precision',
-        choices=('fp32', 'fp16', 'bf16', 'int8'),
-        default='fp32',
-        help='of the weights and of computing',
-    )
+    precisions = ('fp32', 'fp16', 'bf16', 'int8')
+    add('--precision', choices=precisions, default='fp32', help='of the weights and of computing')
     add(
         '--calibration',
         help='for int8: directory of pictures like those to come, of which '
@@ -81,8 +79,7 @@ def run(args: argparse.Namespace) -> None:
         sys.stderr.write(f'load {args.model or args.checkpoint}\n')
         model = load_model(args, 'cpu')
         sys.stderr.write(f'export {args.out}\n')
-        if args.precision == 'int8':
-            said = export_int8(model, args, images, folder)
-        else:
-            said = export_float(model, args, images, args.out)
+        is_int8 = args.precision == 'int8'
+        write, where = (export_int8, folder) if is_int8 else (export_float, args.out)
+        said = write(model, args, images, where)
     sys.stdout.write(f'{args.out}: {osp.getsize(args.out) / 2**20:.1f} MiB; {said}\n')

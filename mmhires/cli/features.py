@@ -28,12 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='config, checkpoint and, optionally, names of modules; once for each model',
     )
     add('--out', default='feature_maps.png', help='picture to write')
-    add(
-        '--reduction',
-        default='squeeze_mean',
-        choices=['squeeze_mean', 'select_max'],
-        help='of the channels',
-    )
+    kinds = ['squeeze_mean', 'select_max']
+    add('--reduction', default=kinds[0], choices=kinds, help='of the channels')
     add('--device', default='auto', help="'cpu', 'cuda:0', ...")
 
 

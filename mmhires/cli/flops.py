@@ -47,51 +47,34 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmhires.analysis import (
-        build_model,
-        config_name,
-        count_branches,
-        count_params,
-        count_training_branches,
-        network_input,
-        write_records,
-    )
+    from mmhires import analysis
 
     console = Console(width=160)
     table = Table('config', 'GMACs', 'params (M)', 'as trained (M)', '', 'image', 'network input')
     shape = 'x'.join(map(str, args.shape))
     branches, results = [], []
     for path in read_configs(args):
-        model = build_model(path)
-        inputs = network_input(model, args.shape, padded=True)
-        spent = count_branches(model, inputs)
-        trained, deployed = count_params(model)
-        result = dict(
-            config=config_name(path),
-            input='x'.join(map(str, inputs[2:])),
-            gmacs=spent[''] / 1e9,
-            params_m=deployed / 1e6,
-            trained_params_m=trained / 1e6,
-        )
+        model = analysis.build_model(path)
+        inputs = analysis.network_input(model, args.shape, padded=True)
+        spent = analysis.count_branches(model, inputs)
+        trained, deployed = analysis.count_params(model)
+        costs = dict(gmacs=spent[''] / 1e9, params_m=deployed / 1e6, trained_params_m=trained / 1e6)
+        seen = 'x'.join(map(str, inputs[2:]))
+        result = dict(config=analysis.config_name(path), input=seen, **costs)
         results.append(result)
-        table.add_row(
-            result['config'],
-            f'{result["gmacs"]:.3f}',
-            f'{result["params_m"]:.3f}',
-            f'{result["trained_params_m"]:.3f}',
-            f'{100 * (result["gmacs"] / results[0]["gmacs"] - 1):+.2f} %',
-            shape,
-            result['input'],
-        )
+        more = 100 * (result['gmacs'] / results[0]['gmacs'] - 1)
+        numbers = (f'{cost:.3f}' for cost in costs.values())
+        table.add_row(result['config'], *numbers, f'{more:+.2f} %', shape, seen)
         if args.per_branch:
             try:
-                training = count_training_branches(model, args.shape)
+                training = analysis.count_training_branches(model, args.shape)
             except (OSError, ValueError) as error:
                 raise ValueError(f'{path}: {error}') from error
             branches.append(branch_table(result['config'], spent, training))
     console.print(table, *branches)
     if args.out:
-        write_records(args.out, f'complexity_{results[0]["config"]}', dict(image=shape), results)
+        name = f'complexity_{results[0]["config"]}'
+        analysis.write_records(args.out, name, dict(image=shape), results)
 
 
 def branch_table(name: str, inference: dict, training: dict) -> 'Table':

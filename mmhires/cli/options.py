@@ -10,15 +10,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 INPUTS = (
-    'a picture or a video, a directory of pictures (those of '
-    "directories within too), a pattern ('streets/*/*.png'), the "
-    'address of a stream (rtsp://..., http://...) or the number of a '
+    'a picture or a video, a directory of pictures (those of directories within too), a pattern '
+    "('streets/*/*.png'), the address of a stream (rtsp://..., http://...) or the number of a "
     'camera, which Ctrl-C ends'
 )
 BOXES = (
-    'JSON of the persons, for a pose model: a list of x1, y1, x2, y2 for '
-    'all pictures, or an object of such lists by names of pictures; '
-    'without it one person fills the picture'
+    'JSON of the persons, for a pose model: a list of x1, y1, x2, y2 for all pictures, or an '
+    'object of such lists by names of pictures; without it one person fills the picture'
 )
 
 
@@ -78,12 +76,8 @@ def read_configs(args: argparse.Namespace) -> list[str]:
 
 
 def _add_name(parser: argparse.ArgumentParser, instead_of: str, **options) -> None:
-    parser.add_argument(
-        '--model',
-        metavar='NAME',
-        help=f'instead of {instead_of}: a name that `mmhires zoo` lists',
-        **options,
-    )
+    text = f'instead of {instead_of}: a name that `mmhires zoo` lists'
+    parser.add_argument('--model', metavar='NAME', help=text, **options)
 
 
 def _require_one(config: str | None, name: str | None, what: str) -> None:
@@ -109,14 +103,9 @@ class Overrides(argparse.Action):
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options``."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=Overrides,
-        default={},
-        metavar='KEY=VALUE',
-        help='overrides for all configs, as in tools/train.py',
-    )
+    text = 'overrides for all configs, as in tools/train.py'
+    options = dict(nargs='+', action=Overrides, default={}, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', help=text, **options)
 
 
 def at_least(least: int) -> Callable[[str], int]:

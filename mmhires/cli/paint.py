@@ -21,17 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('input', help=INPUTS)
     add_model(parser)
     add(
-        '--out-dir',
-        default='demo_out',
-        help='where the painted files go, in the same directories and under the same names',
+        '--out-dir', default='demo_out', help='of the painted files, by their directories and names'
     )
     add('--boxes', help=BOXES)
     add('--opacity', type=float, help='of the colours, in (0, 1] (default: 0.5, of skeletons 1)')
-    add(
-        '--with-labels',
-        action='store_true',
-        help='write the class names too; slow on large pictures',
-    )
+    add('--with-labels', action='store_true', help='write class names; slow on large pictures')
     add('--device', default='auto', help="'cpu', 'cuda:0', ...; 'auto' takes a GPU if there is one")
 
 

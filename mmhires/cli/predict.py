@@ -17,31 +17,23 @@ import sys
 import time
 from pathlib import Path
 
-from .options import BOXES, INPUTS, at_least
+from mmhires.deploy.formats import FORMATS, RUNTIMES
 
-# Of mmhires.deploy, which imports NumPy and OpenCV.
-RUNTIMES = ('openvino', 'onnxruntime', 'torch')
+from .options import BOXES, INPUTS, at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add = parser.add_argument
-    add('model', help='.onnx or .pt2 that `mmhires export` wrote')
+    add('model', help=f'{" or ".join(FORMATS)} that `mmhires export` wrote')
     add('input', nargs='+', help=INPUTS)
     add('--out-dir', default='predictions', help='where the files go')
     add('--boxes', help=BOXES)
     add('--device', default='cpu', help="'cpu', 'cuda', 'cuda:1' or, for .onnx, 'tensorrt'")
-    add(
-        '--runtime',
-        default='auto',
-        choices=('auto', *RUNTIMES),
-        help='what runs the model; auto is the best that is installed',
-    )
-    add(
-        '--precision',
-        choices=('fp32', 'fp16', 'bf16'),
-        help='to compute in (default: that of the model)',
-    )
+    runtimes = ('auto', *RUNTIMES)
+    add('--runtime', default='auto', choices=runtimes, help='auto is the best that is installed')
+    precisions = ('fp32', 'fp16', 'bf16')
+    add('--precision', choices=precisions, help='to compute in (default: that of the model)')
     add('--threads', type=at_least(1), help='of the network')
 
 
@@ -68,13 +60,11 @@ def run(args: argparse.Namespace) -> list[str]:
     say([f'{args.model} runs on {predictor.runtime}, {args.device}'])
     say_shared(shared)
     Path(args.out_dir).mkdir(parents=True, exist_ok=True)
-    items = list(zip(inputs, stems, strict=True))
-    problems = []
+    items, problems = list(zip(inputs, stems, strict=True)), []
     if pictures := [item for item in items if not item[0].is_video]:
         begin = time.perf_counter()
         found = predict_pictures(predictor, pictures, boxes)
-        total = len(pictures)
-        report(args, total - len(found), total, 'pictures', begin)
+        report(args, len(pictures) - len(found), len(pictures), 'pictures', begin)
         problems += found
     for given, stem in items:
         if given.is_video:

@@ -16,11 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`run`."""
     add = parser.add_argument
     add('pattern', nargs='?', default='*', help="of names, such as 'ddrnet*'")
-    add(
-        '--download',
-        action='store_true',
-        help='put the files into the cache and load each into its model',
-    )
+    add('--download', action='store_true', help='put the files into the cache and load each')
 
 
 def run(args: argparse.Namespace) -> None:

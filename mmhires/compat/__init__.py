@@ -18,9 +18,7 @@ ITEMS = (
     Item('mmcv_ext', 'mmcv-lite has no compiled operators'),
     Item('checkpoint_globals', 'torch.load refuses the checkpoints of MMEngine', 'torch'),
     Item('url_checkpoints', 'checkpoints of web addresses run code', 'mmengine.runner.checkpoint'),
-    Item(
-        'checkpoint_fallback', 'the forks run the code of checkpoints', 'mmengine.runner.checkpoint'
-    ),
+    Item('checkpoint_fallback', 'forks run the code of checkpoints', 'mmengine.runner.checkpoint'),
     Item('cpu', 'a launcher needs CUDA even where there is none', 'mmengine.runner'),
     Item('torchvision', 'without it, or with a wrong one, imports end'),
     Item('pkg_resources', 'setuptools 82 removed what MMEngine imports'),
@@ -28,7 +26,7 @@ ITEMS = (
     Item('draw_circles', 'MMPose cannot draw keypoints beside NumPy 2.4', 'mmpose'),
     Item(
         'timm_maps',
-        'maps of timm with their channels last reach heads so',
+        'timm gives maps with channels last',
         'mmpretrain.models.backbones.timm_backbone',
     ),
 )

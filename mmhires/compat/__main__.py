@@ -12,26 +12,14 @@ from importlib.util import find_spec
 from . import ITEMS, apply
 
 PACKAGES = (
-    'torch',
-    'torchvision',
-    'numpy',
-    'opencv-python',
-    'opencv-python-headless',
-    'mmengine',
-    'mmcv',
-    'mmcv-lite',
-    'mmsegmentation',
-    'mmpose',
-    'mmdet',
-    'mmpretrain',
-    'openmim',
-    'pycocotools',
-    'xtcocotools',
-    'setuptools',
+    *('torch', 'torchvision', 'numpy', 'opencv-python', 'opencv-python-headless'),
+    *('mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmpose', 'mmdet', 'mmpretrain'),
+    *('openmim', 'pycocotools', 'xtcocotools', 'setuptools'),
 )
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """Return the version of a distribution, and the name of a fork."""
     try:
         found = distribution(package)
     except PackageNotFoundError:
@@ -61,11 +49,7 @@ def main() -> None:
         rows.append((item.name, f'{item.state:<13}{item.symptom}'))
         rows.append(('', item.why))
     rows += [('', ''), ('python', platform.python_version())]
-    if find_spec('torch') is not None:
-        from .bf16_convolution import describe
-
-        rows.append(('bf16 convolutions', describe()))
-    rows += [(package, _version(package)) for package in PACKAGES]
+    rows += [(package, version_of(package)) for package in PACKAGES]
     for name, value in rows:
         sys.stdout.write(f'{name:<24}{value}'.rstrip() + '\n')
 

@@ -24,9 +24,8 @@ class COCOeval(cocoeval.COCOeval):
     def __init__(self, cocoGt=None, cocoDt=None, iouType='segm', sigmas=None, use_area=True):
         if iouType not in ('segm', 'bbox', 'keypoints') or not use_area:
             raise NotImplementedError(
-                f'evaluating iouType={iouType!r} with use_area={use_area} '
-                'needs xtcocotools, which has wheels for numpy<2 and Python '
-                'up to 3.11'
+                f'evaluating iouType={iouType!r} with use_area={use_area} needs xtcocotools, which '
+                'has wheels for numpy<2 and Python up to 3.11'
             )
         super().__init__(cocoGt, cocoDt, iouType)
         if sigmas is not None:

@@ -5,7 +5,7 @@ import importlib
 import warnings
 from dataclasses import dataclass
 
-from ._import_hook import when_imported
+from .import_hook import when_imported
 
 
 @dataclass

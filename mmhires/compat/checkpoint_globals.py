@@ -100,18 +100,10 @@ def install() -> tuple[bool, str]:
     if torch.__version__ < (2, 6):
         return False, (f'torch {torch.__version__} does not check what a checkpoint names')
     # Classes, and stand-ins with the name a file knows them by.
-    allowed = [
-        HistoryBuffer,
-        bytes,
-        (_history_getattr, 'builtins.getattr'),
-        (_DType, 'numpy.dtype'),
-        (_Array, 'numpy.ndarray'),
-    ]
+    allowed = [HistoryBuffer, bytes, (_history_getattr, 'builtins.getattr')]
+    allowed += [(_DType, 'numpy.dtype'), (_Array, 'numpy.ndarray')]
     # The module was renamed: files of NumPy 1 and 2 name it differently.
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         allowed += [(_reconstruct, f'{module}._reconstruct'), (_scalar, f'{module}.scalar')]
     torch.serialization.add_safe_globals(allowed)
-    return True, (
-        'HistoryBuffer and NumPy values are on the allow-list of '
-        'torch.load, whose protection stays on'
-    )
+    return True, 'torch.load, whose protection stays on, allows HistoryBuffer and NumPy values'

@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
-from ._import_hook import StandIn
+from .import_hook import StandIn
 from .onedl import installed_fork
 
 LITE = 'mmcv-lite'
@@ -46,14 +46,9 @@ def install() -> tuple[bool, str]:
     """
     mmcv = find_spec('mmcv')
     if mmcv is None:
-        return False, (
-            'mmcv is not installed: pip install mmcv-lite==2.1.0, '
-            'or mmcv==2.1.0 for compiled operators'
-        )
+        return False, 'no mmcv: pip install mmcv-lite==2.1.0, or mmcv==2.1.0 to compile operators'
     if PathFinder.find_spec('mmcv._ext', mmcv.submodule_search_locations):
         return False, 'mmcv has its compiled operators'
     sys.meta_path.append(StandIn('mmcv._ext', _operator))
-    return True, (
-        f'{installed_fork("mmcv") or LITE}: operators raise an error '
-        'that names them when they are called'
-    )
+    build = installed_fork('mmcv') or LITE
+    return True, f'{build}: operators raise an error that names them when they are called'

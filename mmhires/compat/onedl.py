@@ -14,19 +14,12 @@ import sys
 from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 
-from ._import_hook import Execute, intercept
+from .import_hook import Execute, intercept
 
 # By upstream's name of a distribution, the fork's.
-FORKS = {
-    'mmcv': 'onedl-mmcv',
-    'mmdeploy': 'onedl-mmdeploy',
-    'mmdet': 'onedl-mmdetection',
-    'mmengine': 'onedl-mmengine',
-    'mmpretrain': 'onedl-mmpretrain',
-    'mmrotate': 'onedl-mmrotate',
-    'mmsegmentation': 'onedl-mmsegmentation',
-    'openmim': 'onedl-mim',
-}
+_SAME = ('mmcv', 'mmdeploy', 'mmengine', 'mmpretrain', 'mmrotate', 'mmsegmentation')
+FORKS = {name: f'onedl-{name}' for name in _SAME}
+FORKS.update(mmdet='onedl-mmdetection', openmim='onedl-mim')
 # The forks print this at their import, into what commands print for others.
 NOTICE = 'Could not import OneDL'
 NOTICED = ('mmseg.datasets', 'mmdet.datasets', 'mmpretrain.datasets')

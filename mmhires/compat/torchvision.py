@@ -18,21 +18,12 @@ from enum import Enum
 from importlib.util import find_spec
 from types import ModuleType
 
-from ._import_hook import StandIn, forget, intercept
+from .import_hook import StandIn, forget, intercept
 
 # What is imported of it, by whom, and what of them names it only later.
-NAMES = (
-    'torchvision.ops.boxes',
-    'torchvision.transforms.functional',
-    'torchvision.transforms.transforms',
-)
+NAMES = 'ops.boxes', 'transforms.functional', 'transforms.transforms'
 HOSTS = {
-    'mmpretrain': (
-        'mmpretrain.datasets',
-        'mmpretrain.engine',
-        'mmpretrain.evaluation',
-        'mmpretrain.models',
-    ),
+    'mmpretrain': ('datasets', 'engine', 'evaluation', 'models'),
     'mmpose.visualization': (),
     'timm': (),
 }
@@ -76,7 +67,7 @@ def torchvision_stand_in():
     try:
         # A module that is there comes before a name that is made up.
         for name in NAMES:
-            importlib.import_module(name)
+            importlib.import_module(f'torchvision.{name}')
         yield
     finally:
         sys.meta_path.remove(finder)
@@ -113,7 +104,7 @@ def _import_host(module: ModuleType, execute) -> None:
     with torchvision_stand_in():
         execute(module)
         for part in HOSTS[module.__name__]:
-            importlib.import_module(part)
+            importlib.import_module(f'{module.__name__}.{part}')
 
 
 def install() -> tuple[bool, str]:

@@ -10,7 +10,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 
-from ._import_hook import forget
+from .import_hook import forget
 
 
 def install() -> tuple[bool, str]:
@@ -30,11 +30,10 @@ def install() -> tuple[bool, str]:
         sys.modules['xtcocotools._mask'] = importlib.import_module('pycocotools._mask')
         return True, f"it uses pycocotools' compiled part: {error}"
     package = module_from_spec(ModuleSpec('xtcocotools', None, is_package=True))
-    for name, source in (
-        ('coco', 'pycocotools.coco'),
-        ('cocoeval', f'{__package__}._cocoeval'),
-        ('mask', 'pycocotools.mask'),
-    ):
+    own = f'{__package__}._cocoeval'
+    for name, source in dict(
+        coco='pycocotools.coco', cocoeval=own, mask='pycocotools.mask'
+    ).items():
         module = importlib.import_module(source)
         setattr(package, name, module)
         sys.modules[f'xtcocotools.{name}'] = module

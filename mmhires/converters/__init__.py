@@ -1,14 +1,14 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-from . import dabnet, ddrnet, espnetv2, fastfcn  # noqa: F401
-from .convert import SOURCES, TARGETS, convert, convert_checkpoint, convert_file, dataset_meta
-from .map_classes import map_classes
+"""Converters of published weights and data sets.
 
-__all__ = [
-    'SOURCES',
-    'TARGETS',
-    'convert',
-    'convert_checkpoint',
-    'convert_file',
-    'dataset_meta',
-    'map_classes',
-]
+They build networks by the registry: models, which know their weights by other names, import them.
+"""
+
+from mmhires.utils.lazy import lazy_names
+
+__getattr__, __all__ = lazy_names(
+    __name__,
+    sources='SOURCES',
+    conversion='convert convert_checkpoint convert_file dataset_meta',
+    class_mapping='map_classes',
+)

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhires.datasets.camvid import SEGNET_VOID
-from mmhires.datasets.checked import refuse_values
-from mmhires.utils.images import read_image
+from mmhires.utils.images import read_image, refuse_values
 
 SPLITS = ('train', 'val', 'test')
 Samples = list[tuple[str, Path, Path]]  # split, image and label
@@ -46,6 +44,8 @@ _COLOURS = dict(
     Bicyclist=(0x0080C0, 0xC000C0),
     Void=(0x000000,),
 )
+# What is not one of the classes before it.
+_VOID = len(_COLOURS) - 1
 # SegNet's split by sequence: up to which frame number a frame is in which
 # split. It reproduces SegNet's lists: 367 + 101 + 233 of the 701 frames.
 _LAST = 10**9
@@ -90,7 +90,7 @@ def read_original_label(path: Path) -> np.ndarray:
         ValueError: If the file does not decode or holds another colour.
     """
     rgb = read_image(path, backend='pillow')[..., ::-1]
-    classes = np.full(1 << 24, SEGNET_VOID + 1, np.uint8)  # of every colour
+    classes = np.full(1 << 24, _VOID + 1, np.uint8)  # of every colour
     for number, colours in enumerate(_COLOURS.values()):
         classes[list(colours)] = number
     label = classes[rgb @ (1 << 16, 1 << 8, 1)]
@@ -99,8 +99,8 @@ def read_original_label(path: Path) -> np.ndarray:
 
 def _ignore_void(path: Path, values: np.ndarray, label: np.ndarray, allowed: str) -> np.ndarray:
     """Replace SegNet's void by 255; raise an error for larger values."""
-    refuse_values(path, values, label > SEGNET_VOID, allowed)
-    return np.where(label < SEGNET_VOID, label, 255).astype(np.uint8)
+    refuse_values(path, values, label > _VOID, allowed)
+    return np.where(label < _VOID, label, 255).astype(np.uint8)
 
 
 def segnet_samples(src: Path) -> Samples:
@@ -157,12 +157,8 @@ def original_samples(src: Path, split_dir: Path | None = None) -> Samples:
     for name in splits:
         if name not in images:
             raise ValueError(f'label {labels[name]} has no image {name}.png below {src}')
-    return [
-        (split, images[name], labels[name])
-        for split in SPLITS
-        for name in sorted(splits)
-        if splits[name] == split
-    ]
+    names = sorted(splits, key=lambda name: (SPLITS.index(splits[name]), name))
+    return [(splits[name], images[name], labels[name]) for name in names]
 
 
 def split_of(path: Path) -> str:
@@ -175,9 +171,8 @@ def split_of(path: Path) -> str:
     frame = frame.removeprefix('f')
     if sequence not in _SEQUENCE_SPLITS or not frame.isdecimal():
         raise ValueError(
-            f'{path} is of none of the sequences '
-            f'{", ".join(_SEQUENCE_SPLITS)}: give the split as lists '
-            '(--split-dir)'
+            f'{path} is of none of the sequences {", ".join(_SEQUENCE_SPLITS)}: give the split as '
+            'lists (--split-dir)'
         )
     return next(split for last, split in _SEQUENCE_SPLITS[sequence] if int(frame) <= last)
 

@@ -2,15 +2,11 @@
 """Checkpoints of the DABNet authors."""
 
 from collections.abc import Callable
-from functools import partial
 
 from torch import nn
 
-from mmhires.models.backbones import DABNet
-from mmhires.models.decode_heads import DABNetHead
-from mmhires.utils.state_dict import exchange
-
-from .convert import SOURCES, TARGETS
+from mmhires.registry import MODELS
+from mmhires.utils.state_dict import StateDict, exchange
 
 # https://github.com/Reagan1311/DABNet, from our keys to theirs.
 _STAGES = (('norm_acts', 'bn_prelu'), ('downs', 'downsample'), ('blocks', 'DAB_Block'))
@@ -44,11 +40,13 @@ _RULES = (
 
 
 def _segmentor(size: Callable[[str], int]) -> nn.Module:
-    head = DABNetHead(259, num_classes=size('decode_head.conv_seg.weight'))
-    return nn.ModuleDict(dict(backbone=DABNet(), decode_head=head))
+    classes = size('decode_head.conv_seg.weight')
+    head = dict(type='mmhires.DABNetHead', in_channels=259, num_classes=classes)
+    parts = dict(backbone=dict(type='mmhires.DABNet'), decode_head=head)
+    return nn.ModuleDict({name: MODELS.build(cfg) for name, cfg in parts.items()})
 
 
-# All of the weights or none, of any number of classes.
-_exchange = partial(exchange, build=_segmentor, rules=_RULES)
-SOURCES['dabnet'] = partial(_exchange, network="the authors' DABNet")
-TARGETS['dabnet'] = partial(_exchange, network='our DABNet', reverse=True)
+def convert(state_dict: StateDict, source: str, reverse: bool) -> StateDict:
+    """Convert all weights of a DABNet of any number of classes in either direction."""
+    network = 'our DABNet' if reverse else "the authors' DABNet"
+    return exchange(state_dict, _segmentor, _RULES, network, reverse)

@@ -4,16 +4,12 @@
 from collections.abc import Callable
 from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 
-from mmhires.models.backbones import DDRNet, ddrnet_keys
-from mmhires.models.decode_heads import DAPPMHead, PreActHead
-from mmhires.models.necks import DDRNetClsNeck
-from mmhires.utils.state_dict import Rules, exchange
+from mmhires.registry import MODELS
+from mmhires.utils.state_dict import Rules, StateDict, exchange
 
-from .convert import SOURCES, TARGETS
-
-StateDict = dict[str, Tensor]
+from . import ddrnet_keys
 
 # By source: the layout of its backbone, what stands before the keys of that,
 # and beginnings of keys that no other source has.
@@ -68,11 +64,8 @@ def _rules(source: str, groups: int) -> Rules:
 
 def _check_source(state_dict: StateDict, source: str) -> None:
     """Raise an error that names the source if it is another one."""
-    present = [
-        name
-        for name, (_, _, signs) in _LAYOUTS.items()
-        if any(key.startswith(signs) for key in state_dict)
-    ]
+    signs = {name: signs for name, (_, _, signs) in _LAYOUTS.items()}
+    present = [name for name in signs if any(key.startswith(signs[name]) for key in state_dict)]
     if source in present:
         return
     if present:
@@ -99,37 +92,38 @@ def _network(size: Callable[[str], int], width: int, groups: int) -> nn.Module:
         except KeyError:
             return default
 
-    depths = next(
-        settings['depths']
-        for settings in DDRNet.arch_settings.values()
-        if len(settings['depths']) == groups + 2
-    )
+    known = [arch['depths'] for arch in MODELS.get('mmhires.DDRNet').arch_settings.values()]
+    depths = next(depths for depths in known if len(depths) == groups + 2)
     maps = [4 * width, 16 * width]
-    parts = dict(backbone=DDRNet(dict(channels=width, depths=depths)))
+    arch = dict(channels=width, depths=depths)
+    parts = dict(backbone=dict(type='mmhires.DDRNet', arch=arch))
+    network = nn.ModuleDict()
     if length('head.fc') or length('neck.0.last.conv'):
         features = length('neck.0.last.conv', 2048)
-        fc = nn.Linear(features, length('head.fc', 1000))
-        parts.update(
-            neck=nn.ModuleList([DDRNetClsNeck(maps, features)]), head=nn.ModuleDict(dict(fc=fc))
-        )
+        neck = dict(type='mmhires.DDRNetClsNeck', in_channels=maps, out_channels=features)
+        parts['neck'] = [neck]
+        network['head'] = nn.ModuleDict(dict(fc=nn.Linear(features, length('head.fc', 1000))))
     else:
         context = length('decode_head.context.scales.0.conv', 128)
-        parts['decode_head'] = DAPPMHead(
-            maps,
-            length('decode_head.conv.conv', 128),
+        parts['decode_head'] = dict(
+            type='mmhires.DAPPMHead',
+            in_channels=maps,
+            channels=length('decode_head.conv.conv', 128),
             context=dict(type='mmhires.DAPPM', channels=context),
             num_classes=length('decode_head.conv_seg', 19),
         )
     if length('auxiliary_head.conv_seg'):
-        parts['auxiliary_head'] = PreActHead(
-            2 * width,
-            length('auxiliary_head.conv.conv', 128),
+        parts['auxiliary_head'] = dict(
+            type='mmhires.PreActHead',
+            in_channels=2 * width,
+            channels=length('auxiliary_head.conv.conv', 128),
             num_classes=length('auxiliary_head.conv_seg'),
         )
-    return nn.ModuleDict(parts)
+    network.update({name: MODELS.build(cfg) for name, cfg in parts.items()})
+    return network
 
 
-def convert_ddrnet(state_dict: StateDict, source: str, reverse: bool = False) -> StateDict:
+def convert(state_dict: StateDict, source: str, reverse: bool) -> StateDict:
     """Convert all weights of a DDRNet in either direction.
 
     MMSegmentation's stem has no biases: from there it gets biases of 0; back they are subtracted
@@ -139,7 +133,7 @@ def convert_ddrnet(state_dict: StateDict, source: str, reverse: bool = False) ->
         state_dict: The source's keys; the authors' segmentors are with or without
             ``seghead_extra``.
         source: ``'ddrnet'``, ``'ddrnet-imagenet'`` or ``'mmseg-ddrnet'``.
-        reverse: ``state_dict`` has our keys. Default: False.
+        reverse: ``state_dict`` has our keys.
 
     Returns:
         Keys of our segmentor, ``ddrnet-imagenet`` those of our classifier; with ``reverse`` the
@@ -162,7 +156,7 @@ def convert_ddrnet(state_dict: StateDict, source: str, reverse: bool = False) ->
             raise ValueError(f'{source!r} has no {lacking}')
         if source == 'mmseg-ddrnet' and groups != 2:
             raise ValueError('MMSegmentation has no DDRNet-39')
-    network = ddrnet_keys.network_name(DDRNet.arch_settings, width, groups)
+    network = ddrnet_keys.network_name(MODELS.get('mmhires.DDRNet').arch_settings, width, groups)
     weights = exchange(
         state_dict,
         partial(_network, width=width or 32, groups=groups),
@@ -175,8 +169,3 @@ def convert_ddrnet(state_dict: StateDict, source: str, reverse: bool = False) ->
             mean = f'{stem}.bn.running_mean'
             weights[mean] = weights[mean] - weights.pop(f'{stem}.conv.bias')
     return weights
-
-
-for _source in ('ddrnet', 'ddrnet-imagenet', 'mmseg-ddrnet'):
-    SOURCES[_source] = partial(convert_ddrnet, source=_source)
-    TARGETS[_source] = partial(SOURCES[_source], reverse=True)

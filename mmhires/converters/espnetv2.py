@@ -4,15 +4,10 @@
 from collections.abc import Callable
 from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 
-from mmhires.models.backbones import ESPNetv2
-from mmhires.models.decode_heads import ESPNetv2Head
-from mmhires.utils.state_dict import exchange
-
-from .convert import SOURCES, TARGETS
-
-StateDict = dict[str, Tensor]
+from mmhires.registry import MODELS
+from mmhires.utils.state_dict import StateDict, exchange
 
 # https://github.com/sacmehta/EdgeNets, from our keys to theirs.
 _UNIT = (
@@ -71,51 +66,47 @@ def _network(size: Callable[[str], int], head: bool = True) -> nn.Module:
     widths = tuple(
         size(f'backbone.level{part}.weight') for part in ('1.conv', '2.0.act', '3.0.act', '4.0.act')
     )
-    scales = {known: scale for scale, known in ESPNetv2.arch_settings.items()}
+    known = MODELS.get('mmhires.ESPNetv2').arch_settings
+    scales = {own: scale for scale, own in known.items()}
     if widths not in scales:
         raise ValueError(f'there is no scale of the widths {widths}')
-    network = nn.ModuleDict(dict(backbone=ESPNetv2(scales[widths])))
+    backbone = MODELS.build(dict(type='mmhires.ESPNetv2', scale=scales[widths]))
+    network = nn.ModuleDict(dict(backbone=backbone))
     if head:
         pooling = 'decode_head.poolings.{}.{}.conv.weight'
-        network['decode_head'] = ESPNetv2Head(
-            network['backbone'].out_channels,
-            size(pooling.format(0, 'project')),
-            widths=[size(pooling.format(i, 'expand')) for i in range(3)],
-            num_classes=size('decode_head.conv_seg.weight'),
+        network['decode_head'] = MODELS.build(
+            dict(
+                type='mmhires.ESPNetv2Head',
+                in_channels=backbone.out_channels,
+                channels=size(pooling.format(0, 'project')),
+                widths=[size(pooling.format(i, 'expand')) for i in range(3)],
+                num_classes=size('decode_head.conv_seg.weight'),
+            )
         )
     return network
 
 
-_exchange = partial(exchange, build=_network, rules=_RULES)
-
-
-def convert_espnetv2(state_dict: StateDict) -> StateDict:
+def convert(state_dict: StateDict, source: str, reverse: bool) -> StateDict:
     """Convert all weights of EdgeNets' ESPNetv2 in either direction.
 
     Args:
         state_dict: A segmentor, of any number of classes and any ``s``, or a classifier of
             ImageNet.
+        source: ``'espnetv2'``.
+        reverse: ``state_dict`` has our keys, those of a segmentor.
 
     Returns:
         Keys of our segmentor; of a classifier those of the backbone, without a prefix and the level
-        of 1/32.
+        of 1/32; with ``reverse`` those of EdgeNets.
 
     Raises:
         ValueError: Another network, or keys that are missing, unknown or of another shape.
     """
-    network = "EdgeNets' ESPNetv2"
-    if 'level5_0.act.weight' not in state_dict:
-        return _exchange(state_dict, network=network)
-    backbone = {
-        f'base_net.{key}': value
-        for key, value in state_dict.items()
-        if not key.startswith(_CLASSIFIER)
-    }
+    network = 'our ESPNetv2' if reverse else "EdgeNets' ESPNetv2"
+    if reverse or 'level5_0.act.weight' not in state_dict:
+        return exchange(state_dict, _network, _RULES, network, reverse)
+    keys = (key for key in state_dict if not key.startswith(_CLASSIFIER))
+    backbone = {f'base_net.{key}': state_dict[key] for key in keys}
     build = partial(_network, head=False)
-    backbone = _exchange(backbone, build=build, network=f'{network} of ImageNet')
+    backbone = exchange(backbone, build, _RULES, f'{network} of ImageNet')
     return {k.removeprefix('backbone.'): v for k, v in backbone.items()}
-
-
-SOURCES['espnetv2'] = convert_espnetv2
-# Our segmentor by the keys of EdgeNets, all of it or nothing.
-TARGETS['espnetv2'] = partial(_exchange, network='our ESPNetv2', reverse=True)

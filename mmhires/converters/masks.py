@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhires.datasets.checked import refuse_values
-from mmhires.utils.images import read_image, write_image
+from mmhires.utils.images import read_image, refuse_values, write_image
 from mmhires.utils.inputs import list_inputs
 from mmhires.utils.progress import track
 from mmhires.utils.whole_folder import whole_folder

@@ -7,10 +7,5 @@ from .class_balanced import ClassBalancedSegDataset
 from .partly_labelled import PartlyLabelledDataset
 from .streets import StreetsDataset
 
-__all__ = [
-    'CamVidDataset',
-    'CheckedSegDataset',
-    'ClassBalancedSegDataset',
-    'PartlyLabelledDataset',
-    'StreetsDataset',
-]
+__all__ = ['CamVidDataset', 'CheckedSegDataset', 'ClassBalancedSegDataset']
+__all__ += ['PartlyLabelledDataset', 'StreetsDataset']

@@ -17,6 +17,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, UnidentifiedImageError
 
 from mmhires.registry import DATASETS
+from mmhires.utils.images import refuse_values
 
 from .label_census import remedy, take_census
 
@@ -24,25 +25,6 @@ from .label_census import remedy, take_census
 EIGHT_BITS = ('1', 'L', 'P')
 # A training starts with a look at this many, a second of work at most.
 CENSUS_PIXELS = 3e7
-
-
-def refuse_values(path, label: np.ndarray, bad: np.ndarray, allowed: str) -> None:
-    """Raise a ``ValueError`` that names the first bad pixel.
-
-    Args:
-        path: File of the label.
-        label: ``(H, W)`` or, of colours, ``(H, W, 3)``.
-        bad: ``(H, W)``, bool.
-        allowed: The values that are not bad.
-    """
-    if bad.any():
-        y, x = np.argwhere(bad)[0]
-        value = label[y, x]
-        value = value.tolist() if value.ndim else str(value)  # 1.9 of float32
-        raise ValueError(
-            f'label {path} has the value {value} at x={x}, '
-            f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}'
-        )
 
 
 def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
@@ -67,12 +49,8 @@ def refuse_wrapped_values(path: str, load: LoadAnnotations) -> None:
     stored = mmcv.imfrombytes(content, flag='unchanged', backend=load.imdecode_backend).squeeze()
     with np.errstate(invalid='ignore'):  # nan
         wrapped = stored != stored.astype(np.uint8)
-    refuse_values(
-        path,
-        stored,
-        wrapped,
-        f'whole numbers from 0 to 255, as LoadAnnotations turns {stored.dtype} into uint8',
-    )
+    allowed = f'whole numbers from 0 to 255, as LoadAnnotations turns {stored.dtype} into uint8'
+    refuse_values(path, stored, wrapped, allowed)
 
 
 class _CheckedLoad:
@@ -139,12 +117,8 @@ class CheckedLoadLabel(_CheckedLoad):
         bad = label >= self.num_classes
         if label.dtype.kind in 'if':
             bad |= (label < 0) | (label != np.floor(label))
-        refuse_values(
-            path,
-            label,
-            bad & (label != self.ignore_index),
-            f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)',
-        )
+        allowed = f'0 to {self.num_classes - 1} and {self.ignore_index} (ignored)'
+        refuse_values(path, label, bad & (label != self.ignore_index), allowed)
         return results
 
 
@@ -204,9 +178,8 @@ class CheckedSegDataset(BaseSegDataset):
         data_list = super().load_data_list()
         if not data_list:
             raise FileNotFoundError(
-                f'no *{self.img_suffix} image in '
-                f'{self.data_prefix.get("img_path")} '
-                f'(ann_file: {self.ann_file or "none"})'
+                f'no *{self.img_suffix} image in {self.data_prefix.get("img_path")} (ann_file: '
+                f'{self.ann_file or "none"})'
             )
         return data_list
 
@@ -228,11 +201,8 @@ class CheckedSegDataset(BaseSegDataset):
             return
         census = take_census(self, load, CENSUS_PIXELS)
         if message := census.absent_classes():
-            print_log(
-                f'{type(self).__name__}: {message}; {remedy(self)}',
-                logger='current',
-                level=logging.WARNING,
-            )
+            text = f'{type(self).__name__}: {message}; {remedy(self)}'
+            print_log(text, 'current', logging.WARNING)
 
 
 def _label_loads(pipeline: Compose) -> Iterator[CheckedLoadLabel]:

@@ -98,14 +98,12 @@ def remedy(dataset: BaseSegDataset) -> str:
     """Return what to look at if labels lack a class."""
     if dataset.reduce_zero_label:
         return (
-            'reduce_zero_label=True ignores value 0 of the files and '
-            'moves the others down by 1: leave it out if they count from '
-            '0 already'
+            'reduce_zero_label=True ignores value 0 of the files and moves the others down by 1: '
+            'leave it out if they count from 0 already'
         )
     if dataset.label_map:
         return f'compare the values of the files with {dataset.label_map=}'
     return (
-        f'if {dataset.ignore_index} (ignored) stands for a class in the '
-        'files, replace it by the number of the class; see to '
-        'reduce_zero_label, too'
+        f'if {dataset.ignore_index} (ignored) stands for a class in the files, replace it by the '
+        'number of the class; see to reduce_zero_label, too'
     )

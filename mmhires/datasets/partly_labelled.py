@@ -93,20 +93,12 @@ class PartlyLabelledDataset(RepeatDataset):
         return map(super().__getitem__, range(len(self)))
 
     def _load(self, path: str) -> dict:
-        sample = self._pipeline(
-            dict(
-                img_path=path,
-                seg_map_path=None,
-                label_map=None,
-                reduce_zero_label=False,
-                seg_fields=[],
-            )
-        )
+        empty = dict(seg_map_path=None, label_map=None, reduce_zero_label=False, seg_fields=[])
+        sample = self._pipeline(dict(empty, img_path=path))
         if 'data_samples' not in sample:
             raise TypeError(
-                'PartlyLabelledDataset: the pipeline of '
-                f'{type(self._labelled).__name__} packs no data samples; give '
-                'it one that ends in PackSegInputs, and no wrapper that mixes '
+                f'PartlyLabelledDataset: the pipeline of {type(self._labelled).__name__} packs no '
+                'data samples; give it one that ends in PackSegInputs, and no wrapper that mixes '
                 'images'
             )
         sample['data_samples'].set_metainfo(dict(unlabelled=True))
@@ -168,9 +160,8 @@ def list_pictures(folder: str, count: int = 1) -> list[str]:
 def _check_count(folder: str, pictures: list[str], count: int) -> None:
     if len(pictures) < count:
         raise ValueError(
-            f'{folder} holds {len(pictures)} pictures, fewer than the {count} '
-            'without labels that a batch has; add some, or lower batch_size '
-            'or ratio of PartlyLabelledDataset'
+            f'{folder} holds {len(pictures)} pictures, fewer than the {count} without labels that '
+            'a batch has; add some, or lower batch_size or ratio of PartlyLabelledDataset'
         )
 
 

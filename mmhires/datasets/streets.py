@@ -1,15 +1,16 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """A procedural street-scene dataset that needs no files."""
 
+import contextlib
 import logging
 import os
 import os.path as osp
-import zlib
 
 import cv2
 import numpy as np
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
+from PIL import Image
 
 from mmhires.registry import DATASETS
 from mmhires.utils.files import open_whole
@@ -94,16 +95,11 @@ class StreetsDataset(BaseSegDataset):
         Returns:
             One entry per scene, without its picture.
         """
+        labels = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
+        shared = dict(labels, img_shape=self.size, ori_shape=self.size)
+        path = f'streets/{self.split}/{{:06d}}'
         return [
-            dict(
-                img_path=f'streets/{self.split}/{scene:06d}',
-                scene=scene,
-                img_shape=self.size,
-                ori_shape=self.size,
-                label_map=self.label_map,
-                reduce_zero_label=self.reduce_zero_label,
-                seg_fields=['gt_seg_map'],
-            )
+            dict(shared, img_path=path.format(scene), scene=scene, seg_fields=['gt_seg_map'])
             for scene in range(self.length)
         ]
 
@@ -156,30 +152,12 @@ def _read_whole(path: str, size: tuple[int, int]) -> np.ndarray | None:
     """Read a picture (H, W, 4); return None if it is missing or torn."""
     if not osp.isfile(path):
         return None
-    with open(path, 'rb') as file:
-        content = file.read()
-    if _is_whole(content):
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    with contextlib.suppress(OSError, SyntaxError):
+        with Image.open(path) as image:
+            image.verify()  # OpenCV makes a picture of the beginning of a file, too.
+        picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
         if picture is not None and picture.shape == (*size, 4):
             return picture
     # Not the current runner's logger, whose lines may go to a file alone.
     print_log(f'{path} is torn; it is drawn anew', logging.getLogger('mmhires'), logging.WARNING)
     return None
-
-
-def _is_whole(content: bytes) -> bool:
-    """Return whether all chunks of a PNG are there and intact.
-
-    OpenCV makes a picture of the beginning of a file, too.
-    """
-    at, kind = 8, b''
-    while kind != b'IEND':
-        length = int.from_bytes(content[at : at + 4], 'big')
-        end = at + 8 + length
-        kind = content[at + 4 : at + 8]
-        if len(content) < end + 4 or content[end : end + 4] != zlib.crc32(
-            content[at + 4 : end]
-        ).to_bytes(4, 'big'):
-            return False
-        at = end + 4
-    return True

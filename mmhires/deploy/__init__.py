@@ -7,23 +7,13 @@ imported when it is used.
 
 from mmhires.utils.lazy import lazy_names
 
-from .export import export
-from .labels import labels
-from .predictor import Pipeline, Predictor
-from .strip import strip
-
-__getattr__ = lazy_names(
-    __name__, dict(Network='network', extract_student='student', fold_bn='fold', load_model='load')
+__getattr__, __all__ = lazy_names(
+    __name__,
+    exporting='export',
+    labelling='labels',
+    predictor='Pipeline Predictor',
+    stripping='strip',
+    network='Network',
+    student='extract_student',
+    fold='fold_bn',
 )
-
-__all__ = [
-    'Network',
-    'Pipeline',
-    'Predictor',
-    'export',
-    'extract_student',
-    'fold_bn',
-    'labels',
-    'load_model',
-    'strip',
-]

@@ -32,9 +32,8 @@ def thread_count(threads: int | None) -> int | None:
         count = 0
     if isinstance(threads, bool) or not 1 <= count <= MAX_THREADS:
         raise ValueError(
-            f'threads must be a whole number from 1 to '
-            f'{MAX_THREADS}, or None for all processors, got '
-            f'{threads!r}'
+            f'threads must be a whole number from 1 to {MAX_THREADS}, or None for all processors, '
+            f'got {threads!r}'
         )
     return count
 

@@ -89,9 +89,8 @@ def _corners(
         Places in the flattened map ``(taps, taps, n)``, and whether a class can win ``(C, n)``.
     """
     row, column = np.divmod(cells, len(columns.sizes))
-    sources = rows.sources.T.take(row, 1)[:, None] * logits.shape[2] + columns.sources.T.take(
-        column, 1
-    )
+    above, left = rows.sources.T.take(row, 1), columns.sources.T.take(column, 1)
+    sources = above[:, None] * logits.shape[2] + left
     corners = logits.reshape(len(logits), -1).take(sources.reshape(-1, len(cells)), 1)
     # Whoever wins in a cell has a corner that is not below the worst corner
     # of any class.
@@ -118,14 +117,10 @@ def _compute(
     shape = min(most, len(rows.pixels)), len(logits), out.shape[1]
     mixed, spare = np.empty((2, *shape), np.float32)
     for band in bands:
-        wide = {
-            source: wide[source]
-            if source in wide
-            else _blend(
-                (logits[:, source].take(taps, 1) for taps in columns.taps.T), columns.shares.T
-            )
-            for source in dict.fromkeys(rows.sources[band])
-        }
+        wide = {source: wide.get(source) for source in rows.sources[band]}
+        for source in (source for source in wide if wide[source] is None):
+            parts = (logits[:, source].take(taps, 1) for taps in columns.taps.T)
+            wide[source] = _blend(parts, columns.shares.T)
         lines = [wide[source] for source in rows.sources[band]]
         for start in range(0, rows.sizes[band], most):
             pixels = rows.pixels[start : min(start + most, rows.sizes[band]), band]
@@ -165,9 +160,8 @@ def _settle(
         n = np.count_nonzero(count > 0)
         count -= 1
         classes = classes[:n]
-        mixed = _mix(
-            flat.take(classes * flat.shape[1] + sources[..., :n]), ys[..., :n], xs[..., :n]
-        )
+        corners = flat.take(classes * flat.shape[1] + sources[..., :n])
+        mixed = _mix(corners, ys[..., :n], xs[..., :n])
         classes = classes.astype(out.dtype)
         if best is None:
             best, found = mixed, np.broadcast_to(classes, mixed.shape).copy()

@@ -8,28 +8,17 @@ import re
 _FUNCTIONS = ('ceiling', 'floor', 'max', 'min', 'abs', 'int', 'float', 'bool')
 _CLASSES = re.findall(
     r'\w+',
-    'Abs Add And BitwiseFn_bitwise_and BitwiseFn_bitwise_or CeilDiv CeilToInt '
-    'CleanDiv Equality Eq FloatPow FloatTrueDiv Float FloorDiv FloorToInt Ge '
-    'GreaterThan Gt Identity IntTrueDiv Integer LShift Le LessThan Lt Max Min '
-    'Mod ModularIndexing Mul Ne Not Or PowByNatural Pow PythonMod RShift '
-    'Rational RoundDecimal RoundToInt StrictGreaterThan StrictLessThan '
-    'ToFloat TruncToFloat TruncToInt Unequality Where '
-    'IsNonOverlappingAndDenseIndicator',
+    'Abs Add And BitwiseFn_bitwise_and BitwiseFn_bitwise_or CeilDiv CeilToInt CleanDiv Equality '
+    'Eq FloatPow FloatTrueDiv Float FloorDiv FloorToInt Ge GreaterThan Gt Identity IntTrueDiv '
+    'Integer LShift Le LessThan Lt Max Min Mod ModularIndexing Mul Ne Not Or PowByNatural Pow '
+    'PythonMod RShift Rational RoundDecimal RoundToInt StrictGreaterThan StrictLessThan ToFloat '
+    'TruncToFloat TruncToInt Unequality Where IsNonOverlappingAndDenseIndicator',
 )
 _CALLED = {*_FUNCTIONS, *_CLASSES}
 _OF_TENSORS = ('size', 'shape', 'dim', 'ndim', 'numel', 'stride', 'storage_offset')
 _NODES = (
-    ast.Expression,
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.BoolOp,
-    ast.Compare,
-    ast.operator,
-    ast.unaryop,
-    ast.boolop,
-    ast.cmpop,
-    ast.Load,
-    ast.IfExp,
+    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp),
+    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load),
 )
 
 
@@ -88,17 +77,15 @@ def _is_of_tensor(node: ast.AST) -> bool:
 
 def _is_symbol(node: ast.AST) -> bool:
     """Return whether it is ``Symbol('s0', integer=True)``."""
+    words = [word.value for word in getattr(node, 'keywords', ())]
     return (
         isinstance(node, ast.Call)
         and _is_name(node.func)
         and node.func.id == 'Symbol'
         and len(node.args) == 1
-        and isinstance(node.args[0], ast.Constant)
+        and all(isinstance(x, ast.Constant) for x in (*node.args, *words))
         and str(node.args[0].value).isidentifier()
-        and all(
-            isinstance(word.value, ast.Constant) and isinstance(word.value.value, bool)
-            for word in node.keywords
-        )
+        and all(isinstance(word.value, bool) for word in words)
     )
 
 

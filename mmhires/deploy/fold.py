@@ -66,16 +66,12 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
 
 
 def _fits(conv: nn.Module, norm: nn.Module) -> bool:
-    return (
-        isinstance(conv, _ConvNd)
-        and isinstance(norm, _BatchNorm)
-        and _is_plain(conv)
-        and _is_plain(norm)
-        and norm.track_running_stats
-        and norm.num_features == conv.out_channels
-        # fuse_conv_bn_eval scales the outputs of one group only
-        and (conv.groups == 1 or not isinstance(conv, _ConvTransposeNd))
-    )
+    if not (isinstance(conv, _ConvNd) and isinstance(norm, _BatchNorm)):
+        return False
+    are_plain = _is_plain(conv) and _is_plain(norm) and norm.track_running_stats
+    # fuse_conv_bn_eval scales the outputs of one group only
+    in_one = conv.groups == 1 or not isinstance(conv, _ConvTransposeNd)
+    return are_plain and norm.num_features == conv.out_channels and in_one
 
 
 def _is_plain(layer: nn.Module) -> bool:

@@ -72,6 +72,10 @@ def _wait_for_others() -> None:
     _idle.wait_for(lambda: others(_computing), PATIENCE)
 
 
+def _release() -> None:
+    _idle.release()
+
+
 def _begin_child() -> None:
     global _idle, _in_child, _torch_is_safe
     _idle, _in_child, _torch_is_safe = threading.Condition(), True, False
@@ -95,7 +99,5 @@ def _end_without_destructors() -> None:
 
 if hasattr(os, 'register_at_fork'):
     os.register_at_fork(
-        before=_wait_for_others,
-        after_in_parent=lambda: _idle.release(),
-        after_in_child=_begin_child,
+        before=_wait_for_others, after_in_parent=_release, after_in_child=_begin_child
     )

@@ -147,13 +147,10 @@ def _quarter_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
     padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
     at = _around(points + 1, padded, 1)
     x, y = points.T
-    steps = np.stack(
-        [
-            np.where((x > 1) & (x < width - 1) & (y > 0) & (y < height), at(1, 0) - at(-1, 0), 0),
-            np.where((y > 1) & (y < height - 1) & (x > 0) & (x < width), at(0, 1) - at(0, -1), 0),
-        ],
-        1,
-    )
+    across = (x > 1) & (x < width - 1) & (y > 0) & (y < height)
+    along = (y > 1) & (y < height - 1) & (x > 0) & (x < width)
+    right, down = at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)
+    steps = np.stack([np.where(across, right, 0), np.where(along, down, 0)], 1)
     return np.sign(steps) * np.float32(0.25)
 
 
@@ -185,12 +182,8 @@ def _udp_steps(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
     width = maps.shape[2] + 2
     maps = np.pad(np.log(maps.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), mode='edge')
     flat = maps.ravel()
-    place = (
-        points[:, 0]
-        + 1
-        + (points[:, 1] + 1) * width
-        + np.arange(len(maps)) * math.prod(maps.shape[1:])
-    ).astype(int)
+    start = np.arange(len(maps)) * math.prod(maps.shape[1:])
+    place = (points[:, 0] + 1 + (points[:, 1] + 1) * width + start).astype(int)
 
     def at(right: int, down: int) -> np.ndarray:
         return flat[place + right + down * width]

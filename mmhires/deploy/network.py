@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmhires.tasks import task_of
 
 from .fold import fold_bn
-from .strip import strip
+from .stripping import strip
 
 PRECISIONS = dict(fp32=torch.float32, fp16=torch.float16, bf16=torch.bfloat16)
 
@@ -50,11 +50,8 @@ class Network(nn.Module):
         self.dtype = PRECISIONS[precision]
         self.finish: Callable[[Tensor], Tensor] | None = None
         layout = torch.channels_last if channels_last else None
-        self.model = (
-            fold_bn(strip(copy.deepcopy(model)))
-            .to(self.dtype, memory_format=layout)
-            .requires_grad_(False)
-        )
+        folded = fold_bn(strip(copy.deepcopy(model)))
+        self.model = folded.to(self.dtype, memory_format=layout).requires_grad_(False)
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:

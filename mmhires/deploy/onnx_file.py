@@ -11,16 +11,16 @@ _NUMBERS, _TEXTS = (1, 5), (2, 3, 4, 6, 7, 8, 14, 20, 25, 26)
 _GRAPH = 7
 
 
-def check_onnx(file: Path) -> None:
+def check_onnx(file: Path | bytes) -> None:
     """Raise an error if a file is not ONNX, or is truncated.
 
     Args:
-        file: Any file.
+        file: Any file, or what is in it.
 
     Raises:
         RuntimeError: It says which.
     """
-    content = file.read_bytes()
+    content = file if isinstance(file, bytes) else file.read_bytes()
     position, fields = 0, set()
     try:
         while position < len(content):

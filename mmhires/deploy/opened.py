@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 
 from .forks import after_fork, computing, in_child, keep_for_ever
-from .task import Array
+from .processor import Array
 
 _opening = threading.Lock()
 _opened = weakref.WeakSet()

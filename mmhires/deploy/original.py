@@ -69,11 +69,8 @@ def _as_high(want, keypoints: np.ndarray, margin: float) -> np.ndarray:
     for i, (heatmap, (x, y)) in enumerate(zip(heatmaps, places)):
         peak = np.unravel_index(heatmap.argmax(), heatmap.shape)
         # Within a cell of the peak it would be decoding that differs.
-        near = (
-            (abs(columns - x) <= 1.5)
-            & (abs(rows - y) <= 1.5)
-            & (np.maximum(abs(rows - peak[0]), abs(columns - peak[1])) > 1)
-        )
+        away = np.maximum(abs(rows - peak[0]), abs(columns - peak[1])) > 1
+        near = (abs(columns - x) <= 1.5) & (abs(rows - y) <= 1.5) & away
         least = heatmap[peak] - margin * abs(heatmap[peak])
         found[i] = near.any() and heatmap[near].max() >= least
     return found

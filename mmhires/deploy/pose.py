@@ -11,7 +11,7 @@ from .bins import SimCCLabel
 from .crops import Crop, PersonCropper
 from .heatmaps import flip_back, make_codec
 from .preparation import Preparation
-from .task import Array, Task, to_array
+from .processor import Array, Processor, to_array
 
 # An exported file runs without PyTorch and MMPose.
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Keypoints(NamedTuple):
     scores: np.ndarray
 
 
-class PoseTask(Task):
+class PoseProcessor(Processor):
     """From boxes to network inputs, and from outputs to keypoints.
 
     Args:
@@ -76,16 +76,13 @@ class PoseTask(Task):
         head = POSE.plain_head(model.cfg.model)
         if 'TopdownAffine' not in pipeline or not head.get('decoder'):
             raise ValueError(
-                'only top-down pose estimators of heatmaps or '
-                'SimCC, with TopdownAffine and a decoder, can be '
-                'exported'
+                'only top-down pose estimators of heatmaps or SimCC, with TopdownAffine and a '
+                'decoder, can be exported'
             )
         meta, test_cfg = model.dataset_meta, model.test_cfg
-        flip = dict(
-            flip_indices=list(map(int, meta['flip_indices'])),
-            flip_mode=test_cfg.get('flip_mode', 'heatmap'),
-            shift_heatmap=test_cfg.get('shift_heatmap', False),
-        )
+        flip = dict(flip_indices=list(map(int, meta['flip_indices'])))
+        flip['flip_mode'] = test_cfg.get('flip_mode', 'heatmap')
+        flip['shift_heatmap'] = test_cfg.get('shift_heatmap', False)
         return dict(
             task='pose',
             loading=pipeline['loading'],

@@ -16,10 +16,11 @@ from mmhires.utils.images import read_image
 from .ahead import predict_ahead
 from .arguments import device_name, is_file_name, thread_count
 from .forks import computing
+from .formats import FORMATS
 from .metadata import check_enlarged, check_metadata
+from .processor import Array, is_floating, processor_class
 from .runtimes import load_network
 from .sources import check_counts, join_boxes, open_source, own_images
-from .task import Array, is_floating, task_class
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,7 @@ class Pipeline:
     ) -> None:
         try:
             check_metadata(spec, name)
-            self.task = task_class(spec['task'])(spec)
+            self.processor = processor_class(spec['task'])(spec)
             self.takes_boxes = spec['task'] == 'pose'
             self.classes, self.palette = spec['classes'], spec['palette']
             self.input_shape = spec['input_shape']
@@ -144,7 +145,7 @@ class Pipeline:
                     source, *image.shape[:2], self.name, *self.image_shape
                 )
             )
-        check_enlarged(self.task.spec, *image.shape[:2], source)
+        check_enlarged(self.processor.spec, *image.shape[:2], source)
         image = image.astype(self.dtype, copy=False)
         try:
             if self.takes_boxes:
@@ -154,22 +155,19 @@ class Pipeline:
         except ValueError as error:
             raise ValueError(f'{source}: {error}') from error
         with computing():
-            tensors, metas = self.task.prepare(image, boxes, self.device)
+            tensors, metas = self.processor.prepare(image, boxes, self.device)
             if not self.arrays:
                 import torch
 
-                tensors = [
-                    torch.from_numpy(np.ascontiguousarray(tensor)).to(self.device)
-                    for tensor in tensors
-                ]
+                tensors = map(torch.from_numpy, map(np.ascontiguousarray, tensors))
+                tensors = [tensor.to(self.device) for tensor in tensors]
         want = self.input_shape[2:]
         for inputs in tensors:
             if want[0] is not None and list(inputs.shape[2:]) != want:
                 got = 'x'.join(map(str, inputs.shape[2:]))
                 raise ValueError(
-                    f'{source}: the network would get {got} pixels, but '
-                    f'{self.name} takes {want[0]}x{want[1]}; export with a '
-                    'dynamic size, or resize the image'
+                    f'{source}: the network would get {got} pixels, but {self.name} takes '
+                    f'{want[0]}x{want[1]}; export with a dynamic size, or resize the image'
                 )
         return _Job(tensors, metas, source)
 
@@ -180,14 +178,10 @@ class Pipeline:
         for i, tensor in enumerate(inputs):
             alike[tensor.shape].append(i)
         size = self.batch_size if self.input_shape[0] is None else 1
-        batches = [
-            numbers[start : start + size]
-            for numbers in alike.values()
-            for start in range(0, len(numbers), size)
-        ]
+        starts = ((numbers, n) for numbers in alike.values() for n in range(0, len(numbers), size))
         try:
             with computing():
-                for batch in batches:
+                for batch in (numbers[start : start + size] for numbers, start in starts):
                     out = self._compute([inputs[i] for i in batch])
                     self._check_names(out)
                     outputs.update((i, out[place : place + 1]) for place, i in enumerate(batch))
@@ -225,7 +219,7 @@ class Pipeline:
     def finish(self, job: '_Job'):
         """Make the result from the network's output."""
         with computing():
-            return self.task.finish(job.tensors, job.metas)
+            return self.processor.finish(job.tensors, job.metas)
 
 
 class Predictor(Pipeline):
@@ -274,7 +268,7 @@ class Predictor(Pipeline):
         network, spec, self.runtime = load_network(
             Path(file), runtime, device, precision, thread_count(threads)
         )
-        arrays = device == 'cpu' and self.runtime != 'torch'
+        arrays = device == 'cpu' and not FORMATS[Path(file).suffix.lower()].tensors
         where = 'cpu'
         if not arrays:
             import torch

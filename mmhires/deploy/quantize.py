@@ -3,7 +3,7 @@
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +13,11 @@ import numpy as np
 
 from mmhires.utils.extras import import_extra
 from mmhires.utils.files import open_whole, refuse_overwriting
+from mmhires.utils.progress import track
 
 from .predictor import Predictor
+from .processor import is_floating
 from .score import make_score
-from .task import is_floating
 
 __all__ = ['Quantized', 'make_score', 'quantize']
 
@@ -40,7 +41,6 @@ def quantize(
     calibration: Sequence[str | Path],
     score: Callable[[Predictor], float],
     limit: float = 0.5,
-    track: Callable[[Sequence], Iterable] = iter,
 ) -> Quantized:
     """Quantize a float file by ONNX Runtime's static quantizer.
 
@@ -55,7 +55,6 @@ def quantize(
         calibration: Pictures like those to come, some tens of them.
         score: Of a :class:`Predictor`, in percent: mIoU, or agreement with the model.
         limit: By how much the score may fall. Default: 0.5.
-        track: Wraps the sequence of layers that is gone through, for a progress bar. Default: none.
 
     Returns:
         Quantized: What it was, what it is, and the layers kept in float.
@@ -83,11 +82,8 @@ def quantize(
         ort.shape_inference.quant_pre_process(str(file), str(clean), skip_symbolic_shape=True)
         nodes = onnx.load(clean).graph.node
         layers = [node.name for node in nodes if node.op_type in OPERATORS]
-        options = dict(
-            per_channel=True,
-            op_types_to_quantize=list(OPERATORS),
-            extra_options=dict(ActivationSymmetric=True),
-        )
+        options = dict(per_channel=True, op_types_to_quantize=list(OPERATORS))
+        options['extra_options'] = dict(ActivationSymmetric=True)
         if 'calibration_cache_path' in inspect.signature(ort.quantize_static).parameters:
             options['calibration_cache_path'] = folder / 'ranges.json'
 
@@ -103,7 +99,7 @@ def quantize(
         order, tries = [], {}
         for share in SHARES:
             if share and not order:
-                order = _by_disturbance(layers, write, reference, calibration[0], track)
+                order = _by_disturbance(layers, write, reference, calibration[0])
             kept = order[: round(share * len(layers))]
             after = score(write(nodes_to_exclude=kept))
             tries[after] = kept
@@ -113,14 +109,13 @@ def quantize(
                 return Quantized(before, after, kept)
     best = max(tries)
     raise ValueError(
-        f'not written: in int8 the score falls from {before:.2f} to '
-        f'{best:.2f} even with {len(tries[best])} of {len(layers)} '
-        f'layers in float: {", ".join(tries[best])}'
+        f'not written: in int8 the score falls from {before:.2f} to {best:.2f} even with '
+        f'{len(tries[best])} of {len(layers)} layers in float: {", ".join(tries[best])}'
     )
 
 
 def _by_disturbance(
-    layers: list[str], write: Callable, reference: Predictor, image: str | Path, track: Callable
+    layers: list[str], write: Callable, reference: Predictor, image: str | Path
 ) -> list[str]:
     """Order the layers by how much int8 changes the output, largest first."""
     job = reference.prepare(image)

@@ -49,14 +49,9 @@ class Reduction:
             begin = max(0, start * factor - before)
             # OpenCV filters pixels that are not needed, too: in less time
             # than NumPy needs for those that are.
-            full = cv2.sepFilter2D(
-                image[begin : (stop - 1) * factor + after + 1],
-                cv2.CV_32F,
-                self.weights,
-                self.weights,
-                anchor=anchor,
-                borderType=cv2.BORDER_CONSTANT,
-            )
+            rows = image[begin : (stop - 1) * factor + after + 1]
+            options = dict(anchor=anchor, borderType=cv2.BORDER_CONSTANT)
+            full = cv2.sepFilter2D(rows, cv2.CV_32F, self.weights, self.weights, **options)
             first = start * factor - begin
             last = first + (stop - start) * factor
             yield slice(start, stop), full[first:last:factor, ::factor]
@@ -104,12 +99,8 @@ class FractionalReduction:
             # Channels first, so that columns are the last axis of a product.
             full = (weights @ full).reshape(-1, width, channels)
             full = np.ascontiguousarray(full.transpose(2, 0, 1))
-            yield (
-                rows,
-                np.concatenate(
-                    [full[..., columns] @ weights.T for _, columns, weights in across], -1
-                ).transpose(1, 2, 0),
-            )
+            parts = [full[..., columns] @ weights.T for _, columns, weights in across]
+            yield rows, np.concatenate(parts, -1).transpose(1, 2, 0)
 
     def weight(self, inside: int, length: int) -> np.ndarray:
         """Return the sum of the weights in the first pixels of an axis.
@@ -135,9 +126,8 @@ class FractionalReduction:
             part = slice(start, min(start + _ROWS, len(pixels)))
             first, last = pixels[part].min(), pixels[part].max() + 1
             matrix = np.zeros((part.stop - start, last - first), np.float32)
-            np.add.at(
-                matrix, (np.arange(len(matrix))[:, None], pixels[part] - first), weights[part]
-            )
+            places = np.arange(len(matrix))[:, None], pixels[part] - first
+            np.add.at(matrix, places, weights[part])
             yield part, slice(first, last), matrix
 
 

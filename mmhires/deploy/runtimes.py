@@ -7,11 +7,8 @@ from pathlib import Path
 
 from mmhires.utils.errors import first_line
 
-from .onnx_file import check_onnx
+from .formats import FORMATS, RUNTIMES
 from .opened import OpenedFile
-
-# By name of the module in engines/, the best first.
-RUNTIMES = dict(openvino='.onnx', onnxruntime='.onnx', torch='.pt2')
 
 
 def load_network(file: Path, runtime: str, device: str, *options) -> tuple[OpenedFile, dict, str]:
@@ -33,9 +30,9 @@ def load_network(file: Path, runtime: str, device: str, *options) -> tuple[Opene
             ``device`` or ``precision`` is not there.
     """
     suffix = file.suffix.lower()
-    fitting = [name for name in RUNTIMES if RUNTIMES[name] == suffix]
-    if not fitting:
-        raise ValueError(f'{file} is neither .onnx nor .pt2')
+    if suffix not in FORMATS:
+        raise ValueError(f'{file} is neither {" nor ".join(FORMATS)}')
+    fitting = FORMATS[suffix].engines
     if not file.is_file():
         raise FileNotFoundError(f'{file} does not exist')
     if runtime == 'auto':
@@ -45,8 +42,6 @@ def load_network(file: Path, runtime: str, device: str, *options) -> tuple[Opene
     if runtime not in fitting:
         raise ValueError(f'{file}: {runtime} runs {RUNTIMES[runtime]} files')
     try:
-        if suffix == '.onnx':
-            check_onnx(file)
         network = OpenedFile(file, runtime, device, *options)
     except (ImportError, ValueError) as error:
         raise type(error)(f'{file}: {error}') from error
@@ -60,7 +55,7 @@ def load_network(file: Path, runtime: str, device: str, *options) -> tuple[Opene
 
 
 def _load_best(
-    file: Path, fitting: list[str], device: str, *options
+    file: Path, fitting: tuple[str, ...], device: str, *options
 ) -> tuple[OpenedFile, dict, str]:
     """Load a file into the first engine that is installed and starts."""
     *before, last = fitting

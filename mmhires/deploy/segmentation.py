@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .labels import labels
+from .labelling import labels
 from .preparation import Preparation, resize
-from .task import Array, Task, is_floating, to_array
+from .processor import Array, Processor, is_floating, to_array
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class SegmentationTask(Task):
+class SegmentationProcessor(Processor):
     """From an image to the network's input, and from logits to labels.
 
     Args:
@@ -21,11 +21,8 @@ class SegmentationTask(Task):
     """
 
     neutral = (
-        'InferencerLoader',
-        'LoadAnnotations',
-        'LoadImageFromFile',
-        'LoadImageFromNDArray',
-        'PackSegInputs',
+        *('InferencerLoader', 'LoadImageFromFile', 'LoadImageFromNDArray'),
+        *('LoadAnnotations', 'PackSegInputs'),
     )
     steps = ('Resize',)
 
@@ -64,8 +61,7 @@ class SegmentationTask(Task):
         classes = list(model.dataset_meta['classes'])
         if len(classes) != model.num_classes:
             raise ValueError(
-                f'the model tells {model.num_classes} classes '
-                f'apart, but its dataset_meta names '
+                f'the model tells {model.num_classes} classes apart, but its dataset_meta names '
                 f'{len(classes)}'
             )
         head, source = model.decode_head, model.data_preprocessor
@@ -101,12 +97,8 @@ class SegmentationTask(Task):
         if self.resize is not None:
             image = resize(image, **self.resize)
         inputs, options = self.prepared(image)
-        options.update(
-            out_size=out_size,
-            align_corners=self.spec['align_corners'],
-            threshold=self.spec['threshold'],
-        )
-        return [inputs], [options]
+        options.update({key: self.spec[key] for key in ('align_corners', 'threshold')})
+        return [inputs], [dict(options, out_size=out_size)]
 
     def finish(self, outputs: list[Array], metas: list[dict]) -> np.ndarray:
         """Return labels ``(H, W)`` at the size of the image."""

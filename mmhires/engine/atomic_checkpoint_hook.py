@@ -176,11 +176,8 @@ class AtomicCheckpointHook(CheckpointHook):
             yield
         finally:
             self.file_backend.remove = remove
-        current = {
-            self.last_ckpt,
-            getattr(self, 'best_ckpt_path', None),
-            *getattr(self, 'best_ckpt_path_dict', {}).values(),
-        }
+        best = getattr(self, 'best_ckpt_path_dict', {}).values()
+        current = {self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best}
         for path in outdated:
             if path not in current:
                 remove(path)

@@ -8,8 +8,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import autocast
 from torch import nn
 
-from mmhires.compat.bf16_convolution import warn_of_narrow_maps
 from mmhires.registry import OPTIM_WRAPPERS
+from mmhires.utils.bf16_convolution import warn_of_narrow_maps
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -22,7 +22,7 @@ class BF16OptimWrapper(OptimWrapper):
 
     Validation and testing run in the precision of the model, float32, as they do with
     ``AmpOptimWrapper``. On a CPU whose bf16 convolutions are wrong on narrow maps
-    (:mod:`mmhires.compat.bf16_convolution`) the first such map is warned of. MMPose's own heads
+    (:mod:`mmhires.utils.bf16_convolution`) the first such map is warned of. MMPose's own heads
     need ``train_cfg=dict(compute_acc=False)``: they measure the accuracy of a batch by NumPy, which
     has no bfloat16.
 

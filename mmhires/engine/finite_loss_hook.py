@@ -56,10 +56,8 @@ class FiniteLossHook(Hook):
         # Where they are from, unless they have been trained since.
         path = runner._load_from
         origin = f' (load_from={path!r})' if path and not runner.iter else ''
-        require_finite(
-            dict([*model.named_parameters(), *model.named_buffers()]),
-            f'the model at iteration {runner.iter}{origin}',
-        )
+        weights = dict([*model.named_parameters(), *model.named_buffers()])
+        require_finite(weights, f'the model at iteration {runner.iter}{origin}')
 
     before_val = before_test = before_train
 
@@ -73,16 +71,11 @@ class FiniteLossHook(Hook):
         Raises:
             ValueError: Weights are nan or infinite; it names them.
         """
-        require_finite(
-            checkpoint.get('state_dict', {}), f'not saved at iteration {runner.iter + 1}'
-        )
+        weights = checkpoint.get('state_dict', {})
+        require_finite(weights, f'not saved at iteration {runner.iter + 1}')
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
     ) -> None:
         """Check the losses of the iteration.
 
@@ -120,11 +113,7 @@ def _find_bad(outputs: dict) -> dict[str, float]:
     total = outputs.get('loss')
     if isinstance(total, Tensor) and math.isfinite(total.item()):
         return {}  # one look for all
-    losses = {
-        name: value.item() if isinstance(value, Tensor) else value
-        for name, value in outputs.items()
-        if 'loss' in name
-    }
+    losses = {name: float(value) for name, value in outputs.items() if 'loss' in name}
     bad = {name: x for name, x in losses.items() if not math.isfinite(x)}
     return {name: x for name, x in bad.items() if name != 'loss'} or bad
 

@@ -19,6 +19,7 @@ from mmengine.logging import print_log
 TEMPLATES = ('iter_{}.pth', 'epoch_{}.pth')
 # In a checkpoint's meta: the id of its training, resumed or not.
 TRAINING = 'mmhires_training'
+_UNREADABLE = (OSError, RuntimeError, ValueError, AttributeError, EOFError)
 
 
 def read_meta(file: str) -> dict:
@@ -35,14 +36,7 @@ def read_meta(file: str) -> dict:
     try:
         content = torch.load(file, map_location='meta', mmap=True)
         return dict(content.get('meta', {}))
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        AttributeError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:
+    except (*_UNREADABLE, pickle.UnpicklingError) as error:
         _warn(f'The meta information of {file} cannot be read: {error}')
         return {}
 
@@ -137,9 +131,8 @@ def _list_saved(folders: list[str], names: list[re.Pattern]) -> list[str]:
     if len(steps) == 1:
         step_of = next(iter(steps.values()))
     else:
-        step_of = {
-            file: read_meta(file).get('iter', -1) for files in steps.values() for file in files
-        }
+        files = [file for files in steps.values() for file in files]
+        step_of = {file: read_meta(file).get('iter', -1) for file in files}
     return sorted(step_of, key=step_of.get, reverse=True)
 
 

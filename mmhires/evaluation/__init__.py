@@ -7,10 +7,5 @@ from .keypoint_error import KeypointErrorMetric
 from .mapped_iou import MappedIoUMetric
 from .super_resolution_metric import SuperResolutionMetric
 
-__all__ = [
-    'BoundaryIoUMetric',
-    'ClasswiseIoUMetric',
-    'KeypointErrorMetric',
-    'MappedIoUMetric',
-    'SuperResolutionMetric',
-]
+__all__ = ['BoundaryIoUMetric', 'ClasswiseIoUMetric', 'KeypointErrorMetric', 'MappedIoUMetric']
+__all__ += ['SuperResolutionMetric']

@@ -76,13 +76,9 @@ class ClasswiseIoUMetric(IoUMetric):
             self.check_classes(f'group {group!r}', names)
         # Upstream casts the truth to the type of the prediction: in uint8, -1
         # and 256 are 255 and 0.
-        super().process(
-            data_batch,
-            [
-                dict(sample, pred_sem_seg=dict(data=sample['pred_sem_seg']['data'].long()))
-                for sample in data_samples
-            ],
-        )
+        preds = [dict(data=sample['pred_sem_seg']['data'].long()) for sample in data_samples]
+        samples = [dict(sample, pred_sem_seg=pred) for sample, pred in zip(data_samples, preds)]
+        super().process(data_batch, samples)
 
     def check_classes(self, owner: str, names: Iterable[str]) -> None:
         """Raise an error for class names that the dataset does not have.
@@ -143,23 +139,15 @@ class ClasswiseIoUMetric(IoUMetric):
         labelled = sum(areas[3] for areas in results).tolist()
         absent = [name for name, area in zip(classes, labelled) if not area]
         if len(classes) > 1 and len(absent) == len(classes) - 1:
-            print_log(
-                f'{type(self).__name__}: the labels hold one class only; '
-                f'nothing is measured of {", ".join(absent)}',
-                logger='current',
-                level=logging.WARNING,
-            )
-        iou = {
-            name: round(100 * part / whole, 2)
-            for name, part, whole in zip(classes, intersect, union)
-            if whole
-        }
+            text = 'the labels hold one class only; nothing is measured of'
+            text = f'{type(self).__name__}: {text} {", ".join(absent)}'
+            print_log(text, 'current', logging.WARNING)
+        areas = zip(classes, intersect, union)
+        iou = {name: round(100 * part / whole, 2) for name, part, whole in areas if whole}
         if self.classwise:
-            for name, value in iou.items():
-                metrics[f'{self.quantity}.{name}'] = value
+            metrics.update({f'{self.quantity}.{name}': value for name, value in iou.items()})
         for group, names in self.groups.items():
             present = [iou[name] for name in names if name in iou]
-            metrics[f'm{self.quantity}.{group}'] = (
-                sum(present) / len(present) if present else math.nan
-            )
+            mean = sum(present) / len(present) if present else math.nan
+            metrics[f'm{self.quantity}.{group}'] = mean
         return metrics

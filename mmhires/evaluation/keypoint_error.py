@@ -56,15 +56,12 @@ class KeypointErrorMetric(BaseMetric):
             ``PCK@{threshold}`` in percent, ``EPE`` in pixels.
         """
         distance, visible, side = map(np.array, zip(*results))
-        self.areas = {
-            f'PCK@{threshold}': np.stack(
-                [(distance < threshold * side[:, None]) & visible, visible], 1
-            ).astype(float)
-            for threshold in self.thresholds
-        }
-        self.areas['EPE'] = np.stack(
-            [(distance * visible).sum(1, keepdims=True) / 100, visible.sum(1, keepdims=True)], 1
-        )
+        self.areas = {}
+        for threshold in self.thresholds:
+            near = (distance < threshold * side[:, None]) & visible
+            self.areas[f'PCK@{threshold}'] = np.stack([near, visible], 1).astype(float)
+        error = (distance * visible).sum(1, keepdims=True) / 100
+        self.areas['EPE'] = np.stack([error, visible.sum(1, keepdims=True)], 1)
         metrics = {}
         for name, areas in self.areas.items():
             counted, total = areas.sum(0)

@@ -56,16 +56,9 @@ class SuperResolutionMetric(BaseMetric):
             raise ImportError(
                 'SuperResolutionMetric needs scikit-image: pip install scikit-image'
             ) from error
-        self.measures = dict(
-            PSNR=metrics.peak_signal_noise_ratio,
-            SSIM=partial(
-                metrics.structural_similarity,
-                channel_axis=-1,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            ),
-        )
+        gaussian = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+        ssim = partial(metrics.structural_similarity, channel_axis=-1, **gaussian)
+        self.measures = dict(PSNR=metrics.peak_signal_noise_ratio, SSIM=ssim)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure the images of one batch.

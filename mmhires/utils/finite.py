@@ -19,14 +19,8 @@ def find_nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
     Returns:
         The names.
     """
-    return [
-        name
-        for name, x in tensors.items()
-        if torch.is_tensor(x)
-        and x.is_floating_point()
-        and not x.isfinite().all()
-        and not _is_mask(name, x)
-    ]
+    floats = {k: x for k, x in tensors.items() if torch.is_tensor(x) and x.is_floating_point()}
+    return [k for k, x in floats.items() if not x.isfinite().all() and not _is_mask(k, x)]
 
 
 def _is_mask(name: str, x: Tensor) -> bool:

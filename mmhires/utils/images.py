@@ -69,12 +69,8 @@ def _read(file: Path) -> bytes:
             raise OSError(f'{file} is not a regular file')
         return file.read_bytes()
     except FileNotFoundError:
-        why = (
-            f'links to {os.readlink(file)}, which does not exist'
-            if file.is_symlink()
-            else 'does not exist'
-        )
-        raise FileNotFoundError(f'{file} {why}') from None
+        link = f'links to {os.readlink(file)}, which ' if file.is_symlink() else ''
+        raise FileNotFoundError(f'{file} {link}does not exist') from None
     except MemoryError:
         raise MemoryError(f'{file}: no memory to read it') from None
 
@@ -110,3 +106,22 @@ def write_image(image: np.ndarray, file: str | Path) -> None:
         )
     with open_whole(file, 'wb') as stream:
         stream.write(content)
+
+
+def refuse_values(path: str | Path, label: np.ndarray, bad: np.ndarray, allowed: str) -> None:
+    """Raise a ``ValueError`` that names the first bad pixel.
+
+    Args:
+        path: File of the label.
+        label: ``(H, W)`` or, of colours, ``(H, W, 3)``.
+        bad: ``(H, W)``, bool.
+        allowed: The values that are not bad.
+    """
+    if bad.any():
+        y, x = np.argwhere(bad)[0]
+        value = label[y, x]
+        value = value.tolist() if value.ndim else str(value)  # 1.9 of float32
+        raise ValueError(
+            f'label {path} has the value {value} at x={x}, '
+            f'y={y} ({bad.sum()} bad pixels); allowed are {allowed}'
+        )

@@ -54,15 +54,13 @@ def list_inputs(*places: str | Path, leave_out: str | Path | None = None) -> lis
             roots.setdefault(source, root)
     folders = {os.path.abspath(root) for root in roots.values() if root}
     common = os.path.commonpath(folders) if folders else ''
-    return [
-        Input(
-            source,
-            Path(os.path.relpath(os.path.abspath(source), common))
-            if isinstance(source, Path)
-            else _stream_name(source),
-        )
-        for source in roots
-    ]
+
+    def name_of(source: Path | str | int) -> Path:
+        if not isinstance(source, Path):
+            return _stream_name(source)
+        return Path(os.path.relpath(os.path.abspath(source), common))
+
+    return [Input(source, name_of(source)) for source in roots]
 
 
 def find_inputs(place: str | Path) -> list[Path]:

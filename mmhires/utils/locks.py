@@ -76,15 +76,8 @@ def _lock(file: IO[str], folder: str) -> bool:
             # Not flock(), whose locks forked loading processes would share.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
-            file.write(
-                json.dumps(
-                    dict(
-                        process=os.getpid(),
-                        host=platform.node(),
-                        since=time.strftime('%Y-%m-%d %H:%M:%S'),
-                    )
-                )
-            )
+            since = time.strftime('%Y-%m-%d %H:%M:%S')
+            json.dump(dict(process=os.getpid(), host=platform.node(), since=since), file)
             file.flush()
             return True
         except (BlockingIOError, PermissionError):

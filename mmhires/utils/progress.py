@@ -40,11 +40,9 @@ def progress_bar() -> Iterator['Progress']:
         TimeRemainingColumn,
     )
 
+    text = TextColumn('{task.description}', markup=False)
     progress = Progress(
-        TextColumn('{task.description}', markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        *(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()),
         console=Console(stderr=True),
         auto_refresh=False,
         # What goes to a file stays there.

@@ -15,13 +15,11 @@ from collections.abc import Iterator
 
 # Upstream's about itself: nobody who reads them can do anything.
 WARNINGS = (
-    'pkg_resources is deprecated',
-    '``build_loss`` would be deprecated',
+    *('pkg_resources is deprecated', '``build_loss`` would be deprecated'),
     'Default ``avg_non_ignore`` is False',
 )
 LOGGED = (
-    'Failed to search registry with scope',
-    '"FileClient" will be deprecated',
+    *('Failed to search registry with scope', '"FileClient" will be deprecated'),
     '"HardDiskBackend" is the alias',
 )
 KEYS = re.compile(r'(unexpected key|missing keys) in source state_dict: (.*)')
@@ -32,7 +30,7 @@ def hide_harmless() -> None:
 
     Importing mmhires does this, unless ``MMHIRES_SHOW_WARNINGS`` is set.
     """
-    from mmhires.compat._import_hook import when_imported
+    from mmhires.compat.import_hook import when_imported
 
     if os.environ.get('MMHIRES_SHOW_WARNINGS', '') not in ('', '0'):
         return

@@ -9,12 +9,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+StateDict = dict[str, Tensor]
 Rules = Sequence[tuple[str, str]]
 # What DataParallel and trainers put before a key.
 WRAPPERS = r'((module|model)\.)*'
 
 
-def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+def strip_prefixes(state_dict: StateDict) -> StateDict:
     """Remove prefixes of DataParallel and trainers.
 
     Args:
@@ -30,30 +31,13 @@ def strip_prefixes(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(shared): state_dict[key] for key in keys}
 
 
-def rename(state_dict: dict[str, Tensor], rules: Rules) -> dict[str, Tensor]:
-    """Rename keys by the first rule that matches their beginning.
-
-    Args:
-        state_dict: Checkpoint.
-        rules: Pattern and replacement as of :func:`re.sub`, matched at the beginning of a key.
-
-    Returns:
-        Renamed.
-
-    Raises:
-        KeyError: If no rule knows a key, with the keys.
-    """
-    rule_of = {
-        key: next((rule for rule in rules if re.match(rule[0], key)), None) for key in state_dict
-    }
-    unknown = [key for key, rule in rule_of.items() if rule is None]
+def refuse_unknown(unknown: Sequence[str], state_dict: StateDict) -> None:
+    """Raise a ``KeyError`` that names keys which a source does not have."""
     if unknown:
         raise KeyError(
-            f'{len(unknown)} of {len(state_dict)} keys belong to no part this '
-            f'source has, {unknown[:3]} among them: another architecture, or '
-            'another source'
+            f'{len(unknown)} of {len(state_dict)} keys belong to no part this source has, '
+            f'{unknown[:3]} among them: another architecture, or another source'
         )
-    return {re.sub(*rule, key, count=1): state_dict[key] for key, rule in rule_of.items()}
 
 
 def translate(key: str, rules: Rules) -> str:
@@ -65,7 +49,7 @@ def translate(key: str, rules: Rules) -> str:
 
 def take(
     expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor], name: Callable[[str], str]
-) -> dict[str, Tensor]:
+) -> StateDict:
     """Take a model's tensors from weights with other names.
 
     Args:
@@ -101,12 +85,12 @@ def take(
 
 
 def exchange(
-    state_dict: dict[str, Tensor],
+    state_dict: StateDict,
     build: Callable[[Callable[[str], int]], nn.Module],
     rules: Rules,
     network: str,
     reverse: bool = False,
-) -> dict[str, Tensor]:
+) -> StateDict:
     """Rename all weights of a network in either direction.
 
     Args:
@@ -130,11 +114,9 @@ def exchange(
             expected = build(lambda key: len(state_dict[given(key)]))
         weights = take(expected.state_dict(), state_dict, given)
     except (KeyError, ValueError) as error:
-        reason = (
-            f'there is no {error}, but {list(state_dict)[:3]} ...'
-            if isinstance(error, KeyError)
-            else error
-        )
+        reason = error
+        if isinstance(error, KeyError):
+            reason = f'there is no {error}, but {list(state_dict)[:3]} ...'
         raise ValueError(f'not the weights of {network}: {reason}') from error
     if reverse:
         return {name(key): value for key, value in weights.items()}

@@ -68,11 +68,8 @@ def _of_one_size(frames: Iterator[Frame], notes: list[str]) -> Iterator[Frame]:
         size = size or got
         if got != size:
             if not notes:
-                notes.append(
-                    'a frame of {}x{} and others are resized to {}x{}, the first'.format(
-                        *got, *size
-                    )
-                )
+                text = 'a frame of {}x{} and others are resized to {}x{}, the first'
+                notes.append(text.format(*got, *size))
             frame = frame._replace(image=cv2.resize(frame.image, size))
         yield frame
 
@@ -136,24 +133,19 @@ def _write_with_opencv(
     count = found = 0
     with tempfile.TemporaryDirectory() as folder:
         partial = str(Path(folder) / 'video.mp4')
-        writer = cv2.VideoWriter(
-            partial,
-            cv2.VideoWriter_fourcc(*'mp4v'),
-            float(source.rate),
-            (width + width % 2, height + height % 2),
-        )
+        code, even = cv2.VideoWriter_fourcc(*'mp4v'), (width + width % 2, height + height % 2)
+        writer = cv2.VideoWriter(partial, code, float(source.rate), even)
         if not writer.isOpened():
             raise OSError(
-                f'{file} is not written: frames of {width}x{height} cannot be '
-                f'encoded to {folder}; is the disk full?'
+                f'{file} is not written: frames of {width}x{height} cannot be encoded to {folder}; '
+                'is the disk full?'
             )
         for count, frame in enumerate(frames, 1):
             late = frame.time - first.time - (count - 1) / source.rate
             uneven |= abs(late) > 1 / source.rate
             # OpenCV cuts what is odd.
-            writer.write(
-                cv2.copyMakeBorder(frame.image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-            )
+            border = 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE
+            writer.write(cv2.copyMakeBorder(frame.image, *border))
         writer.release()
         found, capture = 0, cv2.VideoCapture(partial)
         while capture.read()[0]:

@@ -1,7 +1,11 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Published weights by name, and loading of models."""
+"""Published weights by name, and loading of models.
 
-from .load import load_model
-from .published import Published, list_models, load_published
+Nothing is imported here: ``import mmhires`` tells MMEngine the names.
+"""
 
-__all__ = ['Published', 'list_models', 'load_model', 'load_published']
+from mmhires.utils.lazy import lazy_names
+
+__getattr__, __all__ = lazy_names(
+    __name__, published='Published list_models load_published', load='load_model'
+)

@@ -122,7 +122,7 @@ def read_checkpoint(checkpoint: str) -> tuple[Mapping, dict]:
 
 def _load(model: nn.Module, weights: Mapping, checkpoint: str) -> None:
     """Load the weights; training-only ones may be missing."""
-    from mmhires.deploy.strip import strip
+    from mmhires.deploy.stripping import strip
 
     try:
         missing = model.load_state_dict(copy.copy(weights), strict=False).missing_keys

@@ -94,8 +94,7 @@ def find(name: str) -> Published:
     if name not in entries:
         near = difflib.get_close_matches(name, entries, cutoff=0.4)
         raise ValueError(
-            f'{name} is neither a config file nor a name of '
-            'mmhires.list_models(); did you mean '
+            f'{name} is neither a config file nor a name of mmhires.list_models(); did you mean '
             f'{" or ".join(near or list(entries)[:3])}?'
         )
     return entries[name]
@@ -110,9 +109,8 @@ def config_of(name: str) -> Path:
     entry = find(name)
     if entry.config is None:
         raise ValueError(
-            f'{entry.name} is a backbone, no whole model; a config takes '
-            "it as init_cfg=dict(type='Pretrained', "
-            f"checkpoint='{PREFIX}{entry.name}')"
+            f'{entry.name} is a backbone, no whole model; a config takes it as '
+            f"init_cfg=dict(type='Pretrained', checkpoint='{PREFIX}{entry.name}')"
         )
     return config_folder() / entry.config
 

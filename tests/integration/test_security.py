@@ -189,7 +189,7 @@ def by_init_cfg(path, **_):
 
 
 def by_init_cfg_of_ddrnet(path, **_):
-    from mmhires.models.backbones.ddrnet_keys import load_pretrained
+    from mmhires.converters.ddrnet_keys import load_pretrained
 
     load_pretrained(nn.Linear(1, 1), path)
 

@@ -30,8 +30,8 @@ from torch import nn
 from mmhires.analysis import count_macs, network_input
 from mmhires.deploy import Network
 from mmhires.deploy.engines import onnxruntime, openvino
-from mmhires.deploy.formats import to_onnx
 from mmhires.deploy.quantize import OPERATORS
+from mmhires.deploy.writers.onnx import write as to_onnx
 from mmhires.registry import MODELS
 
 ENGINES = {

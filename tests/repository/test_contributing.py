@@ -119,6 +119,7 @@ def test_python_m_mmhires_says_versions_device_engines_and_where_help_is():
     assert done.returncode == 0, done.stderr
     assert re.search(rf'^mmhires +{mmhires.__version__}$', done.stdout, re.M)
     assert re.search(r'^device +(cpu|cuda|mps)', done.stdout, re.M)
+    assert '\nbf16 convolutions ' in done.stdout
     engines = done.stdout.partition('engine')[2]
     for engine in ('torch', 'onnxruntime', 'openvino', 'tensorrt'):
         assert re.search(rf'^{engine} +(\d|not installed)', engines, re.M)

@@ -166,7 +166,7 @@ def measure(models: dict, folder: Path, threads: int, args: argparse.Namespace) 
     steps = {name: make_step(name, models, folder, threads) for name in (*models, *args.forms)}
     with torch.inference_mode():
         labels_of = {name: step() for name, step in steps.items()}
-        times = measure_in_turns(steps, args.repeats, args.warmup, track=track)
+        times = measure_in_turns(steps, args.repeats, args.warmup)
     first = next(iter(models))
     # A process each, as what one has freed would hide what the next takes.
     with process_pool(2, fresh=True) as pool:

@@ -58,7 +58,7 @@ def findings(ctx: Context) -> Findings:
             yield Finding(
                 'build',
                 key,
-                f'{name!r} is no metric that val_evaluator returns',
+                f'{name!r} is not a metric that val_evaluator returns',
                 near or f'choose from {", ".join(sorted(known))}',
             )
 

@@ -1,26 +1,27 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Camera, light, and a canvas that draws colour and label together.
+"""A canvas that draws colour and label together.
 
 World coordinates are metres: X to the right of the road's centre line, Y up from the ground, Z
 ahead of the camera. The camera is given in units of the image height, so a scene looks the same at
 every size.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
 import cv2
 import numpy as np
+from numpy.random import Generator
+
+from .view import View
+
+T = TypeVar('T')
+Colour = Sequence[float]  # RGB, 0 to 255
+Point = tuple[float, float, float]  # x, y, z in metres
 
 CLASSES = (
-    'sky',
-    'building',
-    'pole',
-    'road',
-    'sidewalk',
-    'tree',
-    'sign',
-    'fence',
-    'car',
-    'pedestrian',
-    'bicyclist',
+    *('sky', 'building', 'pole', 'road', 'sidewalk', 'tree'),
+    *('sign', 'fence', 'car', 'pedestrian', 'bicyclist'),
 )
 LABEL = {name: index for index, name in enumerate(CLASSES)}
 NEAR = 1.2  # nothing closer to the camera is drawn, metres
@@ -29,71 +30,9 @@ _CIRCLE = np.array([(np.cos(angle), np.sin(angle)) for angle in np.arange(12) * 
 # On a tie of samples the smaller kind of object gets the pixel, as an
 # annotator would decide; the order runs from background to thin things.
 _PRIORITY = [
-    LABEL[name]
-    for name in (
-        'sky',
-        'building',
-        'road',
-        'sidewalk',
-        'tree',
-        'car',
-        'fence',
-        'pedestrian',
-        'bicyclist',
-        'sign',
-        'pole',
-    )
+    *map(LABEL.get, ('sky', 'building', 'road', 'sidewalk', 'tree', 'car')),
+    *map(LABEL.get, ('fence', 'pedestrian', 'bicyclist', 'sign', 'pole')),
 ]
-
-
-class View:
-    """Camera and light of one scene.
-
-    Args:
-        rng: Decides them.
-        x: Lateral position of the camera, metres.
-
-    Attributes:
-        focal (float): Focal length, in image heights.
-        horizon (float): Row of the horizon, 0 top to 1 bottom.
-        centre (float): Column of the vanishing point relative to the image centre, in image
-            heights.
-        height (float): Height of the camera above the ground, metres.
-        bend (float): Sideways shift of the street per squared metre ahead.
-        sun (np.ndarray): Unit vector towards the sun.
-        sunny (bool): Whether things throw a shadow.
-        direct (np.ndarray): RGB of the sun's light, about 1 on a clear day.
-        ambient (np.ndarray): RGB of the sky's light.
-        sky (np.ndarray): RGB at the top of the sky, 0 to 255.
-        haze (np.ndarray): RGB at the horizon, 0 to 255.
-    """
-
-    def __init__(self, rng, x):
-        self.x = x
-        self.focal, self.horizon, self.centre, self.height, self.bend = rng.uniform(
-            (0.95, 0.40, -0.18, 1.3, -0.0016), (1.35, 0.52, 0.18, 1.9, 0.0016)
-        ).tolist()
-        angle, up = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 1.1)
-        self.sun = np.array([np.sin(angle), 1, np.cos(angle)]) * np.cos(up)
-        self.sun[1] = np.sin(up)
-        self.sunny = rng.random() < 0.7
-        if self.sunny:
-            self.sky = np.array([112.0, 160.0, 214.0]) * rng.uniform(0.85, 1.12)
-            self.haze = np.array([196.0, 212.0, 226.0]) * rng.uniform(0.92, 1.05)
-            self.direct = np.array([0.86, 0.80, 0.68]) * rng.uniform(0.75, 1.1)
-            self.ambient = np.array([0.44, 0.48, 0.55]) * rng.uniform(0.9, 1.1)
-        else:
-            self.sky = rng.uniform(150, 205) + np.array([0.0, 0.0, 6.0])
-            self.haze = self.sky + 22
-            self.direct, self.ambient = np.full(3, 0.12), np.full(3, 0.82)
-
-    def light(self, normal=None):
-        """Return the RGB factor of a surface with this outward unit normal.
-
-        Round and small things have none: the sun lights half of them.
-        """
-        share = 0.5 if normal is None else max(0.0, np.dot(normal, self.sun))
-        return (self.ambient + share * self.direct).tolist()
 
 
 class Canvas:
@@ -106,7 +45,9 @@ class Canvas:
         noise: Tile of texture noise, (256, 256) uint8.
     """
 
-    def __init__(self, size, supersample, view, noise):
+    def __init__(
+        self, size: tuple[int, int], supersample: int, view: View, noise: np.ndarray
+    ) -> None:
         self.view, self.noise, self.samples = view, noise, supersample
         self.unit, width = size[0] * supersample, size[1] * supersample
         self.px = np.zeros((self.unit, width, 4), np.uint8)
@@ -115,11 +56,11 @@ class Canvas:
         self._light = view.light()
         self._focal = view.focal * self.unit
 
-    def scale(self, z):
+    def scale(self, z: float) -> float:
         """Return samples per metre at the distance ``z``."""
         return self._focal / z
 
-    def project(self, points):
+    def project(self, points: Sequence[Point]) -> list[tuple[float, float]]:
         """Project world points (x, y, z) to sample coordinates (u, v).
 
         Not vectorised: most of a picture's thousand shapes have four corners. It takes arrays (N,)
@@ -128,21 +69,17 @@ class Canvas:
         view, uv = self.view, []
         for x, y, z in points:
             scale = self._focal / z
-            uv.append(
-                (
-                    self.u0 + (x - view.x + view.bend * z * z) * scale,
-                    self.v0 + (view.height - y) * scale,
-                )
-            )
+            u = self.u0 + (x - view.x + view.bend * z * z) * scale
+            uv.append((u, self.v0 + (view.height - y) * scale))
         return uv
 
-    def nearest(self, x):
+    def nearest(self, x: float) -> float:
         """Return the distance from which a plane along the street at ``x`` is seen."""
         aside = abs(x - self.view.x)
         edge = self.u0 if x < self.view.x else self.px.shape[1] - self.u0
         return max(2 * NEAR, 0.8 * aside * self.scale(1) / max(edge, 1))
 
-    def paint(self, colour, label, normal=None):
+    def paint(self, colour: Colour, label: str, normal: Point | None = None) -> tuple[float, ...]:
         """Return the 4-channel value of a surface, lit and labelled."""
         light = self._light if normal is None else self.view.light(normal)
         return (
@@ -150,18 +87,24 @@ class Canvas:
             LABEL[label],
         )
 
-    def poly(self, points, colour, label, normal=None):
+    def poly(
+        self, points: Sequence[Point], colour: Colour, label: str, normal: Point | None = None
+    ) -> None:
         """Fill a convex polygon of world points (x, y, z)."""
         points = clip_near(points)
         if points:
             paint = self.paint(colour, label, normal)
             fill(self.px, [self.project(points)], paint)
 
-    def flat(self, x, z, points, colour, label):
+    def flat(
+        self, x: float, z: float, points: Sequence[tuple[float, float]], colour: Colour, label: str
+    ) -> None:
         """Fill a polygon facing the camera, (dx, y) metres from (x, 0, z)."""
         self.poly([(x + dx, y, z) for dx, y in points], colour, label)
 
-    def quads(self, points, colour, label, normal):
+    def quads(
+        self, points: Sequence[np.ndarray], colour: Colour, label: str, normal: Point
+    ) -> None:
         """Fill four-cornered polygons that do not overlap.
 
         ``points`` are x, y and z, each (N, 4). Those too thin to be told apart are left out.
@@ -170,7 +113,15 @@ class Canvas:
         uv = uv[np.ptp(uv, axis=1).min(1) > 1.5]
         fill(self.px, uv, self.paint(colour, label, normal))
 
-    def paste(self, corners, tone, colour, label, normal=None, opacity=None):
+    def paste(
+        self,
+        corners: Sequence[Point],
+        tone: np.ndarray,
+        colour: Colour,
+        label: str,
+        normal: Point | None = None,
+        opacity: np.ndarray | None = None,
+    ) -> None:
         """Warp a texture onto a world rectangle.
 
         Args:
@@ -214,7 +165,7 @@ class Canvas:
             painted[hidden, 3] = pixels[hidden, 3]
         cv2.copyTo(painted, mask, pixels)
 
-    def labels(self, void=False):
+    def labels(self, void: bool = False) -> np.ndarray:
         """Return the majority label of each pixel.
 
         Args:
@@ -238,32 +189,37 @@ class Canvas:
         return cv2.LUT(best, table.astype(np.uint8))
 
 
-def shrink(image, size):
+def shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Reduce an image to (width, height) by area averaging."""
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def enlarge(image, size):
+def enlarge(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Enlarge an image to (width, height) smoothly."""
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
-def tint(colour, factor):
+def tint(colour: Colour, factor: float) -> Colour:
     """Multiply a colour by a number; plain numbers are faster than an array."""
     return tuple(channel * factor for channel in colour)
 
 
-def pick(rng, options):
+def pick(rng: Generator, options: Sequence[T]) -> T:
     """Choose one of the options; ``Generator.choice`` is ten times slower."""
     return options[rng.integers(len(options))]
 
 
-def rect(x0, x1, y0, y1):
+def rgb(codes: str) -> list[Colour]:
+    """Return the colours of some hexadecimal codes such as ``'FF8000 00FF00'``."""
+    return [tuple(bytes.fromhex(code)) for code in codes.split()]
+
+
+def rect(x0: float, x1: float, y0: float, y1: float) -> list[tuple[float, float]]:
     """Return the corners of a rectangle."""
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
-def stroke(start, end, width):
+def stroke(start: Sequence[float], end: Sequence[float], width: float) -> list[tuple[float, float]]:
     """Return the corners of a bar of this width between two points (x, y)."""
     (x0, y0), (x1, y1) = start, end
     across = width / 2 / max(1e-6, np.hypot(x1 - x0, y1 - y0))
@@ -271,12 +227,12 @@ def stroke(start, end, width):
     return [(x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny), (x0 - nx, y0 - ny)]
 
 
-def disc(x, y, radius_x, radius_y):
+def disc(x: float, y: float, radius_x: float, radius_y: float) -> np.ndarray:
     """Return points (12, 2) on an ellipse."""
     return _CIRCLE * (radius_x, radius_y) + (x, y)
 
 
-def clip_near(points):
+def clip_near(points: Sequence[Point]) -> Sequence[Point]:
     """Cut a convex polygon of (x, y, z) at the NEAR plane."""
     if all(z >= NEAR for _, _, z in points):
         return points
@@ -290,7 +246,7 @@ def clip_near(points):
     return kept
 
 
-def fill(image, polygons, value):
+def fill(image: np.ndarray, polygons: Iterable, value: int | Sequence[float]) -> np.ndarray:
     """Fill polygons (N, 2) of sample coordinates, and return the image."""
     # OpenCV's pixel centres are integers.
     points = [(np.array(uv) - 0.5) * (1 << _FRACTION_BITS) for uv in polygons]

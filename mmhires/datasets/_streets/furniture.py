@@ -4,8 +4,9 @@
 from functools import partial
 
 import numpy as np
+from numpy.random import Generator
 
-from .canvas import disc, enlarge, pick, rect, stroke, tint
+from .canvas import Canvas, disc, enlarge, pick, rect, rgb, stroke, tint
 
 _TRIANGLE = ((-1.0, -0.8), (1.0, -0.8), (0.0, 1.0))
 _DIAMOND = ((0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0))
@@ -19,20 +20,13 @@ _FACES = (
     ((236, 234, 230), (28, 112, 78)),
     ((186, 34, 38), (38, 78, 166)),
 )
-_LAMPS = ((236, 40, 30), (240, 170, 30), (40, 220, 120))
-_RAILS = ((46, 56, 52), (92, 96, 98), (150, 112, 76), (222, 220, 212))
-_LEAVES = (
-    (84, 104, 52),
-    (104, 122, 60),
-    (66, 88, 50),
-    (128, 132, 62),
-    (92, 110, 74),
-    (146, 120, 60),
-)
+_LAMPS = rgb('EC281E F0AA1E 28DC78')
+_RAILS = rgb('2E3834 5C6062 96704C DEDCD4')
+_LEAVES = rgb('546834 687A3C 425832 80843E 5C6E4A 92783C')
 _CELLS = 112  # of a crown's picture
 
 
-def sign(canvas, rng, x, z):
+def sign(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """A post with one or two traffic signs."""
     show = partial(canvas.flat, x, z)
     radius, top = rng.uniform(0.32, 0.48), rng.uniform(2.5, 3.1)
@@ -47,7 +41,7 @@ def sign(canvas, rng, x, z):
             canvas.flat(x + dx, z, rect(-half, half, y + dy, y + dy + 0.07), mark, 'sign')
 
 
-def post(canvas, rng, x, z, height, reach):
+def post(canvas: Canvas, rng: Generator, x: float, z: float, height: float, reach: float) -> None:
     """A lamp with an arm of ``reach`` metres, or a bollard if that is 0."""
     show = partial(canvas.flat, x, z)
     grey = tint((108, 112, 114), rng.uniform(0.4, 1.25))
@@ -62,7 +56,7 @@ def post(canvas, rng, x, z, height, reach):
     show(lamp, (226, 220, 200), 'pole')
 
 
-def signal(canvas, rng, x, z, reach):
+def signal(canvas: Canvas, rng: Generator, x: float, z: float, reach: float) -> None:
     """A traffic light on a post, and a second one on an arm if ``reach``."""
     grey, lit = tint((78, 82, 80), rng.uniform(0.7, 1.4)), rng.integers(3)
     canvas.flat(x, z, rect(-0.04, 0.04, 0, 6 if reach else 3.4), grey, 'pole')
@@ -75,7 +69,16 @@ def signal(canvas, rng, x, z, reach):
             show(disc(0, y + 0.3 - 0.32 * lamp, 0.12, 0.12), colour, 'sign')
 
 
-def screen(canvas, rng, side, x, z0, z1, height, style):
+def screen(
+    canvas: Canvas,
+    rng: Generator,
+    side: int,
+    x: float,
+    z0: float,
+    z1: float,
+    height: float,
+    style: int,
+) -> None:
     """A piece of a fence or hedge along the street.
 
     ``style`` is below 0 for a hedge, else any number names a fence: a see-through one of bars or a
@@ -98,17 +101,11 @@ def screen(canvas, rng, side, x, z0, z1, height, style):
     bars = (along % pitch < bar) | (up % 0.42 < 0.07)
     solid = (along % 2.2 < 0.1) | (up > 0.05) & bars
     tone = np.where(along % pitch < bar * 0.4, np.uint8(144), np.uint8(112))
-    canvas.paste(
-        corners,
-        np.tile(tone, (len(up), 1)),
-        _RAILS[style % 4],
-        'fence',
-        normal,
-        solid * np.uint8(255),
-    )
+    tone, opacity = np.tile(tone, (len(up), 1)), solid * np.uint8(255)
+    canvas.paste(corners, tone, _RAILS[style % 4], 'fence', normal, opacity)
 
 
-def crown(rng, noise, sun):
+def crown(rng: Generator, noise: np.ndarray, sun: np.ndarray) -> np.ndarray:
     """Foliage: lit lumps with a ragged, holey outline.
 
     Args:
@@ -130,7 +127,15 @@ def crown(rng, noise, sun):
     return np.clip([tone, opacity], 0, 255).astype(np.uint8)
 
 
-def tree(canvas, rng, x, z, height, slim, shape):
+def tree(
+    canvas: Canvas,
+    rng: Generator,
+    x: float,
+    z: float,
+    height: float,
+    slim: float,
+    shape: np.ndarray,
+) -> None:
     """A tree with a crown of :func:`crown`; ``slim`` below 1 is a narrow one."""
     leaf = tint(pick(rng, _LEAVES), rng.uniform(0.8, 1.25))
     bark = tint((84, 68, 54), rng.uniform(0.7, 1.2))

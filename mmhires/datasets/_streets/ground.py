@@ -1,10 +1,13 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """The sky, the skyline, and everything that lies flat on the ground."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from .canvas import LABEL, clip_near, disc, enlarge, fill, rect
+from .canvas import LABEL, Canvas, clip_near, disc, enlarge, fill, rect
 
 FAR = 300.0  # the ground ends there, metres
 # Before the sky: class, outline, colour, height, spacing, distance.
@@ -14,7 +17,7 @@ _SKYLINE = (
 )
 
 
-def draw_sky(canvas, rng):
+def draw_sky(canvas: Canvas, rng: Generator) -> None:
     """Clouds over a gradient, and hazy blocks and tree tops before it."""
     view = canvas.view
     height, width = canvas.px.shape[:2]
@@ -38,22 +41,17 @@ def draw_sky(canvas, rng):
         for x in range(-260, 260, spacing):
             shift, tall, wide, tone = rng.random(4)
             size = spacing * (0.4 + wide * 0.5), 4 + tall**2 * (high - 4)
-            canvas.flat(
-                x + shift * spacing,
-                z,
-                np.array(shape) * size,
-                np.array(colour) * (0.8 + 0.4 * tone),
-                label,
-            )
+            hazy = np.array(colour) * (0.8 + 0.4 * tone)
+            canvas.flat(x + shift * spacing, z, np.array(shape) * size, hazy, label)
 
 
-def _outline(canvas, points):
+def _outline(canvas: Canvas, points: Sequence[tuple[float, float]]) -> list[np.ndarray]:
     """Return the outline of a convex patch of ground, points (x, z), in samples."""
     points = clip_near([(x, 0.0, z) for x, z in points])
     return [np.array(canvas.project(points))] if points else []
 
 
-def draw_ground(canvas, patches, shadows):
+def draw_ground(canvas: Canvas, patches: list, shadows: list) -> None:
     """Draw the ground plane: patches, texture and shadow.
 
     Args:
@@ -88,7 +86,7 @@ def draw_ground(canvas, patches, shadows):
     cv2.multiply(ground, light, ground, 1 / 128)
 
 
-def _texture(canvas, top, labels):
+def _texture(canvas: Canvas, top: int, labels: np.ndarray) -> np.ndarray:
     """Return the grain of the ground and joints of its paving, 128 = neutral.
 
     ``labels`` and the result are (h, w), their first row is ``top``.

@@ -1,15 +1,20 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Rendering of a scene by its name."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from .canvas import Canvas, shrink
 from .ground import draw_ground, draw_sky
 from .street import Street
 
 
-def render(entropy, size, supersample=2, void=False):
+def render(
+    entropy: Sequence[int], size: tuple[int, int], supersample: int = 2, void: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Photograph one scene.
 
     Args:
@@ -34,7 +39,7 @@ def render(entropy, size, supersample=2, void=False):
     return _develop(canvas.px, size, sensor), canvas.labels(void)
 
 
-def _noise_tile(rng):
+def _noise_tile(rng: Generator) -> np.ndarray:
     """Make noise with structure at 1, 2 and 4 texels, (256, 256) uint8."""
     tile = np.zeros((256, 256), np.float32)
     for cell, weight in ((1, 0.45), (2, 0.5), (4, 0.55)):
@@ -44,7 +49,7 @@ def _noise_tile(rng):
     return np.clip(tile - 64, 0, 255).astype(np.uint8)
 
 
-def _develop(px, size, rng):
+def _develop(px: np.ndarray, size: tuple[int, int], rng: Generator) -> np.ndarray:
     """Apply lens blur, exposure, white balance and noise."""
     image = shrink(px, size[::-1])
     image = cv2.GaussianBlur(

@@ -1,13 +1,18 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Layout of the objects in a street."""
 
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from . import buildings, furniture, traffic
-from .canvas import NEAR, View, disc, pick, rect, tint
+from .canvas import NEAR, Colour, disc, pick, rect, tint
 from .ground import FAR
+from .view import View
 
+Range = tuple[float, float]  # to draw a number from
 END = 110.0  # no house stands beyond, metres
 
 
@@ -28,7 +33,7 @@ class Street:
             arguments of the function).
     """
 
-    def __init__(self, rng, noise):
+    def __init__(self, rng: Generator, noise: np.ndarray) -> None:
         self.rng = rng
         self.things, self.patches, self.shadows = [], [], []
         self.lane = rng.uniform(2.9, 3.5)
@@ -56,25 +61,28 @@ class Street:
             self._walk(way, kerb, line)
         self._mark()
 
-    def _add(self, z, draw, *args):
+    def _add(self, z: float, draw: Callable, *args) -> None:
         self.things.append((z, draw, self.rng.integers(2**63), args))
 
-    def _stand(self, draw, x, z, width, height, *args):
+    def _stand(
+        self, draw: Callable, x: float, z: float, width: float, height: float, *args
+    ) -> None:
         """Add an upright object and its shadow."""
         if z > 2 * NEAR:
             self._add(z, draw, x, z, *args)
         self._shade(rect(x - width, x + width, z - width, z + width), height)
 
-    def _shade(self, points, height, depth=0.85):
+    def _shade(self, points: Sequence, height: float, depth: float = 0.85) -> None:
         """Add the shadow of a body with this outline (N, 2) on the ground."""
         points = np.concatenate([points, points + self.reach * height])
         if points[:, 1].min() < 60:  # further off it is lost in the picture
             hull = cv2.convexHull(points.astype(np.float32))[:, 0]
-            self.shadows.append(
-                (hull.astype(np.float64), depth if self.view.sunny else depth * 0.4)
-            )
+            depth *= 1 if self.view.sunny else 0.4
+            self.shadows.append((hull.astype(np.float64), depth))
 
-    def _strip(self, x0, x1, z0, z1, colour, label='road'):
+    def _strip(
+        self, x0: float, x1: float, z0: float, z1: float, colour: Colour, label: str = 'road'
+    ) -> None:
         """Pave a strip along the street."""
         z0 = max(z0, NEAR)
         if z1 > z0:
@@ -83,12 +91,12 @@ class Street:
             points = [(x0, end) for end in z] + [(x1, end) for end in z[::-1]]
             self.patches.append((points, colour, label))
 
-    def _steps(self, start, stop, step):
+    def _steps(self, start: Range, stop: Range, step: Range) -> list[float]:
         """Distances along the street; the arguments are ranges to draw from."""
         draws = (self.rng.uniform(*bounds) for bounds in (start, stop, step))
         return np.arange(*draws).tolist()
 
-    def _pave(self, way, kerb, line):
+    def _pave(self, way: int, kerb: float, line: float) -> None:
         """Lay pavement, kerb, gutter and road of one side, and repairs."""
         rng = self.rng
         self._strip(kerb, line, 0, FAR, self.slabs, 'sidewalk')
@@ -104,7 +112,7 @@ class Street:
             cover = disc(x, z, 0.35, 0.35)
             self.patches.append((cover, self.asphalt * 0.62, 'road'))
 
-    def _mark(self):
+    def _mark(self) -> None:
         """Paint the road markings."""
         lines = [] if self.rng.random() < 0.35 else [0]
         if not lines:
@@ -123,7 +131,7 @@ class Street:
         for x in np.arange(0.4 - self.edge, self.edge - 0.5):
             self._strip(x, x + 0.5, start, start + 3, self.white)
 
-    def _build_up(self, way, x):
+    def _build_up(self, way: int, x: float) -> None:
         """Line one side of the street with houses, gardens and gaps."""
         rng, z = self.rng, self.rng.uniform(-8, 0)
         green, tall = rng.uniform(0.1, 0.5), rng.uniform(6, 16)
@@ -139,7 +147,7 @@ class Street:
                     self._shade([(x, z), (x, z + length)], height)
             z += length
 
-    def _garden(self, way, x, z0, z1):
+    def _garden(self, way: int, x: float, z0: float, z1: float) -> None:
         """Add an open plot: lawn, trees, and a fence or hedge in front."""
         rng = self.rng
         lawn = np.array([92, 112, 58]) * rng.uniform(0.8, 1.15)
@@ -147,16 +155,13 @@ class Street:
         for _ in range(rng.integers(1, 5)):
             z = rng.uniform(z0, z1)
             # Before the fence, which is drawn at z1, but in their own order.
-            self._tree(
-                x + way * rng.uniform(2.5, 14),
-                z,
-                rng.uniform(4, 10),
-                pick(rng, (1.0, 1.0, 0.55)),
-                z1 + z * 1e-3,
-            )
+            aside, height = way * rng.uniform(2.5, 14), rng.uniform(4, 10)
+            self._tree(x + aside, z, height, pick(rng, (1.0, 1.0, 0.55)), z1 + z * 1e-3)
         self._add(z1, furniture.screen, way, x, z0, z1, rng.uniform(0.8, 1.8), rng.integers(-6, 12))
 
-    def _tree(self, x, z, height, slim, order=None):
+    def _tree(
+        self, x: float, z: float, height: float, slim: float, order: float | None = None
+    ) -> None:
         shape = pick(self.rng, self.crowns)[..., :: pick(self.rng, (-1, 1))]
         if z > 2 * NEAR:
             self._add(order or z, furniture.tree, x, z, height, slim, shape)
@@ -164,34 +169,22 @@ class Street:
         tip = self.reach * height * 0.6 + (x, z)
         self._shade(disc(*tip, height * 0.3 * slim, height * 0.3), 0, 0.6)
 
-    def _furnish(self, way, kerb):
+    def _furnish(self, way: int, kerb: float) -> None:
         """Add trees, lamps, signs, signals, bollards and rails along the kerb."""
         rng, x = self.rng, kerb + way * 0.6
         if rng.random() < 0.5:
             height, slim = rng.uniform(5, 9), pick(rng, (1.0, 0.6))
             for z in self._steps((4, 14), (50, 70), (7, 15)):
-                self._tree(
-                    x + way * 0.3, z + rng.uniform(-1, 1), height * rng.uniform(0.8, 1.2), slim
-                )
+                z, tall = z + rng.uniform(-1, 1), height * rng.uniform(0.8, 1.2)
+                self._tree(x + way * 0.3, z, tall, slim)
         height, reach = rng.uniform(5, 8), -way * rng.uniform(0.8, 2.2)
         for z in self._steps((5, 20), (75, 75), (15, 28)):
             self._stand(furniture.post, x, z, 0.08, height, height, reach)
         for _ in range(rng.integers(2, 6)):
-            self._stand(
-                furniture.sign,
-                x + way * rng.uniform(-0.2, 0.3),
-                7 + 34 * rng.random() ** 1.2,
-                0.06,
-                2.6,
-            )
-        self._stand(
-            furniture.signal,
-            x,
-            self.crossing - 0.5,
-            0.1,
-            3.4,
-            -way * pick(rng, (0.0, rng.uniform(2.5, 4))),
-        )
+            aside, z = way * rng.uniform(-0.2, 0.3), 7 + 34 * rng.random() ** 1.2
+            self._stand(furniture.sign, x + aside, z, 0.06, 2.6)
+        reach = -way * pick(rng, (0.0, rng.uniform(2.5, 4)))
+        self._stand(furniture.signal, x, self.crossing - 0.5, 0.1, 3.4, reach)
         if rng.random() < 0.35:
             for z in self._steps((4, 14), (15, 30), (1.4, 2.2)):
                 self._stand(furniture.post, x - way * 0.3, z, 0.07, 1, 1, 0)
@@ -201,7 +194,7 @@ class Street:
             for z in self._steps((3, 15), (18, 35), (3, 3)):
                 self._add(z + 3, furniture.screen, way, x - way * 0.35, z, z + 3, 1.05, style)
 
-    def _drive(self, way, kerb, parking):
+    def _drive(self, way: int, kerb: float, parking: float) -> None:
         """Add parked and moving cars, and cyclists at the edge of the road."""
         rng = self.rng
         density = rng.uniform(0.35, 0.9) if parking else 0
@@ -217,16 +210,10 @@ class Street:
                 z += rng.uniform(9, 60)
         for _ in range(rng.integers(0, 4)):
             x = pick(rng, (self.edge - 0.5,) * 3 + (abs(kerb) + 1,))
-            self._stand(
-                traffic.bicyclist,
-                way * x + rng.uniform(-0.3, 0.3),
-                rng.uniform(5, 37),
-                0.3,
-                1.2,
-                rng.uniform(-1, 1),
-            )
+            x, z = way * x + rng.uniform(-0.3, 0.3), rng.uniform(5, 37)
+            self._stand(traffic.bicyclist, x, z, 0.3, 1.2, rng.uniform(-1, 1))
 
-    def _car(self, x, z, away):
+    def _car(self, x: float, z: float, away: bool) -> None:
         """Add a car, unless it would stand on the crossing."""
         kind = self.rng.integers(len(traffic.CAR_LENGTHS))
         if not -6.5 < z - self.crossing < 3.5:
@@ -235,7 +222,7 @@ class Street:
             self._shade(base, 1.25)
             self._shade(base, 0, 1.0)
 
-    def _walk(self, way, kerb, line):
+    def _walk(self, way: int, kerb: float, line: float) -> None:
         """Add people on the pavement and on the crossing."""
         rng = self.rng
         for _ in range(rng.integers(2, 8)):

@@ -3,89 +3,45 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.random import Generator
 
-from .canvas import disc, pick, rect, stroke, tint
+from .canvas import Canvas, Colour, Point, disc, pick, rect, rgb, stroke, tint
 
 # Outline of a car from its rear bumper over the roof to the front bumper:
 # (metres ahead, metres up), and which of its panels are glass.
+
+
+def _outline(text: str) -> list[tuple[float, float]]:
+    return [tuple(map(float, point.split())) for point in text.split(',')]
+
+
 _PROFILES = (
+    (_outline('0 0.32, 0.02 0.92, 0.45 1.42, 2 1.46, 2.95 0.98, 3.85 0.78, 3.95 0.32'), (1, 3)),
     (
-        (
-            (0.0, 0.32),
-            (0.02, 0.92),
-            (0.45, 1.42),
-            (2.0, 1.46),
-            (2.95, 0.98),
-            (3.85, 0.78),
-            (3.95, 0.32),
-        ),
-        (1, 3),
-    ),
-    (
-        (
-            (0.0, 0.34),
-            (0.03, 0.95),
-            (0.75, 1.0),
-            (1.4, 1.4),
-            (2.6, 1.43),
-            (3.45, 0.97),
-            (4.5, 0.8),
-            (4.6, 0.34),
-        ),
+        _outline('0 0.34, 0.03 0.95, 0.75 1, 1.4 1.4, 2.6 1.43, 3.45 0.97, 4.5 0.8, 4.6 0.34'),
         (2, 4),
     ),
-    (
-        ((0.0, 0.4), (0.02, 1.05), (0.2, 1.68), (2.9, 1.72), (3.6, 1.12), (4.55, 1.0), (4.65, 0.4)),
-        (1, 3),
-    ),
-    (
-        ((0.0, 0.45), (0.0, 1.2), (0.03, 2.2), (4.1, 2.3), (4.8, 1.25), (5.3, 1.1), (5.4, 0.45)),
-        (1, 3),
-    ),
+    (_outline('0 0.4, 0.02 1.05, 0.2 1.68, 2.9 1.72, 3.6 1.12, 4.55 1, 4.65 0.4'), (1, 3)),
+    (_outline('0 0.45, 0 1.2, 0.03 2.2, 4.1 2.3, 4.8 1.25, 5.3 1.1, 5.4 0.45'), (1, 3)),
 )
 CAR_LENGTHS = tuple(outline[-1][0] for outline, _ in _PROFILES)
-_BODIES = (
-    (28, 30, 34),
-    (196, 200, 204),
-    (236, 236, 234),
-    (120, 124, 128),
-    (150, 28, 30),
-    (34, 58, 112),
-    (60, 84, 70),
-    (188, 168, 128),
-    (70, 74, 80),
-    (206, 130, 44),
-)
+_BODIES = rgb('1C1E22 C4C8CC ECECEA 787C80 961C1E 223A70 3C5446 BCA880 464A50 CE822C')
 _GLASS, _TYRE = (44, 54, 64), (24, 24, 26)
-_CLOTHES = (
-    (34, 36, 44),
-    (60, 70, 100),
-    (140, 40, 44),
-    (190, 186, 178),
-    (80, 96, 70),
-    (200, 160, 60),
-    (90, 60, 90),
-    (220, 220, 224),
-    (46, 90, 120),
-    (216, 96, 60),
-)
+_CLOTHES = rgb('22242C 3C4664 8C282C BEBAB2 506046 C8A03C 5A3C5A DCDCE0 2E5A78 D8603C')
 # Of a bicycle: (metres ahead, up, across).
 _REAR, _SEAT, _PEDAL = (-0.52, 0.34, 0), (-0.2, 0.95, 0), (-0.02, 0.3, 0)
 _BARS, _FRONT = (0.4, 1.02, 0), (0.52, 0.34, 0)
 _FRAME = (
-    (_REAR, _PEDAL),
-    (_REAR, _SEAT),
-    (_PEDAL, _SEAT),
-    (_PEDAL, _BARS),
-    (_SEAT, _BARS),
-    (_FRONT, _BARS),
+    *((_REAR, _PEDAL), (_REAR, _SEAT), (_PEDAL, _SEAT)),
+    *((_PEDAL, _BARS), (_SEAT, _BARS), (_FRONT, _BARS)),
 )
-_SKIN = ((222, 180, 150), (186, 136, 104), (118, 82, 62))
+_SKIN = rgb('DEB496 BA8868 76523E')
 
 
-def car(canvas, rng, x, z, kind, away):
+def car(canvas: Canvas, rng: Generator, x: float, z: float, kind: int, away: bool) -> None:
     """A car parallel to the street, its near end at ``z``.
 
     ``kind`` is its index in ``CAR_LENGTHS``; ``away`` tells whether it shows its rear.
@@ -98,7 +54,7 @@ def car(canvas, rng, x, z, kind, away):
     half, waist = (0.9, 0.95) if roof < 2 else (1.0, 1.2)
     side = -1.01 if x > canvas.view.x else 1.01
 
-    def show(points, colour, normal=None):
+    def show(points: Sequence, colour: Colour, normal: Point | None = None) -> None:
         """Fill a polygon of points (ahead, up, across)."""
         placed = []
         for ahead, up, across in points:
@@ -114,24 +70,16 @@ def car(canvas, rng, x, z, kind, away):
         show([(*a, -1), (*b, -1), (*b, 1), (*a, 1)], body, normal)
         if panel in glass:
             a, b = ((a[0] + ahead * t, a[1] + up * t) for t in (0.12, 0.88))
-            show(
-                [(*a, -0.86), (*b, -0.86), (*b, 0.86), (*a, 0.86)],
-                tint(_GLASS, 0.8 + 0.9 * max(0.0, normal[1])),
-            )
+            glaze = tint(_GLASS, 0.8 + 0.9 * max(0.0, normal[1]))
+            show([(*a, -0.86), (*b, -0.86), (*b, 0.86), (*a, 0.86)], glaze)
     show([(*p, side / 1.01) for p in outline], body, (side, 0.0, 0.0))
     if canvas.scale(z) < 10:
         return  # the rest would be specks
     cabin = [ahead for ahead, up in outline if up > waist + 0.2]
     start, size = cabin[0], cabin[-1] - cabin[0]
     for low, high in (((-0.05, 0.48), (0.48, 0.04)), ((0.52, 1.08), (0.97, 0.52))):
-        show(
-            [
-                (start + size * part, up, side)
-                for parts, up in ((low, waist + 0.06), (high, roof - 0.12))
-                for part in parts
-            ],
-            _GLASS,
-        )
+        rows = (low, waist + 0.06), (high, roof - 0.12)
+        show([(start + size * part, up, side) for parts, up in rows for part in parts], _GLASS)
     for ahead in (length * 0.19, length * 0.8):
         for radius, colour in ((0.34, _TYRE), (0.2, (150, 152, 154))):
             wheel = disc(ahead, 0.34, radius, radius)
@@ -139,7 +87,7 @@ def car(canvas, rng, x, z, kind, away):
     low, high = outline[0][1], outline[1][1]
     lamp = (196, 30, 28) if away else (246, 244, 226)
 
-    def box(x0, x1, y0, y1, colour):
+    def box(x0: float, x1: float, y0: float, y1: float, colour: Colour) -> None:
         canvas.flat(x, z, rect(x0 * half, x1 * half, y0, y1), colour, 'car')
 
     for way in (-1, 1):
@@ -149,14 +97,14 @@ def car(canvas, rng, x, z, kind, away):
     box(-0.95, 0.95, low, low + 0.06, tint(body, 0.5))
 
 
-def pedestrian(canvas, rng, x, z, height):
+def pedestrian(canvas: Canvas, rng: Generator, x: float, z: float, height: float) -> None:
     """A walking or standing person."""
     top, legs = pick(rng, _CLOTHES), pick(rng, _CLOTHES[:4])
     skin, hair = pick(rng, _SKIN), tint(pick(rng, _SKIN), 0.4)
     stride = rng.uniform(-0.16, 0.16)
     arm = 0.12 + stride * 0.7
 
-    def show(points, colour):
+    def show(points: Sequence, colour: Colour) -> None:
         canvas.flat(x, z, np.array(points) * height, colour, 'pedestrian')
 
     for foot, tone in ((-stride, 0.75), (stride, 1.0)):
@@ -172,7 +120,7 @@ def pedestrian(canvas, rng, x, z, height):
     show(disc(0, 0.91, 0.042, 0.06), skin)
 
 
-def bicyclist(canvas, rng, x, z, turn):
+def bicyclist(canvas: Canvas, rng: Generator, x: float, z: float, turn: float) -> None:
     """A rider on a bicycle.
 
     ``turn`` is 1 or -1 when seen from the side, 0 from behind.
@@ -182,10 +130,10 @@ def bicyclist(canvas, rng, x, z, turn):
     wide, crank = 0.18 * (1 - abs(turn)), rng.uniform(0, np.pi)
     oblique = max(0.12, abs(turn))
 
-    def show(points, colour):
+    def show(points: Sequence, colour: Colour) -> None:
         canvas.flat(x, z, points, colour, 'bicyclist')
 
-    def limb(start, end, width, colour):
+    def limb(start: Point, end: Point, width: float, colour: Colour) -> None:
         """A stroke between points (ahead, up, across)."""
         ends = [(ahead * turn + across, up) for ahead, up, across in (start, end)]
         show(stroke(*ends, width), colour)
@@ -196,21 +144,14 @@ def bicyclist(canvas, rng, x, z, turn):
     for start, end in _FRAME:
         limb(start, end, 0.05, steel)
     for way in (-1, 1):
-        foot = (
-            -0.02 + way * 0.16 * math.cos(crank),
-            0.3 + way * 0.16 * math.sin(crank),
-            way * wide * 0.8,
-        )
+        ahead, up = way * 0.16 * math.cos(crank), way * 0.16 * math.sin(crank)
+        foot = -0.02 + ahead, 0.3 + up, way * wide * 0.8
         knee = (0.18 + foot[0] * 0.5, 0.72 + (foot[1] - 0.3) * 0.6, way * wide)
         tone = tint(legs, 0.85 + 0.1 * way)
         limb((-0.18, 0.98, way * wide * 0.6), knee, 0.15, tone)
         limb(knee, foot, 0.11, tone)
-        limb(
-            (0.1, 1.42, way * wide),
-            (0.38, 1.05, way * wide * 1.4),
-            0.09,
-            tint(top, 0.9 + 0.1 * way),
-        )
+        hand = (0.38, 1.05, way * wide * 1.4)
+        limb((0.1, 1.42, way * wide), hand, 0.09, tint(top, 0.9 + 0.1 * way))
     limb((-0.2, 0.93, 0), (0.08, 1.46, 0), 0.3 + 0.3 * wide, top)
     show(disc(0.2 * turn, 1.61, 0.11, 0.13), skin)
     show(disc(0.2 * turn, 1.68, 0.12, 0.08), steel)

@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 
-from mmhires.deploy.task import Array
+from mmhires.deploy.processor import Array
 
 # Name of the description among the extra files of torch.export.
 SPEC_FILE = 'mmhires.json'

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmhires.utils.extras import import_extra
 
+from ..onnx_file import check_onnx
 from . import Loaded, parse_fields
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def load(
         ValueError: ``device`` or ``precision`` is not there.
     """
     onnxruntime = import_extra('onnxruntime', 'deploy')
+    check_onnx(file)
     providers = providers_of(device, precision)
     name = providers[0][0]
     if name not in onnxruntime.get_available_providers():
@@ -58,8 +60,7 @@ def load(
     session = onnxruntime.InferenceSession(file, options, providers)
     if name not in session.get_providers():
         raise ValueError(
-            f'onnxruntime fell back to '
-            f'{session.get_providers()[0]}: {name}, which device '
+            f'onnxruntime fell back to {session.get_providers()[0]}: {name}, which device '
             f'{device!r} needs, does not start here'
         )
     spec = parse_fields(session.get_modelmeta().custom_metadata_map)
@@ -94,18 +95,12 @@ def load(
         if image.is_cuda:
             torch.cuda.current_stream(image.device).synchronize()
         binding = session.io_binding()
-        for bind, name, tensor in (
+        for bind, name, x in (
             (binding.bind_input, 'image', image),
             (binding.bind_output, 'out', out),
         ):
-            bind(
-                name,
-                tensor.device.type,
-                tensor.device.index or 0,
-                tensor.new_empty(0).cpu().numpy().dtype,
-                tensor.shape,
-                tensor.data_ptr(),
-            )
+            kind = x.new_empty(0).cpu().numpy().dtype
+            bind(name, x.device.type, x.device.index or 0, kind, x.shape, x.data_ptr())
         session.run_with_iobinding(binding)
         return out
 
@@ -133,12 +128,8 @@ def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
     gpu = dict(device_id=index or '0')
     # Engines take minutes to build.
     cache = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
-    tensorrt = dict(
-        gpu,
-        trt_engine_cache_enable='True',
-        trt_timing_cache_enable='True',
-        trt_engine_cache_path=str(cache / 'mmhires/tensorrt'),
-    )
+    tensorrt = dict(gpu, trt_engine_cache_enable='True', trt_timing_cache_enable='True')
+    tensorrt['trt_engine_cache_path'] = str(cache / 'mmhires/tensorrt')
     if precision in ('fp16', 'bf16', 'int8'):
         tensorrt[f'trt_{precision}_enable'] = 'True'
     every = list(zip(_PROVIDERS.values(), ({}, gpu, tensorrt)))

@@ -11,6 +11,7 @@ import numpy as np
 from mmhires.utils.extras import import_extra
 
 from ..forks import after_fork, in_child
+from ..onnx_file import check_onnx
 from . import Loaded, parse_fields
 
 _HINTS = dict(fp32='f32', fp16='f16', bf16='bf16')
@@ -43,6 +44,7 @@ def load(file: Path | bytes, device: str, precision: str | None, threads: int | 
     is a copy.
     """
     import_extra('openvino', 'openvino')
+    check_onnx(file)
     if device != 'cpu':
         raise ValueError(f"openvino runs on device 'cpu', got {device!r}")
     if in_child() and _closed['parent']:

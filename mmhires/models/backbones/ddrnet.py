@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from mmhires.models.backbones import ddrnet_keys
+from mmhires.converters import ddrnet_keys
 from mmhires.models.init_cfg import KAIMING
 from mmhires.models.layers.residual import residual_block
 from mmhires.models.layers.resize import resize_to

@@ -8,8 +8,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmhires import load_model
 from mmhires.datasets import StreetsDataset
-from mmhires.deploy import export, load_model
+from mmhires.deploy import export
 from mmhires.models.recording import head_of
 from mmhires.registry import MODELS
 
@@ -130,7 +131,7 @@ def files_of(repo_root, randomize, image, tmp_path_factory):
 @pytest.fixture
 def model_of(files_of):
     """A model of a method, as the export takes it."""
-    return lambda method: load_model(*files_of(method))
+    return lambda method: load_model(*files_of(method), 'cpu')
 
 
 @pytest.fixture(scope='session')
@@ -151,7 +152,7 @@ def image(repo_root, tmp_path_factory):
 def exported_ddrnet(files_of, image, tmp_path_factory):
     """DDRNet as one file of each format, by suffix."""
     pytest.importorskip('onnxruntime')
-    model = load_model(*files_of('ddrnet'))
+    model = load_model(*files_of('ddrnet'), 'cpu')
     folder = tmp_path_factory.mktemp('ddrnet_files')
     for suffix in ('.onnx', '.pt2'):
         export(model, folder / f'model{suffix}', [image])

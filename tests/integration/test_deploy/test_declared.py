@@ -11,7 +11,7 @@ from torch import nn
 from mmhires.deploy import Predictor, export
 from mmhires.deploy.engines import onnxruntime as engine
 from mmhires.deploy.engines import openvino
-from mmhires.deploy.formats import to_onnx
+from mmhires.deploy.writers.onnx import write as to_onnx
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -101,10 +101,10 @@ def test_outputs_of_many_sizes_are_not_kept():
 
 @pytest.fixture(scope='module')
 def with_labels(files_of, image, tmp_path_factory):
-    from mmhires.deploy import load_model
+    from mmhires import load_model
 
     out = tmp_path_factory.mktemp('labels') / 'labels.onnx'
-    export(load_model(*files_of('ddrnet')), out, [image], labels=True, batch=True)
+    export(load_model(*files_of('ddrnet'), 'cpu'), out, [image], labels=True, batch=True)
     return out
 
 

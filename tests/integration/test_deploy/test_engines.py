@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmhires.deploy import Predictor, export, load_model
+from mmhires import load_model
+from mmhires.deploy import Predictor, export
 from mmhires.deploy.engines.onnxruntime import providers_of
-from mmhires.deploy.runtimes import RUNTIMES
+from mmhires.deploy.formats import RUNTIMES
 
 METHODS = (
     'dsrl',
@@ -42,7 +43,7 @@ def exported(files_of, image, tmp_path_factory):
     def exported(method, suffix='.onnx', **options):
         key = method, suffix, *options
         if key not in made:
-            model = load_model(*files_of(method))
+            model = load_model(*files_of(method), 'cpu')
             out = tmp_path_factory.mktemp(method) / f'm{suffix}'
             export(model, out, [image], **options)
             made[key] = out, eager(model, image)

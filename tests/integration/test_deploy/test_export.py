@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from PIL import Image
 
-from mmhires.compat import bf16_convolution
-from mmhires.deploy import Network, Predictor, export, load_model
+from mmhires import load_model
+from mmhires.deploy import Network, Predictor, export
+from mmhires.utils import bf16_convolution
 
 pytest.importorskip('onnxruntime')
 
@@ -22,7 +23,7 @@ pytest.importorskip('onnxruntime')
 def onnx_file(files_of, image, tmp_path_factory):
     """DSRL at the size of the image."""
     out = tmp_path_factory.mktemp('onnx') / 'dsrl.onnx'
-    export(load_model(*files_of('dsrl')), out, [image])
+    export(load_model(*files_of('dsrl'), 'cpu'), out, [image])
     return out
 
 
@@ -383,11 +384,11 @@ def test_foreign_onnx_file_is_refused(tmp_path):
 def test_checkpoint_of_another_config_is_refused(files_of, tmp_path):
     (dsrl, weights), (ddrnet, _) = files_of('dsrl'), files_of('ddrnet')
     with pytest.raises(ValueError, match='is not of this config') as caught:
-        load_model(ddrnet, weights)
+        load_model(ddrnet, weights, 'cpu')
     assert '\n' not in str(caught.value)
     broken = tmp_path / 'broken.pth'
     broken.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ValueError, match='broken.pth is not a checkpoint'):
-        load_model(dsrl, broken)
+        load_model(dsrl, broken, 'cpu')
     with pytest.raises(FileNotFoundError, match='none.pth does not exist'):
-        load_model(dsrl, tmp_path / 'none.pth')
+        load_model(dsrl, tmp_path / 'none.pth', 'cpu')

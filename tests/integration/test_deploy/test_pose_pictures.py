@@ -14,10 +14,11 @@ pytest.importorskip('onnxruntime')
 
 @pytest.fixture(scope='module')
 def predictor(files_of, image, tmp_path_factory):
-    from mmhires.deploy import Predictor, export, load_model
+    from mmhires import load_model
+    from mmhires.deploy import Predictor, export
 
     file = tmp_path_factory.mktemp('pose') / 'm.onnx'
-    export(load_model(*files_of('pose')), file, [image])
+    export(load_model(*files_of('pose'), 'cpu'), file, [image])
     return Predictor(file)
 
 
@@ -30,7 +31,7 @@ def test_skeletons_are_those_of_mmpose(predictor):
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(5, 195, (2, 17, 2)).astype(np.float32)
     scores = rng.uniform(0, 1, (2, 17)).astype(np.float32)
-    spec = predictor.task.spec
+    spec = predictor.processor.spec
     visualizer = PoseLocalVisualizer(
         kpt_color=spec['palette'],
         link_color=spec['skeleton_palette'],

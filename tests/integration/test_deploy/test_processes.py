@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from mmhires.deploy import Predictor, export, load_model
-from mmhires.deploy.runtimes import RUNTIMES
+from mmhires import load_model
+from mmhires.deploy import Predictor, export
+from mmhires.deploy.formats import RUNTIMES
 
 SIZE = 47, 65
 fork = pytest.mark.skipif(
@@ -42,7 +43,7 @@ def files(files_of, street):
     """DDRNet for small pictures, as one file of each format, by suffix."""
     pytest.importorskip('onnxruntime')
     folder = street.parent
-    model = load_model(*files_of('ddrnet'))
+    model = load_model(*files_of('ddrnet'), 'cpu')
     for suffix in ('.onnx', '.pt2'):
         export(model, folder / f'model{suffix}', [street])
     return {suffix: folder / f'model{suffix}' for suffix in ('.onnx', '.pt2')}

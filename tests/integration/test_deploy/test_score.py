@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from mmengine.config import ConfigDict
 
-from mmhires.deploy import export, load_model
+from mmhires import load_model
+from mmhires.deploy import export
 from mmhires.deploy.original import agreement, original_prediction
 from mmhires.deploy.score import has_labelled_pictures, make_score
 
@@ -17,7 +18,7 @@ pytest.importorskip('onnxruntime')
 
 @pytest.fixture(scope='module')
 def ddrnet(files_of):
-    return load_model(*files_of('ddrnet'))
+    return load_model(*files_of('ddrnet'), 'cpu')
 
 
 @pytest.fixture(scope='module')
@@ -119,7 +120,7 @@ def test_poses_without_annotations_are_scored_by_agreement(files_of, image, tmp_
     pytest.importorskip('mmpose.apis')
     from mmhires.deploy import Predictor
 
-    model = load_model(*files_of('pose'))
+    model = load_model(*files_of('pose'), 'cpu')
     model.cfg.test_dataloader.dataset.data_root = '/nowhere'
     name, score = make_score(model, [image], 2)
     assert name == 'agreement'
@@ -145,7 +146,7 @@ def test_export_after_a_prediction_of_an_array(files_of, image, tmp_path):
     """MMSegmentation makes the config of a model one for arrays then."""
     from mmseg.apis import inference_model
 
-    model = load_model(*files_of('ddrnet'))
+    model = load_model(*files_of('ddrnet'), 'cpu')
     picture = cv2.imread(str(image))
     want = inference_model(model, picture).pred_sem_seg.data[0].numpy()
     changed = copy.deepcopy(model.cfg.to_dict())

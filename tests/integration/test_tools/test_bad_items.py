@@ -16,10 +16,11 @@ GREY = np.full((64, 96, 3), 100, np.uint8)
 
 @pytest.fixture(scope='module')
 def tiny_onnx(tiny, tiny_weights, tmp_path_factory):
-    from mmhires.deploy import export, load_model
+    from mmhires import load_model
+    from mmhires.deploy import export
 
     file = tmp_path_factory.mktemp('onnx') / 'm.onnx'
-    export(load_model(tiny / 'tiny.py', tiny_weights), file, [tiny / 'images/0.png'])
+    export(load_model(tiny / 'tiny.py', tiny_weights, 'cpu'), file, [tiny / 'images/0.png'])
     return file
 
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from mmengine.device import get_device
 
-from mmhires.adapt.__main__ import main as adapt
-from mmhires.apis.host_tools import host_main
+from mmhires.cli import main
+from mmhires.cli.host_tools import host_main
 
 pytestmark = pytest.mark.skipif(
     get_device() != 'cpu' or not os.path.isdir('/proc/self'),
@@ -95,10 +95,8 @@ def test_what_adapt_writes_goes_on_where_it_was_stopped(
     method, sent, tiny, teacher, tmp_path, here
 ):
     config = tmp_path / 'child.py'
-    assert (
-        adapt([method, str(tiny / 'tiny.py'), '--teacher-ckpt', str(teacher), '-o', str(config)])
-        == 0
-    )
+    argv = [method, str(tiny / 'tiny.py'), '--teacher-ckpt', str(teacher), '-o', str(config)]
+    assert main(['adapt', *argv]) == 0
     run = tmp_path / 'run'
     # A first start, though it is said to resume.
     stop_training(run, sent, config, '--resume')

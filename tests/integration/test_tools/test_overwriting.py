@@ -61,9 +61,9 @@ def test_tool_refuses_to_write_over_what_it_reads(argv, call_tool, mine, tmp_pat
 
 @pytest.mark.parametrize('out', ['mine.py', 'base.py', 'link.py', 'mine.pth'])
 def test_adapt_refuses_to_write_over_a_config_or_its_base(out, mine, tmp_path, capsys):
-    from mmhires.adapt.__main__ import main
+    from mmhires.cli import main
 
-    argv = ['dsrl', 'mine.py', '-o', out, '--teacher-ckpt', 'mine.pth']
+    argv = ['adapt', 'dsrl', 'mine.py', '-o', out, '--teacher-ckpt', 'mine.pth']
     assert main(argv) == 2
     error = capsys.readouterr().err
     assert 'would overwrite the input' in error and error.count('\n') == 1

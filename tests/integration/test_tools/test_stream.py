@@ -20,7 +20,8 @@ pytest.importorskip('onnxruntime')
 @pytest.fixture(scope='module')
 def predictor(tiny, tmp_path_factory):
     """The tiny model, which calls some half of the pixels bright."""
-    from mmhires.deploy import Predictor, export, load_model
+    from mmhires import load_model
+    from mmhires.deploy import Predictor, export
 
     folder = tmp_path_factory.mktemp('stream')
     torch.manual_seed(0)
@@ -33,7 +34,9 @@ def predictor(tiny, tmp_path_factory):
     conv.bias.data -= logits.mean((1, 2))
     torch.save(model.state_dict(), folder / 'w.pth')
     export(
-        load_model(tiny / 'tiny.py', folder / 'w.pth'), folder / 'm.onnx', [tiny / 'images/0.png']
+        load_model(tiny / 'tiny.py', folder / 'w.pth', 'cpu'),
+        folder / 'm.onnx',
+        [tiny / 'images/0.png'],
     )
     return Predictor(folder / 'm.onnx', threads=1, runtime='onnxruntime')
 

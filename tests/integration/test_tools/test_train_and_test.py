@@ -10,7 +10,7 @@ import cv2
 import pytest
 import torch
 
-from mmhires.apis.host_tools import host_main
+from mmhires.cli.host_tools import host_main
 
 MIM = Path(sys.executable).parent / 'mim'
 SRUN = """#!/usr/bin/env python3

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""Child configs that ``python -m mmhires.adapt`` writes, and refusals."""
+"""Child configs that ``python -m mmhires adapt`` writes, and refusals."""
 
 import pytest
 import torch
@@ -8,9 +8,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from mmhires.adapt import AdaptError, adapt, trial
-from mmhires.adapt.__main__ import main
 from mmhires.adapt.hooks import child_hooks
 from mmhires.adapt.writing import BASE, Code, merge_settings, write_settings
+from mmhires.cli import main
 from mmhires.dryrun.meta_device import build_model
 from mmhires.engine import FiniteLossHook
 from mmhires.registry import HOOKS
@@ -152,7 +152,7 @@ def plain(streets_config, tmp_path):
 
 def test_the_child_of_a_file_trains_a_step_and_predicts(plain, random_batch, tmp_path):
     child = tmp_path / 'child.py'
-    assert main(['dsrl', str(tmp_path / 'mine/plain.py'), '-o', str(child)]) == 0
+    assert main(['adapt', 'dsrl', str(tmp_path / 'mine/plain.py'), '-o', str(child)]) == 0
     assert "_base_ = 'mine/plain.py'" in child.read_text()
     cfg = Config.fromfile(child)
     init_default_scope('mmseg')
@@ -175,7 +175,18 @@ def test_with_a_teacher_dsrl_starts_from_it_and_learns_from_it(plain, random_bat
     torch.save(dict(state_dict=full_size.state_dict()), weights)
     child = str(tmp_path / 'child.py')
     assert (
-        main(['dsrl', str(tmp_path / 'mine/plain.py'), '--teacher-ckpt', weights, '-o', child]) == 0
+        main(
+            [
+                'adapt',
+                'dsrl',
+                str(tmp_path / 'mine/plain.py'),
+                '--teacher-ckpt',
+                weights,
+                '-o',
+                child,
+            ]
+        )
+        == 0
     )
     cfg = Config.fromfile(child)
     student = build_model(cfg.model, allocate=True)
@@ -285,7 +296,7 @@ def test_a_folder_and_a_scale_that_cannot_be_are_one_line(tmp_path, capsys):
         (['--scale', '0'], 'at least 1, got 0'),
         (['-o', str(tmp_path / 'nowhere/x.py')], f'no folder {tmp_path / "nowhere"}'),
     ):
-        assert main(['dsrl', PSPNET, *more]) == 2
+        assert main(['adapt', 'dsrl', PSPNET, *more]) == 2
         assert seen in capsys.readouterr().err
 
 
@@ -302,7 +313,7 @@ def test_bad_input_is_one_line_and_exit_code_2(text, seen, tmp_path, capsys):
     path = tmp_path / 'broken.py'
     if text is not None:
         path.write_text(text)
-    assert main(['dsrl', str(path)]) == 2
+    assert main(['adapt', 'dsrl', str(path)]) == 2
     out, error = capsys.readouterr()
     assert out == '' and seen in error
     assert len(error.splitlines()) == 1

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from mmhires.adapt import adapt, dsrl
-from mmhires.adapt.upstream import AdaptError, Upstream
+from mmhires.adapt.host_config import AdaptError, Upstream
 from mmhires.compat.onedl import installed_fork
 from mmhires.models.losses import FALoss
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmhires.adapt import AdaptError, adapt, trial
-from mmhires.adapt.__main__ import main
+from mmhires.cli import main
 from mmhires.dryrun.meta_device import build_model
 
 
@@ -93,7 +93,7 @@ def test_a_loss_that_is_0_at_every_step_is_named(plain, tmp_path):
 
 def test_a_child_of_hrfr_without_weights_of_a_teacher_says_so(plain, tmp_path, capsys):
     child = str(tmp_path / 'child.py')
-    assert main(['hrfr', plain(), '-o', child, '--steps', '0']) == 0
+    assert main(['adapt', 'hrfr', plain(), '-o', child, '--steps', '0']) == 0
     assert (
         'model.teacher_ckpt: None, and the teacher has no other weights '
         'for backbone and decode_head' in capsys.readouterr().err
@@ -102,7 +102,10 @@ def test_a_child_of_hrfr_without_weights_of_a_teacher_says_so(plain, tmp_path, c
     init_default_scope('mmseg')
     full_size = build_model(Config.fromfile(plain()).model, allocate=True)
     torch.save(dict(state_dict=full_size.state_dict()), weights)
-    assert main(['hrfr', plain(), '-o', child, '--steps', '0', '--teacher-ckpt', weights]) == 0
+    assert (
+        main(['adapt', 'hrfr', plain(), '-o', child, '--steps', '0', '--teacher-ckpt', weights])
+        == 0
+    )
     assert 'warning' not in capsys.readouterr().err
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-"""What ``python -m mmhires.check`` finds in broken configs, and leaves."""
+"""What ``python -m mmhires check`` finds in broken configs, and leaves."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmhires.check import check_config, context
-from mmhires.check.__main__ import main
+from mmhires.cli import main
 from mmhires.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -296,15 +296,15 @@ def test_components_that_nothing_imports_are_found(check):
         ("_base_ = 'nowhere.py'", 'nowhere.py'),
         ('model = dict(\n', 'SyntaxError'),
         ("default_scope = 'mmdet3d'\nmodel = dict()", 'mmdet3d'),
-        ("default_scope = 'mmseg'\nmodel = [1]", '[1] is no dict'),
+        ("default_scope = 'mmseg'\nmodel = [1]", '[1] is not a dict'),
         ("default_scope = 'mmseg'\nmodel = dict(backbone=dict())", 'has no type'),
         (
             "default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\ntrain_dataloader = 3",
-            '3 is no dict',
+            '3 is not a dict',
         ),
         (
             "default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder', data_preprocessor=4)",
-            '4 is no dict',
+            '4 is not a dict',
         ),
         (
             "default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\n"
@@ -330,7 +330,7 @@ model = dict(
 train_dataloader = dict(dataset=dict(data_root='nowhere'))
 val_evaluator = dict(_delete_=True, type='NoSuchMetric')
 """)
-    assert main([str(path)]) == 1
+    assert main(['check', str(path)]) == 1
     printed = capsys.readouterr().out
     for key in (
         '(missing) load_from',
@@ -344,9 +344,9 @@ val_evaluator = dict(_delete_=True, type='NoSuchMetric')
 
 def test_the_exit_code_is_0_without_problems_and_options_count(capsys):
     path = str(CONFIGS / PLAIN)
-    assert main([path]) == 0
+    assert main(['check', path]) == 0
     assert f'{path}: 0 problems, 0 warnings' in capsys.readouterr().out
-    assert main([path, '--cfg-options', 'model.decode_head.num_classes=3']) == 1
+    assert main(['check', path, '--cfg-options', 'model.decode_head.num_classes=3']) == 1
 
 
 def test_test_images_whose_maps_no_crop_had_are_a_warning(check, camvid):

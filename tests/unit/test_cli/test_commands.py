@@ -10,8 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from mmhires.cli import COMMANDS, main, options
-from mmhires.cli.convert_checkpoint import SOURCES
-from mmhires.cli.predict import RUNTIMES
 from mmhires.version import __version__
 
 # By the path below tools/, or the module, of old.
@@ -29,8 +27,6 @@ OLD = {
     'model_converters/extract_student.py': 'convert student',
     'model_converters/map_classes.py': 'convert classes',
     'dataset_converters/camvid.py': 'convert camvid',
-    'mmhires.adapt': 'adapt',
-    'mmhires.check': 'check',
     'mmhires': '',
 }
 
@@ -151,11 +147,3 @@ def test_a_name_of_the_zoo_is_a_config():
     assert path.endswith('configs/dsrl/dabnet_4xb2-372k_cityscapes-512x1024.py')
     given = dict(configs=['a.py'], model=['dabnet_cityscapes'])
     assert options.read_configs(SimpleNamespace(**given)) == ['a.py', path]
-
-
-def test_choices_that_save_imports_are_complete():
-    from mmhires import converters
-    from mmhires.deploy import runtimes
-
-    assert sorted(SOURCES) == sorted(converters.SOURCES)
-    assert (*runtimes.RUNTIMES,) == RUNTIMES

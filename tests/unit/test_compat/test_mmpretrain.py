@@ -29,7 +29,7 @@ def run_python(code):
 def test_without_the_item_mmpretrain_is_not_importable():
     done = run_python(
         'from mmhires import compat\n'
-        'compat._import_hook._FINDER.runs.pop("mmpretrain")\n'
+        'compat.import_hook._FINDER.runs.pop("mmpretrain")\n'
         'import mmpretrain.datasets'
     )
     assert "No module named 'torchvision'" in done.stderr

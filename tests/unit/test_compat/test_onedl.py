@@ -15,8 +15,8 @@ from mmengine.utils import get_installed_path, is_installed
 from packaging.version import Version
 
 from mmhires import compat
-from mmhires.compat import _import_hook, checkpoint_fallback, mmcv_ext, onedl
-from mmhires.compat.__main__ import _version
+from mmhires.compat import checkpoint_fallback, import_hook, mmcv_ext, onedl
+from mmhires.compat.__main__ import version_of
 
 CONFIG = 'mmaction::tiny/tiny.py'
 STATES = {item.name: item.state for item in compat.ITEMS}
@@ -45,7 +45,7 @@ def site(tmp_path, monkeypatch):
         'meta_path',
         [finder for finder in sys.meta_path if not isinstance(finder, onedl._ForkFinder)],
     )
-    monkeypatch.delitem(_import_hook._FINDER.runs, 'pkg_resources', raising=False)
+    monkeypatch.delitem(import_hook._FINDER.runs, 'pkg_resources', raising=False)
     monkeypatch.setattr(onedl, 'FORKS', dict(mmaction2='onedl-mmaction2'))
     return tmp_path
 
@@ -65,7 +65,7 @@ def test_every_lookup_by_upstreams_name_finds_the_fork(site):
     assert Path(get_installed_path('mmaction2')) == site / 'mmaction'
     assert metadata.version('mmaction2') == '9.9'
     assert metadata.version('MMAction2') == '9.9'
-    assert _version('mmaction2') == '9.9 (onedl-mmaction2)'
+    assert version_of('mmaction2') == '9.9 (onedl-mmaction2)'
     # Listing all, the fork is one package.
     names = [found.metadata['Name'] for found in metadata.distributions()]
     assert names.count('onedl-mmaction2') == 1
@@ -123,11 +123,11 @@ def test_installed_forks_are_found_and_upstreams_packages_left_alone(name):
     assert not fork or STATES['onedl'] == 'applied'
     if fork:
         assert metadata.version(name) == metadata.version(fork)
-        assert _version(name) == f'{metadata.version(fork)} ({fork})'
+        assert version_of(name) == f'{metadata.version(fork)} ({fork})'
         module = dict(mmsegmentation='mmseg', openmim='mim').get(name, name)
         assert Path(get_installed_path(name)).name == module
     elif is_installed(name):
-        assert 'onedl' not in _version(name)
+        assert 'onedl' not in version_of(name)
 
 
 def test_operator_says_how_the_fork_is_built_with_operators(monkeypatch):

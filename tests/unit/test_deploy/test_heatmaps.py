@@ -10,7 +10,7 @@ import torch
 from mmhires.deploy import heatmaps as ours
 from mmhires.deploy.crops import PersonCropper
 from mmhires.deploy.heatmaps import flip_back, make_codec
-from mmhires.deploy.pose import PoseTask
+from mmhires.deploy.pose import PoseProcessor
 
 pytest.importorskip('mmpose')
 
@@ -119,9 +119,9 @@ def test_option_that_is_not_known_is_refused_when_the_file_is_opened(key, value)
         crop=dict(input_size=[96, 128]),
         codec=dict(SIZES, type='UDPHeatmap'),
     )
-    PoseTask(spec)
+    PoseProcessor(spec)
     with pytest.raises(TypeError, match='new|rotated'):
-        PoseTask(spec | {key: value})
+        PoseProcessor(spec | {key: value})
 
 
 def test_rare_codec_is_mmposes():

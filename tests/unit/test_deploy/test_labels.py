@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from mmhires.deploy import labels
-from mmhires.deploy.labels import plain_labels
+from mmhires.deploy.labelling import plain_labels
 
 
 def smooth_logits(classes, height=12, width=17, batch=2):

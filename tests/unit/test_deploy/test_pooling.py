@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from mmhires.deploy.engines import onnxruntime
-from mmhires.deploy.formats import to_onnx
 from mmhires.deploy.pooling import PoolingAsMatmul
+from mmhires.deploy.writers.onnx import write as to_onnx
 
 
 @pytest.mark.parametrize('dynamic', [False, True])

@@ -15,7 +15,8 @@ from whole_model_recipes import LOW_RES, MODEL_CONFIGS, POSE_NET
 from mmhires import registry
 from mmhires.deploy import Network, fold_bn, strip
 from mmhires.deploy.engines import onnxruntime
-from mmhires.deploy.formats import to_onnx, to_torch
+from mmhires.deploy.writers import onnx
+from mmhires.deploy.writers import torch as torch_export
 from mmhires.models.backbones.low_res_backbone import with_image
 from mmhires.utils.errors import first_line
 
@@ -156,7 +157,7 @@ def problem(kind: str, name: str, suffix: str, dynamic: bool) -> str:
     if (suffix, dynamic) == ('.pt2', False) and not problem(kind, name, suffix, True):
         return ''  # a special case of what works
     network = _network(kind, name)
-    write = to_onnx if suffix == '.onnx' else to_torch
+    write = (onnx if suffix == '.onnx' else torch_export).write
     try:
         content = write(network, torch.randn(1, 3, *TRACED), {}, (2, 3) * dynamic)
         run = (

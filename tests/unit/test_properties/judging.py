@@ -12,7 +12,7 @@ import torch
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmhires.compat import bf16_convolution
+from mmhires.utils import bf16_convolution
 
 ORDINARY, ONE_PIXEL, EMPTY = 'ordinary', 'one-pixel', 'empty-batch'
 DTYPE, NAN = 'dtype', 'nan'

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from judging import DTYPE, ORDINARY, judge
 
-from mmhires.compat import bf16_convolution
+from mmhires.utils import bf16_convolution
 
 
 def convolution(width, dtype=torch.bfloat16, stride=2):

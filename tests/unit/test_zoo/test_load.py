@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmhires import load_model
 from mmhires.deploy import Pipeline, Predictor
-from mmhires.deploy.segmentation import SegmentationTask
+from mmhires.deploy.segmentation import SegmentationProcessor
 from mmhires.zoo import published as module
 from mmhires.zoo.published import config_folder, published
 
@@ -163,7 +163,7 @@ def test_pose_model_has_the_colours_of_its_keypoints(tmp_path):
 
 
 def test_file_that_names_another_number_of_classes_does_not_predict(zoo):
-    spec = SegmentationTask.describe(load_model(NAME, device='cpu'))
+    spec = SegmentationProcessor.describe(load_model(NAME, device='cpu'))
     spec.update(task='segmentation', input_shape=[1, 3, None, None])
     spec['resize'] = None
 
@@ -182,4 +182,4 @@ def test_model_with_other_names_is_not_described_for_export(zoo):
     model = load_model(NAME, device='cpu')
     model.dataset_meta['classes'] = model.dataset_meta['classes'][:19]
     with pytest.raises(ValueError, match='20 classes apart, .* names 19'):
-        SegmentationTask.describe(model)
+        SegmentationProcessor.describe(model)

@@ -9,7 +9,8 @@ from mmengine.config import ConfigDict
 from mmengine.runner.checkpoint import load_checkpoint
 from mmseg.models.backbones import DDRNet as MMSegDDRNet
 
-from mmhires.models.backbones import DDRNet, ddrnet_keys
+from mmhires.converters import ddrnet_keys
+from mmhires.models.backbones import DDRNet
 
 # The depths of DDRNet-23, whose names the published checkpoints have.
 SMALL = dict(channels=4, depths=(2, 2, 2, 2))

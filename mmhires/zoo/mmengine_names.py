@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from .compat._import_hook import when_imported
+from mmhires.compat.import_hook import when_imported
 
 
 def teach() -> None:
@@ -21,7 +21,7 @@ def _teach_checkpoints() -> None:
 
     @CheckpointLoader.register_scheme('mmhires://', force=True)
     def load_from_zoo(filename: str, map_location=None) -> dict:
-        from .zoo import load_published
+        from .published import load_published
 
         return load_published(filename.removeprefix('mmhires://'))
 
@@ -33,16 +33,12 @@ def _teach_inferencers() -> None:
 
     def models(folder: str) -> Iterator[dict]:
         yield from theirs(folder)
-        from .zoo.published import config_folder, published
+        from .published import config_folder, published
 
         for entry in published().values():
             if entry.config:
-                # an absolute path, which joined to their folder stays what
-                # it is
-                yield dict(
-                    Name=entry.name,
-                    Config=str(config_folder() / entry.config),
-                    Weights=f'mmhires://{entry.name}',
-                )
+                # an absolute path, which joined to their folder stays what it is
+                config = str(config_folder() / entry.config)
+                yield dict(Name=entry.name, Config=config, Weights=f'mmhires://{entry.name}')
 
     BaseInferencer._get_models_from_metafile = staticmethod(models)

@@ -19,10 +19,10 @@ COLOR_TYPES = ('color', 'color_ignore_orientation')
 _PLACES = ('_scope_', 'backend_args', 'file_client_args', 'ignore_empty')
 # What loading a picture is like if a config does not say.
 _LOADING = dict(color_type='color', imdecode_backend='cv2', to_float32=False)
-_TASKS = dict(segmentation='SegmentationTask', pose='PoseTask')
+_PROCESSORS = dict(segmentation='SegmentationProcessor', pose='PoseProcessor')
 
 
-class Task:
+class Processor:
     """Base class of the steps before and after a network.
 
     Args:
@@ -57,8 +57,7 @@ class Task:
             kind = step.pop('type')
             if kind in found or kind not in cls.neutral + cls.steps:
                 raise ValueError(
-                    f'test_pipeline has a step {kind}, which '
-                    f'cannot be exported; one each of '
+                    f'test_pipeline has a step {kind}, which cannot be exported; one each of '
                     f'{" and ".join(cls.steps)} can'
                 )
             found[kind] = step
@@ -77,10 +76,8 @@ class Task:
         color = loading['color_type']
         if color not in COLOR_TYPES:
             raise ValueError(
-                f'test_pipeline has {name} with color_type='
-                f'{color!r}, but exported networks take pictures '
-                'of three channels: set it to '
-                f'{" or ".join(map(repr, COLOR_TYPES))}'
+                f'test_pipeline has {name} with color_type={color!r}, but exported networks take '
+                f'pictures of three channels: set it to {" or ".join(map(repr, COLOR_TYPES))}'
             )
         found['loading'] = dict(
             flag=color, backend=loading['imdecode_backend'], to_float32=loading['to_float32']
@@ -130,7 +127,7 @@ def to_array(array: Array) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.cpu().numpy()
 
 
-def task_class(name: str) -> type[Task]:
+def processor_class(name: str) -> type[Processor]:
     """Return the task of a name, ``'segmentation'`` or ``'pose'``."""
     module = importlib.import_module(f'.{name}', __package__)
-    return getattr(module, _TASKS[name])
+    return getattr(module, _PROCESSORS[name])

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmhires.compat import bf16_convolution
-from mmhires.compat.bf16_convolution import broken_width, warn_of_narrow_maps
 from mmhires.engine import BF16OptimWrapper
+from mmhires.utils import bf16_convolution
+from mmhires.utils.bf16_convolution import broken_width, warn_of_narrow_maps
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_kernels_without_amx_are_right(isa):
             '-W',
             'ignore',
             '-c',
-            'from mmhires.compat.bf16_convolution import describe\nprint(describe())',
+            'from mmhires.utils.bf16_convolution import describe\nprint(describe())',
         ],
         env=dict(os.environ, ONEDNN_MAX_CPU_ISA=isa),
         text=True,

@@ -4,23 +4,27 @@
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 
 from mmhires.tasks import task_of
+from mmhires.tasks.task import Task
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import open_whole, refuse_overwriting
 from mmhires.utils.images import read_image, write_image
+from mmhires.utils.progress import track
 from mmhires.version import __version__
 
-from .labels import plain_labels
+from .formats import FORMATS, check_format
+from .labelling import plain_labels
 from .original import agreement, original_prediction
 from .predictor import Pipeline, Predictor
-from .task import task_class
+from .processor import processor_class
 
 # Running a file, which this package does too, needs no PyTorch.
 if TYPE_CHECKING:
@@ -49,7 +53,6 @@ def export(
     precision: str = 'fp32',
     dynamic: bool = False,
     opset: int = 17,
-    track: Callable[[Sequence], Iterable] = iter,
     batch: bool = False,
     labels: bool = False,
 ) -> list[Agreement]:
@@ -71,7 +74,6 @@ def export(
             ``'fp32'``.
         dynamic: Take images of other sizes too. Default: False.
         opset: Of ONNX. Default: 17.
-        track: Wraps the sequence of images that is gone through, for a progress bar. Default: none.
         batch: Take several images at once; for ``.onnx``. Default: False.
         labels: Resize to the image and argmax are part of the file, whose output is ``(N, H, W)``,
             uint8. Default: False.
@@ -84,24 +86,74 @@ def export(
         ValueError: An argument out of range, a model that cannot be exported or has nan or infinite
             weights, or predictions that differ, of other sizes too if ``dynamic``.
     """
-    from mmhires.compat.bf16_convolution import warn_of_narrow_maps
-    from mmhires.utils.finite import require_finite
-    from mmhires.utils.input_channels import input_channels
+    from mmhires.utils.bf16_convolution import warn_of_narrow_maps
 
-    from .formats import to_onnx, to_torch
     from .network import Network
 
     out = Path(out)
     suffix = out.suffix.lower()
-    onnx = suffix == '.onnx'
-    if suffix not in ('.onnx', '.pt2'):
-        raise ValueError(f'{out}: the file to write must end in .onnx or .pt2')
-    if onnx and precision == 'bf16':
-        raise ValueError('bf16 is for .pt2; ONNX runtimes take fp32 and fp16')
-    if batch and not onnx:
+    form = check_format(out, precision, batch)
+    task = task_of(model)
+    _check_inputs(model, out, images)
+    _check_options(task, dynamic, labels)
+    spec = processor_class(task.name).describe(model.eval())
+    spec.update(precision=precision, mmhires=__version__)
+    # Channels last binds a dynamic program to sizes at which maps that have a
+    # single pixel, or more, have so again.
+    network = Network(model, precision, form.tensors and not dynamic).cpu()
+    # The size of the first image goes through the same preparation.
+    before = Pipeline(dict(spec, input_shape=[1, 3, None, None]), network)
+    first = before.prepare(images[0])
+    image = first.tensors[0]
+    if precision == 'bf16':
+        warn_of_narrow_maps(network, image)
+    axes = (0,) * batch + (2, 3) * dynamic
+    spec['input_shape'] = [None if i in axes else n for i, n in enumerate(image.shape)]
+    if labels:
+        network.finish = partial(plain_labels, **first.metas[0])
+        spec['image_shape'] = read_image(images[0], **before.decoding).shape[:2]
+    remedy = f'try {" or ".join(other for other in FORMATS if other != suffix)}'
+    if dynamic:
+        remedy = f'write a file for each size, without dynamic, or {remedy}'
+    elif batch:
+        remedy = f'write it without batch, or {remedy}'
+    fields = {key: json.dumps(value) for key, value in spec.items()}
+    name = type(model).__name__
+    content = _write(suffix, name, remedy, network, image, fields, axes, opset)
+    remedy = f'; {remedy}' if dynamic or batch else ''
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f'model{suffix}'
+        file.write_bytes(content)
+        predictor = Predictor(file)
+        predictor.name = str(out)
+        pictures = [(str(path), str(path)) for path in images]
+        if dynamic:
+            pictures += _other_sizes(images[0], before.decoding, folder)
+        results = list(_compare(model, predictor, track(pictures), batch, remedy, precision))
+    _check_agreement(results, task.units, precision, remedy)
+    with open_whole(out, 'wb') as stream:
+        stream.write(content)
+    return results
+
+
+def _write(suffix: str, name: str, remedy: str, *network) -> bytes:
+    """Return the content of a file, or raise an error that names the model."""
+    write = import_module(f'.{FORMATS[suffix].writer}', __package__).write
+    try:
+        return write(*network)
+    except ImportError:
+        raise
+    except Exception as error:  # of any layer, from any exporter
         raise ValueError(
-            'batches are for .onnx; a program of torch.export is bound to one image or to several'
-        )
+            f'{name} cannot be exported to {suffix}: {first_line(error)}; {remedy}'
+        ) from error
+
+
+def _check_inputs(model: 'nn.Module', out: Path, images: Sequence[str | Path]) -> None:
+    """Raise an error if a file, a picture or the model cannot be used."""
+    from mmhires.utils.finite import require_finite
+    from mmhires.utils.input_channels import input_channels
+
     if not out.parent.is_dir():
         raise FileNotFoundError(f'there is no directory {out.parent}')
     if not images:
@@ -113,10 +165,12 @@ def export(
             f'exported files read pictures of three channels, the model takes '
             f'images of {channels}: run it by its config and checkpoint'
         )
-    model.eval()
     for path in images:
         read_image(path)  # names a damaged one before the work begins
-    task = task_of(model)
+
+
+def _check_options(task: Task, dynamic: bool, labels: bool) -> None:
+    """Raise an error for options that models of a task do not have."""
     if dynamic and task.crops:
         raise ValueError(
             'a pose network takes crops of one size, whatever '
@@ -127,54 +181,6 @@ def export(
             'labels inside the file are those of a segmentor, '
             'for images of one size: export without them'
         )
-    spec = task_class(task.name).describe(model)
-    spec.update(precision=precision, mmhires=__version__)
-    # Channels last binds a dynamic program to sizes at which maps that have a
-    # single pixel, or more, have so again.
-    channels_last = not onnx and not dynamic
-    network = Network(model, precision, channels_last).cpu()
-    # The size of the first image goes through the same preparation.
-    before = Pipeline(dict(spec, input_shape=[1, 3, None, None]), network)
-    first = before.prepare(images[0])
-    image = first.tensors[0]
-    if precision == 'bf16':
-        warn_of_narrow_maps(network, image)
-    axes = (0,) * batch + (2, 3) * dynamic
-    shape = [None if i in axes else n for i, n in enumerate(image.shape)]
-    spec['input_shape'] = shape
-    if labels:
-        network.finish = partial(plain_labels, **first.metas[0])
-        picture = read_image(images[0], **before.decoding)
-        spec['image_shape'] = picture.shape[:2]
-    way_out = 'try .pt2' if onnx else 'try .onnx'
-    if dynamic:
-        way_out = f'write a file for each size, without dynamic, or {way_out}'
-    elif batch:
-        way_out = f'write it without batch, or {way_out}'
-    write = partial(to_onnx, opset=opset) if onnx else to_torch
-    fields = {key: json.dumps(value) for key, value in spec.items()}
-    try:
-        content = write(network, image, fields, axes)
-    except ImportError:
-        raise
-    except Exception as error:  # of any layer, from either exporter
-        raise ValueError(
-            f'{type(model).__name__} cannot be exported to {suffix}: {first_line(error)}; {way_out}'
-        ) from error
-    way_out = f'; {way_out}' if dynamic or batch else ''
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f'model{suffix}'
-        file.write_bytes(content)
-        predictor = Predictor(file)
-        predictor.name = str(out)
-        pictures = [(str(path), str(path)) for path in images]
-        if dynamic:
-            pictures += _other_sizes(images[0], before.decoding, folder)
-        results = list(_compare(model, predictor, track(pictures), batch, way_out, precision))
-    _check_agreement(results, task.units, precision, way_out)
-    with open_whole(out, 'wb') as stream:
-        stream.write(content)
-    return results
 
 
 def _compare(
@@ -182,7 +188,7 @@ def _compare(
     predictor: Predictor,
     pictures: Iterable,
     batch: bool,
-    way_out: str,
+    remedy: str,
     precision: str,
 ) -> Iterator[Agreement]:
     """Compare a file with the model, skipping sizes that the model refuses."""
@@ -197,27 +203,25 @@ def _compare(
             found = predictor([path] * (1 + batch))[-1]
         except ValueError as error:
             cause = str(error).replace(path, name)
-            raise ValueError(f'not written: {cause}{way_out}') from error
+            raise ValueError(f'not written: {cause}{remedy}') from error
         share, uncertain = agreement(want, found, precision)
         yield Agreement(name, share, uncertain)
 
 
-def _check_agreement(results: list[Agreement], units: str, precision: str, way_out: str) -> None:
+def _check_agreement(results: list[Agreement], units: str, precision: str, remedy: str) -> None:
     """Raise an error if the file predicts something else."""
     for result in results:
         if math.isnan(result.share):
             raise ValueError(
-                f'not written: on {result.image} the heatmaps of all '
-                f'{result.uncertain} keypoints have several peaks of one '
-                'height, so that there is nothing to compare: train the model '
-                'longer, or give a picture of a person'
+                f'not written: on {result.image} the heatmaps of all {result.uncertain} keypoints '
+                'have several peaks of one height, so that there is nothing to compare: train the '
+                'model longer, or give a picture of a person'
             )
     worst = min(results, key=lambda result: result.share)
     if not worst.share >= AGREEMENT[precision]:
         raise ValueError(
-            f'not written: on {worst.image} only {worst.share:.3%} of the '
-            f'{units} are as before the export, {AGREEMENT[precision]:.1%} '
-            f'were asked for{way_out}'
+            f'not written: on {worst.image} only {worst.share:.3%} of the {units} are as before '
+            f'the export, {AGREEMENT[precision]:.1%} were asked for{remedy}'
         )
 
 

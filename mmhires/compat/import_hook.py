@@ -57,11 +57,13 @@ class StandIn(MetaPathFinder, Loader):
         self.make = make
 
     def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
+        """Find the package and anything below it."""
         if f'{name}.'.startswith(f'{self.package}.'):
             return ModuleSpec(name, self, is_package=True)
         return None
 
     def exec_module(self, module: ModuleType) -> None:
+        """Give the module any name that it is asked for."""
 
         def __getattr__(name):  # noqa: N807
             if name.startswith('__'):

@@ -2,7 +2,7 @@
 """Conversion of published state dicts to our keys."""
 
 import os
-from collections.abc import Callable
+from importlib import import_module
 
 import torch
 from torch import Tensor
@@ -10,13 +10,10 @@ from torch import Tensor
 from mmhires.utils.checkpoints import write_checkpoint
 from mmhires.utils.errors import first_line
 from mmhires.utils.files import refuse_overwriting
-from mmhires.utils.state_dict import strip_prefixes
+from mmhires.utils.state_dict import StateDict, strip_prefixes
 
-StateDict = dict[str, Tensor]
-# By source; each file of this package adds its own here.
-SOURCES: dict[str, Callable[[StateDict], StateDict]] = {}
-# Back to the names of the source, where that makes sense.
-TARGETS: dict[str, Callable[[StateDict], StateDict]] = {}
+from .sources import SOURCES
+
 # Of MMSegmentation, by the number of classes that a published network has.
 _DATASETS = {
     19: 'CityscapesDataset',
@@ -34,7 +31,7 @@ def convert(state_dict: StateDict, source: str, reverse: bool = False) -> StateD
         state_dict: Without the outer dict of a checkpoint file; prefixes like ``module.`` are taken
             off.
         source: Who published it, a key of ``SOURCES``.
-        reverse: From our keys to those of ``source``, a key of ``TARGETS``. Default: False.
+        reverse: From our keys to those of ``source``, a key that is ``two_way``. Default: False.
 
     Returns:
         Loads strictly into the model of the matching config. The tensors of ``state_dict`` are not
@@ -45,13 +42,12 @@ def convert(state_dict: StateDict, source: str, reverse: bool = False) -> StateD
             architecture.
         KeyError: Keys that the source does not have.
     """
-    converters = TARGETS if reverse else SOURCES
-    if source not in converters:
-        raise ValueError(
-            f'unknown {"target" if reverse else "source"} {source!r}; there '
-            f'are {", ".join(sorted(converters))}'
-        )
-    return converters[source](strip_prefixes(dict(state_dict)))
+    known = [name for name in SOURCES if SOURCES[name].two_way or not reverse]
+    if source not in known:
+        kind = 'target' if reverse else 'source'
+        raise ValueError(f'unknown {kind} {source!r}; there are {", ".join(known)}')
+    converter = import_module(f'.{SOURCES[source].module}', __package__)
+    return converter.convert(strip_prefixes(dict(state_dict)), source, reverse)
 
 
 def dataset_meta(weights: StateDict) -> dict | None:

@@ -4,15 +4,16 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+
+from mmhires.utils.state_dict import StateDict
 
 
 def map_classes(
-    state_dict: dict[str, Tensor],
+    state_dict: StateDict,
     class_map: Sequence[str | None],
     classes: Sequence[str],
     suffix: str = 'conv_seg',
-) -> dict[str, Tensor]:
+) -> StateDict:
     """Map every classifier to the classes of another data set.
 
     Each new class starts as the mean of the old ones that are mapped to it, weights and bias alike,

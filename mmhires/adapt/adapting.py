@@ -68,9 +68,9 @@ def adapt(
         OSError: There is no such config, no folder of ``out``, or no picture in ``unlabelled``.
     """
     from .hooks import child_hooks
+    from .host_config import AdaptError, Upstream
     from .schedule import fine_tuning
     from .unlabelled import partly_labelled
-    from .upstream import AdaptError, Upstream
     from .writing import merge_settings, write_settings
 
     if out and not out.parent.is_dir():
@@ -117,8 +117,8 @@ def _try(text: str, out: Path | None, steps: int) -> list[str]:
     """Train and predict; return what to report about the teacher."""
     from mmhires.check import check_config
 
+    from .host_config import AdaptError
     from .trial import check_training
-    from .upstream import AdaptError
 
     folder, advice = out.parent if out else '.', []
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:

@@ -72,11 +72,7 @@ def _print_help(script: Path) -> None:
     The whole script would import PyTorch and the host first, for seconds.
     """
     tree = ast.parse(script.read_text(encoding='utf-8'))
-    tree.body = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name == 'parse_args'
-    ]
+    tree.body = [node for node in tree.body if getattr(node, 'name', '') == 'parse_args']
     names = dict(argparse=argparse, DictAction=DictAction)
     exec(compile(tree, str(script), 'exec'), names)
     names['parse_args']()

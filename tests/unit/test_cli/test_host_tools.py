@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmhires.apis.host_tools import host_main
+from mmhires.cli.host_tools import host_main
 
 
 @pytest.fixture
