@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -51,11 +52,11 @@ def host_folder(package):
 
 @functools.cache
 def host_models(package):
-    """Models of a host's metafiles by the address of their weights."""
+    """Models of a host's metafiles by the path of their weights, whichever server has them."""
     files = host_folder(package).rglob('*.y*ml')
     contents = [yaml.safe_load(file.read_text()) for file in files]
     return {
-        model['Weights']: model
+        urlsplit(model['Weights']).path: model
         for content in contents
         if isinstance(content, dict)
         for model in content.get('Models', [])
@@ -89,7 +90,7 @@ def theirs(entry):
     if entry.publisher in HOSTS:
         package = HOSTS[entry.publisher]
         pytest.importorskip(package)
-        config = host_models(package)[entry.url]['Config']
+        config = host_models(package)[urlsplit(entry.url).path]['Config']
         return build(host_folder(package) / config).state_dict()
     ours = build(config_folder() / entry.config).state_dict()
     return convert(ours, entry.converter, reverse=True)
@@ -147,6 +148,8 @@ def publish(monkeypatch, tmp_path):
 @pytest.mark.parametrize('name', MODEL_NAMES)
 def test_converted_weights_are_all_of_the_config_and_named(name, publish):
     entry = ENTRIES[name]
+    if name.startswith('hrnet'):
+        pytest.importorskip('mmpose')
     model = build(config_folder() / entry.config)
     weights = numbered(theirs(entry))
     publish(dict(state_dict=weights, meta=dict(epoch=1)))
@@ -192,7 +195,7 @@ def test_addresses_and_metrics_are_those_of_the_hosts_metafiles(publisher, packa
     for name in MODEL_NAMES:
         entry = ENTRIES[name]
         if entry.publisher == publisher:
-            results = host_models(package)[entry.url]['Results']
+            results = host_models(package)[urlsplit(entry.url).path]['Results']
             result = results[0] if isinstance(results, list) else results
             published = {k.split()[1]: v for k, v in entry.metrics.items()}
             assert published.items() <= result['Metrics'].items(), name
