@@ -16,7 +16,7 @@ import mmhires
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / 'CONTRIBUTING.md').read_text()
 # Of a new rule, backbone, distillation loss, ..., each with its file.
-DIFFS = re.findall(r'```diff\n(.*?--- /dev/null\n.*?)```', TEXT, re.S)
+DIFFS = re.findall(r'```diff\n((?:(?!```).)*--- /dev/null\n.*?)```', TEXT, re.S)
 STEPS = re.findall(r'^\d+\. `([\w/.]+)`, `([\w.]+)`:', TEXT, re.M)
 
 

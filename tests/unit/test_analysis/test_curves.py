@@ -57,6 +57,6 @@ def test_a_line_that_a_crash_tore_is_skipped_with_a_warning(tmp_path, torn, monk
     log = tmp_path / 'a/2026_0/vis_data/scalars.json'
     log.write_bytes(log.read_bytes() + b'\n\n' + torn)
     warned = []
-    monkeypatch.setattr(curves, 'print_log', lambda text, **kwargs: warned.append(text))
+    monkeypatch.setattr(curves, 'print_log', lambda text, *_: warned.append(text))
     assert read_curve(folder, 'mIoU') == [(10, 40.0), (30, 45.0)]
     assert len(warned) == 1 and warned[0].startswith(f'{log}, line 3 is skip')

@@ -31,6 +31,7 @@ KINDS = dict(
     pose='For poses',
     context='Context modules',
 )
+WHOLE = dict(BaseSegmentor='segmentors', BasePoseEstimator='pose')
 # Of the training and before the network.
 NOT_IN_A_FILE = {'SISRHead', 'LowResPoseDataPreprocessor'}
 # A part of SegFormer, which no file of ONNX takes other sizes of, and the
@@ -90,12 +91,16 @@ def components() -> list[tuple[str, str]]:
 
 
 def room(cls: type) -> str:
-    """Folder of ``mmhires.models`` that has a class, '' for other classes.
+    """Kind of a whole model, or folder of ``mmhires.models``; '' for classes of others.
 
     A test file that was collected before may have registered its own.
     """
     package, _, rest = cls.__module__.partition('mmhires.models.')
-    return '' if package else rest.partition('.')[0]
+    if package:
+        return ''
+    bases = [base.__name__ for base in cls.__mro__]
+    folder = rest.partition('.')[0]
+    return next((kind for base, kind in WHOLE.items() if base in bases), folder)
 
 
 class OnImage(nn.Module):

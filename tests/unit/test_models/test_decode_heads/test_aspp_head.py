@@ -4,7 +4,7 @@ from torch import nn
 
 from mmhires.registry import MODELS
 
-X = [torch.randn(2, 6, 9, 11)]
+X = [torch.randn(2, 6, 9, 11, generator=torch.Generator().manual_seed(1))]
 
 
 def build(**settings):

@@ -67,6 +67,9 @@ STUDENTS = {
             aux_channels=(4,),
             aux_index=(0,),
         ),
+        # A relative distance divides by the mean square of its part of the batch.
+        loss_srr=dict(type='mmhires.FeatureL2Loss'),
+        loss_aux=dict(type='mmhires.FeatureL2Loss'),
         distill_losses=[dict(type='mmhires.LogitDistillLoss')],
     ),
 }
