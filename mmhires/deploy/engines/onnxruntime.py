@@ -2,6 +2,7 @@
 """ONNX Runtime: ``.onnx`` files, on CPUs, CUDA and TensorRT."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ..onnx_file import check_onnx
 from . import Loaded, parse_fields
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
     from torch import Tensor
 
 # Sizes of images whose output is not copied.
@@ -69,42 +71,7 @@ def load(
         raise ValueError(
             f'onnxruntime computes in the precision of the file, {own}, not in {precision}'
         )
-    if device == 'cpu':
-
-        def run_arrays(image: np.ndarray) -> np.ndarray:
-            feed = dict(image=np.ascontiguousarray(image))
-            return session.run(None, feed)[0]
-
-        return run_arrays, spec
-
-    import torch
-
-    sizes = {}  # of the output by that of the input, and its type
-
-    def run(image: 'Tensor') -> 'Tensor':
-        image = image.contiguous()
-        known = sizes.get(image.shape)
-        if known is None:
-            (out,) = session.run(None, dict(image=image.cpu().numpy()))
-            out = torch.from_numpy(out).to(image.device)
-            if len(sizes) < MAX_SIZES:
-                sizes[image.shape] = out.shape, out.dtype
-            return out
-        shape, dtype = known
-        out = torch.empty(shape, dtype=dtype, device=image.device)
-        if image.is_cuda:
-            torch.cuda.current_stream(image.device).synchronize()
-        binding = session.io_binding()
-        for bind, name, x in (
-            (binding.bind_input, 'image', image),
-            (binding.bind_output, 'out', out),
-        ):
-            kind = x.new_empty(0).cpu().numpy().dtype
-            bind(name, x.device.type, x.device.index or 0, kind, x.shape, x.data_ptr())
-        session.run_with_iobinding(binding)
-        return out
-
-    return run, spec
+    return (_on_arrays if device == 'cpu' else _on_tensors)(session), spec
 
 
 def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
@@ -134,3 +101,44 @@ def providers_of(device: str, precision: str | None) -> list[tuple[str, dict]]:
         tensorrt[f'trt_{precision}_enable'] = 'True'
     every = list(zip(_PROVIDERS.values(), ({}, gpu, tensorrt)))
     return every[list(_PROVIDERS).index(kind) :: -1]
+
+
+def _on_arrays(session: 'InferenceSession') -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that runs a session on arrays."""
+
+    def run(image: np.ndarray) -> np.ndarray:
+        return session.run(None, dict(image=np.ascontiguousarray(image)))[0]
+
+    return run
+
+
+def _on_tensors(session: 'InferenceSession') -> Callable[['Tensor'], 'Tensor']:
+    """Return a function that runs a session on tensors of a device, without a copy."""
+    import torch
+
+    sizes = {}  # of the output by that of the input, and its type
+
+    def run(image: 'Tensor') -> 'Tensor':
+        image = image.contiguous()
+        known = sizes.get(image.shape)
+        if known is None:
+            (out,) = session.run(None, dict(image=image.cpu().numpy()))
+            out = torch.from_numpy(out).to(image.device)
+            if len(sizes) < MAX_SIZES:
+                sizes[image.shape] = out.shape, out.dtype
+            return out
+        shape, dtype = known
+        out = torch.empty(shape, dtype=dtype, device=image.device)
+        if image.is_cuda:
+            torch.cuda.current_stream(image.device).synchronize()
+        binding = session.io_binding()
+        for bind, name, x in (
+            (binding.bind_input, 'image', image),
+            (binding.bind_output, 'out', out),
+        ):
+            kind = x.new_empty(0).cpu().numpy().dtype
+            bind(name, x.device.type, x.device.index or 0, kind, x.shape, x.data_ptr())
+        session.run_with_iobinding(binding)
+        return out
+
+    return run
