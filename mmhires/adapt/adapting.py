@@ -11,19 +11,6 @@ from mmhires.utils.quiet import silence
 # Modules with a function changes(), which yields settings of the child in one
 # form or several: the first that trains is given. They import PyTorch.
 METHODS = ('dsrl', 'hrfr', 'jpu', 'plain')
-# Rules of the check about the model, of which a child differs from its base.
-RULES = (
-    'classes',
-    'keypoints',
-    'sizes',
-    'model_parts',
-    'image_channels',
-    'training',
-    'predictions',
-    'batch_norms',
-    'checkpoints',
-    'teachers',
-)
 
 
 def adapt(
@@ -116,15 +103,18 @@ def adapt(
 def _try(text: str, out: Path | None, steps: int) -> list[str]:
     """Train and predict; return what to report about the teacher."""
     from mmhires.check import check_config
+    from mmhires.check.rules import MODEL_RULES
 
     from .host_config import AdaptError
     from .trial import check_training
 
+    # The data and the run are the base's.
+    rules = (*MODEL_RULES, 'checkpoints', 'teachers')
     folder, advice = out.parent if out else '.', []
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
         file.write(text)
         file.flush()
-        for finding in check_config(file.name, samples=1, rules=RULES):
+        for finding in check_config(file.name, samples=1, rules=rules):
             remedy = finding.remedy and f'; {finding.remedy}'
             text = f'{finding.key}: {finding.message}{remedy}'
             refusable = finding.severity != 'warning' and finding.kind != 'missing'

@@ -7,10 +7,8 @@ from importlib import import_module
 from ..context import Context
 from ..finding import Findings
 
-# Modules of this folder, in the order of what they find.
-RULES = (
-    'imports',
-    'datasets',
+# Modules of this folder that look at the network.
+MODEL_RULES = (
     'classes',
     'keypoints',
     'sizes',
@@ -19,6 +17,12 @@ RULES = (
     'training',
     'predictions',
     'batch_norms',
+)
+# Modules of this folder, in the order of what they find.
+RULES = (
+    'imports',
+    'datasets',
+    *MODEL_RULES,
     'label_values',
     'unread_maps',
     'padding',
