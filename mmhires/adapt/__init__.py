@@ -1,7 +1,7 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
 """Child configs that bring a method to a config of MMSegmentation or MMPose.
 
-``python -m mmhires adapt dsrl CONFIG -o MINE.py`` writes one.
+``mmhires adapt dsrl CONFIG -o MINE.py`` writes one.
 """
 
 from mmhires.utils.lazy import lazy_names

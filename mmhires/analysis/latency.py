@@ -34,7 +34,11 @@ class Latency(NamedTuple):
 
 
 def measure_in_turns(
-    steps: dict[str, Callable], repeats: int = 20, warmup: int = 3, device='cpu', text: str = ''
+    steps: dict[str, Callable],
+    repeats: int = 20,
+    warmup: int = 3,
+    device: str = 'cpu',
+    text: str = '',
 ) -> dict[str, Latency]:
     """Time several functions in turns, then measure their memory.
 

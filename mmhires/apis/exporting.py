@@ -18,8 +18,16 @@ def export_float(
     from mmhires.deploy import export
 
     precision = 'fp32' if args.precision == 'int8' else args.precision
-    options = args.dynamic, args.opset, args.batch, args.labels
-    results = export(model, out, images, precision, *options)
+    results = export(
+        model,
+        out,
+        images,
+        precision,
+        dynamic=args.dynamic,
+        opset=args.opset,
+        batch=args.batch,
+        labels=args.labels,
+    )
     worst = min(result.share for result in results)
     text = f'as the model on {worst:.4%} or more of each of {len(results)} images'
     uncertain = sum(result.uncertain for result in results)

@@ -72,11 +72,18 @@ def run(args: argparse.Namespace) -> None:
     else:
         models = {name: strip(model) for name, model in models.items()}
         measured = measure_latency(models, shapes, **options)
-    results = []
-    for name, cost in measured.items():
-        row = dict(config=name, input='x'.join(map(str, shapes[name][2:])), gmacs=macs[name] / 1e9)
-        row.update(median_ms=cost.median, low_ms=cost.low, high_ms=cost.high)
-        results.append(dict(row, peak_mib=cost.memory / 2**20))
+    results = [
+        dict(
+            config=name,
+            input='x'.join(map(str, shapes[name][2:])),
+            gmacs=macs[name] / 1e9,
+            median_ms=cost.median,
+            low_ms=cost.low,
+            high_ms=cost.high,
+            peak_mib=cost.memory / 2**20,
+        )
+        for name, cost in measured.items()
+    ]
     report(args, results)
 
 
@@ -117,8 +124,12 @@ def report(args: argparse.Namespace, results: list[dict]) -> None:
     for row in results:
         quartiles = f'{row["low_ms"]:.1f} - {row["high_ms"]:.1f}'
         table.add_row(
-            *(row['config'], row['input'], f'{row["gmacs"]:.3f}'),
-            *(f'{row["median_ms"]:.1f}', quartiles, f'{row["peak_mib"]:.1f}'),
+            row['config'],
+            row['input'],
+            f'{row["gmacs"]:.3f}',
+            f'{row["median_ms"]:.1f}',
+            quartiles,
+            f'{row["peak_mib"]:.1f}',
             *(f'{first[key] / row[key]:.2f}x' for key in ('gmacs', 'median_ms', 'peak_mib')),
         )
     console = Console(width=160)

@@ -65,8 +65,16 @@ def run(args: argparse.Namespace) -> None:
     from mmhires.budget.page import print_table, write_budget_page
 
     out_dir = args.out_dir or str(Path('work_dirs', 'budget', Path(config).stem))
-    sizes = args.cost or (), args.scales or ()
-    budget = Budget(config, checkpoint, out_dir, args.students, *sizes, args.images, args.threads)
+    budget = Budget(
+        config,
+        checkpoint,
+        out_dir,
+        students=args.students,
+        budgets=args.cost or (),
+        scales=args.scales or (),
+        images=args.images,
+        threads=args.threads,
+    )
     try:
         budget.measure()
     except KeyboardInterrupt as error:

@@ -63,8 +63,14 @@ def run(args: argparse.Namespace) -> None:
     results = read_results(args.results) if args.results else None
     study = Study(
         dict(zip(results or distinct_names(paths), paths)),
-        *(args.seeds, args.work_dir, args.jobs, args.threads, args.split, args.block),
-        *(args.own_start, args.cfg_options),
+        args.seeds,
+        args.work_dir,
+        jobs=args.jobs,
+        threads=args.threads,
+        split=args.split,
+        block=args.block,
+        own_start=args.own_start,
+        overrides=args.cfg_options,
     )
     names = [*(results or study.configs)]
     baseline = find_baseline(args.baseline, names, paths) if args.baseline else names[0]

@@ -39,8 +39,9 @@ def run(args: argparse.Namespace) -> None:
     # As Ctrl-C does, a plain kill takes the unfinished folder away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     read = [args.palette] if args.palette else []
-    options = args.ignore_others, args.force, read
-    count, pixels = convert_masks(args.src, args.dst, palette, *options)
+    count, pixels = convert_masks(
+        args.src, args.dst, palette, args.ignore_others, args.force, others=read
+    )
     sys.stdout.write(f'{args.dst}: {count} masks\n')
     names = [f'{i} {name}' for i, name in enumerate(palette.names)]
     for name, share in zip([*names, '255 ignored'], pixels / pixels.sum()):

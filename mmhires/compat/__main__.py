@@ -12,9 +12,22 @@ from importlib.util import find_spec
 from . import ITEMS, apply
 
 PACKAGES = (
-    *('torch', 'torchvision', 'numpy', 'opencv-python', 'opencv-python-headless'),
-    *('mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmpose', 'mmdet', 'mmpretrain'),
-    *('openmim', 'pycocotools', 'xtcocotools', 'setuptools'),
+    'torch',
+    'torchvision',
+    'numpy',
+    'opencv-python',
+    'opencv-python-headless',
+    'mmengine',
+    'mmcv',
+    'mmcv-lite',
+    'mmsegmentation',
+    'mmpose',
+    'mmdet',
+    'mmpretrain',
+    'openmim',
+    'pycocotools',
+    'xtcocotools',
+    'setuptools',
 )
 
 

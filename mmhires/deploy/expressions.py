@@ -17,8 +17,17 @@ _CLASSES = re.findall(
 _CALLED = {*_FUNCTIONS, *_CLASSES}
 _OF_TENSORS = ('size', 'shape', 'dim', 'ndim', 'numel', 'stride', 'storage_offset')
 _NODES = (
-    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp),
-    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load),
+    ast.Expression,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.IfExp,
+    ast.operator,
+    ast.unaryop,
+    ast.boolop,
+    ast.cmpop,
+    ast.Load,
 )
 
 

@@ -21,8 +21,11 @@ class SegmentationProcessor(Processor):
     """
 
     neutral = (
-        *('InferencerLoader', 'LoadImageFromFile', 'LoadImageFromNDArray'),
-        *('LoadAnnotations', 'PackSegInputs'),
+        'InferencerLoader',
+        'LoadImageFromFile',
+        'LoadImageFromNDArray',
+        'LoadAnnotations',
+        'PackSegInputs',
     )
     steps = ('Resize',)
 

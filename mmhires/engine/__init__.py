@@ -8,5 +8,11 @@ from .finite_loss_hook import FiniteLossHook
 from .ramp_hook import RampHook
 from .step_zero_hook import StepZeroHook
 
-__all__ = ['AtomicCheckpointHook', 'BF16OptimWrapper', 'ExactResumeHook', 'FiniteLossHook']
-__all__ += ['RampHook', 'StepZeroHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'BF16OptimWrapper',
+    'ExactResumeHook',
+    'FiniteLossHook',
+    'RampHook',
+    'StepZeroHook',
+]

@@ -75,7 +75,11 @@ class FiniteLossHook(Hook):
         require_finite(weights, f'not saved at iteration {runner.iter + 1}')
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
     ) -> None:
         """Check the losses of the iteration.
 
@@ -113,7 +117,11 @@ def _find_bad(outputs: dict) -> dict[str, float]:
     total = outputs.get('loss')
     if isinstance(total, Tensor) and math.isfinite(total.item()):
         return {}  # one look for all
-    losses = {name: float(value) for name, value in outputs.items() if 'loss' in name}
+    losses = {
+        name: value.item() if isinstance(value, Tensor) else value
+        for name, value in outputs.items()
+        if 'loss' in name
+    }
     bad = {name: x for name, x in losses.items() if not math.isfinite(x)}
     return {name: x for name, x in bad.items() if name != 'loss'} or bad
 

@@ -42,7 +42,10 @@ def progress_bar() -> Iterator['Progress']:
 
     text = TextColumn('{task.description}', markup=False)
     progress = Progress(
-        *(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()),
+        text,
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,
         # What goes to a file stays there.

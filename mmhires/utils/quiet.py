@@ -15,11 +15,13 @@ from collections.abc import Iterator
 
 # Upstream's about itself: nobody who reads them can do anything.
 WARNINGS = (
-    *('pkg_resources is deprecated', '``build_loss`` would be deprecated'),
+    'pkg_resources is deprecated',
+    '``build_loss`` would be deprecated',
     'Default ``avg_non_ignore`` is False',
 )
 LOGGED = (
-    *('Failed to search registry with scope', '"FileClient" will be deprecated'),
+    'Failed to search registry with scope',
+    '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias',
 )
 KEYS = re.compile(r'(unexpected key|missing keys) in source state_dict: (.*)')

@@ -1,5 +1,5 @@
 # Copyright (c) mmhires contributors. Licensed under Apache-2.0.
-r"""Run ``python -m mmhires check`` over every config of upstream's wheels.
+r"""Run ``mmhires check`` over every config of upstream's wheels.
 
     nice python tests/maintenance/check_upstream_configs.py --threads 1
 

@@ -20,8 +20,17 @@ Colour = Sequence[float]  # RGB, 0 to 255
 Point = tuple[float, float, float]  # x, y, z in metres
 
 CLASSES = (
-    *('sky', 'building', 'pole', 'road', 'sidewalk', 'tree'),
-    *('sign', 'fence', 'car', 'pedestrian', 'bicyclist'),
+    'sky',
+    'building',
+    'pole',
+    'road',
+    'sidewalk',
+    'tree',
+    'sign',
+    'fence',
+    'car',
+    'pedestrian',
+    'bicyclist',
 )
 LABEL = {name: index for index, name in enumerate(CLASSES)}
 NEAR = 1.2  # nothing closer to the camera is drawn, metres

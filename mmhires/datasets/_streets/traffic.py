@@ -35,8 +35,12 @@ _CLOTHES = rgb('22242C 3C4664 8C282C BEBAB2 506046 C8A03C 5A3C5A DCDCE0 2E5A78 D
 _REAR, _SEAT, _PEDAL = (-0.52, 0.34, 0), (-0.2, 0.95, 0), (-0.02, 0.3, 0)
 _BARS, _FRONT = (0.4, 1.02, 0), (0.52, 0.34, 0)
 _FRAME = (
-    *((_REAR, _PEDAL), (_REAR, _SEAT), (_PEDAL, _SEAT)),
-    *((_PEDAL, _BARS), (_SEAT, _BARS), (_FRONT, _BARS)),
+    (_REAR, _PEDAL),
+    (_REAR, _SEAT),
+    (_PEDAL, _SEAT),
+    (_PEDAL, _BARS),
+    (_SEAT, _BARS),
+    (_FRONT, _BARS),
 )
 _SKIN = rgb('DEB496 BA8868 76523E')
 
